@@ -1,0 +1,1 @@
+"""WHO joins them? The daemon and its command line."""

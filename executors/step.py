@@ -1,0 +1,144 @@
+"""The words between the runner and whatever runs a step: step, trace, outcome, executor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from protocol.messages import Action, Reason
+
+
+@dataclass(frozen=True)
+class Step:
+    """One script to run once, for one attempt of one request.
+
+    ``lane`` names the lock under which it runs: an executor may keep one thing per lane, for steps of a lane never
+    overlap (I10). ``directory`` and ``script`` come from the configuration, ``arguments`` holds nothing but a
+    validated version (I6).
+    """
+
+    request_id: str
+    attempt: int
+    lane: str
+    component: str
+    action: Action
+    directory: Path
+    script: str
+    arguments: tuple[str, ...]
+    version: str
+    rollback_of: str
+    timeout_s: float
+    kill_grace_s: float
+
+    def environment(self) -> Mapping[str, str]:
+        """What the script learns about the request it runs for (wire contract)."""
+        return {
+            "UPDATE_REQUEST_ID": self.request_id,
+            "UPDATE_COMPONENT": self.component,
+            "UPDATE_ACTION": self.action.value,
+            "UPDATE_VERSION": self.version,
+            "UPDATE_ROLLBACK_OF": self.rollback_of,
+        }
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A process beyond doubt: its pid, and its start in clock ticks since boot; both within ``boot_id``."""
+
+    boot_id: str
+    pid: int
+    start_ticks: int
+
+
+class Trace(StrEnum):
+    """What an earlier coordinator's attempt left behind, as far as it can be known."""
+
+    ALIVE = "alive"
+    ENDED = "ended"
+    NEVER_STARTED = "never_started"
+    UNKNOWN = "unknown"
+
+
+class Conclusion(StrEnum):
+    """How a run ended."""
+
+    EXITED = "exited"
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    NOT_STARTED = "not_started"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run that is over: nothing the script started under a timeout or interruption lives on.
+
+    ``exit_code`` is None when nobody could record it; ``output`` and ``error`` are bounded excerpts of the streams.
+    """
+
+    conclusion: Conclusion
+    exit_code: int | None
+    output: str
+    error: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a script must not be run: reason (``script_missing`` or ``script_unsafe``), and what to do about it."""
+
+    reason: Reason
+    message: str
+
+
+class Watch(Protocol):
+    """Who looks on while a script runs."""
+
+    def started(self, identity: Identity) -> None:
+        """The session exists; called at most once per run, before ``progressed``."""
+
+    def progressed(self, phase: str | None, percent: int | None) -> None:
+        """The script reported a phase or a percentage (0 to 100); called only when either changed."""
+
+    def must_stop(self) -> bool:
+        """Whether the run is to be interrupted now."""
+
+
+class Executor(Protocol):
+    """Runs steps. One implementation per way to do it; all pass the same contract tests."""
+
+    def vet(self, directory: Path, script: str) -> Objection | None:
+        """Why this script must not run as things stand now; None when it may."""
+
+    def start(self, step: Step) -> None:
+        """Bring the step's script to life, at most once for this attempt whatever dies meanwhile.
+
+        Raises:
+            CannotStartError: nothing was started and nothing will be.
+        """
+
+    def wait(self, step: Step, watch: Watch, *, deadline: float) -> Outcome:
+        """Look on until the run is over: one started here, or one that ``trace`` found alive.
+
+        Args:
+            step: as given to ``start``, by this coordinator or an earlier one.
+            watch: told of the session, its progress, and asked whether to stop.
+            deadline: on the monotonic clock; beyond it everything the script started gets TERM, then KILL.
+        """
+
+    def trace(self, step: Step, identity: Identity | None, boot_id: str) -> Trace:
+        """What an attempt begun in boot ``boot_id`` by an earlier coordinator has become.
+
+        After the answer NEVER_STARTED it can never start any more. After UNKNOWN nothing it started is alive.
+        """
+
+    def collect(self, step: Step) -> Outcome:
+        """The outcome of a run that ``trace`` found ENDED or UNKNOWN."""
+
+    def forget(self, request_id: str) -> None:
+        """Drop what is kept of a settled request beyond what the journal holds; complete logs it lacks stay."""
+
+    def close(self) -> None:
+        """Let go of everything held between runs; scripts still running are left alone."""

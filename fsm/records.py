@@ -1,0 +1,74 @@
+"""What the journal tells: plain, frozen facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from protocol.messages import Action, Reason, State
+
+
+class Ending(StrEnum):
+    """How a script's run ended, as far as it is known."""
+
+    EXITED = "exited"
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    NOT_STARTED = "not_started"
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """A request as the journal knows it. ``component`` and ``action`` are None when it could not be read that far."""
+
+    request_id: str
+    component: str | None
+    action: Action | None
+    version: str | None
+    requested_at: datetime | None
+    received_at: datetime
+    state: State
+    reason: Reason | None
+    message: str
+    rollback_of: str | None
+    resumes: int
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class AttemptRecord:
+    """One run of one script. ``ending`` is None while it is not known to be over.
+
+    ``pid``, ``start_ticks`` (clock ticks since boot) and ``boot_id`` together name the session's process beyond
+    doubt; ``started_monotonic`` (seconds) counts only within that boot.
+    """
+
+    request_id: str
+    number: int
+    state: State
+    script: str
+    boot_id: str
+    started_at: datetime
+    started_monotonic: float
+    pid: int | None = None
+    start_ticks: int | None = None
+    ended_at: datetime | None = None
+    seconds: float | None = None
+    ending: Ending | None = None
+    exit_code: int | None = None
+    output: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class TransitionRecord:
+    """One move of a request, with what was said about it."""
+
+    request_id: str
+    event: str
+    source: State
+    dest: State
+    at: datetime
+    reason: Reason | None
+    message: str
