@@ -1,0 +1,1 @@
+"""MAY it run, and when? Pure judges: no I/O, and now is an argument."""

@@ -1,0 +1,85 @@
+# Everything a person does with this project; `make` alone lists it.
+#
+# One virtual environment, .venv, holds what is needed: the demo's part, or that and the tests' part. A stamp per part
+# says from which lock file it was built, so that a target starts at once when nothing changed.
+
+PYTHON      ?= python3
+VENV        := .venv
+BIN         := $(VENV)/bin
+DEMO_STAMP  := $(VENV)/.demo-stamp
+TEST_STAMP  := $(VENV)/.test-stamp
+LOCK_TOOLS  := $(VENV)/lock-tools
+PIP         := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+               --strip-extras --build-deps-for wheel --build-deps-for editable \
+               --no-emit-options --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo run test lint format bench schemas diagram lock clean
+
+help: ## list the targets
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, LOCK_ARGS for lock."
+
+demo: $(DEMO_STAMP) ## show the main job on real requests under ./var/demo
+	$(BIN)/python packaging/demo/demo.py
+
+run: $(DEMO_STAMP) ## run the coordinator in the foreground on ./var/run, until Ctrl-C
+	$(BIN)/python packaging/demo/prepare.py var/run
+	exec $(BIN)/python -m coordinator run --config var/run/update-coordinator.toml
+
+test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k spool -x")
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(TEST_STAMP) ## check style, types and the imports between the folders
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(TEST_STAMP) ## rewrite the sources in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEMO_STAMP) ## measure speed, fsyncs, memory and idling
+	$(BIN)/python benchmarks/bench.py
+
+schemas: $(DEMO_STAMP) ## write the messages' JSON Schemas again
+	$(BIN)/python -m protocol.schema
+
+diagram: $(DEMO_STAMP) ## print the state diagram
+	@$(BIN)/python -m coordinator diagram
+
+lock: | $(LOCK_TOOLS)/bin/pip-compile ## write the lock files again (LOCK_ARGS=--upgrade for newer releases)
+	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements.lock pyproject.toml
+	$(PIP_COMPILE) $(LOCK_ARGS) --extra test --extra lint --constraint requirements.lock \
+	  --output-file requirements-test.lock pyproject.toml
+
+clean: ## remove the environment, ./var/demo and caches; ./var/run stays
+	rm -rf $(VENV) var/demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip is the last thing that venv installs: where it is, the environment is whole.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "cannot use $(PYTHON): Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { $(PYTHON) -c 'import sys; print("cannot make a virtual environment: install it with apt-get install python%d.%d-venv" % sys.version_info[:2])' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(DEMO_STAMP): requirements.lock pyproject.toml | $(BIN)/pip
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The tests' lock file holds the demo's pins too, so this stamp settles both.
+$(TEST_STAMP): requirements-test.lock requirements.lock pyproject.toml | $(BIN)/pip
+	$(PIP) install --require-hashes -r requirements-test.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(DEMO_STAMP) $@
+
+$(LOCK_TOOLS)/bin/pip-compile: | $(BIN)/pip
+	$(PYTHON) -m venv $(LOCK_TOOLS)
+	$(LOCK_TOOLS)/bin/pip --disable-pip-version-check --quiet install pip-tools==7.6.2

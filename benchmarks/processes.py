@@ -1,0 +1,82 @@
+"""What the kernel tells about a process and the ones it started: Linux's /proc, read without waking them."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def family(pid: int) -> list[int]:
+    """``pid`` and everything below it, itself first."""
+    found = [pid]
+    for parent in found:
+        for children in _PROC.glob(f"{parent}/task/*/children"):
+            with suppress(OSError):
+                found += [int(child) for child in children.read_text().split()]
+    return found
+
+
+def start_ticks(pid: int) -> int | None:
+    """When ``pid`` started, in clock ticks since boot: with the pid, its identity; None when it is gone."""
+    fields = _fields(pid)
+    return int(fields[19]) if fields else None
+
+
+def cpu_ticks(pid: int) -> int:
+    """The processor time ``pid`` has used, in clock ticks."""
+    fields = _fields(pid)
+    return int(fields[11]) + int(fields[12]) if fields else 0
+
+
+def switches(pid: int) -> dict[str, int]:
+    """How often each thread of ``pid`` was switched away from, which is how often it had been woken."""
+    return {
+        f"{pid}/{task.parent.name}": sum(
+            int(line.split(":")[1]) for line in _lines(task) if "voluntary_ctxt_switches" in line
+        )
+        for task in _PROC.glob(f"{pid}/task/*/status")
+    }
+
+
+def memory_mb(pid: int) -> tuple[float, float]:
+    """Resident memory of ``pid`` in MB (10⁶ bytes): now, and at its highest."""
+    values = {line.split(":")[0]: line.split()[1] for line in _lines(_PROC / str(pid) / "status") if line[:2] == "Vm"}
+    return int(values["VmRSS"]) * 1024 / 1e6, int(values["VmHWM"]) * 1024 / 1e6
+
+
+def own_mb(pid: int) -> float:
+    """The memory of ``pid`` in MB with shared pages counted in parts (PSS)."""
+    for line in _lines(_PROC / str(pid) / "smaps_rollup"):
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
+
+
+def end(identities: dict[int, int | None], patience_s: float = 3.0) -> None:
+    """Kill those of ``identities`` (pid → start) that are still there, each only while it is the same process."""
+    deadline = time.monotonic() + patience_s
+    while left := [pid for pid, start in identities.items() if start is not None and start_ticks(pid) == start]:
+        if time.monotonic() >= deadline:
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, 9)
+            return
+        time.sleep(0.02)
+
+
+def _fields(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third on: the name before them may hold spaces."""
+    lines = _lines(_PROC / str(pid) / "stat")
+    fields = lines[0].rpartition(")")[2].split() if lines else []
+    return [] if fields[:1] == ["Z"] else fields
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

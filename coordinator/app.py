@@ -1,0 +1,183 @@
+"""Wires everything: the one place that knows which part gets which (style: dependencies arrive by constructor)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from loguru import logger
+
+import executors.loading
+from coordinator import rebuild
+from coordinator.bell import Bell
+from coordinator.daemon import Daemon
+from coordinator.errors import AlreadyRunningError, ConfigurationError
+from coordinator.housekeeping import Housekeeping
+from coordinator.intake import Intake
+from coordinator.orchestrator import Orchestrator
+from coordinator.publisher import Publisher
+from coordinator.runner import Runner
+from coordinator.settings import Settings
+from coordinator.watcher import Watcher
+from executors.processes import boot_id
+from executors.settings import ExecutorSettings
+from fsm.errors import JournalDamagedError
+from fsm.journal import Journal
+from fsm.machine import Lives
+from protocol.clock import Clock
+from protocol.inbox import Inbox
+from protocol.outbox import Outbox
+
+JOURNAL = "journal.db"
+LOCK = "coordinator.lock"
+RUNS = "runs"
+QUARANTINE = "quarantine"
+SUSPECT = "journal.suspect"
+
+
+@dataclass
+class Stop:
+    """How far a stop has gone: no new scripts; then, when patience ends, no running ones either."""
+
+    stopping: threading.Event
+    must_stop: threading.Event
+
+
+def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name: str | None = None) -> Daemon:
+    """Make a coordinator out of its settings; ``resources`` closes it again, in reverse order.
+
+    Raises:
+        AlreadyRunningError: another one holds the state folder.
+        ConfigurationError: a folder cannot be made.
+        JournalError: the journal can be neither opened nor replaced.
+    """
+    state = settings.paths.state
+    _make_folders(settings)
+    resources.enter_context(_instance_lock(state / LOCK))
+    inbox = Inbox(settings.paths.requests, settings.limits.request_bytes)
+    outbox = Outbox(settings.paths.status)
+    journal, lost = _open_journal(state, outbox)
+    resources.callback(journal.close)
+    lives = Lives(journal)
+    kind = executors.loading.load(executor_name or settings.execution.executor)
+    executor = kind.create(ExecutorSettings(state / RUNS, settings.limits.output_bytes), clock)
+    resources.callback(executor.close)
+    components = frozenset(settings.components)
+    if lost:
+        rebuild.rebuild(journal, lives, inbox, outbox, clock, components, state / RUNS)
+    outbox.sweep(lambda request_id: request_id in journal.busy([request_id]))
+    outbox.mark()
+
+    stop = Stop(threading.Event(), threading.Event())
+    bell = Bell()
+    publisher = Publisher(outbox, inbox, journal, clock, settings.limits.output_bytes)
+    runner = Runner(
+        settings,
+        journal,
+        lives,
+        executor,
+        publisher,
+        clock,
+        boot_id=boot_id(),
+        must_stop=stop.must_stop.is_set,
+        stopping=stop.stopping.is_set,
+    )
+    errors: list[BaseException] = []
+
+    def fatal(error: BaseException) -> None:
+        errors.append(error)
+        (state / SUSPECT).touch()
+        bell.ring()
+
+    orchestrator = Orchestrator(settings.lanes, journal, runner, stop.stopping, fatal)
+    intake = Intake(
+        inbox,
+        journal,
+        lives,
+        publisher,
+        clock,
+        components=components,
+        quarantine=state / QUARANTINE,
+        settle_s=settings.limits.settle_s,
+        admitted=orchestrator.wake,
+    )
+    housekeeping = Housekeeping(
+        journal,
+        outbox,
+        executor,
+        clock,
+        runs=state / RUNS,
+        status_retention_days=settings.limits.status_retention_days,
+        history_days=settings.limits.history_days,
+    )
+    return Daemon(
+        bell=bell,
+        watcher=Watcher(settings.paths.requests, bell.ring),
+        intake=intake,
+        publisher=publisher,
+        orchestrator=orchestrator,
+        housekeeping=housekeeping,
+        journal=journal,
+        lives=lives,
+        components=components,
+        clock=clock,
+        stopping=stop.stopping,
+        must_stop=stop.must_stop,
+        stop_timeout_s=settings.execution.stop_timeout_s,
+        errors=errors,
+        fatal=fatal,
+    )
+
+
+def _make_folders(settings: Settings) -> None:
+    for folder, mode in (
+        (settings.paths.requests, 0o755),
+        (settings.paths.status, 0o755),
+        (settings.paths.state, 0o700),
+    ):
+        try:
+            folder.mkdir(mode=mode, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot make the folder {folder}: {error.strerror}; create it, or change paths in the configuration"
+            ) from None
+
+
+def _instance_lock(path: Path) -> ExitStack:
+    """Hold the state folder: two coordinators would run two scripts of one lock at once (I10)."""
+    stack = ExitStack()
+    file = stack.enter_context(os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stack.close()
+        raise AlreadyRunningError(
+            f"cannot start: another coordinator holds {path}; stop it first, or give this one a paths.state of its own"
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return stack
+
+
+def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
+    """Open the journal; tell whether it is a new one in the place of one that was lost (I13).
+
+    The whole file is checked only after a run that met damage: a check costs time that grows with the history.
+    """
+    path, suspect = state / JOURNAL, state / SUSPECT
+    lost = not path.exists() and (outbox.marked() or (state / RUNS).exists())
+    try:
+        journal = Journal.open(path)
+        if suspect.exists():
+            journal.require_integrity()
+    except JournalDamagedError as error:
+        aside = rebuild.set_aside(path)
+        logger.critical("the journal is damaged ({}): moved to {}; building a new one", error, aside)
+        journal, lost = Journal.open(path), True
+    suspect.unlink(missing_ok=True)
+    return journal, lost

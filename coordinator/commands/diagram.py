@@ -1,0 +1,22 @@
+"""``update-coordinator diagram``."""
+
+from __future__ import annotations
+
+from fsm.table import MOVES
+from protocol.messages import State
+
+_TERMINAL = (State.SUCCEEDED, State.ROLLED_BACK, State.FAILED)
+
+
+def mermaid() -> str:
+    """The state diagram as Mermaid text."""
+    lines = ["stateDiagram-v2", f"    [*] --> {State.RECEIVED}"]
+    lines += [f"    {move.source} --> {move.dest}: {move.event}" for move in MOVES]
+    lines += [f"    {state} --> [*]" for state in _TERMINAL]
+    return "\n".join(lines) + "\n"
+
+
+def execute() -> int:
+    """Print it."""
+    print(mermaid(), end="")  # noqa: T201
+    return 0

@@ -1,0 +1,235 @@
+"""The examinations of ``check``: each yields findings, and for every bad one what to do about it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from coordinator.app import JOURNAL, LOCK, QUARANTINE
+from coordinator.runner import traits_of
+from coordinator.settings import Settings
+from executors.vetting import vet
+from fsm import plan
+from fsm.errors import JournalError
+from fsm.journal import Journal
+from protocol.client import Client
+from protocol.clock import SystemClock
+from protocol.errors import ProtocolError
+from protocol.messages import Action
+
+UNIT = "dunebugger-update-coordinator"
+_FREE_BYTES = 64 * 1024 * 1024
+_COMPOSE_FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
+_LOG_LINES = 500
+_TOOL_S = 20
+
+
+class Grade(StrEnum):
+    """How a finding is to be taken."""
+
+    GOOD = "good"
+    NOTE = "note"
+    BAD = "bad"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing seen, and what to do about it when it is bad."""
+
+    grade: Grade
+    text: str
+    remedy: str = ""
+
+
+def good(text: str) -> Finding:
+    """Nothing to do."""
+    return Finding(Grade.GOOD, text)
+
+
+def note(text: str, remedy: str = "") -> Finding:
+    """Worth knowing."""
+    return Finding(Grade.NOTE, text, remedy)
+
+
+def bad(text: str, remedy: str) -> Finding:
+    """To be mended."""
+    return Finding(Grade.BAD, text, remedy)
+
+
+def configuration(settings: Settings) -> Iterator[Finding]:
+    """What is configured; that it could be read at all is proven by our being here."""
+    if not settings.components:
+        yield bad("no component is configured", "add a [components.NAME] table with its directory")
+    for lock, names in sorted(settings.lanes.items()):
+        yield good(f"lock {lock}: {', '.join(sorted(names))}")
+
+
+def running(settings: Settings) -> bool:
+    """Whether a coordinator holds the state folder now."""
+    try:
+        with (settings.paths.state / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def service(settings: Settings) -> Iterator[Finding]:
+    """Document, step 1: is the coordinator running?"""
+    if running(settings):
+        pid = (settings.paths.state / LOCK).read_text().strip()
+        yield good(f"a coordinator runs (pid {pid})")
+    else:
+        yield bad("no coordinator runs on this configuration", f"systemctl start {UNIT}, or update-coordinator run")
+    state = _output("systemctl", "is-active", UNIT)
+    if state is not None:
+        yield note(f"systemd says {UNIT} is {state.strip() or 'unknown'}")
+
+
+def folders(settings: Settings) -> Iterator[Finding]:
+    """Document, step 2: do the shared folders exist, and can they be written?"""
+    paths = settings.paths
+    for folder in (paths.requests, paths.status, paths.state):
+        if not folder.is_dir():
+            yield bad(f"{folder} does not exist", "start the coordinator once as root: it makes the folder")
+            continue
+        found = folder.stat()
+        text = f"{folder} (mode {found.st_mode & 0o7777:04o}, owner {found.st_uid}:{found.st_gid})"
+        free = shutil.disk_usage(folder).free
+        if not os.access(folder, os.W_OK):
+            yield bad(f"{text} cannot be written", f"remount it writable, or chown it to uid {os.getuid()}")
+        elif free < _FREE_BYTES:
+            yield bad(f"{text} has {free // 1024} KiB free", "free space on its file system")
+        else:
+            yield good(text)
+    if paths.state.is_dir() and paths.state.stat().st_mode & 0o022:
+        yield bad(f"{paths.state} can be written by others", f"chmod go-w {paths.state}")
+    if paths.requests.is_dir():
+        waiting = sum(entry.name.endswith(".json") for entry in os.scandir(paths.requests))
+        yield note(f"{waiting} request file(s) waiting")
+    quarantine = paths.state / QUARANTINE
+    if quarantine.is_dir() and (kept := len(list(quarantine.iterdir()))):
+        yield note(f"{kept} unanswerable file(s) in {quarantine}", "look at them, find who writes them, delete them")
+
+
+def container(settings: Settings) -> Iterator[Finding]:
+    """Document, step 3: is the shared volume mounted in a container?"""
+    ids = (_output("docker", "ps", "--quiet") or "").split()
+    if not ids:
+        yield note("no running container to look into", "start the container that submits requests")
+        return
+    described = _output("docker", "inspect", *ids)
+    for one in json.loads(described or "[]"):
+        mounts = {Path(mount.get("Source", "/nowhere")): mount for mount in one.get("Mounts", [])}
+        for source, mount in mounts.items():
+            if settings.paths.requests.is_relative_to(source):
+                yield good(f"{one['Name'].lstrip('/')} sees {source} as {mount.get('Destination')}")
+                return
+    yield bad(
+        f"no running container mounts {settings.paths.requests}",
+        f"add the volume {settings.paths.requests.parent}:{settings.paths.requests.parent} to its compose file",
+    )
+
+
+def scripts(settings: Settings) -> Iterator[Finding]:
+    """Document, step 4, and "Script debugging": do the scripts exist, and may they be run?"""
+    for name, component in sorted(settings.components.items()):
+        needed = {script for action in Action for script in plan.scripts_needed(action, traits_of(component))}
+        objections = [found for script in sorted(needed) if (found := vet(component.directory, script, os.getuid()))]
+        for objection in objections:
+            yield bad(f"{name}: {objection.message}", f"until then, requests for {name} fail with {objection.reason}")
+        if not objections:
+            yield good(f"{name}: {', '.join(sorted(needed))} in {component.directory}")
+        update = component.directory / plan.UPDATE
+        if update.is_file() and b"compose" in update.read_bytes():
+            places = (component.directory, component.directory.parent)
+            if not any((place / file).exists() for place in places for file in _COMPOSE_FILES):
+                yield note(f"{name}: update.sh speaks of compose, but no compose file lies beside or above it")
+
+
+def journal(settings: Settings) -> Iterator[Finding]:
+    """Can the journal be read, and is it whole?"""
+    path = settings.paths.state / JOURNAL
+    for damaged in sorted(settings.paths.state.glob(f"{JOURNAL}.damaged-*")):
+        if not damaged.name.endswith(("-wal", "-shm")):
+            yield bad(
+                f"a damaged journal was set aside as {damaged}", "check the disk; delete the file when done with it"
+            )
+    if not path.exists():
+        yield note(f"{path} does not exist yet")
+        return
+    try:
+        opened = Journal.open(path, read_only=True)
+    except JournalError as error:
+        yield bad(f"{path}: {error}", "restart the coordinator: it sets a damaged journal aside and builds a new one")
+        return
+    try:
+        opened.require_integrity()
+        unsettled = sum(opened.counts().values())
+        late = len(opened.unpublished(100))
+        yield good(f"{path} is whole; {unsettled} request(s) under way")
+        if late:
+            yield bad(f"{late} answer(s) could not be published", f"make {settings.paths.status} writable; they follow")
+    except JournalError as error:
+        yield bad(f"{path}: {error}", "restart the coordinator: it sets a damaged journal aside and builds a new one")
+    finally:
+        opened.close()
+
+
+def log(settings: Settings) -> Iterator[Finding]:
+    """Document, step 5: what does the log say?"""
+    path = settings.paths.log_file
+    if path is None or not path.exists():
+        yield note("no log file", f"journalctl -u {UNIT} -n 100")
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        tail = deque(file, maxlen=_LOG_LINES)
+    grave = [line.rstrip() for line in tail if " ERROR " in line or " CRITICAL" in line]
+    if not grave:
+        yield good(f"no errors in the last {len(tail)} lines of {path}")
+        return
+    yield note(f"{len(grave)} error(s) in the last {len(tail)} lines of {path}; the latest:", f"less +G {path}")
+    yield note(grave[-1])
+
+
+def health(settings: Settings) -> Iterator[Finding]:
+    """Document, step 6: do the health checks pass? Asked for through the coordinator, the whole way a client goes."""
+    if not running(settings):
+        yield note("health checks were not run", "they go through a running coordinator; start it and check again")
+        return
+    client = Client(settings.paths.requests, settings.paths.status, SystemClock())
+    for name, component in sorted(settings.components.items()):
+        try:
+            request_id = client.submit(name, Action.HEALTH)
+            final = client.wait_for_status(request_id, timeout_s=component.timeout_s + _TOOL_S)
+            client.discard(request_id)
+        except (ProtocolError, OSError) as error:
+            yield bad(f"{name}: {error}", f"update-coordinator history --component {name} tells what it is busy with")
+            continue
+        if final.success:
+            yield good(f"{name}: healthy")
+        else:
+            script = component.directory / plan.HEALTH_CHECK
+            yield bad(f"{name}: {final.message}", f"bash -x {script}; echo $?")
+
+
+def _output(program: str, *arguments: str) -> str | None:
+    """What a tool of the host prints; None when it is not there or does not answer."""
+    found = shutil.which(program)
+    if found is None:
+        return None
+    try:
+        done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=_TOOL_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout

@@ -1,0 +1,48 @@
+"""``update-coordinator history``."""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+from rich.text import Text
+
+from coordinator.commands.journal_reader import reading
+from coordinator.commands.look import COLOURS, what, when
+from coordinator.settings import Settings
+
+
+def execute(settings: Settings, component: str | None, limit: int, *, as_json: bool) -> int:
+    """List the latest requests, newest first."""
+    with reading(settings) as journal:
+        records = journal.history(limit, component)
+    console = Console(highlight=False, soft_wrap=True)
+    if as_json:
+        rows = [
+            {
+                "request_id": record.request_id,
+                "component": record.component,
+                "action": record.action,
+                "version": record.version,
+                "state": record.state,
+                "reason": record.reason,
+                "message": record.message,
+                "received_at": record.received_at.isoformat(),
+                "settled_at": record.settled_at.isoformat() if record.settled_at else None,
+            }
+            for record in records
+        ]
+        console.out(json.dumps(rows, indent=2))
+        return 0
+    if not records:
+        console.print("no requests yet")
+        return 0
+    for record in records:
+        console.print(
+            Text.assemble(
+                f"{when(record.received_at)}  ", (f"{record.state:<12}", COLOURS[record.state]), (what(record), "bold")
+            )
+        )
+        console.print(Text(f"    {record.message}" if record.message else "    not over yet"))
+        console.print(Text(f"    {record.request_id}", style="dim"))
+    return 0

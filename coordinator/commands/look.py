@@ -1,0 +1,33 @@
+"""How the commands show a request: colours per state, one line per request."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fsm.records import RequestRecord
+from protocol.messages import State
+
+COLOURS = {
+    State.RECEIVED: "dim",
+    State.VALIDATED: "dim",
+    State.RUNNING: "cyan",
+    State.SUCCEEDED: "green",
+    State.FAILED: "red",
+    State.ROLLED_BACK: "yellow",
+}
+
+
+def when(stamp: datetime | None) -> str:
+    """A stamp in the host's local time, to the second."""
+    return "" if stamp is None else f"{stamp.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def what(record: RequestRecord) -> str:
+    """Action, component and version, as far as the request could be read."""
+    words = [str(record.action or "request"), record.component or "(unreadable)", record.version or ""]
+    return " ".join(word for word in words if word)
+
+
+def request_line(record: RequestRecord) -> str:
+    """One request on one line."""
+    return f"{record.request_id}: {what(record)}, received {when(record.received_at)}"

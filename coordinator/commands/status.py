@@ -1,0 +1,36 @@
+"""``update-coordinator status ID``."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from coordinator.commands.journal_reader import complain, reading
+from coordinator.commands.look import request_line
+from coordinator.publisher import final_status
+from coordinator.settings import Settings
+from protocol.messages import State
+from protocol.outbox import Outbox
+
+
+def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
+    """Show the final status, or how far the request is; 1 when it failed or is not known."""
+    with reading(settings) as journal:
+        record = journal.get(request_id)
+        if record is None:
+            return complain(f"cannot find request {request_id}: see update-coordinator history for those there are")
+        attempts = journal.attempts(request_id)
+    console = Console(highlight=False, soft_wrap=True)
+    if record.settled_at is None:
+        progress = Outbox(settings.paths.status).read_progress(request_id)
+        if as_json:
+            console.out(progress.model_dump_json(indent=2) if progress else f'{{"state": "{record.state}"}}')
+        else:
+            phase = f", {progress.phase}" if progress and progress.phase else ""
+            percent = f", {progress.percent} %" if progress and progress.percent is not None else ""
+            console.print(f"{request_line(record)}\nunder way: {record.state}{phase}{percent}", markup=False)
+        return 0
+    if as_json:
+        console.out(final_status(record, attempts, settings.limits.output_bytes).model_dump_json(indent=2))
+    else:
+        console.print(f"{request_line(record)}\n{record.state}: {record.message}", markup=False)
+    return 0 if record.state is State.SUCCEEDED else 1

@@ -1,0 +1,88 @@
+"""``update-coordinator submit``: the same way in as the container's."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from coordinator.commands.journal_reader import complain
+from coordinator.commands.look import COLOURS
+from coordinator.settings import Settings
+from protocol import messages
+from protocol.client import Client
+from protocol.clock import SystemClock
+from protocol.errors import ProtocolError
+
+
+def execute(
+    settings: Settings,
+    component: str,
+    action: messages.Action,
+    version: str | None,
+    *,
+    wait: bool,
+    timeout_s: float,
+    as_json: bool,
+) -> int:
+    """Submit, and with ``wait`` follow to the answer; 1 when it failed or none came."""
+    client = Client(settings.paths.requests, settings.paths.status, SystemClock())
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        request_id = client.submit(component, action, version)
+        if not wait:
+            console.out(f'{{"request_id": "{request_id}"}}' if as_json else request_id)
+            return 0
+        quiet = as_json or not sys.stdout.isatty()
+        final = (_follow_plainly if quiet else _follow)(client, request_id, timeout_s, console, silent=as_json)
+    except ProtocolError as error:
+        return complain(str(error))
+    if as_json:
+        console.out(final.model_dump_json(indent=2))
+    else:
+        console.print(Text.assemble((final.state, COLOURS[final.state]), f": {final.message}"))
+    return 0 if final.success else 1
+
+
+def _follow(
+    client: Client, request_id: str, timeout_s: float, console: Console, *, silent: bool
+) -> messages.FinalStatus:
+    """A bar with the phase, on a terminal."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.fields[state]}"),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
+        task = bar.add_task("waiting for the coordinator", total=None, state="submitted")
+
+        def show(progress: messages.Progress) -> None:
+            total = None if progress.percent is None else 100
+            bar.update(
+                task,
+                description=progress.phase or "",
+                state=progress.state,
+                total=total,
+                completed=progress.percent or 0,
+            )
+
+        return client.wait_for_status(request_id, timeout_s=timeout_s, on_progress=show)
+
+
+def _follow_plainly(
+    client: Client, request_id: str, timeout_s: float, console: Console, *, silent: bool
+) -> messages.FinalStatus:
+    """A line per change, where no cursor can be moved."""
+
+    def show(progress: messages.Progress) -> None:
+        percent = "" if progress.percent is None else f" {progress.percent} %"
+        console.print(f"{progress.state} {progress.phase or ''}{percent}".rstrip(), markup=False)
+
+    if not silent:
+        console.print(f"submitted {request_id}")
+    return client.wait_for_status(request_id, timeout_s=timeout_s, on_progress=None if silent else show)

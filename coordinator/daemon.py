@@ -1,0 +1,139 @@
+"""The main loop: sleep until something rings, then look at everything."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+from loguru import logger
+
+from coordinator.bell import Bell
+from coordinator.housekeeping import Housekeeping
+from coordinator.intake import Intake
+from coordinator.orchestrator import Orchestrator
+from coordinator.publisher import Publisher
+from coordinator.watcher import Watcher
+from fsm.errors import JournalDamagedError, JournalError
+from fsm.journal import Journal
+from fsm.machine import Lives
+from fsm.table import Event
+from protocol.clock import Clock
+from protocol.messages import Reason, State
+
+_SLOW_S = 30.0  # behind the watcher, should an event ever be missed
+_TROUBLE_S = 5.0  # while a folder is full, read-only or gone
+_TICK_S = 0.5
+
+
+class Daemon:
+    """A coordinator, ready to run."""
+
+    def __init__(
+        self,
+        *,
+        bell: Bell,
+        watcher: Watcher,
+        intake: Intake,
+        publisher: Publisher,
+        orchestrator: Orchestrator,
+        housekeeping: Housekeeping,
+        journal: Journal,
+        lives: Lives,
+        components: frozenset[str],
+        clock: Clock,
+        stopping: threading.Event,
+        must_stop: threading.Event,
+        stop_timeout_s: float,
+        errors: list[BaseException],
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._bell = bell
+        self._watcher = watcher
+        self._intake = intake
+        self._publisher = publisher
+        self._orchestrator = orchestrator
+        self._housekeeping = housekeeping
+        self._journal = journal
+        self._lives = lives
+        self._components = components
+        self._clock = clock
+        self._stopping = stopping
+        self._must_stop = must_stop
+        self._stop_timeout_s = stop_timeout_s
+        self._errors = errors
+        self._fatal = fatal
+        self._signals = 0
+
+    def run(self) -> int:
+        """Work until a signal asks to stop; return the exit code.
+
+        Returns:
+            0 after SIGTERM or SIGINT; 1 when only a restart helps, which the supervisor gives.
+        """
+        self._listen()
+        self._abandon_unconfigured()
+        self._orchestrator.start()
+        self._watcher.start()
+        logger.info("ready: {} component(s)", len(self._components))
+        try:
+            while not self._signals and not self._errors:
+                self._bell.wait(self._pass())
+        except JournalDamagedError as damage:
+            self._fatal(damage)
+        finally:
+            self._stop()
+        for error in self._errors:
+            logger.critical("stopping to be started again: {}", error)
+        return 1 if self._errors else 0
+
+    def _pass(self) -> float:
+        """Look at everything once; return how long to sleep unless the bell rings."""
+        present = self._watcher.renew()
+        pause = _SLOW_S if present else _TROUBLE_S
+        try:
+            if not self._publisher.retry():
+                pause = _TROUBLE_S
+            again = self._intake.sweep() if present else None
+            self._housekeeping.tick()
+        except JournalDamagedError:
+            raise
+        except (OSError, JournalError) as error:
+            logger.error("cannot take requests in: {}; trying again in {} s", error, _TROUBLE_S)
+            return _TROUBLE_S
+        return pause if again is None else min(pause, again)
+
+    def _abandon_unconfigured(self) -> None:
+        """Answer what waits for a component that the configuration no longer has: no lane would ever take it up."""
+        for record in self._journal.due_elsewhere(self._components):
+            message = f"cannot go on: component {record.component} is no longer configured"
+            with self._lives.of(record) as life:
+                event = {State.RUNNING: Event.FAIL, State.FAILED: Event.GIVE_UP}.get(record.state, Event.REFUSE)
+                life.fire(event, at=self._clock.utc(), reason=Reason.UNKNOWN_COMPONENT, message=message, settles=True)
+
+    def _listen(self) -> None:
+        """SIGTERM and SIGINT ask to stop; a second one stops at once."""
+
+        def on_signal(_number: int, _frame: FrameType | None) -> None:
+            self._signals += 1
+            if self._signals > 1:
+                self._must_stop.set()
+
+        signal.set_wakeup_fd(self._bell.signal_fd, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on_signal)
+
+    def _stop(self) -> None:
+        """Start nothing more; wait for what runs, then interrupt it as I3 says."""
+        logger.info("stopping: a running script has {:g} s to finish", self._stop_timeout_s)
+        self._stopping.set()
+        self._watcher.stop()
+        self._orchestrator.stop()
+        deadline = self._clock.monotonic() + self._stop_timeout_s
+        while not self._orchestrator.join(_TICK_S):
+            if self._clock.monotonic() >= deadline:
+                self._must_stop.set()
+        self._housekeeping.count()
+        signal.set_wakeup_fd(-1)
+        logger.info("stopped")

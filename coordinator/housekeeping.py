@@ -1,0 +1,85 @@
+"""What keeps disks bounded over years: unread statuses, old history, leftovers of runs (I12).
+
+Ages are counted in the coordinator's own running time, kept in the journal: a wall clock that jumps by decades, as on
+a Raspberry Pi without a battery, neither loses an answer nor forgets an id (I7, I11).
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from loguru import logger
+
+from executors.step import Executor
+from fsm.journal import Journal
+from protocol.clock import Clock
+from protocol.outbox import Outbox
+
+PERIOD_S = 3600.0
+_DAY_S = 86400.0
+_BATCH = 500
+
+
+class Housekeeping:
+    """Done once at start and every ``PERIOD_S`` after."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        outbox: Outbox,
+        executor: Executor,
+        clock: Clock,
+        *,
+        runs: Path,
+        status_retention_days: float,
+        history_days: float,
+    ) -> None:
+        self._journal = journal
+        self._outbox = outbox
+        self._executor = executor
+        self._clock = clock
+        self._runs = runs
+        self._status_s = status_retention_days * _DAY_S
+        self._history_s = history_days * _DAY_S
+        self._counted = clock.monotonic()
+        self._due = clock.monotonic() + PERIOD_S
+
+    def tick(self) -> None:
+        """Do the work when it is due."""
+        if self._clock.monotonic() >= self._due:
+            self._due = self._clock.monotonic() + PERIOD_S
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Count the time since the last call, then remove what is too old by it."""
+        self.count()
+        uptime = self._journal.uptime()
+        try:
+            for entry in self._outbox.finals():
+                age = self._journal.settled_uptime(entry.name.removesuffix(".json"))
+                if age is not None and uptime - age > self._status_s:
+                    Path(entry.path).unlink()
+        except OSError as error:
+            logger.warning("cannot clear old statuses: {}", error.strerror)
+        while self._journal.prune(uptime - self._history_s, _BATCH):
+            continue
+        self._clear_runs()
+
+    def count(self) -> None:
+        """Add the running time since the last count to the journal's."""
+        now = self._clock.monotonic()
+        self._journal.add_uptime(now - self._counted)
+        self._counted = now
+
+    def _clear_runs(self) -> None:
+        """Run folders of settled requests that a crash left behind; complete logs stay as long as the history."""
+        if not self._runs.exists():
+            return
+        for folder in list(self._runs.iterdir()):
+            record = self._journal.get(folder.name)
+            if record is not None and record.settled_at is None:
+                continue
+            self._executor.forget(folder.name)
+            if record is None:
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,82 @@
+"""One worker per lock: requests of a lane run one after the other, lanes do not wait for each other (I10).
+
+The queue is the journal itself: nothing waits in memory, so nothing is lost with it (I12).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from loguru import logger
+
+from coordinator.bell import Bell
+from coordinator.runner import Runner
+from fsm.errors import JournalDamagedError
+from fsm.journal import Journal
+
+_RETRY_S = 5.0
+
+
+class Orchestrator:
+    """Starts and joins the workers.
+
+    Args:
+        lanes: lock → the components that hold it.
+        fatal: told of an error after which only a restart helps.
+    """
+
+    def __init__(
+        self,
+        lanes: Mapping[str, frozenset[str]],
+        journal: Journal,
+        runner: Runner,
+        stopping: threading.Event,
+        fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._journal = journal
+        self._runner = runner
+        self._stopping = stopping
+        self._fatal = fatal
+        self._bells = {lock: Bell() for lock in lanes}
+        self._lock_of = {component: lock for lock, components in lanes.items() for component in components}
+        self._workers = [
+            threading.Thread(target=self._work, args=(lock, components), name=f"lane {lock}")
+            for lock, components in lanes.items()
+        ]
+
+    def start(self) -> None:
+        """Let every lane take up what it left, then what is new."""
+        for worker in self._workers:
+            worker.start()
+
+    def wake(self, component: str) -> None:
+        """Tell the lane of ``component`` that the journal holds something for it."""
+        self._bells[self._lock_of[component]].ring()
+
+    def stop(self) -> None:
+        """Wait for the workers; the caller has set ``stopping``, and interrupts what runs when its patience ends."""
+        for bell in self._bells.values():
+            bell.ring()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait up to ``timeout_s`` for every worker to be done; tell whether they are."""
+        for worker in self._workers:
+            worker.join(timeout_s)
+        return not any(worker.is_alive() for worker in self._workers)
+
+    def _work(self, lock: str, components: frozenset[str]) -> None:
+        bell = self._bells[lock]
+        while not self._stopping.is_set():
+            try:
+                record = self._journal.next_due(components)
+                if record is None:
+                    bell.wait(None)
+                else:
+                    self._runner.run(record)
+            except JournalDamagedError as error:
+                self._fatal(error)
+                return
+            except Exception as error:  # noqa: BLE001  a lane must outlive whatever one request brings
+                logger.opt(exception=error).error("lane {} stumbled; going on in {} s", lock, _RETRY_S)
+                bell.wait(_RETRY_S)

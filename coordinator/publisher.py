@@ -1,0 +1,132 @@
+"""Tells the container: progress while a request moves, and its one final status from the journal (I1)."""
+
+from __future__ import annotations
+
+import threading
+
+from loguru import logger
+
+from fsm.journal import Journal
+from fsm.records import AttemptRecord, Ending, RequestRecord
+from protocol.clock import Clock
+from protocol.inbox import Inbox
+from protocol.messages import Attempt, FinalStatus, Progress, State
+from protocol.names import request_file
+from protocol.outbox import Outbox
+
+_BATCH = 100
+
+
+class Publisher:
+    """Writes ``status/`` and, once an answer is there, takes the request away."""
+
+    def __init__(self, outbox: Outbox, inbox: Inbox, journal: Journal, clock: Clock, output_bytes: int) -> None:
+        self._outbox = outbox
+        self._inbox = inbox
+        self._journal = journal
+        self._clock = clock
+        self._output_bytes = output_bytes
+        self._seq: dict[str, int] = {}
+        self._one_at_a_time = threading.Lock()
+
+    def progress(
+        self, record: RequestRecord, state: State, phase: str | None = None, percent: int | None = None
+    ) -> None:
+        """Say where ``record`` stands. A folder that cannot be written delays nothing: progress is only news."""
+        if record.component is None or record.action is None:
+            return
+        seq = self._seq[record.request_id] = self._next_seq(record.request_id)
+        progress = Progress(
+            request_id=record.request_id,
+            component=record.component,
+            action=record.action,
+            state=state,
+            phase=phase,
+            percent=percent,
+            seq=seq,
+            timestamp=self._clock.utc(),
+        )
+        try:
+            self._outbox.report(progress)
+        except OSError as error:
+            logger.warning("cannot write progress to {}: {}", self._outbox.directory, error.strerror)
+
+    def _next_seq(self, request_id: str) -> int:
+        if request_id in self._seq:
+            return self._seq[request_id] + 1
+        earlier = self._outbox.read_progress(request_id)
+        return earlier.seq + 1 if earlier else 0
+
+    def final(self, record: RequestRecord, *, again: bool = False) -> bool:
+        """Publish the answer of a settled request, then remove the request; tell whether that worked.
+
+        What fails here is tried again by ``retry``: the journal remembers what has not been published (I1).
+
+        Args:
+            record: settled.
+            again: whether to answer anew a request that was answered before and has been submitted again (I7).
+        """
+        with self._one_at_a_time:
+            self._seq.pop(record.request_id, None)
+            if not again and self._journal.is_published(record.request_id):
+                return True
+            status = final_status(record, self._journal.attempts(record.request_id), self._output_bytes)
+            try:
+                self._outbox.clear(record.request_id)
+                self._outbox.publish(status)
+                self._inbox.remove(request_file(record.request_id))
+            except OSError as error:
+                logger.bind(request_id=record.request_id).error(
+                    "cannot publish the answer: {}: {}; it is kept and tried again; run update-coordinator check",
+                    error.filename,
+                    error.strerror,
+                )
+                return False
+            self._journal.mark_published(record.request_id)
+            return True
+
+    def retry(self) -> bool:
+        """Publish what could not be published before; tell whether nothing is left."""
+        while pending := self._journal.unpublished(_BATCH):
+            for record in pending:
+                if not self.final(record):
+                    return False
+        return True
+
+
+def final_status(record: RequestRecord, attempts: list[AttemptRecord], output_bytes: int) -> FinalStatus:
+    """The final status a settled request has, from the journal alone: the same whenever it is asked for (I7)."""
+    ran = [attempt for attempt in attempts if attempt.ending is not Ending.NOT_STARTED]
+    settled_at = record.settled_at or record.received_at
+    return FinalStatus(
+        request_id=record.request_id,
+        component=record.component,
+        action=record.action,
+        version=record.version,
+        success=record.state is State.SUCCEEDED,
+        state=record.state,
+        reason=record.reason,
+        message=record.message,
+        output=_bounded("".join(attempt.output for attempt in ran), output_bytes),
+        error=_bounded("".join(attempt.error for attempt in ran), output_bytes),
+        exit_code=_deciding_exit_code(ran),
+        timestamp=settled_at,
+        started_at=ran[0].started_at if ran else None,
+        finished_at=settled_at,
+        attempts=tuple(
+            Attempt(script=attempt.script, exit_code=attempt.exit_code, seconds=attempt.seconds) for attempt in ran
+        ),
+    )
+
+
+def _deciding_exit_code(ran: list[AttemptRecord]) -> int | None:
+    """Of the script that went wrong first; of the last one when none did."""
+    wrong = [a for a in ran if a.state is State.RUNNING and (a.ending is not Ending.EXITED or a.exit_code != 0)]
+    return (wrong or ran[-1:])[0].exit_code if ran else None
+
+
+def _bounded(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters left out …]\n{text[-half:]}"

@@ -1,0 +1,188 @@
+"""The configuration: one frozen model, read from TOML, strict about every key."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+import executors.loading
+from coordinator.errors import ConfigurationError
+from protocol.names import is_component
+
+DEFAULT_PATH = Path("/etc/dunebugger/update-coordinator.toml")
+
+
+def _absolute(path: Path) -> Path:
+    text = str(path)
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    if not text.isprintable():
+        raise ValueError("must not hold control characters")
+    return Path(os.path.normpath(path))
+
+
+def _executor(name: str) -> str:
+    if name not in executors.loading.known():
+        raise ValueError(f"must be one of {', '.join(executors.loading.known())}")
+    return name
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Paths(_Section):
+    """Where things lie."""
+
+    requests: AbsolutePath = Path("/var/dunebugger/updates/requests")
+    status: AbsolutePath = Path("/var/dunebugger/updates/status")
+    state: AbsolutePath = Path("/var/lib/dunebugger/update-coordinator")
+    log_file: AbsolutePath | None = Path("/var/log/dunebugger/update-coordinator.log")
+
+
+class Limits(_Section):
+    """What keeps memory and disk bounded (I12)."""
+
+    request_bytes: int = Field(default=65536, ge=1024, le=16 * 1024 * 1024)
+    output_bytes: int = Field(default=262144, ge=1024, le=16 * 1024 * 1024)
+    status_retention_days: float = Field(default=7, gt=0)
+    history_days: float = Field(default=365, gt=0)
+    settle_s: float = Field(default=2, ge=0, le=60)
+
+
+class Execution(_Section):
+    """How scripts are run."""
+
+    executor: Annotated[str, AfterValidator(_executor)] = "sh"
+    stop_timeout_s: float = Field(default=60, ge=0)
+
+
+class Component(_Section):
+    """One thing that can be updated."""
+
+    directory: AbsolutePath
+    lock: str | None = Field(default=None, min_length=1)
+    timeout_s: float = Field(default=600, gt=0)
+    kill_grace_s: float = Field(default=10, ge=0)
+    verify_health: bool = True
+    on_failure: Literal["rollback", "none"] = "rollback"
+    on_interruption: Literal["rollback", "rerun"] = "rollback"
+
+
+def _document_components() -> dict[str, Component]:
+    """The three of the design document; the two containers share one compose file, hence one lock."""
+    return {
+        "core": Component(directory=Path("/opt/dunebugger/core")),
+        "scheduler": Component(directory=Path("/opt/dunebugger/scheduler"), lock="compose"),
+        "remote": Component(directory=Path("/opt/dunebugger/remote"), lock="compose"),
+    }
+
+
+class Settings(_Section):
+    """The whole configuration."""
+
+    paths: Paths = Paths()
+    limits: Limits = Limits()
+    execution: Execution = Execution()
+    components: Mapping[str, Component] = Field(default_factory=_document_components)
+
+    @model_validator(mode="after")
+    def _components_stand_apart(self) -> Settings:
+        owners: dict[Path, str] = {}
+        for name, component in self.components.items():
+            if not is_component(name):
+                raise ValueError(f"components.{name}: a component's name is 1 to 64 of A-Z a-z 0-9 . _ -")
+            other = owners.setdefault(component.directory, name)
+            if other != name:
+                raise ValueError(
+                    f"components.{name}.directory: {component.directory} is the directory of components.{other} "
+                    "already; give each component a directory of its own"
+                )
+        return self
+
+    @property
+    def lanes(self) -> dict[str, frozenset[str]]:
+        """Lock → the components that hold it while they run (I10)."""
+        lanes: dict[str, set[str]] = {}
+        for name, component in self.components.items():
+            lanes.setdefault(component.lock or name, set()).add(name)
+        return {lock: frozenset(names) for lock, names in lanes.items()}
+
+    def lane_of(self, component: str) -> str:
+        """The lock ``component`` runs under; its own name unless the configuration says otherwise."""
+        return self.components[component].lock or component
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Read the configuration.
+
+    Args:
+        path: the file the operator named; None for the installed one, or the defaults where none is installed.
+
+    Raises:
+        ConfigurationError: the file is missing, not TOML, or holds an unknown key or a wrong value; the message
+            names file, line where possible, key, and the nearest known key.
+    """
+    if path is None and not DEFAULT_PATH.exists():
+        return Settings()
+    path = path or DEFAULT_PATH
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the configuration {path}: {error}") from None
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        findings = [
+            _finding(path, text, [str(part) for part in finding["loc"]], finding["type"], finding["msg"])
+            for finding in error.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigurationError("\n".join(findings)) from None
+
+
+def _finding(path: Path, text: str, keys: list[str], kind: str, message: str) -> str:
+    place = f"{path}:{line}" if (line := _line_of(text, keys)) else str(path)
+    name = ".".join(keys)
+    message = message.removeprefix("Value error, ")
+    if kind != "extra_forbidden":
+        return f"cannot use the configuration: {place}: {name}: {message}" if name else f"cannot use {place}: {message}"
+    near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1, cutoff=0.0)
+    return f"cannot use the configuration: {place}: unknown key {name}; did you mean {near[0]}?"
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    model: Any = {"paths": Paths, "limits": Limits, "execution": Execution, "components": Component}.get(
+        section[0] if section else "", Settings
+    )
+    return list(model.model_fields)
+
+
+def _line_of(text: str, keys: list[str]) -> int | None:
+    """The line that most likely sets ``keys``: TOML's parser keeps no positions."""
+    if not keys:
+        return None
+    header, section, best = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]"), "", None
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := header.match(line):
+            section = re.sub(r"[\s\"']", "", found[1])
+            if section == ".".join(keys):
+                best = number
+        else:
+            key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
+            full = f"{section}.{key[1]}".strip(".").replace('"', "").replace("'", "") if key else None
+            if full == ".".join(keys):
+                return number
+    return best

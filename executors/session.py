@@ -1,0 +1,141 @@
+"""A run's directory, ``runs/<request_id>/<attempt>/``: all that is known of it, whoever dies meanwhile.
+
+command   what to run, for the shell; written before anything is asked
+session   who claimed the run: pid and start of the session, pid and start of its launcher. Created exclusively,
+          so that a run is either claimed or revoked, once; a claimant reads its line again before it goes on
+stdout, stderr   the streams, complete
+exit      the exit code; counts once it ends in a line break
+ended_by  why the coordinator ended it, written before the first signal
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from pathlib import Path
+
+from executors.output import excerpt
+from executors.processes import boot_id
+from executors.step import Conclusion, Identity, Outcome, Step
+
+_CLAIM_WORDS = 4
+_REVOKED = b"revoked\n"
+
+
+class Session:
+    """The files of one attempt, as the coordinator reads and writes them."""
+
+    def __init__(self, runs: Path, step: Step) -> None:
+        self.step = step
+        self.directory = runs / step.request_id / str(step.attempt)
+        self.stdout = self.directory / "stdout"
+        self.stderr = self.directory / "stderr"
+        self._session = self.directory / "session"
+        self._exit = self.directory / "exit"
+        self._ended_by = self.directory / "ended_by"
+
+    def prepare(self) -> None:
+        """Write what is to be run.
+
+        Raises:
+            FileExistsError: this attempt was prepared before; it must not run again (I3).
+            OSError: the disk is full or read-only.
+        """
+        self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700)
+        step = self.step
+        exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in step.environment().items())
+        words = shlex.join((str(step.directory), str(step.directory / step.script), *step.arguments))
+        (self.directory / "command").write_bytes(os.fsencode(f"export {exports}\nset -- {words}\n"))
+
+    def claim(self) -> tuple[Identity, Identity] | None:
+        """The session that claimed the run, and its launcher, in the present boot; None until it did."""
+        found = _claim(_read(self._session))
+        if found is None:
+            return None
+        pid, start, launcher, launcher_start = found
+        return Identity(boot_id(), pid, start), Identity(boot_id(), launcher, launcher_start)
+
+    def revoke(self) -> bool:
+        """Make sure that the run never starts; False when it was claimed before and may have started.
+
+        A claimant that has created the file but not written its line yet finds another's line when it reads again,
+        and goes no further; if it wrote in the last moment, the claim is put back.
+
+        Raises:
+            OSError: the disk is full or read-only.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError), self._session.open("xb") as session:
+            session.write(_REVOKED)
+            return True
+        with self._session.open("rb") as held:
+            content = held.read()
+            if content == _REVOKED or _claim(content):
+                return content == _REVOKED
+            self._replace(_REVOKED)
+            late = content + held.read()
+            if _claim(late):
+                self._replace(late)
+                return False
+        return True
+
+    def _replace(self, content: bytes) -> None:
+        new = self.directory / "session.new"
+        new.write_bytes(content)
+        new.replace(self._session)
+
+    def exit_code(self) -> int | None:
+        """The script's exit code, 128 + n when signal n ended it; None as long as it is not complete."""
+        content = _read(self._exit)
+        return int(content) if content.endswith(b"\n") else None
+
+    def note(self, cause: Conclusion) -> None:
+        """Remember why the run is being ended, for a coordinator that comes after us; the first cause stays."""
+        with contextlib.suppress(OSError), self._ended_by.open("xb") as file:  # a full disk must not save the script
+            file.write(cause.value.encode() + b"\n")
+
+    def ended_by(self) -> Conclusion | None:
+        """Why a coordinator ended the run, or began to; None when it was left to itself."""
+        content = _read(self._ended_by)
+        return Conclusion(content.decode().strip()) if content.endswith(b"\n") else None
+
+    def outcome(self, conclusion: Conclusion, limit_bytes: int, detail: str = "") -> Outcome:
+        """The run as it is known now, with at most ``limit_bytes`` of each stream."""
+        output, error = excerpt(self.stdout, limit_bytes), excerpt(self.stderr, limit_bytes)
+        return Outcome(conclusion, self.exit_code(), output, error, detail)
+
+
+def _claim(content: bytes) -> tuple[int, int, int, int] | None:
+    words = content.split() if content.endswith(b"\n") else []
+    if len(words) != _CLAIM_WORDS:
+        return None
+    pid, start, launcher, launcher_start = map(int, words)
+    return pid, start, launcher, launcher_start
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def forget(runs: Path, request_id: str, keep_above_bytes: int) -> None:
+    """Remove a request's runs, except streams above ``keep_above_bytes``, of which only excerpts are elsewhere."""
+    try:
+        attempts = list((runs / request_id).iterdir())
+    except FileNotFoundError:
+        return
+    for attempt in attempts:
+        for file in attempt.iterdir():
+            if file.name not in ("stdout", "stderr") or file.stat().st_size <= keep_above_bytes:
+                file.unlink()
+        _remove_if_empty(attempt)
+    _remove_if_empty(runs / request_id)
+
+
+def _remove_if_empty(directory: Path) -> None:
+    if not any(directory.iterdir()):
+        directory.rmdir()

@@ -1,0 +1,22 @@
+# Runs scripts, one after the other. Argument: pid and start of the launcher. The files are described in session.py.
+# PIPE: a coordinator that died must not end a run. The others: a script may say "kill 0" and means itself.
+# A trap with a command, unlike an ignored signal, is not passed on to the script.
+trap : PIPE TERM INT HUP QUIT USR1 USR2 ALRM
+IFS= read -r stat </proc/self/stat
+fields() { shift 19; start=$1; }
+fields ${stat##*) }  # from field 3 of proc(5) on
+me="$$ $start $1"
+set -C  # every file is written once
+
+while IFS= read -r run; do
+  { echo "$me" >"$run/session"; } 2>/dev/null || continue  # revoked, or no room to say that it starts
+  IFS= read -r claim <"$run/session"
+  [ "$claim" = "$me" ] || continue                         # revoked while it claimed
+  echo
+
+  . "$run/command"
+  { cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >"$run/stdout" 2>"$run/stderr"
+  echo $? >"$run/exit"
+  echo
+done
+exit 9

@@ -1,0 +1,232 @@
+"""The one place that talks to SQLite: opening, transactions, migrations, and what its errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from importlib import resources
+from threading import RLock
+from typing import TYPE_CHECKING, Any, Self
+
+from fsm.errors import (
+    JournalDamagedError,
+    JournalError,
+    JournalRefusedError,
+    JournalTooNewError,
+    JournalUnavailableError,
+)
+from fsm.table import MOVES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    Row = sqlite3.Row
+
+_PRAGMAS = (
+    "busy_timeout = 5000",  # ms; a command line that reads or checkpoints at the same moment is waited for
+    "foreign_keys = ON",  # SQLite leaves them off; transitions must name a known request and a known move
+    "recursive_triggers = ON",  # else the deletion inside a REPLACE slips past the triggers that forbid it (I4)
+    "cache_size = -1024",  # KiB; the daemon lives on small hosts and reads few rows at a time (I12)
+)
+_WRITER_PRAGMAS = (
+    "journal_mode = WAL",  # the command line reads while the daemon writes, and a commit is a single fsync
+    "synchronous = FULL",  # in WAL, NORMAL would lose the last commits at a power cut; I2 needs each one
+    "wal_autocheckpoint = 1000",  # pages, 4 MB: folds the log back in before it grows (I12)
+    "journal_size_limit = 4194304",  # bytes; gives the disk back after one big transaction (I12)
+)
+
+
+class Database:
+    """One SQLite file, one connection, shared by all threads of the process behind one lock."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = RLock()
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open the journal at ``path``; a writer creates it and brings its schema up to date.
+
+        Costs the same however many requests the journal holds.
+
+        Raises:
+            JournalDamagedError: the file is not a database, or a broken one.
+            JournalTooNewError: a later release wrote it.
+            JournalUnavailableError: it cannot be opened, or a reader found none that is ready.
+        """
+        uri = path.absolute().as_uri()
+        with _translated(path):
+            if not read_only:
+                return cls._connect(path, f"{uri}?mode=rwc", writer=True)
+            try:
+                return cls._connect(path, f"{uri}?mode=ro", writer=False)
+            except sqlite3.OperationalError:
+                # A reader who may not write the folder cannot create the log's index. With no log there is no daemon,
+                # hence nobody who changes the file under us: read it as it lies there.
+                if not path.exists() or path.with_name(f"{path.name}-wal").exists():
+                    raise
+                return cls._connect(path, f"{uri}?mode=ro&immutable=1", writer=False)
+
+    @classmethod
+    def _connect(cls, path: Path, uri: str, *, writer: bool) -> Self:
+        # isolation_level=None: transactions begin and end where this file says, nowhere else.
+        # check_same_thread=False: the lock of this class keeps threads apart.
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            connection.row_factory = sqlite3.Row
+            for pragma in _PRAGMAS + (_WRITER_PRAGMAS if writer else ()):
+                connection.execute(f"PRAGMA {pragma}")
+            self = cls(path, connection)
+            self._settle_schema(writer=writer)
+        except BaseException:
+            connection.close()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Fold the log into the file and let go of it."""
+        with self._lock, _translated(self.path):
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, durable when the block is left; inside another one, part of it (durable with that one)."""
+        with self._lock, _translated(self.path):
+            nested = self._connection.in_transaction
+            begin, commit, undo = (
+                ("SAVEPOINT joined", "RELEASE joined", "ROLLBACK TO joined")
+                if nested
+                else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+            )
+            self._connection.execute(begin)
+            try:
+                yield
+                self._connection.execute(commit)
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk may have made SQLite roll back by itself
+                    self._connection.execute(undo)
+                raise
+
+    @contextmanager
+    def volatile(self) -> Iterator[None]:
+        """A transaction without fsync, for facts that count only within this boot or are found again after it."""
+        with self._lock, _translated(self.path):
+            if self._connection.in_transaction:
+                with self.transaction():
+                    yield
+                return
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self.transaction():
+                    yield
+            finally:
+                self._connection.execute("PRAGMA synchronous = FULL")
+
+    def read(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """All rows that ``sql`` finds."""
+        with self._lock, _translated(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    def write(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> int:
+        """Run ``sql`` within the caller's transaction; the number of rows it touched."""
+        with self._lock, _translated(self.path):
+            return self._connection.execute(sql, values).rowcount
+
+    def integrity(self) -> list[str]:
+        """What SQLite finds wrong with the file, empty when it is sound. Reads all of it."""
+        found = [str(row[0]) for row in self.read("PRAGMA quick_check")]
+        return [] if found == ["ok"] else found
+
+    def require_integrity(self) -> None:
+        """Read all of the file.
+
+        Raises:
+            JournalDamagedError: it is not sound.
+        """
+        if found := self.integrity():
+            raise JournalDamagedError(f"cannot trust the journal {self.path}: {found[0]}; set it aside")
+
+    def _settle_schema(self, *, writer: bool) -> None:
+        """Bring schema and table of moves to this release, or refuse."""
+        migrations = _migrations()
+        version = self._version()
+        if version > len(migrations):
+            raise JournalTooNewError(
+                f"cannot use the journal {self.path}: its schema is version {version} and this release knows "
+                f"{len(migrations)}; install the release that wrote it, or a later one"
+            )
+        if not writer:
+            if version < len(migrations):
+                raise JournalUnavailableError(
+                    f"cannot read the journal {self.path}: its schema is version {version}, not {len(migrations)}; "
+                    "start the coordinator once, it brings the journal up to date"
+                )
+            return
+        for number in range(version + 1, len(migrations) + 1):
+            with self.transaction():
+                if self._version() < number:  # another process may have been quicker
+                    for statement in _statements(migrations[number - 1]):
+                        self._connection.execute(statement)
+                    self._connection.execute(f"PRAGMA user_version = {number}")
+        self._settle_moves()
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _settle_moves(self) -> None:
+        """Make exactly the moves of this release legal; usually they are, and nothing is written."""
+        legal = {(move.event.value, move.source.value, move.dest.value) for move in MOVES}
+        if {tuple(row) for row in self.read("SELECT event, source, dest FROM moves WHERE legal = 1")} == legal:
+            return
+        with self.transaction():
+            self._connection.execute("UPDATE moves SET legal = 0")
+            self._connection.executemany(
+                "INSERT INTO moves (event, source, dest) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET legal = 1", legal
+            )
+
+
+def _migrations() -> list[str]:
+    """The numbered scripts of fsm/migrations, in order; number n takes the schema from n-1 to n."""
+    folder = resources.files("fsm") / "migrations"
+    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
+    return [(folder / name).read_text(encoding="utf-8") for name in names]
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Split a script; ``executescript`` would commit the transaction that each migration runs in."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Say SQLite's errors in this package's words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translation(path, error) from error
+
+
+def _translation(path: Path, error: sqlite3.Error) -> JournalError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the low byte; the rest is detail
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return JournalRefusedError(f"cannot write this to the journal {path}: {error}; please report this defect")
+    if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+        return JournalDamagedError(
+            f"cannot use the journal {path}: {error}; set the file and its -wal aside, a new one is begun without them"
+        )
+    return JournalUnavailableError(
+        f"cannot reach the journal {path}: {error}; check that it exists, its permissions and the space on its disk"
+    )

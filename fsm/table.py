@@ -1,0 +1,42 @@
+"""The legal moves of a request's life, once, as data: machine, journal and diagram all read them here (I4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from protocol.messages import State
+
+
+class Event(StrEnum):
+    """What can happen to a request."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    START = "start"
+    SUCCEED = "succeed"
+    FAIL = "fail"
+    ROLL_BACK = "roll_back"
+    GIVE_UP = "give_up"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One legal move; ``meaning`` says it to people, in the diagram and in ``explain``."""
+
+    event: Event
+    source: State
+    dest: State
+    meaning: str
+
+
+MOVES: tuple[Move, ...] = (
+    Move(Event.ACCEPT, State.RECEIVED, State.VALIDATED, "the request is well formed and may run"),
+    Move(Event.REFUSE, State.RECEIVED, State.FAILED, "the request is refused; no script ran"),
+    Move(Event.REFUSE, State.VALIDATED, State.FAILED, "the request was accepted but may not start; no script ran"),
+    Move(Event.START, State.VALIDATED, State.RUNNING, "its turn has come; the first script is about to run"),
+    Move(Event.SUCCEED, State.RUNNING, State.SUCCEEDED, "every script it needs exited with 0"),
+    Move(Event.FAIL, State.RUNNING, State.FAILED, "a script failed, ran too long or was interrupted"),
+    Move(Event.ROLL_BACK, State.FAILED, State.ROLLED_BACK, "what was there before is back"),
+    Move(Event.GIVE_UP, State.FAILED, State.FAILED, "the rollback did not work; it is not tried again"),
+)

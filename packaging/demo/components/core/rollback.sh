@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Restores what was installed before the request $UPDATE_ROLLBACK_OF; where that changed nothing, changes nothing.
+set -euo pipefail
+
+of="${UPDATE_ROLLBACK_OF:-}"
+if [[ -z "$of" ]]; then
+    echo "cannot roll back: no update is named in UPDATE_ROLLBACK_OF" >&2
+    exit 1
+fi
+backup="installed/backups/$of"
+
+printf '%s rollback.sh %s\n' "${UPDATE_REQUEST_ID:?is set by the coordinator}" "${UPDATE_VERSION:--}" >> runs.log
+
+echo "PHASE:restore"
+if [[ ! -f "$backup" ]]; then
+    echo "request $of changed nothing here, so nothing is restored"
+    exit 0
+fi
+sleep 0.4
+cp -p "$backup" installed/VERSION.new
+mv installed/VERSION.new installed/VERSION
+echo "$(basename "$PWD") is back at $(cat installed/VERSION)"

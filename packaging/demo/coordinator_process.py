@@ -1,0 +1,89 @@
+"""A real coordinator as a child process, which may be killed and started again."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from protocol.clock import Clock
+
+_READY = re.compile(rb"\bready\b")
+_READY_DEADLINE_S = 30.0
+_STOP_DEADLINE_S = 20.0
+_TAIL_LINES = 20
+
+
+class CoordinatorProcess:
+    """``update-coordinator run`` on one configuration, its log kept in one file over all its lives."""
+
+    def __init__(self, configuration: Path, log: Path, clock: Clock) -> None:
+        """Nothing runs before ``start``.
+
+        Args:
+            configuration: given to the command as ``--config``.
+            log: receives what the process prints; appended to.
+            clock: measures the deadlines.
+        """
+        self._configuration = configuration
+        self._log = log
+        self._clock = clock
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> int:
+        """Start it and wait until it says that it is ready.
+
+        Returns:
+            The process id.
+
+        Raises:
+            RuntimeError: It ended or stayed silent for 30 s; the text shows the end of its log.
+        """
+        with self._log.open("ab") as log:
+            log_start = log.tell()
+            self._process = process = subprocess.Popen(
+                [sys.executable, "-m", "coordinator", "run", "--config", str(self._configuration)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the coordinator
+            )
+        deadline = self._clock.monotonic() + _READY_DEADLINE_S
+        while not _READY.search(self._log.read_bytes()[log_start:]):
+            if process.poll() is not None:
+                raise RuntimeError(self._failure(f"it ended with exit code {process.returncode}"))
+            if self._clock.monotonic() > deadline:
+                raise RuntimeError(self._failure(f"it was not ready after {_READY_DEADLINE_S:.0f} s"))
+            self._clock.sleep(0.02)
+        return process.pid
+
+    def kill(self) -> None:
+        """End it at once with SIGKILL, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> bool:
+        """Ask it to end with SIGTERM, kill it after 20 s; does nothing when it does not run.
+
+        Returns:
+            Whether it ended by itself with exit code 0.
+        """
+        if self._process is None:
+            return True
+        self._process.terminate()
+        try:
+            return self._process.wait(_STOP_DEADLINE_S) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            self.kill()
+
+    def _failure(self, what: str) -> str:
+        tail = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+        return "\n".join([f"cannot start the coordinator: {what}; the end of {self._log}:", *tail])

@@ -1,0 +1,52 @@
+"""What a judge is told and what it answers; every judge is asked, the first objection stands."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Protocol
+
+from policy import judges
+from protocol.messages import Reason, Request
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """All a judge may know beside the request: it looks nothing up."""
+
+    now: datetime
+    components: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request may not run: a stable code for programs, a sentence with the remedy for people."""
+
+    reason: Reason
+    message: str
+
+
+class Judge(Protocol):
+    """One rule. Later rules (signature, rate, schedule) join by adding a module to ``policy/judges/``."""
+
+    def judge(self, request: Request, circumstances: Circumstances) -> Refusal | None:
+        """The refusal this rule demands; None when it has no objection."""
+
+
+@cache
+def all_judges() -> tuple[Judge, ...]:
+    """Every judge in ``policy/judges/``, in the order of their modules' names."""
+    names = sorted(module.name for module in pkgutil.iter_modules(judges.__path__))
+    return tuple(importlib.import_module(f"{judges.__name__}.{name}").JUDGE for name in names)
+
+
+def decide(request: Request, circumstances: Circumstances, asked: Sequence[Judge] | None = None) -> Refusal | None:
+    """The first objection any judge has; None when the request may run."""
+    for judge in all_judges() if asked is None else asked:
+        if refusal := judge.judge(request, circumstances):
+            return refusal
+    return None

@@ -1,0 +1,24 @@
+"""A request must name a component that the operator configured (I6)."""
+
+from __future__ import annotations
+
+from policy.judgement import Circumstances, Refusal
+from protocol.messages import Reason, Request
+from protocol.names import printable
+
+
+class KnownComponent:
+    """Refuses components the configuration does not list."""
+
+    def judge(self, request: Request, circumstances: Circumstances) -> Refusal | None:
+        """Compare the name, to the letter."""
+        if request.component in circumstances.components:
+            return None
+        known = ", ".join(sorted(circumstances.components)) or "none"
+        return Refusal(
+            Reason.UNKNOWN_COMPONENT,
+            f"cannot {request.action} {printable(request.component)}: no such component; known: {known}",
+        )
+
+
+JUDGE = KnownComponent()

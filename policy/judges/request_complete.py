@@ -1,0 +1,19 @@
+"""A request must bring what its action needs."""
+
+from __future__ import annotations
+
+from policy.judgement import Circumstances, Refusal
+from protocol.messages import Action, Reason, Request
+
+
+class RequestComplete:
+    """Refuses an update that does not say to which version."""
+
+    def judge(self, request: Request, circumstances: Circumstances) -> Refusal | None:  # noqa: ARG002
+        """Only ``update`` needs a version (wire contract)."""
+        if request.action is Action.UPDATE and request.version is None:
+            return Refusal(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
+        return None
+
+
+JUDGE = RequestComplete()

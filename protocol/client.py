@@ -1,0 +1,106 @@
+"""The asking side of the spool, in the container or on a command line: submit, follow, take the answer."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from protocol.atomic import write_atomically
+from protocol.clock import Clock
+from protocol.errors import ProtocolError
+from protocol.messages import Action, FinalStatus, Progress, Request
+from protocol.names import request_file
+from protocol.outbox import Outbox
+
+POLL_S = 0.05
+
+
+class SpoolUnavailableError(ProtocolError):
+    """The shared folder is not there or not ours to write. The operator's to mend."""
+
+
+class NoAnswerError(ProtocolError):
+    """No final status appeared in time; the request stays where it is and may still be answered."""
+
+
+class Client:
+    """Asks a coordinator through the shared folders.
+
+    Args:
+        requests: the folder this side writes.
+        status: the folder the coordinator writes.
+        clock: used to stamp requests and to wait.
+    """
+
+    def __init__(self, requests: Path, status: Path, clock: Clock) -> None:
+        self._requests = requests
+        self._outbox = Outbox(status)
+        self._clock = clock
+
+    def submit(self, component: str, action: Action, version: str | None = None) -> str:
+        """Write a request and return its id.
+
+        Raises:
+            SpoolUnavailableError: the folder is missing, read-only or full; the message names the remedy.
+        """
+        if not component:
+            raise ProtocolError("cannot write the request: the component's name is empty; name a configured one")
+        request = Request(
+            component=component,
+            action=action,
+            version=version,
+            request_id=str(uuid.uuid4()),
+            timestamp=self._clock.utc(),
+        )
+        path = self._requests / request_file(request.request_id)
+        try:
+            write_atomically(path, request.model_dump_json(exclude_none=True).encode())
+        except FileNotFoundError:
+            raise SpoolUnavailableError(
+                f"cannot write the request: {self._requests} does not exist; is the shared volume mounted there, "
+                "and the coordinator installed on the host?"
+            ) from None
+        except OSError as error:
+            raise SpoolUnavailableError(
+                f"cannot write the request to {self._requests}: {error.strerror}; let this user write there"
+            ) from None
+        return request.request_id
+
+    def wait_for_status(
+        self,
+        request_id: str,
+        *,
+        timeout_s: float,
+        on_progress: Callable[[Progress], None] | None = None,
+        poll_s: float = POLL_S,
+    ) -> FinalStatus:
+        """Wait until the final status appears, and return it; the file stays for the caller to delete.
+
+        Args:
+            request_id: as ``submit`` returned it.
+            timeout_s: how long to wait at most.
+            on_progress: called for each new progress, in rising ``seq``.
+            poll_s: the pause between two looks.
+
+        Raises:
+            NoAnswerError: ``timeout_s`` passed.
+        """
+        deadline = self._clock.monotonic() + timeout_s
+        seen = -1
+        while (final := self._outbox.read(request_id)) is None:
+            if self._clock.monotonic() >= deadline:
+                raise NoAnswerError(
+                    f"cannot tell how {request_id} ended: no answer within {timeout_s:g} s; "
+                    "is the coordinator running on the host?"
+                )
+            progress = self._outbox.read_progress(request_id) if on_progress else None
+            if on_progress and progress and progress.seq > seen:
+                seen = progress.seq
+                on_progress(progress)
+            self._clock.sleep(poll_s)
+        return final
+
+    def discard(self, request_id: str) -> None:
+        """Delete an answer that has been taken."""
+        (self._outbox.directory / request_file(request_id)).unlink(missing_ok=True)

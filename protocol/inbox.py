@@ -1,0 +1,215 @@
+"""``requests/`` as the host reads it: a folder that somebody else, possibly hostile, writes (I5, I6).
+
+Nothing here follows a link, blocks on a pipe or trusts a size; nothing here decides, either: what a file is worth is
+the caller's to judge.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import heapq
+import os
+import shutil
+import signal
+import stat
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.errors import ProtocolError
+from protocol.names import stem_of
+
+_CHUNK = 256
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+}
+
+
+class NotARequestFileError(ProtocolError):
+    """The name is taken by something that is not a plain file of its own. The client's fault."""
+
+
+class HardLinkError(NotARequestFileError):
+    """The file has more than one name: for a moment, while a client links it into place, or to spy on another."""
+
+
+class TooLargeError(ProtocolError):
+    """The file is larger than a request may be. The client's fault."""
+
+
+class BeingWrittenError(ProtocolError):
+    """Somebody has the file open for writing: not to be judged yet (I5)."""
+
+
+@dataclass(frozen=True, order=True)
+class Entry:
+    """A name in the folder; entries sort in the order of arrival, as far as file stamps tell it."""
+
+    modified_ns: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Changes whenever the file does: what tells a file at rest from one that is still written in pieces."""
+
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+class Inbox:
+    """The folder of requests.
+
+    Args:
+        directory: ``requests/``.
+        request_bytes: the largest file that is read at all.
+    """
+
+    def __init__(self, directory: Path, request_bytes: int) -> None:
+        self.directory = directory
+        self._request_bytes = request_bytes
+
+    def oldest(
+        self, count: int, *, after: Entry | None, known: Callable[[Sequence[str]], Collection[str]]
+    ) -> list[Entry]:
+        """The ``count`` oldest request files that come after ``after`` and whose stems are not ``known``.
+
+        Memory is bounded by ``count`` however many files there are (I12): the folder is streamed, not listed.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        return heapq.nsmallest(count, (e for e in self._unknown(known) if after is None or e > after))
+
+    def _unknown(self, known: Callable[[Sequence[str]], Collection[str]]) -> Iterator[Entry]:
+        with os.scandir(self.directory) as entries:
+            chunk: list[os.DirEntry[str]] = []
+            for entry in entries:
+                if stem_of(entry.name) is not None:
+                    chunk.append(entry)
+                if len(chunk) == _CHUNK:
+                    yield from _stamped(chunk, known)
+                    chunk.clear()
+            yield from _stamped(chunk, known)
+
+    def fingerprint(self, name: str) -> Fingerprint:
+        """The present fingerprint of ``name``.
+
+        Raises:
+            FileNotFoundError: it is gone.
+        """
+        return _fingerprint((self.directory / name).lstat())
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a plain file that nobody is writing.
+
+        Raises:
+            FileNotFoundError: it is gone.
+            NotARequestFileError: it is a link, a second name of another file, or no file at all.
+            TooLargeError: it exceeds ``request_bytes``.
+            BeingWrittenError: it is open for writing.
+            OSError: it cannot be read.
+        """
+        path = self.directory / name
+        _require_plain(path.lstat())  # before opening: even opening a device may have an effect
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            _require_plain(os.fstat(descriptor))
+            _require_unwritten(descriptor)
+            content = os.read(descriptor, self._request_bytes + 1)
+        finally:
+            os.close(descriptor)
+        if len(content) > self._request_bytes:
+            raise TooLargeError(
+                f"cannot accept the request: it has more than {self._request_bytes} bytes (limits.request_bytes)"
+            )
+        return content
+
+    def remove(self, name: str) -> None:
+        """Take ``name`` out of the folder, whatever it is; what a link points to is left alone.
+
+        Raises:
+            OSError: the folder is read-only or gone.
+        """
+        path = self.directory / name
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        except (IsADirectoryError, PermissionError):
+            if not stat.S_ISDIR(path.lstat().st_mode):
+                raise
+            shutil.rmtree(path)
+
+    def quarantine(self, name: str, folder: Path, label: str) -> None:
+        """Move ``name`` into ``folder`` as ``label``: what cannot be answered is kept for a person to look at.
+
+        Across file systems only a plain file's first ``request_bytes`` are kept.
+
+        Raises:
+            OSError: the folder is full, read-only or gone; ``name`` is then still where it was.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        source, target = self.directory / name, folder / label
+        try:
+            source.rename(target)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            if stat.S_ISREG(source.lstat().st_mode):
+                descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                try:
+                    target.write_bytes(os.read(descriptor, self._request_bytes))
+                finally:
+                    os.close(descriptor)
+            self.remove(name)
+
+
+def _stamped(chunk: list[os.DirEntry[str]], known: Callable[[Sequence[str]], Collection[str]]) -> Iterator[Entry]:
+    settled = known([entry.name.removesuffix(".json") for entry in chunk]) if chunk else ()
+    for entry in chunk:
+        if entry.name.removesuffix(".json") in settled:
+            continue
+        try:
+            yield Entry(entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
+        except FileNotFoundError:  # gone since it was listed: not ours to answer
+            continue
+
+
+def _fingerprint(found: os.stat_result) -> Fingerprint:
+    return Fingerprint(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _require_plain(found: os.stat_result) -> None:
+    kind = stat.S_IFMT(found.st_mode)
+    if kind != stat.S_IFREG:
+        raise NotARequestFileError(f"cannot accept the request: it is {_KINDS.get(kind, 'no file')}, not a plain file")
+    if found.st_nlink > 1:
+        raise HardLinkError("cannot accept the request: it is a hard link, a second name of another file")
+
+
+def _require_unwritten(descriptor: int) -> None:
+    """Ask the kernel whether anybody has this file open for writing, by the read lease that it then refuses.
+
+    A lease that is granted is given back at once. Should a writer open the file in between, the kernel tells us by
+    a signal, which is turned into one that is ignored by default. Where leases do not exist (NFS, some FUSE) or are
+    not allowed (not our file, no CAP_LEASE), nothing is known: the caller's waiting for a file at rest must do.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        raise BeingWrittenError("cannot read the request yet: it is open for writing") from None
+    except OSError:
+        return
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)

@@ -1,0 +1,110 @@
+"""``status/`` as the host writes it: final statuses and progress, which the container reads and deletes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from protocol.atomic import TEMPORARY_SUFFIX, write_atomically
+from protocol.messages import FinalStatus, Progress
+from protocol.names import PROGRESS_SUFFIX, is_request_id, progress_file, status_file, stem_of
+
+_Message = TypeVar("_Message", FinalStatus, Progress)
+_MARKER = ".coordinator"
+_STATUS_BYTES = 64 * 1024 * 1024  # far above what output_bytes allows: only bounds what a stranger may have put there
+
+
+class Outbox:
+    """The folder of statuses. A final status appears once, whole, and is never changed (I1, I5)."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def publish(self, status: FinalStatus) -> None:
+        """Let ``status`` appear, to stay through a power cut; one that is there already is left as it is.
+
+        Raises:
+            OSError: the folder is full, read-only or gone.
+        """
+        path = self.directory / status_file(status.request_id)
+        if path.is_file() and not path.is_symlink():
+            return
+        if path.is_dir() and not path.is_symlink():  # a stranger's: nothing of ours is ever a directory here
+            shutil.rmtree(path)
+        write_atomically(path, status.model_dump_json().encode())
+
+    def report(self, progress: Progress) -> None:
+        """Replace a request's progress. Not made durable: it counts for this boot only, see ``sweep``.
+
+        Raises:
+            OSError: the folder is full, read-only or gone.
+        """
+        path = self.directory / progress_file(progress.request_id)
+        write_atomically(path, progress.model_dump_json().encode(), durable=False)
+
+    def clear(self, request_id: str) -> None:
+        """Remove a request's progress.
+
+        Raises:
+            OSError: the folder is read-only or gone.
+        """
+        (self.directory / progress_file(request_id)).unlink(missing_ok=True)
+
+    def read(self, request_id: str) -> FinalStatus | None:
+        """The final status, None while there is none. What is there but unreadable was not written by us: also None."""
+        return _load(self.directory / status_file(request_id), FinalStatus)
+
+    def read_progress(self, request_id: str) -> Progress | None:
+        """The present progress, None when there is none."""
+        return _load(self.directory / progress_file(request_id), Progress)
+
+    def finals(self) -> Iterator[os.DirEntry[str]]:
+        """Every final status that nobody has taken away yet."""
+        with os.scandir(self.directory) as entries:
+            for entry in entries:
+                stem = stem_of(entry.name)
+                if stem is not None and is_request_id(stem):
+                    yield entry
+
+    def sweep(self, alive: Callable[[str], bool]) -> None:
+        """Remove what an earlier coordinator left unfinished. Only before work begins.
+
+        Temporary files go, and progress of requests that are not ``alive``; so does progress that a power cut left
+        unreadable, for it is not written durably. What stays lets ``seq`` grow on.
+
+        Raises:
+            OSError: the folder is read-only or gone.
+        """
+        with os.scandir(self.directory) as entries:
+            names = [entry.name for entry in entries if entry.name.endswith((PROGRESS_SUFFIX, TEMPORARY_SUFFIX))]
+        for name in names:
+            request_id = name.removesuffix(PROGRESS_SUFFIX)
+            if name.endswith(TEMPORARY_SUFFIX) or not alive(request_id) or self.read_progress(request_id) is None:
+                (self.directory / name).unlink(missing_ok=True)
+
+    def mark(self) -> None:
+        """Leave a durable sign that a coordinator with a journal has worked here (I13)."""
+        if not self.marked():
+            write_atomically(self.directory / _MARKER, b"")
+
+    def marked(self) -> bool:
+        """Whether a coordinator has worked here before: then a missing journal is a lost one."""
+        return (self.directory / _MARKER).exists()
+
+
+def _load(path: Path, kind: type[_Message]) -> _Message | None:
+    """Read a message without following links or waiting on pipes; the container can put anything here."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        try:
+            return kind.model_validate_json(file.read(_STATUS_BYTES))
+        except (OSError, ValidationError):
+            return None

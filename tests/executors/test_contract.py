@@ -1,0 +1,91 @@
+"""What every executor promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from executor_stage import CLOCK, Component, RecordingWatch, run
+
+from executors.loading import known, load
+from executors.settings import ExecutorSettings
+from executors.step import Conclusion, Executor, Trace
+from protocol.messages import Reason
+
+
+@pytest.fixture(params=["sh", "dry-run"])
+def each(request: pytest.FixtureRequest, settings: ExecutorSettings) -> Iterator[Executor]:
+    made = load(request.param).create(settings, CLOCK)
+    yield made
+    made.close()
+
+
+def test_a_good_script_exits_0(each: Executor, component: Component):
+    """A script that succeeds is an outcome with exit code 0."""
+    component.script("exit 0")
+    outcome = run(each, component.step())
+    assert (outcome.conclusion, outcome.exit_code, outcome.error) == (Conclusion.EXITED, 0, "")
+
+
+def test_steps_follow_each_other(each: Executor, component: Component):
+    """One lane runs any number of steps, one after the other."""
+    component.script("exit 0")
+    codes = [run(each, component.step(f"req-{number}")).exit_code for number in range(5)]
+    assert codes == [0] * 5
+
+
+def test_what_was_never_asked_never_started(each: Executor, component: Component):
+    """A step that no coordinator started is traced as such, again and again."""
+    assert [each.trace(component.step(), None, _boot()) for _ in range(2)] == [Trace.NEVER_STARTED] * 2
+
+
+def test_a_missing_script_is_objected_to(each: Executor, component: Component):
+    """Vetting names a script that is not there."""
+    objection = each.vet(component.directory, "update.sh")
+    assert objection is not None
+    assert objection.reason is Reason.SCRIPT_MISSING
+
+
+def test_forgetting_is_idempotent(each: Executor, component: Component):
+    """Forgetting twice, or what never was, is no error."""
+    component.script("exit 0")
+    run(each, component.step())
+    for request_id in ("req-1", "req-1", "never-seen"):
+        each.forget(request_id)
+
+
+def test_closing_twice_is_harmless(each: Executor, component: Component):
+    """Close holds nothing back for a second time, and the executor can be used again."""
+    component.script("exit 0")
+    for number in range(2):
+        assert run(each, component.step(f"req-{number}")).exit_code == 0
+        each.close()
+        each.close()
+
+
+def test_dry_run_says_what_it_would_do(settings: ExecutorSettings, component: Component):
+    """A dry run leaves no trace but its words."""
+    component.script("touch ran")
+    made = load("dry-run").create(settings, CLOCK)
+    watch = RecordingWatch()
+    assert run(made, component.step(), watch).output.startswith("dry run: would run ")
+    assert not (component.directory / "ran").exists()
+    assert not settings.runs.exists()
+    assert watch.identities == []
+
+
+def test_executors_are_found_by_name():
+    """The names in the configuration are those of the files."""
+    assert {"sh", "dry-run"} <= set(known())
+
+
+def test_an_unknown_executor_is_refused_by_naming_the_known_ones():
+    """The message lists what can be used."""
+    with pytest.raises(Exception, match=r"cannot find executor 'docker': use one of .*dry-run.*sh"):
+        load("docker")
+
+
+def _boot() -> str:
+    from executors.processes import boot_id
+
+    return boot_id()

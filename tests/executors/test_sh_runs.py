@@ -1,0 +1,232 @@
+"""Scripts that end by themselves."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import resource
+import stat
+
+import pytest
+from executor_stage import CLOCK, Component, RecordingWatch, end, lives, run, until, written
+
+from executors.errors import CannotStartError
+from executors.loading import load
+from executors.settings import ExecutorSettings
+from executors.step import Conclusion, Executor
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("exit 0", 0),
+        ("exit 1", 1),
+        ("exit 255", 255),
+        ("kill -TERM $$", 143),
+        ("kill -KILL $$", 137),
+        ("kill -SEGV $$", 139),
+        ("no-such-program", 127),
+        ("trap 'kill 0' EXIT; trap 'exit 7' TERM; exit 3", 7),
+        ("kill -PIPE $$", 141),
+    ],
+)
+def test_the_exit_code_is_the_scripts_own(executor: Executor, component: Component, body: str, code: int):
+    """The outcome carries the exit code, 128 + n when signal n ended the script, its own group's signals included."""
+    component.script(body)
+    outcome = run(executor, component.step())
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.EXITED, code)
+
+
+def test_a_script_that_vanished_after_vetting_tells_by_its_exit_code(executor: Executor, component: Component):
+    """Shell conventions: 127 for no such file, with the shell's words as error."""
+    outcome = run(executor, component.step())
+    assert outcome.exit_code == 127
+    assert "not found" in outcome.error
+
+
+def test_a_directory_that_vanished_tells_by_its_exit_code(executor: Executor, component: Component):
+    """Nothing runs in another directory instead."""
+    component.directory.rmdir()
+    outcome = run(executor, component.step())
+    assert (outcome.conclusion, outcome.output) == (Conclusion.EXITED, "")
+    assert outcome.exit_code not in (0, None)
+    assert "cd" in outcome.error
+
+
+def test_the_environment_is_exactly_the_documented_one(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing of the coordinator's environment leaks into a script, nor of the lane's previous one."""
+    monkeypatch.setenv("COORDINATOR_SECRET", "x")
+    component.script("export LEAK=1; env")
+    run(executor, component.step("earlier", rollback_of="req-0"))
+    lines = dict(line.split("=", 1) for line in run(executor, component.step()).output.splitlines())
+    shells_own = {name: lines.pop(name, None) for name in ("PWD", "SHLVL", "_")}
+    assert shells_own["PWD"] == str(component.directory)
+    assert lines == {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": pwd.getpwuid(os.geteuid()).pw_dir,
+        "LANG": "C.UTF-8",
+        "LEAK": "1",
+        "UPDATE_REQUEST_ID": "req-1",
+        "UPDATE_COMPONENT": "remote",
+        "UPDATE_ACTION": "update",
+        "UPDATE_VERSION": "1.2.3",
+        "UPDATE_ROLLBACK_OF": "",
+    }
+
+
+def test_arguments_and_values_reach_the_script_unchanged(executor: Executor, component: Component):
+    """No character means anything to a shell on the way."""
+    nasty = "$(touch hacked) `x` 'a' \"b\" \\ * ; \n é"
+    component.script('printf "%s|" "$0" "$@" "$UPDATE_VERSION"')
+    outcome = run(executor, component.step(arguments=(nasty, "", "-n"), version=nasty))
+    assert outcome.output == f"{component.directory}/update.sh|{nasty}||-n|{nasty}|"
+    assert os.listdir(component.directory) == ["update.sh"]
+
+
+def test_a_script_gets_stdin_closed_default_signals_and_no_other_descriptor(executor: Executor, component: Component):
+    """It reads end of file at once, ignores no signal, and holds nothing of ours."""
+    component.script("cat; grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd; exec grep SigCgt /proc/self/status")
+    words = run(executor, component.step()).output.split()
+    assert words[:4] == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
+    assert set(words[4:-2]) <= {"0", "1", "2", "255"}  # 255 is bash's own, of its script
+    assert int(words[-1], 16) == 0
+
+
+def test_each_script_runs_in_a_session_that_is_not_ours(executor: Executor, component: Component):
+    """Signals to the coordinator's group or session do not reach it."""
+    component.script("ps -o sid= $$")
+    watch = RecordingWatch()
+    outcome = run(executor, component.step(), watch)
+    assert [int(outcome.output)] == [identity.pid for identity in watch.identities]
+    assert int(outcome.output) != os.getsid(0)
+
+
+def test_binary_output_is_shown_as_text(executor: Executor, component: Component):
+    """Undecodable bytes become U+FFFD; both streams are kept apart."""
+    component.script(r"printf 'a\xff\x00b'; printf 'e\xfe' >&2")
+    outcome = run(executor, component.step())
+    assert (outcome.output, outcome.error) == ("a\ufffd\0b", "e\ufffd")
+
+
+def test_large_output_is_quoted_within_bounds(executor: Executor, component: Component, settings: ExecutorSettings):
+    """64 MiB leave an excerpt, a complete log, and our memory as it was (I12)."""
+    component.script("echo first; head -c 67108864 /dev/zero | tr '\\0' x; echo; echo PHASE:last; echo last")
+    watch = RecordingWatch()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome = run(executor, component.step(), watch)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+    assert outcome.output.startswith("first\n")
+    assert outcome.output.endswith("last\n")
+    assert len(outcome.output) < settings.output_bytes + 500
+    assert watch.progress == [("last", None)]
+    executor.forget("req-1")
+    assert (settings.runs / "req-1/1/stdout").stat().st_size > 67108864
+    assert [file.name for file in (settings.runs / "req-1/1").iterdir()] == ["stdout"]
+
+
+def test_forgetting_removes_small_runs_altogether(executor: Executor, component: Component, settings: ExecutorSettings):
+    """What an outcome quoted completely is not kept a second time."""
+    component.script("echo ok")
+    run(executor, component.step(attempt=1))
+    run(executor, component.step(attempt=2))
+    executor.forget("req-1")
+    assert list(settings.runs.iterdir()) == []
+
+
+def test_phases_are_told_while_the_script_runs(executor: Executor, component: Component):
+    """The watch hears of each change, and of the session before."""
+    component.script("echo PHASE:pull; until [ -e go ]; do sleep 0.01; done; echo PROGRESS:100; echo PHASE:done")
+    watch = RecordingWatch()
+    go = component.directory / "go"
+    watch.stop = lambda: bool(watch.progress) and bool(go.touch())  # looks on, and lets the script go on
+    run(executor, component.step(), watch)
+    assert len(watch.identities) == 1
+    assert watch.progress[0] == ("pull", None)
+    assert watch.progress[-1] == ("done", 100)
+
+
+def test_a_background_child_that_holds_stdout_delays_nothing(executor: Executor, component: Component):
+    """The run is over when the script is."""
+    component.script("sleep 600 & echo $! >pid; echo ok")
+    outcome = run(executor, component.step())
+    (child,) = component.pids("pid")
+    assert (outcome.exit_code, outcome.output, lives(child)) == (0, "ok\n", True)
+    end(child)
+
+
+def test_a_service_left_behind_survives_a_later_timeout(executor: Executor, component: Component):
+    """What a successful script left running is nobody else's, not even the same request's (timeouts kill their own)."""
+    component.script("setsid sleep 600 & echo $! >service; sleep 600 & echo $! >sibling")
+    component.script("echo $$ >pid; sleep 600", "health-check.sh")
+    assert run(executor, component.step()).exit_code == 0
+    outcome = run(executor, component.step(attempt=2, script="health-check.sh"), within_s=0.3)
+    assert outcome.conclusion is Conclusion.TIMED_OUT
+    executor.close()
+    service, sibling, slow = component.pids("service", "sibling", "pid")
+    assert [lives(service), lives(sibling), lives(slow)] == [True, True, False]
+    end(service)
+    end(sibling)
+
+
+def test_an_attempt_starts_once(executor: Executor, component: Component):
+    """A second start of the same attempt is refused (I3)."""
+    component.script("echo ran >>count")
+    run(executor, component.step())
+    with pytest.raises(CannotStartError, match="cannot start"):
+        executor.start(component.step())
+    assert (component.directory / "count").read_text() == "ran\n"
+
+
+def test_what_cannot_be_written_does_not_start(component: Component, settings: ExecutorSettings):
+    """A disk that refuses the run's directory refuses the run."""
+    settings.runs.write_text("in the way")
+    made = load("sh").create(settings, CLOCK)
+    with pytest.raises(CannotStartError, match="cannot start update.sh"):
+        made.start(component.step())
+
+
+def test_without_descriptors_nothing_starts(component: Component, settings: ExecutorSettings):
+    """EMFILE is a refusal, and the attempt stays revoked afterwards."""
+    component.script("touch ran")
+    made = load("sh").create(settings, CLOCK)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 2, hard))
+    try:
+        with pytest.raises(CannotStartError):
+            made.start(component.step())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert run(made, component.step(attempt=2)).exit_code == 0
+    made.close()
+
+
+def test_runs_are_private(executor: Executor, component: Component, settings: ExecutorSettings):
+    """Logs may hold secrets: only the coordinator's user enters."""
+    component.script("true")
+    run(executor, component.step())
+    assert stat.S_IMODE((settings.runs / "req-1/1").stat().st_mode) == 0o700
+
+
+def test_no_descriptor_is_left_open(executor: Executor, component: Component):
+    """Any number of runs, launchers and timeouts hold no descriptors once closed (I12)."""
+    component.script("sleep 600 & echo $! >pid")
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(3):
+        run(executor, component.step(f"req-{number}"))
+        end(component.directory / "pid")
+        until(lambda: not lives(component.directory / "pid"))
+    executor.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_closed_executor_leaves_a_running_script_alone(executor: Executor, component: Component):
+    """Its launcher ends after it, and what it did is recorded."""
+    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done >result")
+    executor.start(component.step())
+    until(lambda: written(component.directory / "pid"))
+    executor.close()
+    (component.directory / "go").touch()
+    until(lambda: written(component.directory / "result"))

@@ -1,0 +1,186 @@
+"""Opening, migrating, sharing and losing the file."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from fsm.database import Database
+from fsm.errors import (
+    JournalDamagedError,
+    JournalRefusedError,
+    JournalTooNewError,
+    JournalUnavailableError,
+)
+from fsm.journal import Journal
+from fsm.reader import Reader
+
+
+def synchronous(journal):
+    """SQLite's setting: 1 is NORMAL, 2 is FULL."""
+    return journal.read("PRAGMA synchronous")[0][0]
+
+
+def test_a_journal_opened_again_holds_what_it_held(story, journal):
+    """Opening migrates once; the second opening changes nothing."""
+    story.run("a")
+    journal.close()
+    with Journal.open(journal.path) as again:
+        assert again.get("a").settled_at
+        assert again.integrity() == []
+
+
+def test_a_newer_journal_is_refused(journal):
+    """A release never touches what a later one wrote."""
+    journal.write("PRAGMA user_version = 99")
+    journal.close()
+    with pytest.raises(JournalTooNewError, match=r"cannot use .* version 99"):
+        Journal.open(journal.path)
+
+
+def test_a_file_that_is_no_database_is_damaged(tmp_path):
+    """Rubbish is told apart from a journal that cannot be reached."""
+    (tmp_path / "journal").write_bytes(b"rubbish" * 1000)
+    with pytest.raises(JournalDamagedError, match="set the file and its -wal aside"):
+        Journal.open(tmp_path / "journal")
+
+
+def test_a_broken_page_is_found_by_the_check(story, journal):
+    """``integrity`` reads everything and tells what it found, as text or as an error."""
+    for number in range(50):
+        story.run(f"r{number}")
+    journal.close()
+    content = bytearray(journal.path.read_bytes())
+    for page in range(5, len(content) // 4096):
+        content[page * 4096 : page * 4096 + 200] = b"\xff" * 200
+    journal.path.write_bytes(content)
+    try:
+        with Journal.open(journal.path) as broken:
+            found = broken.integrity()
+    except JournalDamagedError as error:
+        found = [str(error)]
+    assert found
+
+
+def test_a_folder_that_is_missing_makes_the_journal_unavailable(tmp_path):
+    """What cannot be opened says so."""
+    with pytest.raises(JournalUnavailableError, match="cannot reach"):
+        Journal.open(tmp_path / "none" / "journal")
+
+
+def test_a_full_disk_leaves_nothing_half_written(story, journal):
+    """A transaction that finds no room is undone as a whole, and the journal goes on afterwards."""
+    pages = journal.read("PRAGMA page_count")[0][0]
+    journal.read(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(JournalUnavailableError, match="full"), journal.transaction():  # noqa: PT012
+        for number in range(1000):
+            story.admit(f"r{number}")
+    journal.read("PRAGMA max_page_count = 1000000")
+    assert journal.history(1) == []
+    story.run("after")
+
+
+def test_a_dropped_move_is_no_longer_legal_though_history_knows_it(story, journal):
+    """The table is renewed at opening; what a release does not know cannot be recorded, nor is it erased."""
+    journal.write("INSERT INTO moves VALUES ('fly', 'received', 'succeeded', 1)")
+    story.admit("a")
+    journal.close()
+    with Journal.open(journal.path) as again:
+        with pytest.raises(JournalRefusedError):
+            again.write("INSERT INTO transitions VALUES ('a', 'fly', 'received', 'succeeded', 'now', NULL, '')")
+        assert again.read("SELECT legal FROM moves WHERE event = 'fly'")[0][0] == 0
+
+
+def test_a_reader_reads_while_the_writer_is_open(story, journal):
+    """The command line works beside the daemon, and sees its last commit."""
+    with Reader.open(journal.path, read_only=True) as reader:
+        story.run("a")
+        assert reader.get("a")
+
+
+def test_a_reader_cannot_write(journal):
+    """Read-only is kept by SQLite, not by good manners."""
+    with (
+        Reader.open(journal.path, read_only=True) as reader,
+        pytest.raises(JournalUnavailableError),
+        reader.transaction(),
+    ):
+        reader.write("DELETE FROM requests")
+
+
+def test_a_reader_finds_no_journal_before_the_first_start(tmp_path):
+    """Reading creates nothing."""
+    with pytest.raises(JournalUnavailableError):
+        Reader.open(tmp_path / "journal", read_only=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_refuses_an_older_schema(tmp_path):
+    """Only the daemon migrates."""
+    sqlite3.connect(tmp_path / "journal").execute("CREATE TABLE t (x)").connection.close()
+    with pytest.raises(JournalUnavailableError, match="start the coordinator once"):
+        Reader.open(tmp_path / "journal", read_only=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_stranger_reads_a_journal_whose_daemon_is_stopped(story, journal):
+    """Without the right to write the folder, and without a log, the file is read as it lies there."""
+    story.run("a")
+    journal.close()
+    script = (
+        "import os, sys; sys.path[:0] = ['.']\n"
+        "from pathlib import Path; from fsm.reader import Reader\n"
+        "from fsm.database import _migrations; _migrations()  # Python itself may lie where strangers cannot import\n"
+        "os.chdir(sys.argv[1]); os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "print(Reader.open(Path('journal'), read_only=True).get('a').state)"
+    )
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to strangers
+        Path(folder).chmod(0o755)
+        copy = Path(folder, "journal")
+        copy.write_bytes(journal.path.read_bytes())
+        copy.chmod(0o644)
+        root = Path(__file__).parents[2]
+        done = subprocess.run([sys.executable, "-c", script, folder], cwd=root, capture_output=True, text=True)
+    assert done.stdout == "succeeded\n", done.stderr
+
+
+def test_an_inner_transaction_is_part_of_the_outer_one(story, journal):
+    """What the outer one undoes includes the inner one."""
+    with pytest.raises(ZeroDivisionError), journal.transaction():  # noqa: PT012
+        story.admit("a")
+        raise ZeroDivisionError
+    assert journal.get("a") is None
+
+
+def test_an_inner_transaction_that_fails_undoes_only_itself(story, journal):
+    """Whoever catches the failure goes on without its half-written rows."""
+    with journal.transaction():
+        story.admit("a")
+        with pytest.raises(ZeroDivisionError), journal.transaction():  # noqa: PT012
+            story.admit("b")
+            raise ZeroDivisionError
+    assert journal.known(["a", "b"]) == {"a"}
+
+
+def test_only_volatile_facts_go_without_fsync(journal):
+    """NORMAL lasts as long as the block, also when it raises; within a durable transaction it does not apply."""
+    with pytest.raises(ZeroDivisionError), journal.volatile():  # noqa: PT012
+        assert synchronous(journal) == 1
+        raise ZeroDivisionError
+    assert synchronous(journal) == 2
+    with journal.transaction(), journal.volatile():
+        assert synchronous(journal) == 2
+
+
+def test_a_closed_journal_is_unavailable(tmp_path):
+    """Using it after closing is told in this package's words."""
+    database = Database.open(tmp_path / "journal")
+    database.close()
+    with pytest.raises(JournalUnavailableError):
+        database.read("SELECT 1")

@@ -1,0 +1,208 @@
+"""What the journal keeps and tells."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from fsm_story import NOON
+
+from fsm.errors import AlreadyKnownError, JournalRefusedError
+from fsm.records import Ending
+from fsm.table import Event
+from protocol.messages import Action, Reason, State
+
+
+def test_a_request_is_read_back_as_it_was_written(story, journal):
+    """Every field survives."""
+    story.run("a", rollback_of="z", action=Action.ROLLBACK)
+    record = journal.get("a")
+    assert (record.state, record.reason, record.message) == (State.SUCCEEDED, None, "so it ended")
+    assert (record.action, record.rollback_of, record.settled_at, record.requested_at) == ("rollback", "z", NOON, NOON)
+    assert [(move.event, move.dest) for move in journal.transitions("a")] == [
+        ("accept", "validated"),
+        ("start", "running"),
+        ("succeed", "succeeded"),
+    ]
+
+
+def test_an_attempt_is_read_back_as_it_was_written(story, journal):
+    """The process identity noted in between survives the end that does not know it."""
+    story.admit("a")
+    begun = story.attempt("a")
+    journal.advance(None, begun)
+    journal.identify("a", 1, 42, 4711)
+    over = replace(begun, ending=Ending.EXITED, exit_code=3, seconds=1.5, ended_at=NOON, output="o", error="e")
+    journal.advance(over, None)
+    assert journal.attempts("a") == [replace(over, pid=42, start_ticks=4711)]
+    assert journal.open_attempt("a") is None
+
+
+def test_an_id_is_admitted_once(story):
+    """The second admission of an id is refused (I7)."""
+    story.admit("a")
+    with pytest.raises(AlreadyKnownError):
+        story.admit("a")
+
+
+def test_known_ids_are_found_whatever_their_number(story, journal):
+    """More ids than one statement takes are asked in chunks."""
+    story.admit("a")
+    assert journal.known([f"x{n}" for n in range(1200)] + ["a"]) == {"a"}
+
+
+def test_half_a_surrogate_pair_is_written_as_a_question_mark(journal):
+    """What JSON may smuggle in cannot keep a refusal from being recorded."""
+    journal.insert("a", "\ud800", None, None, None, NOON)
+    assert journal.get("a").component == "?"
+
+
+def test_a_rollback_keeps_the_reason_of_the_failure(story, journal):
+    """A request that was rolled back still says why it failed."""
+    story.admit("a")
+    story.fire("a", Event.ACCEPT, Event.START)
+    story.fire("a", Event.FAIL, reason=Reason.TIMEOUT, message="too long")
+    story.fire("a", Event.ROLL_BACK, message="back", settles=True)
+    assert (journal.get("a").reason, journal.get("a").message) == (Reason.TIMEOUT, "back")
+
+
+def test_a_move_that_is_refused_leaves_its_attempts_unwritten(story, journal):
+    """Move and attempts are one transaction."""
+    story.admit("a")
+    with pytest.raises(JournalRefusedError):
+        journal.record_move(
+            "a", Event.START, State.VALIDATED, State.RUNNING,
+            at=NOON, reason=None, message="", finish=None, begin=story.attempt("a"), settles=False,
+        )  # fmt: skip
+    assert journal.attempts("a") == []
+
+
+def test_what_has_begun_is_due_before_what_came_first(story, journal):
+    """Running before waiting, then the order of arrival; other components never."""
+    for name in ("first", "second", "begun"):
+        story.admit(name)
+    story.admit("other", component="core")
+    story.fire("begun", Event.ACCEPT, Event.START)
+    assert journal.next_due(["remote"]).request_id == "begun"
+    story.fire("begun", Event.SUCCEED, settles=True)
+    assert journal.next_due({"remote"}).request_id == "first"
+    assert journal.next_due([]) is None
+    assert [record.request_id for record in journal.due_elsewhere(["remote"])] == ["other"]
+    assert journal.counts() == {State.RECEIVED: 3}
+
+
+def test_an_answer_is_unpublished_until_it_is_marked(story, journal):
+    """Settled answers are listed, oldest first, until they are out."""
+    story.run("a")
+    story.run("b", last=Event.FAIL)
+    assert [record.request_id for record in journal.unpublished(10)] == ["a", "b"]
+    journal.mark_published("a")
+    assert [record.request_id for record in journal.unpublished(10)] == ["b"]
+
+
+def test_a_failure_can_be_settled_without_a_move(story, journal):
+    """Settling keeps state and words."""
+    story.admit("a")
+    story.fire("a", Event.REFUSE, reason=Reason.SCRIPT_MISSING, message="none there")
+    journal.settle("a", NOON)
+    assert (journal.get("a").settled_at, journal.get("a").message) == (NOON, "none there")
+
+
+def test_resumes_are_counted(story, journal):
+    """Each count tells the new number (I9)."""
+    story.admit("a")
+    assert [journal.count_resume("a"), journal.count_resume("a")] == [1, 2]
+
+
+def test_what_nobody_admitted_cannot_be_noted(journal):
+    """A change that meets no row is a defect, not a success."""
+    with pytest.raises(JournalRefusedError, match="no such request"):
+        journal.mark_published("nobody")
+
+
+def test_history_is_newest_first(story, journal):
+    """Of all components, or of one."""
+    for name, component in (("a", "remote"), ("b", "core"), ("c", "remote")):
+        story.admit(name, component)
+    assert [record.request_id for record in journal.history(2)] == ["c", "b"]
+    assert [record.request_id for record in journal.history(9, "remote")] == ["c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("then", "expected"),
+    [
+        (lambda story: None, "old"),
+        (lambda story: story.run("new"), "new"),
+        (lambda story: story.run("new", last=Event.FAIL), "new"),
+        (lambda story: story.run("new", last=Event.FAIL, ending=Ending.NOT_STARTED), "old"),
+        (lambda story: story.run("new", component="core"), "old"),
+        (lambda story: story.run("health", action=Action.HEALTH), "old"),
+        (lambda story: story.admit("waiting"), "old"),
+        (lambda story: story.run("undo", action=Action.ROLLBACK, rollback_of="old"), "older"),
+        (lambda story: story.run("undo", last=Event.FAIL, action=Action.ROLLBACK, rollback_of="old"), "old"),
+    ],
+)
+def test_the_last_update_is_the_one_a_rollback_would_undo(story, journal, then, expected):
+    """It ran, it was not rolled back, and nothing undid it since (I8)."""
+    story.run("older")
+    story.run("old")
+    then(story)
+    assert journal.last_update("remote") == expected
+
+
+def test_a_rolled_back_update_is_not_the_last_one(story, journal):
+    """What restored itself needs no undoing."""
+    story.admit("a")
+    story.fire("a", Event.ACCEPT)
+    story.fire("a", Event.START, begin=story.attempt("a", ending=Ending.EXITED, exit_code=1))
+    story.fire("a", Event.FAIL, Event.ROLL_BACK)
+    assert journal.last_update("remote") is None
+
+
+def test_pruning_takes_what_is_old_and_published(story, journal):
+    """Age is running time; what is young, unpublished or unsettled stays; rows go with their request."""
+    story.run("old")
+    story.run("unread")
+    story.admit("open")
+    journal.add_uptime(100)
+    story.run("young")
+    for name in ("old", "young"):
+        journal.mark_published(name)
+    assert journal.uptime() == 100
+    assert journal.prune(50, limit=10) == 1
+    assert journal.known(["old", "unread", "open", "young"]) == {"unread", "open", "young"}
+    assert journal.attempts("old") == journal.transitions("old") == []
+
+
+def test_pruning_stops_at_its_limit(story, journal):
+    """One batch at a time, so that others get at the journal in between."""
+    for name in "abc":
+        story.run(name)
+        journal.mark_published(name)
+    assert [journal.prune(1, limit=2), journal.prune(1, limit=2)] == [2, 1]
+
+
+def test_threads_share_one_journal_and_one_machine(story, journal):
+    """Many requests at once, each with a complete history."""
+    names = [f"r{n}" for n in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(story.run, names))
+    assert all(journal.get(name).state is State.SUCCEEDED for name in names)
+    assert all(len(journal.transitions(name)) == 3 for name in names)
+
+
+def test_no_question_scans_all_requests(journal, monkeypatch):
+    """Whatever history holds, each question finds its rows by an index (I12)."""
+    plans = []
+    read = journal.read
+    monkeypatch.setattr(journal, "read", lambda sql, values=(): plans.append((sql, values)) or read(sql, values))
+    journal.next_due(["a", "b"])
+    journal.due_elsewhere(["a"])
+    journal.unpublished(5)
+    journal.counts()
+    journal.history(5, "a")
+    journal.last_update("a")
+    journal.known(["a"])
+    details = [row["detail"] for sql, values in plans for row in read(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert [detail for detail in details if detail.startswith("SCAN") and "USING" not in detail] == []

@@ -1,0 +1,24 @@
+"""The host that integration tests run on."""
+
+from __future__ import annotations
+
+import pytest
+from real_host import Host
+
+
+@pytest.fixture
+def host(tmp_path):
+    """A host of this test's own; whatever runs on it ends with the test."""
+    made = Host(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def busy_host(tmp_path_factory):
+    """A running coordinator with one component, ``core``, that many small tests share."""
+    made = Host(tmp_path_factory.mktemp("host"))
+    made.component("core")
+    made.start()
+    yield made
+    made.close()

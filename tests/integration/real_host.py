@@ -1,0 +1,305 @@
+"""A host of its own for one test: real folders, real bash scripts, the real coordinator as a child process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPTS = ("update.sh", "rollback.sh", "health-check.sh")
+DEADLINE_S = 60.0
+_POLL_S = 0.01
+
+
+def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
+    """Wait until ``condition`` is true and return what it returned; fail with ``what`` when it never is."""
+    end = time.monotonic() + deadline_s
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline_s:g} s in vain: {what}")
+        time.sleep(_POLL_S)
+    return found
+
+
+def stays(condition: Callable[[], Any], what: str, seconds: float) -> None:
+    """Look again and again for ``seconds``: ``condition`` must hold every time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert condition(), what
+        time.sleep(_POLL_S)
+
+
+def request(request_id: str, action: str, component: str = "core", version: str | None = None) -> dict[str, Any]:
+    """A well-formed request."""
+    fields = {"component": component, "action": action, "request_id": request_id, "timestamp": "2026-01-02T03:04:05Z"}
+    return fields | ({} if version is None else {"version": version})
+
+
+class Host:
+    """Everything a coordinator needs, under one folder; and the coordinator itself."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.requests = root / "requests"
+        self.status = root / "status"
+        self.state = root / "state"
+        self.journal = self.state / "journal.db"
+        self.log_file = root / "coordinator.log"
+        self.runs_log = root / "runs.log"
+        self.config = root / "coordinator.toml"
+        self.sections: dict[str, dict[str, Any]] = {
+            "paths": {
+                "requests": str(self.requests),
+                "status": str(self.status),
+                "state": str(self.state),
+                "log_file": str(self.log_file),
+            },
+            "limits": {"settle_s": 0.3},
+            "execution": {"stop_timeout_s": 30},
+        }
+        self.environment = dict(os.environ)
+        self.process: subprocess.Popen[bytes] | None = None
+        self._stderr = root / "stderr.log"
+        self._starts = 0
+        for folder in (self.requests, self.status):
+            folder.mkdir(mode=0o755)
+
+    # -- what lies on the host ---------------------------------------------------------------------------------
+
+    def component(self, name: str = "core", scripts: dict[str, str | None] | None = None, **settings: Any) -> Path:
+        """Install a component; ``scripts`` maps file name → bash text, None for none. Returns its directory."""
+        directory = self.root / "components" / name
+        directory.mkdir(mode=0o755, parents=True)
+        for folder in (directory.parent, directory):
+            folder.chmod(0o755)
+        for script in SCRIPTS:
+            text = (scripts or {}).get(script, "")
+            if text is not None:
+                self.script(name, script, text)
+        self.sections[f"components.{name}"] = {
+            "directory": str(directory),
+            "timeout_s": 60,
+            "kill_grace_s": 1,
+        } | settings
+        return directory
+
+    def script(self, component: str, name: str, text: str = "") -> Path:
+        """Write one script: it records its run, then does what ``text`` says."""
+        path = self.root / "components" / component / name
+        path.write_text(f'#!/bin/bash\necho "{name} $UPDATE_REQUEST_ID" >> {self.runs_log}\n{text}\n')
+        path.chmod(0o755)
+        return path
+
+    def set(self, section: str, **values: Any) -> None:
+        """Change settings, before the start."""
+        self.sections.setdefault(section, {}).update(values)
+
+    def write_config(self) -> None:
+        """Write the TOML file."""
+        lines = []
+        for section, values in self.sections.items():
+            lines.append(f"[{section}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        self.config.write_text("\n".join(lines) + "\n")
+
+    # -- the coordinator ---------------------------------------------------------------------------------------
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        """Start the coordinator without waiting for anything."""
+        assert self.process is None, "it runs already"
+        self.write_config()
+        self._starts = self._stderr.stat().st_size if self._stderr.exists() else 0
+        with self._stderr.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "coordinator", "run", "--config", str(self.config)],
+                cwd=REPOSITORY,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        return self.process
+
+    def start(self) -> None:
+        """Start the coordinator and wait until it is ready."""
+        process = self.spawn()
+        until(lambda: b" ready" in self._since_start() or process.poll() is not None, f"ready\n{self.log()}")
+        assert process.poll() is None, f"it ended with {process.returncode}\n{self.log()}"
+
+    def start_supervised(self, limit: int = 4) -> None:
+        """Start as systemd would: again when it ends with 1, ``limit`` times; then wait until it is ready to stay."""
+        for _ in range(limit):
+            process = self.spawn()
+            until(lambda process=process: b" ready" in self._since_start() or process.poll() is not None, "ready")
+            try:  # what a first look at a damaged journal shows, it shows soon
+                process.wait(1)
+            except subprocess.TimeoutExpired:
+                return
+            assert process.returncode == 1, self.log()
+            self.process = None
+        raise AssertionError(f"ended {limit} times in a row\n{self.log()}")
+
+    def stop(self) -> int:
+        """SIGTERM, and wait; the exit code."""
+        self.terminate()
+        return self.wait()
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait until the coordinator has ended; the exit code."""
+        assert self.process is not None
+        code = self.process.wait(DEADLINE_S)
+        self.process = None
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL; scripts go on."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def log(self) -> str:
+        """Everything the coordinator wrote to stderr, over all its lives."""
+        return self._stderr.read_text(errors="replace") if self._stderr.exists() else ""
+
+    def _since_start(self) -> bytes:
+        return self._stderr.read_bytes()[self._starts :]
+
+    def memory_peak_kib(self) -> int:
+        """VmHWM of the coordinator: the most memory it ever had resident."""
+        assert self.process is not None
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
+
+    def cli(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run one command of the command line to its end."""
+        self.write_config()
+        return self.cli_raw(arguments[0], "--config", str(self.config), *arguments[1:], **options)
+
+    def cli_raw(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """The same without ``--config``, on the configuration as it lies there."""
+        return subprocess.run(
+            [sys.executable, "-m", "coordinator", *arguments],
+            cwd=REPOSITORY,
+            env=self.environment | {"COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            **options,
+        )
+
+    # -- the client's side -------------------------------------------------------------------------------------
+
+    def drop(self, name: str, content: bytes | dict[str, Any]) -> Path:
+        """Let a file of this name appear in ``requests/``, whole."""
+        path = self.requests / name
+        temporary = self.requests / ".being-written"
+        temporary.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        temporary.rename(path)
+        return path
+
+    def ask(self, request_id: str, action: str, component: str = "core", version: str | None = None) -> str:
+        """Submit a well-formed request; updates get a version."""
+        if action == "update" and version is None:
+            version = "1.2.3"
+        self.drop(f"{request_id}.json", request(request_id, action, component, version))
+        return request_id
+
+    def final(self, request_id: str) -> Path:
+        """Where the answer appears."""
+        return self.status / f"{request_id}.json"
+
+    def progress(self, request_id: str) -> dict[str, Any] | None:
+        """The present progress."""
+        try:
+            return json.loads((self.status / f"{request_id}.progress.json").read_text())
+        except FileNotFoundError:
+            return None
+
+    def answer(self, request_id: str) -> dict[str, Any]:
+        """Wait for the answer, and for the request to be taken away after it."""
+        self._await(self.final(request_id).exists, f"the answer to {request_id}")
+        answer = json.loads(self.final(request_id).read_text())
+        self._await(lambda: not os.path.lexists(self.requests / f"{request_id}.json"), f"{request_id}.json to go")
+        return answer
+
+    def settle(self, request_id: str, action: str, component: str = "core", version: str | None = None) -> dict[str, Any]:
+        """Submit, and wait for the answer."""
+        return self.answer(self.ask(request_id, action, component, version))
+
+    def _await(self, condition: Callable[[], bool], what: str) -> None:
+        def look() -> bool:
+            met = condition()
+            if not met and self.process is not None and self.process.poll() is not None:
+                raise AssertionError(f"the coordinator ended with {self.process.returncode}\n{self.log()}")
+            return met
+
+        try:
+            until(look, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()[-6000:]}") from None
+
+    # -- what the scripts did ----------------------------------------------------------------------------------
+
+    def runs(self, request_id: str | None = None) -> list[str]:
+        """The scripts that ran, in order; of one request, or as ``script id`` of all."""
+        lines = self.runs_log.read_text().splitlines() if self.runs_log.exists() else []
+        if request_id is None:
+            return lines
+        return [script for script, _, run_for in (line.partition(" ") for line in lines) if run_for == request_id]
+
+    def await_run(self, script: str, request_id: str) -> None:
+        """Wait until ``script`` has started for this request."""
+        self._await(lambda: script in self.runs(request_id), f"{script} of {request_id} to start")
+
+    def script_processes(self) -> list[int]:
+        """Processes that work in a component's directory, or whose command line names this host's folders."""
+        own = {os.getpid(), self.process.pid if self.process else 0}
+        return [pid for pid in _pids() if pid not in own and self._ours(pid)]
+
+    def _ours(self, pid: int) -> bool:
+        process = Path(f"/proc/{pid}")
+        try:
+            if process.joinpath("stat").read_text().rpartition(") ")[2].startswith("Z"):
+                return False
+            place = os.readlink(process / "cwd")
+            return place.startswith(f"{self.root}/") or str(self.root).encode() in process.joinpath("cmdline").read_bytes()
+        except OSError:
+            return False
+
+    def end_scripts(self) -> None:
+        """SIGKILL everything the scripts left; by pid."""
+
+        def none_left() -> bool:
+            left = self.script_processes()
+            for pid in left:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    continue
+            return not left
+
+        until(none_left, "the scripts' processes to end")
+
+    def close(self) -> None:
+        """End everything."""
+        self.kill()
+        self.end_scripts()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+def _pids() -> Iterator[int]:
+    return (int(name) for name in os.listdir("/proc") if name.isdigit())

@@ -1,0 +1,283 @@
+"""Requests that are well-formed, on scripts that behave or fail as scripts do."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pytest
+from real_host import request, until
+
+FIELDS = {
+    "request_id",
+    "component",
+    "action",
+    "version",
+    "success",
+    "state",
+    "reason",
+    "message",
+    "output",
+    "error",
+    "exit_code",
+    "timestamp",
+    "started_at",
+    "finished_at",
+    "attempts",
+}
+PROGRESS_FIELDS = {"request_id", "component", "action", "state", "phase", "percent", "seq", "timestamp"}
+
+
+def _instants(answer):
+    """Its stamps, aware, in the order they must have."""
+    return [datetime.fromisoformat(answer[name]) for name in ("started_at", "finished_at")]
+
+
+@pytest.mark.parametrize(
+    ("action", "version", "scripts"),
+    [
+        ("health", None, ["health-check.sh"]),
+        ("update", "v1.2.3-rc.1+build.5", ["update.sh", "health-check.sh"]),
+        ("rollback", None, ["rollback.sh", "health-check.sh"]),
+    ],
+)
+def test_a_success_is_told_with_every_field_and_nothing_is_left_behind(host, action, version, scripts):
+    """A success has every field of the contract, and request and progress are gone after it."""
+    host.component(
+        "core", {script: f"echo out of {script}; echo err of {script} >&2" for script in ("update.sh", *scripts)}
+    )
+    host.start()
+    answer = host.settle("one", action, version=version)
+    assert set(answer) == FIELDS
+    assert {name: answer[name] for name in ("request_id", "component", "action", "version", "success", "state")} == {
+        "request_id": "one",
+        "component": "core",
+        "action": action,
+        "version": version,
+        "success": True,
+        "state": "succeeded",
+    }
+    assert answer["reason"] is None
+    assert answer["message"]
+    assert answer["output"] == "".join(f"out of {script}\n" for script in scripts)
+    assert answer["error"] == "".join(f"err of {script}\n" for script in scripts)
+    assert answer["exit_code"] == 0
+    assert [(run["script"], run["exit_code"]) for run in answer["attempts"]] == [(script, 0) for script in scripts]
+    assert all(run["seconds"] >= 0 for run in answer["attempts"])
+    started, finished = _instants(answer)
+    assert started.tzinfo is not None
+    assert started <= finished
+    assert datetime.fromisoformat(answer["timestamp"]).tzinfo is not None
+    assert host.runs() == [f"{script} one" for script in scripts]
+    assert not list(host.requests.iterdir())
+    assert [path.name for path in host.status.glob("*.json")] == ["one.json"]
+
+
+def test_scripts_see_their_request_and_little_else(host):
+    """A script runs in its component's directory, with stdin closed, in a session of its own, told only its request."""
+    host.environment["SECRET_OF_THE_OPERATOR"] = "x"
+    directory = host.component("core", {"update.sh": "true"})
+    seen = host.root / "seen"
+    host.script(
+        "core",
+        "update.sh",
+        f"env -0 > {seen}.env; pwd > {seen}.cwd; printf '%s\\n' \"$#\" \"$@\" > {seen}.arguments\n"
+        f"cat > {seen}.stdin; cut -d' ' -f6 /proc/$$/stat > {seen}.session; ls /proc/$$/fd > {seen}.descriptors",
+    )
+    host.start()
+    assert host.settle("one", "update", version="v2.0.0")["success"]
+
+    def read(what):
+        return seen.with_suffix(f".{what}").read_text()
+
+    environment = dict(entry.split("=", 1) for entry in read("env").split("\0") if entry)
+    assert {name: value for name, value in environment.items() if name.startswith("UPDATE_")} == {
+        "UPDATE_REQUEST_ID": "one",
+        "UPDATE_COMPONENT": "core",
+        "UPDATE_ACTION": "update",
+        "UPDATE_VERSION": "v2.0.0",
+        "UPDATE_ROLLBACK_OF": "one",
+    }
+    rest = {name for name in environment if not name.startswith("UPDATE_")}
+    assert rest <= {"PATH", "HOME", "LANG", "PWD", "SHLVL", "_"}
+    assert read("cwd").strip() == str(directory)
+    assert read("arguments").split() == ["1", "v2.0.0"]
+    assert read("stdin") == ""
+    assert int(read("session")) != host.process.pid
+    assert set(read("descriptors").split()) <= {"0", "1", "2", "255"}, "descriptors leaked into the script"
+
+
+def test_a_failed_update_is_rolled_back(host):
+    """An update whose script fails is rolled back once, for itself, and the answer says why."""
+    host.component(
+        "core",
+        {
+            "update.sh": "echo trying; echo no such image >&2; exit 3",
+            "rollback.sh": 'echo "undoing $UPDATE_ROLLBACK_OF"',
+        },
+    )
+    host.start()
+    answer = host.settle("one", "update")
+    assert (answer["success"], answer["state"], answer["reason"]) == (False, "rolled_back", "script_failed")
+    assert answer["exit_code"] == 3
+    assert answer["output"] == "trying\nundoing one\n"
+    assert answer["error"] == "no such image\n"
+    assert "3" in answer["message"]
+    assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
+
+
+def test_an_unhealthy_update_is_rolled_back(host):
+    """An update after which the health check fails is rolled back; the check then decides about the rollback."""
+    host.component(
+        "core",
+        {
+            "update.sh": "touch broken",
+            "health-check.sh": "test ! -e broken || { echo sick >&2; exit 4; }",
+            "rollback.sh": "rm broken",
+        },
+    )
+    host.start()
+    answer = host.settle("one", "update")
+    assert (answer["success"], answer["state"], answer["reason"]) == (False, "rolled_back", "unhealthy")
+    assert answer["exit_code"] == 4
+    assert host.runs("one") == ["update.sh", "health-check.sh", "rollback.sh", "health-check.sh"]
+
+
+@pytest.mark.parametrize(
+    ("rollback", "health", "scripts"),
+    [
+        ("exit 9", "", ["update.sh", "rollback.sh"]),
+        ("touch sick", "test ! -e sick", ["update.sh", "rollback.sh", "health-check.sh"]),
+    ],
+)
+def test_a_rollback_that_fails_is_said_so(host, rollback, health, scripts):
+    """A rollback that fails, or leaves the component unhealthy, ends the request as failed/rollback_failed."""
+    host.component("core", {"update.sh": "exit 3", "rollback.sh": rollback, "health-check.sh": health})
+    host.start()
+    answer = host.settle("one", "update")
+    assert (answer["success"], answer["state"], answer["reason"]) == (False, "failed", "rollback_failed")
+    assert host.runs("one") == scripts
+
+
+def test_without_on_failure_nothing_is_undone(host):
+    """With on_failure = none a failed update stays failed, and rollback.sh is not even needed."""
+    host.component("core", {"update.sh": "exit 3", "rollback.sh": None}, on_failure="none")
+    host.start()
+    answer = host.settle("one", "update")
+    assert (answer["state"], answer["reason"], answer["exit_code"]) == ("failed", "script_failed", 3)
+    assert host.runs("one") == ["update.sh"]
+
+
+def test_without_verify_health_no_health_check_runs(host):
+    """With verify_health = false update.sh alone decides, and health-check.sh is not needed."""
+    host.component("core", {"health-check.sh": None}, verify_health=False)
+    host.start()
+    assert host.settle("one", "update")["state"] == "succeeded"
+    assert host.runs("one") == ["update.sh"]
+
+
+def test_an_unhealthy_component_is_told(host):
+    """A health request on an unhealthy component fails as unhealthy, with the check's exit code and output."""
+    host.component("core", {"health-check.sh": "echo port closed; exit 1"})
+    host.start()
+    answer = host.settle("one", "health")
+    assert (answer["success"], answer["state"], answer["reason"]) == (False, "failed", "unhealthy")
+    assert (answer["exit_code"], answer["output"]) == (1, "port closed\n")
+
+
+def test_a_rollback_learns_which_update_it_undoes(host):
+    """A rollback request is told the last update that ran and was not undone (I8)."""
+    host.component("core", {"rollback.sh": 'echo "undo:$UPDATE_ROLLBACK_OF:"'})
+    host.component("other")
+    host.start()
+    for update in ("u1", "u2"):
+        assert host.settle(update, "update")["success"]
+    assert host.settle("u3", "update", "other")["success"]
+    assert host.settle("h1", "health")["success"]
+    undone = [host.settle(f"r{number}", "rollback")["output"] for number in (1, 2, 3)]
+    assert undone == ["undo:u2:\n", "undo:u1:\n", "undo::\n"]
+
+
+def test_progress_shows_phase_and_percent_while_a_script_runs(host):
+    """Phases and percentages a script reports appear as progress at once; the progress goes when the answer comes."""
+    host.component(
+        "core",
+        {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; until [ -e go ]; do sleep 0.02; done; echo PROGRESS:100"},
+    )
+    host.start()
+    host.ask("one", "update")
+    seen = until(lambda: (p := host.progress("one")) and p["percent"] == 42 and p, "the percentage to appear")
+    assert set(seen) == PROGRESS_FIELDS
+    assert (seen["state"], seen["phase"], seen["component"], seen["action"]) == ("running", "pulling", "core", "update")
+    assert not host.final("one").exists()
+    (host.root / "components/core/go").touch()
+    assert host.answer("one")["success"]
+    assert host.progress("one") is None
+
+
+def test_unknown_fields_and_stamps_without_offset_are_accepted(host):
+    """A newer client's extra fields are ignored, and a stamp without offset counts as local time."""
+    host.component("core")
+    host.start()
+    host.drop("one.json", request("one", "health") | {"timestamp": "2026-01-02T03:04:05", "signature": {"by": "x"}})
+    assert host.answer("one")["success"]
+
+
+def test_a_waiting_request_is_answered_at_the_next_start(host):
+    """A request that arrived while no coordinator ran is answered after the start."""
+    host.component("core")
+    host.ask("one", "health")
+    host.start()
+    assert host.answer("one")["success"]
+
+
+def test_a_second_submission_while_it_runs_starts_nothing(host):
+    """An id submitted again before it is settled is not executed again (I7)."""
+    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
+    host.start()
+    host.ask("one", "update")
+    host.await_run("update.sh", "one")
+    host.ask("one", "update", version="9.9.9")
+    assert host.settle("bad", "update", "nowhere")["reason"] == "unknown_component"  # a sweep has seen both
+    (host.root / "components/core/go").touch()
+    answer = host.answer("one")
+    assert (answer["success"], answer["version"]) == (True, "1.2.3")
+    assert host.settle("two", "health")["success"]
+    assert host.runs("one") == ["update.sh", "health-check.sh"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_settled_id_gets_the_same_answer_again(host, restarted):
+    """An id submitted again after the client took its answer gets that answer again, and runs nothing (I7)."""
+    host.component("core", {"update.sh": "echo once; exit 3"})
+    host.start()
+    first = host.settle("one", "update")
+    host.final("one").unlink()
+    if restarted:
+        host.stop()
+        host.start()
+    host.ask("one", "health")
+    assert host.answer("one") == first
+    assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
+
+
+def test_a_refused_id_stays_refused(busy_host):
+    """The answer to a refused request is the same when a better one comes under its id (I7)."""
+    busy_host.drop("refused.json", request("refused", "update"))
+    first = busy_host.answer("refused")
+    assert first["reason"] == "invalid_request"
+    busy_host.final("refused").unlink()
+    assert busy_host.settle("refused", "update", version="1.0.0") == first
+    assert busy_host.runs("refused") == []
+
+
+def test_an_answer_is_whole_and_never_changes(busy_host):
+    """The answer's file is not touched after it appeared, whatever is submitted later (I1, I5)."""
+    busy_host.settle("stays", "health")
+    before = busy_host.final("stays").stat()
+    busy_host.ask("stays", "update")
+    busy_host.settle("later", "health")
+    until(lambda: not (busy_host.requests / "stays.json").exists(), "the repeated request to be removed")
+    after = busy_host.final("stays").stat()
+    assert (before.st_ino, before.st_mtime_ns, before.st_size) == (after.st_ino, after.st_mtime_ns, after.st_size)
+    assert json.loads(busy_host.final("stays").read_text())["action"] == "health"

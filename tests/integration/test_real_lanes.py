@@ -1,0 +1,122 @@
+"""Locks, floods, and folders that go away."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+from real_host import request, until
+
+
+def test_different_locks_run_in_parallel(host):
+    """Components of different locks do not wait for each other: each script waits for the other's sign (I10)."""
+    for name, other in (("left", "right"), ("right", "left")):
+        host.component(
+            name,
+            {"update.sh": f"touch {host.root}/sign-{name}; until [ -e {host.root}/sign-{other} ]; do sleep 0.02; done"},
+        )
+    host.start()
+    for name in ("left", "right"):
+        host.ask(f"of-{name}", "update", name)
+    assert host.answer("of-left")["success"]
+    assert host.answer("of-right")["success"]
+
+
+def test_one_lock_runs_one_script_at_a_time(host):
+    """Components that share a lock never run at the same time (I10)."""
+    busy = f"mkdir {host.root}/held || {{ touch {host.root}/overlap; exit 1; }}; sleep 0.05; rmdir {host.root}/held"
+    for name in ("left", "right"):
+        host.component(name, {"update.sh": busy, "health-check.sh": busy}, lock="shared")
+    host.start()
+    asked = [host.ask(f"{name}-{number}", "update", name) for number in range(4) for name in ("left", "right")]
+    assert all(host.answer(request_id)["success"] for request_id in asked)
+    assert not (host.root / "overlap").exists()
+
+
+def test_two_thousand_requests_at_once_are_all_answered_in_order(host):
+    """2,000 waiting requests are all answered, each component's in the order of their arrival, in bounded memory."""
+    names = ("core", "remote")
+    for name in names:
+        host.component(name)
+    host.start()
+    host.settle("warm", "health")
+    host.stop()
+    count = 2000
+    for number in range(count):
+        path = host.drop(f"n{number:04}.json", request(f"n{number:04}", "health", names[number % 2]))
+        os.utime(path, ns=(0, 1_700_000_000_000_000_000 + number * 1_000_000))
+    host.start()
+    early = host.memory_peak_kib()
+    until(lambda: len(list(host.status.glob("n*[0-9].json"))) == count, f"all answers\n{host.log()[-2000:]}", 300)
+    assert all(json.loads(host.final(f"n{number:04}").read_text())["success"] for number in range(count))
+    ran = [line.split()[1] for line in host.runs() if not line.endswith("warm")]
+    for parity in range(2):
+        mine = [request_id for request_id in ran if int(request_id[1:]) % 2 == parity]
+        assert mine == [f"n{number:04}" for number in range(parity, count, 2)]
+    until(lambda: not list(host.requests.iterdir()), "the requests to be taken away")
+    assert host.memory_peak_kib() - early < 10 * 1024
+
+
+def _take_away(host):
+    host.status.rename(host.root / "elsewhere")
+
+
+def _bring_back(host):
+    (host.root / "elsewhere").rename(host.status)
+
+
+def _replace_by_file(host):
+    shutil.rmtree(host.status)
+    host.status.write_text("in the way")
+
+
+def _restore(host):
+    host.status.unlink()
+    host.status.mkdir()
+
+
+def _outage(host, begin, end):
+    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
+    host.start()
+    host.ask("under-way", "update")
+    host.await_run("update.sh", "under-way")
+    begin(host)
+    (host.root / "components/core/go").touch()
+    host.ask("refused", "update", "nowhere")
+    until(lambda: host.log().count("cannot publish the answer") >= 2, f"the log to complain\n{host.log()}")
+    check = host.cli("check", "--no-scripts")
+    assert check.returncode == 1
+    assert str(host.status) in check.stdout
+    assert "answer(s) could not be published" in check.stdout
+    end(host)
+    assert host.answer("under-way")["success"]
+    assert host.answer("refused")["reason"] == "unknown_component"
+    assert host.settle("later", "health")["success"]
+    assert host.runs("under-way") == ["update.sh", "health-check.sh"]
+    assert host.cli("check").returncode == 0
+
+
+def test_answers_wait_for_a_status_folder_that_is_gone(host):
+    """While status/ is gone nothing is lost, log and check say so; the answers come once it is back (I1)."""
+    _outage(host, _take_away, _bring_back)
+
+
+def test_answers_wait_for_a_status_folder_that_cannot_be_written(host):
+    """While something else stands in the place of status/ nothing is lost; the answers come once it is mended (I1)."""
+    _outage(host, _replace_by_file, _restore)
+
+
+def test_an_unpublished_answer_survives_a_kill(host):
+    """An answer that could not be published before the coordinator was killed is published by the next (I1, I9)."""
+    host.component("core", {"update.sh": "exit 3"})
+    host.start()
+    host.settle("first", "health")
+    _take_away(host)
+    host.ask("one", "update")
+    until(lambda: "cannot publish the answer" in host.log(), "the log to complain")
+    host.kill()
+    _bring_back(host)
+    host.start()
+    assert host.answer("one")["state"] == "rolled_back"
+    assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]

@@ -1,0 +1,121 @@
+"""The journal damaged or gone while an update was under way (I13)."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+
+import pytest
+from real_host import Host
+
+PAGE = 4096
+
+
+def _page_of(host: Host, table: str) -> int:
+    with closing(sqlite3.connect(host.journal)) as journal:
+        journal.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return journal.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]
+
+
+def _overwrite(host: Host, start: int, length: int) -> None:
+    with host.journal.open("r+b") as file:
+        file.seek(start)
+        file.write(os.urandom(length))
+
+
+def _header(host: Host) -> None:
+    _page_of(host, "requests")
+    _overwrite(host, 0, 100)
+
+
+def _everything_but_the_header(host: Host) -> None:
+    _page_of(host, "requests")
+    _overwrite(host, PAGE, host.journal.stat().st_size - PAGE)
+
+
+def _requests_page(host: Host) -> None:
+    _overwrite(host, (_page_of(host, "requests") - 1) * PAGE, PAGE)
+
+
+def _attempts_page(host: Host) -> None:
+    _overwrite(host, (_page_of(host, "attempts") - 1) * PAGE, PAGE)
+
+
+def _emptied_to_text(host: Host) -> None:
+    _page_of(host, "requests")
+    host.journal.write_text("this is not a database\n" * 500)
+
+
+def _deleted(host: Host) -> None:
+    for path in host.state.glob("journal.db*"):
+        path.unlink()
+
+
+def _die_with_an_update_under_way(host: Host, *, script_goes_on: bool) -> None:
+    host.component("core", {"update.sh": "echo begun; until [ -e go ]; do sleep 0.02; done"})
+    host.start()
+    assert host.settle("settled", "health")["success"]
+    host.ask("one", "update")
+    host.await_run("update.sh", "one")
+    host.kill()
+    if not script_goes_on:
+        host.end_scripts()
+
+
+@pytest.mark.parametrize("script_goes_on", [True, False])
+@pytest.mark.parametrize(
+    "damage", [_header, _everything_but_the_header, _requests_page, _attempts_page, _emptied_to_text]
+)
+def test_a_damaged_journal_is_replaced_and_says_so(host, damage, script_goes_on):
+    """A damaged journal is moved aside, loudly; what may have run is interrupted and undone, never run again (I13)."""
+    _die_with_an_update_under_way(host, script_goes_on=script_goes_on)
+    damage(host)
+    host.start_supervised()
+    answer = host.answer("one")
+    assert (answer["state"], answer["reason"]) == ("rolled_back", "interrupted")
+    assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
+    assert host.script_processes() == []
+    assert "CRITICAL" in host.log()
+    assert "the journal is damaged" in host.log()
+    assert list(host.state.glob("journal.db.damaged-*"))
+    check = host.cli("check", "--no-scripts")
+    assert check.returncode == 1
+    assert "damaged journal was set aside" in check.stdout
+    host.ask("settled", "update")  # its answer was never taken: it must stay the answer
+    assert host.answer("settled")["action"] == "health"
+    assert host.settle("later", "update-is-over" if False else "health")["success"]
+    assert host.runs("settled") == ["health-check.sh"]
+
+
+@pytest.mark.parametrize("script_goes_on", [True, False])
+def test_a_deleted_journal_is_built_anew(host, script_goes_on):
+    """Without a journal, an unanswered update counts as interrupted: undone, never run again; the log says so (I13)."""
+    _die_with_an_update_under_way(host, script_goes_on=script_goes_on)
+    _deleted(host)
+    host.start_supervised()
+    answer = host.answer("one")
+    assert (answer["state"], answer["reason"]) == ("rolled_back", "interrupted")
+    assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
+    assert host.script_processes() == []
+    assert "the journal was lost" in host.log()
+    assert "journal was lost" in host.cli("check", "--no-scripts").stdout
+
+
+def test_damage_met_while_running_ends_in_a_true_answer(host):
+    """A journal damaged under a running coordinator makes it end with 1; started again, it answers everything."""
+    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
+    host.start()
+    host.ask("one", "update")
+    host.await_run("update.sh", "one")
+    for path in host.state.glob("journal.db*"):
+        if not path.name.endswith("-shm"):
+            path.write_bytes(os.urandom(path.stat().st_size))
+    (host.root / "components/core/go").touch()
+    if host.process.poll() is None:
+        host.ask("two", "health")
+    host.kill()
+    host.start_supervised()
+    assert host.answer("one")["state"] in {"succeeded", "rolled_back"}
+    assert host.runs("one").count("update.sh") == 1
+    assert host.answer("two")["success"]

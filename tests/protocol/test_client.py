@@ -1,0 +1,165 @@
+"""The asking side of the spool."""
+
+import errno
+import os
+import uuid
+
+import pytest
+from hand_clock import START, HandClock
+from message_samples import final, progress
+
+from protocol import client as client_module
+from protocol.client import Client, NoAnswerError, SpoolUnavailableError
+from protocol.decode import decode_request
+from protocol.errors import ProtocolError
+from protocol.messages import Action
+from protocol.outbox import Outbox
+
+
+@pytest.fixture
+def spool(tmp_path):
+    """Both shared folders."""
+    for name in ("requests", "status"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def asking(spool, clock=None):
+    """A client of the shared folders."""
+    return Client(spool / "requests", spool / "status", clock or HandClock())
+
+
+@pytest.mark.parametrize(
+    ("action", "version"), [(Action.UPDATE, "v1.2.3"), (Action.ROLLBACK, None), (Action.HEALTH, None)]
+)
+def test_a_submitted_request_is_one(spool, action, version):
+    """The file that is written, under the id that is returned, is a valid request that says what was asked."""
+    request_id = asking(spool).submit("core", action, version)
+    assert os.listdir(spool / "requests") == [f"{request_id}.json"]
+    request = decode_request((spool / "requests" / f"{request_id}.json").read_bytes(), request_id)
+    assert (request.component, request.action, request.version) == ("core", action, version)
+    assert request.timestamp == START
+
+
+def test_every_request_has_an_id_of_its_own(spool):
+    """Ids are UUIDs: two requests never share one."""
+    first, second = (asking(spool).submit("core", Action.HEALTH) for _ in range(2))
+    assert uuid.UUID(first) != uuid.UUID(second)
+
+
+def test_a_request_appears_whole(spool, monkeypatch):
+    """Under the request's name nothing is seen before it is complete (I5)."""
+    seen = []
+    fsync = os.fsync
+
+    def look_and_sync(descriptor):
+        seen.append([name for name in os.listdir(spool / "requests") if name.endswith(".json")])
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", look_and_sync)
+    request_id = asking(spool).submit("core", Action.HEALTH)
+    assert seen == [[], [f"{request_id}.json"]]
+
+
+def test_a_missing_folder_is_told_with_the_remedy(spool):
+    """Where the shared folder is not mounted, the message says so."""
+    (spool / "requests").rmdir()
+    with pytest.raises(SpoolUnavailableError, match=r"requests does not exist; is the shared volume mounted"):
+        asking(spool).submit("core", Action.HEALTH)
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(spool, monkeypatch, code):
+    """Where the folder is read-only, forbidden or full, the message says which, and what to do."""
+
+    def refuse(*_arguments, **_options):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(client_module, "write_atomically", refuse)
+    with pytest.raises(SpoolUnavailableError, match=f"requests: {os.strerror(code)}; let this user write there"):
+        asking(spool).submit("core", Action.HEALTH)
+
+
+@pytest.mark.parametrize(("component", "version"), [("", None), ("a\udcff", None), ("core", "1.2.3\udcff")])
+def test_what_cannot_be_written_is_told(spool, component, version):
+    """Arguments that no request can hold are refused in words, and nothing is written."""
+    with pytest.raises(ProtocolError, match="^cannot write the request"):
+        asking(spool).submit(component, Action.UPDATE, version)
+    assert os.listdir(spool / "requests") == []
+
+
+def test_an_answer_that_is_there_is_taken_at_once(spool):
+    """An answer that is there already costs no waiting, and stays until it is discarded."""
+    Outbox(spool / "status").publish(final())
+    clock = HandClock()
+    assert asking(spool, clock).wait_for_status("r1", timeout_s=0) == final()
+    assert clock.sleeps == 0
+    assert (spool / "status" / "r1.json").exists()
+
+
+def test_an_answer_is_waited_for(spool):
+    """The answer is returned when it appears."""
+    clock = HandClock(lambda count: Outbox(spool / "status").publish(final()) if count == 3 else None)
+    assert asking(spool, clock).wait_for_status("r1", timeout_s=60, poll_s=1) == final()
+    assert clock.slept == 3
+
+
+@pytest.mark.parametrize(("timeout_s", "slept"), [(0, 0), (1, 1), (2.5, 3)])
+def test_waiting_ends(spool, timeout_s, slept):
+    """Without an answer the waiting ends after the time given, with a question to the operator."""
+    clock = HandClock()
+    with pytest.raises(NoAnswerError, match=f"no answer within {timeout_s:g} s; is the coordinator running"):
+        asking(spool, clock).wait_for_status("r1", timeout_s=timeout_s, poll_s=1)
+    assert clock.slept == slept
+
+
+def test_an_answer_at_the_last_moment_counts(spool):
+    """An answer that appears during the last pause is returned."""
+    clock = HandClock(lambda count: Outbox(spool / "status").publish(final()) if count == 5 else None)
+    assert asking(spool, clock).wait_for_status("r1", timeout_s=5, poll_s=1) == final()
+
+
+def test_somebody_elses_answer_is_none(spool):
+    """Answers and progress of other requests are not taken."""
+    Outbox(spool / "status").publish(final("r2"))
+    Outbox(spool / "status").report(progress("r2"))
+    with pytest.raises(NoAnswerError):
+        asking(spool).wait_for_status("r1", timeout_s=1, on_progress=lambda _: pytest.fail("not ours"))
+
+
+@pytest.mark.parametrize(
+    ("reported", "told"),
+    [([0, 1, 2], [0, 1, 2]), ([0, 0, 0], [0]), ([3, 1, 4, 2], [3, 4]), ([None, 5, None, 6], [5, 6]), ([], [])],
+)
+def test_progress_is_told_in_rising_order(spool, reported, told):
+    """Each progress is told once, in rising seq; an older one is not told after a newer."""
+    outbox = Outbox(spool / "status")
+
+    def world(count):
+        if count > len(reported):
+            outbox.publish(final())
+        elif reported[count - 1] is None:
+            outbox.clear("r1")
+        else:
+            outbox.report(progress(seq=reported[count - 1]))
+
+    seen = []
+    asking(spool, HandClock(world)).wait_for_status("r1", timeout_s=60, on_progress=lambda p: seen.append(p.seq))
+    assert seen == told
+
+
+def test_unreadable_progress_is_passed_over(spool):
+    """Progress that cannot be read does not end the waiting."""
+    (spool / "status" / "r1.progress.json").write_bytes(b"{")
+    clock = HandClock(lambda _: Outbox(spool / "status").publish(final()))
+    seen = []
+    assert asking(spool, clock).wait_for_status("r1", timeout_s=9, on_progress=seen.append) == final()
+    assert seen == []
+
+
+def test_a_taken_answer_is_discarded(spool):
+    """Discarding deletes the answer; doing it twice is no error."""
+    Outbox(spool / "status").publish(final())
+    asking(spool).discard("r1")
+    asking(spool).discard("r1")
+    assert os.listdir(spool / "status") == []

@@ -1,0 +1,74 @@
+"""The JSON Schemas beside the code."""
+
+import json
+
+import pytest
+from message_samples import final, progress, refusal, request_bytes
+
+from protocol.decode import decode_request
+from protocol.schema import FOLDER, schemas
+
+_TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None), "array": list}
+SCHEMAS = {name: json.loads(text) for name, text in schemas().items()}
+
+
+def objections(schema, value, root, place="$"):
+    """What of ``value`` breaks ``schema``, for the few keywords that the messages' schemas use."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    if "anyOf" in schema:
+        found = [objections(choice, value, root, place) for choice in schema["anyOf"]]
+        return [] if [] in found else found[0]
+    kind = schema["type"]
+    if kind == "object":
+        missing = [f"{place}.{name} is missing" for name in schema["required"] if name not in value]
+        wrong = [
+            f
+            for name, inner in schema["properties"].items()
+            if name in value
+            for f in objections(inner, value[name], root, f"{place}.{name}")
+        ]
+        strangers = [f"{place}.{name} is not described" for name in value if name not in schema["properties"]]
+        return missing + wrong + strangers
+    if not isinstance(value, _TYPES[kind]) or (kind in ("integer", "number") and isinstance(value, bool)):
+        return [f"{place} is no {kind}"]
+    if kind == "array":
+        return [f for i, item in enumerate(value) for f in objections(schema["items"], item, root, f"{place}[{i}]")]
+    if "enum" in schema and value not in schema["enum"]:
+        return [f"{place} is not one of {schema['enum']}"]
+    if value is not None and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        return [f"{place} is out of range"]
+    return []
+
+
+def test_the_files_are_fresh():
+    """The schemas in the repository are those of the models; ``make schemas`` writes them again."""
+    assert {file.name: file.read_text(encoding="utf-8") for file in FOLDER.iterdir()} == schemas()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("request.schema.json", decode_request(request_bytes(), "r1")),
+        ("request.schema.json", decode_request(request_bytes(version=None), "r1")),
+        ("status.schema.json", final()),
+        ("status.schema.json", refusal()),
+        ("progress.schema.json", progress(percent=100)),
+        ("progress.schema.json", progress()),
+    ],
+)
+def test_real_messages_follow_their_schema(name, message):
+    """A message as it is written has every required field, of the described type, and no other."""
+    assert objections(SCHEMAS[name], json.loads(message.model_dump_json()), SCHEMAS[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("seq", None), ("seq", True), ("percent", 101), ("state", "lost"), ("phase", 1), ("more", 1), ("timestamp", ...)],
+)
+def test_a_wrong_message_breaks_its_schema(field, value):
+    """The check above finds a field that is wrong, strange or missing."""
+    wrong = {**json.loads(progress().model_dump_json()), field: value}
+    wrong = {name: part for name, part in wrong.items() if part is not ...}
+    schema = SCHEMAS["progress.schema.json"]
+    assert [place.split(" ")[0] for place in objections(schema, wrong, schema)] == [f"$.{field}"]
