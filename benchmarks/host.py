@@ -119,6 +119,10 @@ class Host:
         self._process = None
         processes.end(members, patience_s=0)
 
+    def has_ended(self) -> bool:
+        """Whether the coordinator is gone by itself."""
+        return self._process is None or self._process.poll() is not None
+
     def tail(self) -> str:
         """The end of what the coordinator said."""
         return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
@@ -144,8 +148,8 @@ class Host:
         begun = time.perf_counter()
         temporary.rename(request)
         while not _exists(answer):
-            if time.perf_counter() - begun > timeout_s:
-                raise RuntimeError(f"no answer to {request_id} in {timeout_s:g} s; the log:\n{self.tail()}")
+            if time.perf_counter() - begun > timeout_s or self.has_ended():
+                raise RuntimeError(f"cannot get an answer to {request_id}; the end of the log:\n{self.tail()}")
             time.sleep(LOOK_S)
         seconds = time.perf_counter() - begun
         status = self.take(request_id)
@@ -176,7 +180,7 @@ class Host:
         """Wait until ``count`` answers lie there; whether they do."""
         deadline = time.perf_counter() + timeout_s
         while self.answered() < count:
-            if time.perf_counter() > deadline:
+            if time.perf_counter() > deadline or self.has_ended():
                 return False
             time.sleep(pause_s)
         return True

@@ -56,7 +56,7 @@ def _settle(journal: Journal, request_id: str) -> None:
     journal.mark_published(request_id)
 
 
-def _move(  # noqa: PLR0917  a move is these
+def _move(
     journal: Journal,
     request_id: str,
     event: Event,

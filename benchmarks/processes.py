@@ -11,12 +11,17 @@ _PROC = Path("/proc")
 
 
 def family(pid: int) -> list[int]:
-    """``pid`` and everything below it, itself first."""
-    found = [pid]
+    """``pid``, itself first, and all it works through: what is below it, and what a pipe joins to it.
+
+    A launcher is a child of init, so that it outlives the coordinator: its stdin tells whose it is.
+    """
+    pipes = {pipe for descriptor in _PROC.glob(f"{pid}/fd/*") if (pipe := _pipe(descriptor))}
+    joined = [int(end.parent.parent.name) for end in _PROC.glob("[0-9]*/fd/0") if _pipe(end) in pipes]
+    found = list(dict.fromkeys([pid, *joined]))
     for parent in found:
         for children in _PROC.glob(f"{parent}/task/*/children"):
             with suppress(OSError):
-                found += [int(child) for child in children.read_text().split()]
+                found += [int(child) for child in children.read_text().split() if int(child) not in found]
     return found
 
 
@@ -66,6 +71,15 @@ def end(identities: dict[int, int | None], patience_s: float = 3.0) -> None:
                     os.kill(pid, 9)
             return
         time.sleep(0.02)
+
+
+def _pipe(descriptor: Path) -> str:
+    """The name of the pipe that ``descriptor`` is an end of; "" when it is something else, or gone."""
+    try:
+        target = os.readlink(descriptor)  # noqa: PTH115  the name of a pipe is no path
+    except OSError:
+        return ""
+    return target if target.startswith("pipe:") else ""
 
 
 def _fields(pid: int) -> list[str]:

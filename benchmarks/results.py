@@ -9,15 +9,15 @@ from rich.console import Console
 from rich.table import Table
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-WIDTH = 150  # where no terminal says otherwise
+WIDTH = 180  # where no terminal says otherwise
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the table.
 
-    ``limit`` is the most that ``ratio`` may be, or ``measured`` where there is no ``floor``; with ``at_least`` it is the
-    least that ``measured`` may be. A row without a limit only informs. ``measured`` is None when it could not be
+    ``limit`` is the most that ``ratio`` may be, or ``measured`` where there is no ``floor``; with ``at_least`` it is
+    the least that ``measured`` may be. A row without a limit only informs. ``measured`` is None when it could not be
     measured, which counts as missed; ``note`` says why.
     """
 
@@ -61,8 +61,8 @@ def show(rows: list[Row], title: str) -> None:
     for row in rows:
         table.add_row(
             row.what,
-            "not measured" if row.measured is None else f"{row.measured:,.2f} {row.unit}",
-            "" if row.floor is None else f"{row.floor:,.2f} {row.unit}",
+            "not measured" if row.measured is None else _amount(row.measured, row.unit),
+            "" if row.floor is None else _amount(row.floor, row.unit),
             "" if row.ratio is None else f"{row.ratio:.2f} {TIMES}",
             _limit(row),
             "" if row.limit is None and row.measured is not None else "[green]yes" if row.ok else "[bold red]NO",
@@ -73,8 +73,12 @@ def show(rows: list[Row], title: str) -> None:
     console.print(table)
 
 
+def _amount(value: float, unit: str) -> str:
+    return f"{value:,} {unit}" if isinstance(value, int) else f"{value:,.2f} {unit}"
+
+
 def _limit(row: Row) -> str:
     if row.limit is None:
         return ""
     unit = TIMES if row.floor is not None and not row.at_least else row.unit
-    return f"{'≥' if row.at_least else '≤'} {row.limit:g} {unit}"
+    return f"{'≥' if row.at_least else '≤'} {row.limit:,g} {unit}"

@@ -69,7 +69,7 @@ def memory(root: Path, *, quick: bool) -> list[Row]:
     return [
         Row("resident memory, idle", resident, "MB", limit=_RESIDENT_MB, note=f"highest so far {highest:.1f} MB"),
         Row("memory of its launchers (PSS)", beside, "MB", note=f"{len(children)} processes"),
-        Row(f"{flood}: answered", answered, f"of {count}", limit=count, at_least=True),
+        Row(f"{flood}: answered", answered, f"of {count:,}", limit=count, at_least=True),
         Row(f"{flood}: answered per second", answered / seconds, "/s", note=f"written in {written:.1f} s"),
         Row(f"{flood}: resident after it", after, "MB", limit=_RESIDENT_MB),
         Row(f"{flood}: highest (VmHWM)", peak, "MB", limit=_RESIDENT_MB),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 import executors.loading
 from coordinator.errors import ConfigurationError
@@ -19,13 +19,14 @@ from protocol.names import is_component
 DEFAULT_PATH = Path("/etc/dunebugger/update-coordinator.toml")
 
 
-def _absolute(path: Path) -> Path:
-    text = str(path)
-    if not path.is_absolute():
+def _absolute(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not value.startswith("/"):
         raise ValueError("must be an absolute path")
-    if not text.isprintable():
+    if not value.isprintable():
         raise ValueError("must not hold control characters")
-    return Path(os.path.normpath(path))
+    return Path(f"/{os.path.normpath(value).lstrip('/')}")
 
 
 def _executor(name: str) -> str:
@@ -34,11 +35,11 @@ def _executor(name: str) -> str:
     return name
 
 
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Paths(_Section):
@@ -178,7 +179,7 @@ def _line_of(text: str, keys: list[str]) -> int | None:
     for number, line in enumerate(text.splitlines(), 1):
         if found := header.match(line):
             section = re.sub(r"[\s\"']", "", found[1])
-            if section == ".".join(keys):
+            if best is None and f"{section}.".startswith(f"{'.'.join(keys)}."):
                 best = number
         else:
             key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)

@@ -18,5 +18,6 @@ while IFS= read -r run; do
   { cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >"$run/stdout" 2>"$run/stderr"
   echo $? >"$run/exit"
   echo
+  cd /  # a component's directory may be moved away or unmounted while nothing runs
 done
 exit 9

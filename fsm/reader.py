@@ -93,6 +93,8 @@ class Reader(Database):
 
     def next_due(self, components: Collection[str]) -> RequestRecord | None:
         """What these components have to do next: what has begun first, then what came first."""
+        if not components:
+            return None
         first = [
             row[0]
             for component in components

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from protocol.removal import remove
+
 TEMPORARY_SUFFIX = ".tmp"
 
 
@@ -53,7 +55,7 @@ def _create(temporary: Path, mode: int) -> int:
     try:
         descriptor = os.open(temporary, flags, mode)
     except FileExistsError:
-        temporary.unlink()
+        remove(temporary)
         descriptor = os.open(temporary, flags, mode)
     os.fchmod(descriptor, mode)
     return descriptor

@@ -6,8 +6,11 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from protocol.atomic import write_atomically
 from protocol.clock import Clock
+from protocol.decode import RequestInvalidError, findings
 from protocol.errors import ProtocolError
 from protocol.messages import Action, FinalStatus, Progress, Request
 from protocol.names import request_file
@@ -42,20 +45,27 @@ class Client:
         """Write a request and return its id.
 
         Raises:
+            RequestInvalidError: the component's name is empty or not text; the caller's fault.
             SpoolUnavailableError: the folder is missing, read-only or full; the message names the remedy.
         """
-        if not component:
-            raise ProtocolError("cannot write the request: the component's name is empty; name a configured one")
-        request = Request(
-            component=component,
-            action=action,
-            version=version,
-            request_id=str(uuid.uuid4()),
-            timestamp=self._clock.utc(),
-        )
+        try:
+            request = Request(
+                component=component,
+                action=action,
+                version=version,
+                request_id=str(uuid.uuid4()),
+                timestamp=self._clock.utc(),
+            )
+            content = request.model_dump_json(exclude_none=True).encode()
+        except ValidationError as error:
+            raise RequestInvalidError(f"cannot write the request: {findings(error)}") from None
+        except ValueError:  # pydantic lets half a surrogate pair in, but not out
+            raise RequestInvalidError(
+                "cannot write the request: version is not text; name one, such as 1.2.3"
+            ) from None
         path = self._requests / request_file(request.request_id)
         try:
-            write_atomically(path, request.model_dump_json(exclude_none=True).encode())
+            write_atomically(path, content)
         except FileNotFoundError:
             raise SpoolUnavailableError(
                 f"cannot write the request: {self._requests} does not exist; is the shared volume mounted there, "

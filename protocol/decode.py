@@ -37,7 +37,7 @@ def decode_request(raw: bytes, stem: str) -> Request:
     try:
         request = Request.model_validate(fields)
     except ValidationError as error:
-        raise RequestInvalidError(f"cannot accept the request: {_findings(error)}") from None
+        raise RequestInvalidError(f"cannot accept the request: {findings(error)}") from None
     if not is_request_id(request.request_id):
         raise RequestInvalidError(
             f"cannot accept the request: request_id {printable(request.request_id)} is unsafe; {REQUEST_ID_RULE}"
@@ -84,8 +84,8 @@ def _no_constant(name: str) -> NoReturn:
     raise RequestInvalidError(f"cannot accept the request: {name} is not JSON (RFC 8259, section 6)")
 
 
-def _findings(error: ValidationError) -> str:
-    """Every finding with its field's name; never the input itself, which may be anything."""
+def findings(error: ValidationError) -> str:
+    """Every finding of pydantic's with its field's name; never the input itself, which may be anything."""
     return "; ".join(
         f"{'.'.join(str(part) for part in finding['loc'])}: {_finding(finding['type'], finding['msg'])}"
         for finding in error.errors(include_url=False, include_input=False)

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import heapq
 import os
-import shutil
 import signal
 import stat
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from protocol.errors import ProtocolError
 from protocol.names import stem_of
+from protocol.removal import remove
 
 _CHUNK = 256
 _KINDS = {
@@ -139,15 +139,7 @@ class Inbox:
         Raises:
             OSError: the folder is read-only or gone.
         """
-        path = self.directory / name
-        try:
-            path.unlink()
-        except FileNotFoundError:
-            return
-        except (IsADirectoryError, PermissionError):
-            if not stat.S_ISDIR(path.lstat().st_mode):
-                raise
-            shutil.rmtree(path)
+        remove(self.directory / name)
 
     def quarantine(self, name: str, folder: Path, label: str) -> None:
         """Move ``name`` into ``folder`` as ``label``: what cannot be answered is kept for a person to look at.

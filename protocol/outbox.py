@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from protocol.atomic import TEMPORARY_SUFFIX, write_atomically
 from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, progress_file, status_file, stem_of
+from protocol.removal import remove
 
 _Message = TypeVar("_Message", FinalStatus, Progress)
 _MARKER = ".coordinator"
@@ -35,7 +35,7 @@ class Outbox:
         if path.is_file() and not path.is_symlink():
             return
         if path.is_dir() and not path.is_symlink():  # a stranger's: nothing of ours is ever a directory here
-            shutil.rmtree(path)
+            remove(path)
         write_atomically(path, status.model_dump_json().encode())
 
     def report(self, progress: Progress) -> None:
@@ -45,6 +45,8 @@ class Outbox:
             OSError: the folder is full, read-only or gone.
         """
         path = self.directory / progress_file(progress.request_id)
+        if path.is_dir() and not path.is_symlink():
+            remove(path)
         write_atomically(path, progress.model_dump_json().encode(), durable=False)
 
     def clear(self, request_id: str) -> None:
@@ -53,7 +55,7 @@ class Outbox:
         Raises:
             OSError: the folder is read-only or gone.
         """
-        (self.directory / progress_file(request_id)).unlink(missing_ok=True)
+        remove(self.directory / progress_file(request_id))
 
     def read(self, request_id: str) -> FinalStatus | None:
         """The final status, None while there is none. What is there but unreadable was not written by us: also None."""
@@ -85,7 +87,7 @@ class Outbox:
         for name in names:
             request_id = name.removesuffix(PROGRESS_SUFFIX)
             if name.endswith(TEMPORARY_SUFFIX) or not alive(request_id) or self.read_progress(request_id) is None:
-                (self.directory / name).unlink(missing_ok=True)
+                remove(self.directory / name)
 
     def mark(self) -> None:
         """Leave a durable sign that a coordinator with a journal has worked here (I13)."""
@@ -103,8 +105,9 @@ def _load(path: Path, kind: type[_Message]) -> _Message | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            return kind.model_validate_json(file.read(_STATUS_BYTES))
-        except (OSError, ValidationError):
-            return None
+    try:
+        return kind.model_validate_json(os.read(descriptor, _STATUS_BYTES))
+    except (OSError, ValidationError):
+        return None
+    finally:
+        os.close(descriptor)

@@ -88,9 +88,8 @@ class ShExecutor:
                 if launcher is not None:
                     launcher.identity = claim[1]
                 watch.started(claim[0])
-            is_lost = (
-                not alive(claim[0]) if claim else launcher is None or launcher.gone
-            )  # before its exit is looked at
+            # Looked at before the exit code: a session that wrote one and ended since is not lost.
+            is_lost = not alive(claim[0]) if claim else launcher is None or launcher.gone
             cause = session.ended_by()
             if cause is None and session.exit_code() is not None:
                 while _report(follower, watch) and self._clock.monotonic() < deadline:

@@ -17,11 +17,13 @@ OUTPUT_BYTES = 4096
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ExecutorSettings:
+    """Runs below the test's own directory, small excerpts."""
     return ExecutorSettings(runs=tmp_path / "runs", output_bytes=OUTPUT_BYTES)
 
 
 @pytest.fixture
 def component(tmp_path: Path) -> Component:
+    """An empty component whose path needs quoting."""
     directory = tmp_path / "it's a component"
     directory.mkdir()
     return Component(directory)
@@ -29,6 +31,7 @@ def component(tmp_path: Path) -> Component:
 
 @pytest.fixture
 def executor(settings: ExecutorSettings) -> Iterator[Executor]:
+    """The executor of the configuration's default, ``sh``."""
     made = load("sh").create(settings, CLOCK)
     yield made
     made.close()

@@ -8,6 +8,7 @@ import pytest
 from executor_stage import CLOCK, Component, RecordingWatch, run
 
 from executors.loading import known, load
+from executors.processes import boot_id
 from executors.settings import ExecutorSettings
 from executors.step import Conclusion, Executor, Trace
 from protocol.messages import Reason
@@ -15,6 +16,7 @@ from protocol.messages import Reason
 
 @pytest.fixture(params=["sh", "dry-run"])
 def each(request: pytest.FixtureRequest, settings: ExecutorSettings) -> Iterator[Executor]:
+    """Each executor in turn."""
     made = load(request.param).create(settings, CLOCK)
     yield made
     made.close()
@@ -36,7 +38,7 @@ def test_steps_follow_each_other(each: Executor, component: Component):
 
 def test_what_was_never_asked_never_started(each: Executor, component: Component):
     """A step that no coordinator started is traced as such, again and again."""
-    assert [each.trace(component.step(), None, _boot()) for _ in range(2)] == [Trace.NEVER_STARTED] * 2
+    assert [each.trace(component.step(), None, boot_id()) for _ in range(2)] == [Trace.NEVER_STARTED] * 2
 
 
 def test_a_missing_script_is_objected_to(each: Executor, component: Component):
@@ -83,9 +85,3 @@ def test_an_unknown_executor_is_refused_by_naming_the_known_ones():
     """The message lists what can be used."""
     with pytest.raises(Exception, match=r"cannot find executor 'docker': use one of .*dry-run.*sh"):
         load("docker")
-
-
-def _boot() -> str:
-    from executors.processes import boot_id
-
-    return boot_id()

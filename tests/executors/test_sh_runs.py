@@ -6,6 +6,7 @@ import os
 import pwd
 import resource
 import stat
+from pathlib import Path
 
 import pytest
 from executor_stage import CLOCK, Component, RecordingWatch, end, lives, run, until, written
@@ -82,16 +83,15 @@ def test_arguments_and_values_reach_the_script_unchanged(executor: Executor, com
     component.script('printf "%s|" "$0" "$@" "$UPDATE_VERSION"')
     outcome = run(executor, component.step(arguments=(nasty, "", "-n"), version=nasty))
     assert outcome.output == f"{component.directory}/update.sh|{nasty}||-n|{nasty}|"
-    assert os.listdir(component.directory) == ["update.sh"]
+    assert [file.name for file in component.directory.iterdir()] == ["update.sh"]
 
 
 def test_a_script_gets_stdin_closed_default_signals_and_no_other_descriptor(executor: Executor, component: Component):
     """It reads end of file at once, ignores no signal, and holds nothing of ours."""
-    component.script("cat; grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd; exec grep SigCgt /proc/self/status")
+    component.script("cat; grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd")
     words = run(executor, component.step()).output.split()
     assert words[:4] == ["SigBlk:", "0" * 16, "SigIgn:", "0" * 16]
-    assert set(words[4:-2]) <= {"0", "1", "2", "255"}  # 255 is bash's own, of its script
-    assert int(words[-1], 16) == 0
+    assert set(words[4:]) <= {"0", "1", "2", "255"}  # 255 is bash's own, of its script
 
 
 def test_each_script_runs_in_a_session_that_is_not_ours(executor: Executor, component: Component):
@@ -183,7 +183,7 @@ def test_what_cannot_be_written_does_not_start(component: Component, settings: E
     """A disk that refuses the run's directory refuses the run."""
     settings.runs.write_text("in the way")
     made = load("sh").create(settings, CLOCK)
-    with pytest.raises(CannotStartError, match="cannot start update.sh"):
+    with pytest.raises(CannotStartError, match=r"cannot start update\.sh"):
         made.start(component.step())
 
 
@@ -192,8 +192,9 @@ def test_without_descriptors_nothing_starts(component: Component, settings: Exec
     component.script("touch ran")
     made = load("sh").create(settings, CLOCK)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used = max(int(name) for name in os.listdir("/proc/self/fd"))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 2, hard))
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 2, hard))
     try:
         with pytest.raises(CannotStartError):
             made.start(component.step())
@@ -213,13 +214,13 @@ def test_runs_are_private(executor: Executor, component: Component, settings: Ex
 def test_no_descriptor_is_left_open(executor: Executor, component: Component):
     """Any number of runs, launchers and timeouts hold no descriptors once closed (I12)."""
     component.script("sleep 600 & echo $! >pid")
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for number in range(3):
         run(executor, component.step(f"req-{number}"))
         end(component.directory / "pid")
         until(lambda: not lives(component.directory / "pid"))
     executor.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_closed_executor_leaves_a_running_script_alone(executor: Executor, component: Component):

@@ -81,8 +81,7 @@ def test_the_next_script(state, action, attempts, traits, expected):
 def test_the_verdict_on_an_ended_script(state, script, ending, code, last, event, reason):  # noqa: PLR0917
     """Exactly one event and one reason follow from how a script ended."""
     verdict = plan.conclude(state, script, ending, code, last=last)
-    assert verdict == Verdict(event, reason, verdict.message)
-    assert verdict.message
+    assert verdict == Verdict(event, reason)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ class Host:
             "execution": {"stop_timeout_s": 30},
         }
         self.environment = dict(os.environ)
+        self.start_arguments: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
         self._stderr = root / "stderr.log"
         self._starts = 0
@@ -119,7 +120,7 @@ class Host:
         self._starts = self._stderr.stat().st_size if self._stderr.exists() else 0
         with self._stderr.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "coordinator", "run", "--config", str(self.config)],
+                [sys.executable, "-m", "coordinator", "run", "--config", str(self.config), *self.start_arguments],
                 cwd=REPOSITORY,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -231,16 +232,19 @@ class Host:
 
     def answer(self, request_id: str) -> dict[str, Any]:
         """Wait for the answer, and for the request to be taken away after it."""
-        self._await(self.final(request_id).exists, f"the answer to {request_id}")
+        self.expect(self.final(request_id).exists, f"the answer to {request_id}")
         answer = json.loads(self.final(request_id).read_text())
-        self._await(lambda: not os.path.lexists(self.requests / f"{request_id}.json"), f"{request_id}.json to go")
+        self.expect(lambda: not os.path.lexists(self.requests / f"{request_id}.json"), f"{request_id}.json to go")
         return answer
 
-    def settle(self, request_id: str, action: str, component: str = "core", version: str | None = None) -> dict[str, Any]:
+    def settle(
+        self, request_id: str, action: str, component: str = "core", version: str | None = None
+    ) -> dict[str, Any]:
         """Submit, and wait for the answer."""
         return self.answer(self.ask(request_id, action, component, version))
 
-    def _await(self, condition: Callable[[], bool], what: str) -> None:
+    def expect(self, condition: Callable[[], Any], what: str) -> None:
+        """Wait for ``condition``; fail at once, with the log, when the coordinator ends meanwhile."""
         def look() -> bool:
             met = condition()
             if not met and self.process is not None and self.process.poll() is not None:
@@ -263,10 +267,10 @@ class Host:
 
     def await_run(self, script: str, request_id: str) -> None:
         """Wait until ``script`` has started for this request."""
-        self._await(lambda: script in self.runs(request_id), f"{script} of {request_id} to start")
+        self.expect(lambda: script in self.runs(request_id), f"{script} of {request_id} to start")
 
     def script_processes(self) -> list[int]:
-        """Processes that work in a component's directory, or whose command line names this host's folders."""
+        """What scripts started that still lives: processes in a component's directory."""
         own = {os.getpid(), self.process.pid if self.process else 0}
         return [pid for pid in _pids() if pid not in own and self._ours(pid)]
 
@@ -275,8 +279,8 @@ class Host:
         try:
             if process.joinpath("stat").read_text().rpartition(") ")[2].startswith("Z"):
                 return False
-            place = os.readlink(process / "cwd")
-            return place.startswith(f"{self.root}/") or str(self.root).encode() in process.joinpath("cmdline").read_bytes()
+            place = str((process / "cwd").readlink())
+            return place.startswith(f"{self.root}/components/")
         except OSError:
             return False
 
@@ -302,4 +306,4 @@ class Host:
 
 
 def _pids() -> Iterator[int]:
-    return (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())

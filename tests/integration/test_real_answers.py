@@ -75,13 +75,13 @@ def test_a_success_is_told_with_every_field_and_nothing_is_left_behind(host, act
 
 def test_scripts_see_their_request_and_little_else(host):
     """A script runs in its component's directory, with stdin closed, in a session of its own, told only its request."""
-    host.environment["SECRET_OF_THE_OPERATOR"] = "x"
+    host.environment["LD_SOMETHING_OF_THE_OPERATOR"] = "x"
     directory = host.component("core", {"update.sh": "true"})
     seen = host.root / "seen"
     host.script(
         "core",
         "update.sh",
-        f"env -0 > {seen}.env; pwd > {seen}.cwd; printf '%s\\n' \"$#\" \"$@\" > {seen}.arguments\n"
+        f'env -0 > {seen}.env; pwd > {seen}.cwd; printf \'%s\\n\' "$#" "$@" > {seen}.arguments\n'
         f"cat > {seen}.stdin; cut -d' ' -f6 /proc/$$/stat > {seen}.session; ls /proc/$$/fd > {seen}.descriptors",
     )
     host.start()

@@ -6,9 +6,10 @@ import json
 import os
 import socket
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from real_host import Host, request, stays, until
+from real_host import Host, request, stays
 
 GOOD = request("ID", "update", version="1.0.0")
 
@@ -53,7 +54,18 @@ BAD = {
 } | {
     f"version-{number}": (GOOD | {"version": version}, "version")
     for number, version in enumerate(
-        ("latest", "1.2", "", "1.2.3; touch pwned", "$(touch pwned)", "--help", "1.2.3\n", "1.2.3 ", "vv1.2.3", "1" * 300)
+        (
+            "latest",
+            "1.2",
+            "",
+            "1.2.3; touch pwned",
+            "$(touch pwned)",
+            "--help",
+            "1.2.3\n",
+            "1.2.3 ",
+            "vv1.2.3",
+            "1" * 300,
+        )
     )
 }
 
@@ -124,7 +136,6 @@ UNSAFE = (
     b"a b.json",
     b"a\nb.json",
     b"a\x1b[2Jb.json",
-    b"\xff\xfe.json",
     "ü.json".encode(),
     b"a;b.json",
     b"a" * 129 + b".json",
@@ -135,10 +146,10 @@ UNSAFE = (
 def _tree(host: Host) -> set[str]:
     ours = {"requests", "status", "state"}
     return {
-        os.path.join(folder, name)
+        f"{folder}/{name}"
         for folder, _, names in os.walk(host.root.parent)
         for name in names
-        if not ours & set(os.path.relpath(folder, host.root).split(os.sep))
+        if not ours & set(Path(folder).parts)
     }
 
 
@@ -148,12 +159,11 @@ def test_unsafe_names_go_to_quarantine_and_nothing_is_written_outside(host):
     host.start()
     before = _tree(host)
     for name in UNSAFE:
-        os.mkdir(path := os.path.join(os.fsencode(host.requests), name)) if name == b"-rf.json" else open(
-            path := os.path.join(os.fsencode(host.requests), name), "wb"
-        ).close()
+        path = host.requests / os.fsdecode(name)
+        path.mkdir() if name == b"-rf.json" else path.touch()
     quarantine = host.state / "quarantine"
-    until(
-        lambda: quarantine.is_dir() and len(list(quarantine.iterdir())) == len(UNSAFE), f"all in quarantine\n{host.log()}"
+    host.expect(
+        lambda: quarantine.is_dir() and len(list(quarantine.iterdir())) == len(UNSAFE), "all of them in quarantine"
     )
     assert host.settle("after", "health")["success"]
     assert not list(host.requests.iterdir())
@@ -161,6 +171,16 @@ def test_unsafe_names_go_to_quarantine_and_nothing_is_written_outside(host):
     assert _tree(host) - before <= {str(host.runs_log)}
     assert host.log().count("quarantine") == len(UNSAFE)
     assert "\x1b" not in host.log()
+
+
+def test_a_name_that_is_no_text_goes_to_quarantine(host):
+    """A file name that is not even UTF-8 is moved to quarantine and stops nobody (I6)."""
+    host.component("core")
+    host.start()
+    (host.requests / os.fsdecode(b"\xff\xfe.json")).write_text("{}")
+    host.expect(lambda: not list(host.requests.iterdir()), "the file to be moved away")
+    assert len(list((host.state / "quarantine").iterdir())) == 1
+    assert host.settle("after", "health")["success"]
 
 
 def test_names_that_are_no_requests_are_left_alone(busy_host):

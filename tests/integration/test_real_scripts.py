@@ -193,7 +193,7 @@ def test_a_child_that_holds_the_pipes_delays_no_answer(host):
 def test_much_output_costs_no_memory(host, lines):
     """64 MiB on each stream leave the coordinator's memory where it was; the answer holds both ends."""
     filler = "yes 0123456789" if lines else "tr '\\0' x < /dev/zero"
-    directory = host.component("core")
+    host.component("core")
     host.script(
         "core",
         "update.sh",
@@ -202,11 +202,10 @@ def test_much_output_costs_no_memory(host, lines):
     )
     host.set("limits", output_bytes=65536)
     host.start()
-    assert host.settle("before", "update", version="0.0.1")["attempts"][0]["exit_code"] == 0 if lines else True
     assert host.settle("warm", "health")["success"]
     before = host.memory_peak_kib()
     answer = host.settle("one", "update")
-    assert answer["success"], directory
+    assert answer["success"]
     for stream in (answer["output"], answer["error"]):
         assert stream.startswith("first\n")
         assert "last\n" in stream[-100:]
@@ -228,7 +227,9 @@ def test_binary_output_is_readable_text(host):
 
 def test_a_script_that_writes_a_fake_answer_changes_nothing(host):
     """What a script prints decides nothing: malformed phases and percentages are passed over."""
-    host.component("core", {"update.sh": "echo PROGRESS:900; echo PROGRESS:x; echo PHASE:; echo '{\"success\": true}'; exit 1"})
+    host.component(
+        "core", {"update.sh": "echo PROGRESS:900; echo PROGRESS:x; echo PHASE:; echo '{\"success\": true}'; exit 1"}
+    )
     host.start()
     answer = host.settle("one", "update")
     assert (answer["success"], answer["reason"]) == (False, "script_failed")

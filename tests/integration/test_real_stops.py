@@ -202,9 +202,7 @@ def test_a_script_that_takes_its_host_down_is_not_rerun_for_ever(host):
         _kill_everything(host)
         _reboot(host)
         host.start()
-        until(
-            lambda started=started: len(host.runs("one")) >= started or host.final("one").exists(), "it to go on"
-        )
+        until(lambda started=started: len(host.runs("one")) >= started or host.final("one").exists(), "it to go on")
         if "rollback.sh" in host.runs("one") or host.final("one").exists():
             break
     answer = host.answer("one")
@@ -228,14 +226,15 @@ def test_an_interrupted_health_check_simply_runs_again(host):
 
 def test_requests_of_a_component_no_longer_configured_are_answered(host):
     """A waiting request whose component has left the configuration is answered, not forgotten (I9)."""
-    _begin(host)
-    host.component("old")
-    host.stop() if False else host.kill()
-    host.start()
+    host.component("old", lock="shared")
+    _begin(host, lock="shared")
     host.ask("orphan", "update", "old")
-    _go(host)
-    assert host.answer("orphan")["success"]
+    until(lambda: host.progress("orphan"), "the second one to be accepted")
     host.kill()
     del host.sections["components.old"]
     host.start()
-    assert host.settle("late", "health", "old")["reason"] == "unknown_component"
+    answer = host.answer("orphan")
+    assert (answer["state"], answer["reason"]) == ("failed", "unknown_component")
+    assert host.runs("orphan") == []
+    _go(host)
+    assert host.answer("one")["success"]

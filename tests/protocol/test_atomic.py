@@ -5,6 +5,7 @@ import os
 import stat
 
 import pytest
+from folder_sight import listing, open_descriptors
 
 from protocol.atomic import write_atomically
 
@@ -49,7 +50,7 @@ def test_the_whole_content_is_there(target):
     """The file holds exactly what was written, and nothing else is left in the folder."""
     write_atomically(target, b"new" * 100_000)
     assert target.read_bytes() == b"new" * 100_000
-    assert os.listdir(target.parent) == [target.name]
+    assert listing(target.parent) == [target.name]
 
 
 def test_content_is_durable_before_its_name(target, calls):
@@ -80,7 +81,7 @@ def test_a_full_disk_leaves_the_old_content_alone(target, monkeypatch, call):
         write_atomically(target, b"new")
     monkeypatch.undo()
     assert target.read_bytes() == b"old"
-    assert os.listdir(target.parent) == [target.name]
+    assert listing(target.parent) == [target.name]
 
 
 def test_short_writes_are_continued(target, monkeypatch):
@@ -93,12 +94,12 @@ def test_short_writes_are_continued(target, monkeypatch):
 
 def test_no_descriptor_is_left_open(target, monkeypatch):
     """Neither success nor failure leaves a descriptor open (I12)."""
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     write_atomically(target, b"new")
     monkeypatch.setattr(os, "fsync", failing(errno.EIO))
     with pytest.raises(OSError, match="Input/output"):
         write_atomically(target, b"new")
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 @pytest.mark.parametrize("plant", ["symlink", "dangling", "hardlink", "file", "fifo"])

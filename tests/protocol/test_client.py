@@ -5,6 +5,7 @@ import os
 import uuid
 
 import pytest
+from folder_sight import listing
 from hand_clock import START, HandClock
 from message_samples import final, progress
 
@@ -35,7 +36,7 @@ def asking(spool, clock=None):
 def test_a_submitted_request_is_one(spool, action, version):
     """The file that is written, under the id that is returned, is a valid request that says what was asked."""
     request_id = asking(spool).submit("core", action, version)
-    assert os.listdir(spool / "requests") == [f"{request_id}.json"]
+    assert listing(spool / "requests") == [f"{request_id}.json"]
     request = decode_request((spool / "requests" / f"{request_id}.json").read_bytes(), request_id)
     assert (request.component, request.action, request.version) == ("core", action, version)
     assert request.timestamp == START
@@ -53,7 +54,7 @@ def test_a_request_appears_whole(spool, monkeypatch):
     fsync = os.fsync
 
     def look_and_sync(descriptor):
-        seen.append([name for name in os.listdir(spool / "requests") if name.endswith(".json")])
+        seen.append([name for name in listing(spool / "requests") if name.endswith(".json")])
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", look_and_sync)
@@ -76,16 +77,16 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(spool, monkeypa
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(client_module, "write_atomically", refuse)
-    with pytest.raises(SpoolUnavailableError, match=f"requests: {os.strerror(code)}; let this user write there"):
+    with pytest.raises(SpoolUnavailableError, match=rf"requests: {os.strerror(code)}; let this user write there"):
         asking(spool).submit("core", Action.HEALTH)
 
 
 @pytest.mark.parametrize(("component", "version"), [("", None), ("a\udcff", None), ("core", "1.2.3\udcff")])
 def test_what_cannot_be_written_is_told(spool, component, version):
     """Arguments that no request can hold are refused in words, and nothing is written."""
-    with pytest.raises(ProtocolError, match="^cannot write the request"):
+    with pytest.raises(ProtocolError, match=r"^cannot write the request"):
         asking(spool).submit(component, Action.UPDATE, version)
-    assert os.listdir(spool / "requests") == []
+    assert listing(spool / "requests") == []
 
 
 def test_an_answer_that_is_there_is_taken_at_once(spool):
@@ -162,4 +163,4 @@ def test_a_taken_answer_is_discarded(spool):
     Outbox(spool / "status").publish(final())
     asking(spool).discard("r1")
     asking(spool).discard("r1")
-    assert os.listdir(spool / "status") == []
+    assert listing(spool / "status") == []

@@ -50,7 +50,7 @@ def test_what_is_not_json_yet_is_unreadable(raw, said):
 @pytest.mark.parametrize("raw", [b"null", b"[]", b'"core"', b"1", b"true", b"[{}]"])
 def test_only_an_object_is_a_request(raw):
     """JSON that is no object is refused, with the fields that are expected."""
-    with pytest.raises(RequestInvalidError, match="is not a JSON object; write .* component, action, version"):
+    with pytest.raises(RequestInvalidError, match=r"is not a JSON object; write .* component, action, version"):
         decode_request(raw, "r1")
 
 
@@ -110,14 +110,14 @@ def test_every_finding_is_told_at_once():
 
 def test_an_unknown_action_lists_the_known_ones():
     """An action that does not exist is answered with those that do."""
-    with pytest.raises(RequestInvalidError, match="action: is not one of update, rollback, health"):
+    with pytest.raises(RequestInvalidError, match=r"action: is not one of update, rollback, health"):
         decode_request(request_bytes(action="reboot"), "r1")
 
 
 @pytest.mark.parametrize("raw", [DEEP, b"[" * 60000, b'{"x":' * 10000], ids=["closed", "list", "open"])
 def test_deep_nesting_is_refused(raw):
     """Nesting without end is an invalid request, not the end of the coordinator."""
-    with pytest.raises(RequestInvalidError, match="nested too deeply"):
+    with pytest.raises(RequestInvalidError, match=r"nested too deeply"):
         decode_request(raw, "r1")
 
 
@@ -146,7 +146,7 @@ def test_python_constants_are_not_json(constant):
 
 def test_an_absurd_number_is_refused():
     """A number of more digits than can be read is an invalid request."""
-    with pytest.raises(RequestInvalidError, match="absurd number"):
+    with pytest.raises(RequestInvalidError, match=r"absurd number"):
         decode_request(request_bytes()[:-1] + b', "x": ' + b"9" * 5000 + b"}", "r1")
 
 
@@ -193,10 +193,12 @@ def test_a_stamp_is_read_with_or_without_offset(zone, text, stamp):
     assert found.tzinfo is UTC
 
 
-@pytest.mark.parametrize("request_id", ["../x", "/etc/x", "", "a\x00", "a" * 129, "a" * 300, "a\n", "a.progress", "\x1b[2J", "\ud800"])
+@pytest.mark.parametrize(
+    "request_id", ["../x", "/etc/x", "", "a\x00", "a" * 129, "a" * 300, "a\n", "a.progress", "\x1b[2J", "\ud800"]
+)
 def test_an_unsafe_id_is_refused(request_id):
     """An id that is no safe name is refused, even where the file's name agrees, and is shown as one ASCII line."""
-    with pytest.raises(RequestInvalidError, match="request_id .* is unsafe; a request id is 1 to 128") as refusal:
+    with pytest.raises(RequestInvalidError, match=r"request_id .* is unsafe; a request id is 1 to 128") as refusal:
         decode_request(request_bytes(request_id=request_id), request_id)
     assert str(refusal.value).isascii()
     assert str(refusal.value).isprintable()
@@ -205,5 +207,5 @@ def test_an_unsafe_id_is_refused(request_id):
 @pytest.mark.parametrize("stem", ["r2", "R1", "r1.json", "", "r1 "])
 def test_an_id_that_is_not_the_stem_is_refused(stem):
     """An id that differs from the file's name is refused, naming both."""
-    with pytest.raises(RequestInvalidError, match="request_id 'r1' differs from the file's name .*; name the file"):
+    with pytest.raises(RequestInvalidError, match=r"request_id 'r1' differs from the file's name .*; name the file"):
         decode_request(request_bytes(), stem)

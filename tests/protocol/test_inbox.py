@@ -11,6 +11,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+from folder_sight import open_descriptors
 
 from protocol import inbox as inbox_module
 from protocol.inbox import (
@@ -42,48 +43,56 @@ def precious(tmp_path):
     return path
 
 
+def bind(path):
+    """Leave a socket at ``path``."""
+    here = Path.cwd()
+    os.chdir(path.parent)  # a socket's address must be short
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def make_zero_device(path):
+    """Leave a second /dev/zero at ``path``."""
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+
+
+def make_full_directory(path, precious):
+    """Leave a folder with a file, a folder and a link out of it at ``path``."""
+    (path / "deep").mkdir(parents=True)
+    (path / "deep" / "link").symlink_to(precious.parent)
+    (path / "file").write_bytes(b"x")
+
+
+MAKERS = {
+    "file": lambda path, _: path.write_bytes(b"{}"),
+    "symlink": lambda path, precious: path.symlink_to(precious),
+    "dangling link": lambda path, precious: path.symlink_to(precious.with_name("nowhere")),
+    "link to directory": lambda path, precious: path.symlink_to(precious.parent),
+    "link to itself": lambda path, _: path.symlink_to(path),
+    "FIFO": lambda path, _: os.mkfifo(path),
+    "socket": lambda path, _: bind(path),
+    "directory": lambda path, _: path.mkdir(),
+    "full directory": make_full_directory,
+    "hard link": lambda path, precious: path.hardlink_to(precious),
+    "device": lambda path, _: make_zero_device(path),
+}
+
+
 def place(inbox, kind, precious, name="r1.json"):
     """Put something into the folder under a request's name, and return its path."""
     path = inbox.directory / name
-    match kind:
-        case "file":
-            path.write_bytes(b"{}")
-        case "symlink":
-            path.symlink_to(precious)
-        case "dangling link":
-            path.symlink_to(precious.with_name("nowhere"))
-        case "link to directory":
-            path.symlink_to(precious.parent)
-        case "link to itself":
-            path.symlink_to(path)
-        case "FIFO":
-            os.mkfifo(path)
-        case "socket":
-            with socket.socket(socket.AF_UNIX) as listener:
-                here = Path.cwd()
-                os.chdir(path.parent)  # a socket's address must be short
-                try:
-                    listener.bind(path.name)
-                finally:
-                    os.chdir(here)
-        case "directory":
-            path.mkdir()
-        case "full directory":
-            (path / "deep").mkdir(parents=True)
-            (path / "deep" / "link").symlink_to(precious.parent)
-            (path / "file").write_bytes(b"x")
-        case "hard link":
-            path.hardlink_to(precious)
-        case "device":
-            try:
-                os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))  # /dev/zero
-            except PermissionError:
-                pytest.skip("only root makes devices")
+    MAKERS[kind](path, precious)
     return path
 
 
 LINKS = ["symlink", "dangling link", "link to directory", "link to itself"]
-KINDS = [*LINKS, "FIFO", "socket", "directory", "full directory", "hard link", "device"]
+KINDS = [kind for kind in MAKERS if kind != "file"]
 
 
 def none_known(stems):
@@ -256,13 +265,13 @@ def test_reading_leaves_no_descriptor_open(inbox, precious):
     (inbox.directory / "large.json").write_bytes(b" " * 2000)
     place(inbox, "hard link", precious, "hard.json")
     busy = (inbox.directory / "busy.json").open("wb")
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for name in ("good", "large", "hard", "busy", "gone"):
         try:
             inbox.read(f"{name}.json")
         except (OSError, NotARequestFileError, TooLargeError, BeingWrittenError):
             continue
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     busy.close()
 
 
@@ -316,11 +325,11 @@ def test_after_is_exclusive(inbox):
 def test_known_stems_are_left_out(inbox):
     """A request the journal knows is not handed out again, and takes no place in a window."""
     fill(inbox, {"a.json": 1, "b.json": 2, "c.json": 3})
-    assert names(inbox.oldest(1, after=None, known=lambda stems: {"a", "b"}.intersection(stems))) == ["c.json"]
+    assert names(inbox.oldest(1, after=None, known={"a", "b"}.intersection)) == ["c.json"]
 
 
 def test_a_full_folder_fits_into_little_memory(inbox, monkeypatch):
-    """However many files there are, about ``count`` entries live at a time, and stems are asked for in portions (I12)."""
+    """Of any number of files about ``count`` entries live at a time, and stems are asked for in portions (I12)."""
     fill(inbox, {f"{number}.json": 2000 - number for number in range(1500)})
     alive, most, portions = weakref.WeakSet(), 0, []
 

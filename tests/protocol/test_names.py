@@ -49,7 +49,9 @@ def test_an_unsafe_id_is_none(text):
     assert not is_request_id(text)
 
 
-@pytest.mark.parametrize(("text", "good"), [("c" * 64, True), ("c" * 65, False), ("", False), ("a/b", False), ("a\n", False)])
+@pytest.mark.parametrize(
+    ("text", "good"), [("c" * 64, True), ("c" * 65, False), ("", False), ("a/b", False), ("a\n", False)]
+)
 def test_a_component_is_a_short_safe_name(text, good):
     """A component's name is 1 to 64 plain characters."""
     assert is_component(text) is good

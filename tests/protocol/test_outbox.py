@@ -5,6 +5,7 @@ import os
 import stat
 
 import pytest
+from folder_sight import listing, open_descriptors
 from message_samples import final, progress
 
 from protocol.outbox import Outbox
@@ -58,7 +59,7 @@ def test_a_published_status_is_read_back(outbox):
 def test_a_status_is_readable_by_the_container(outbox):
     """A status is a plain JSON file that everybody may read, and nothing else is left in the folder."""
     outbox.publish(final())
-    assert os.listdir(outbox.directory) == ["r1.json"]
+    assert listing(outbox.directory) == ["r1.json"]
     path = outbox.directory / "r1.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert json.loads(path.read_bytes())["state"] == "rolled_back"
@@ -82,7 +83,7 @@ def test_what_a_stranger_placed_at_a_final_status_gives_way(outbox, precious, ki
     outbox.publish(final())
     assert outbox.read("r1") == final()
     assert not (outbox.directory / "r1.json").is_symlink()
-    assert os.listdir(precious) == ["file"]
+    assert listing(precious) == ["file"]
     assert (precious / "file").read_bytes() == b"precious"
 
 
@@ -93,9 +94,9 @@ def test_what_a_stranger_placed_is_no_message(outbox, precious, kind, read):
     """A folder, link or pipe in a message's place is no message, blocks nobody and costs no descriptor (I12)."""
     for name in ("r1.json", "r1.progress.json"):
         occupy(outbox.directory / name, kind, precious)
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     assert read(outbox, "r1") is None
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 @pytest.mark.timeout(20)
@@ -128,7 +129,7 @@ def test_progress_is_replaced(outbox):
     outbox.report(progress(seq=0))
     outbox.report(progress(seq=1, percent=40))
     assert outbox.read_progress("r1") == progress(seq=1, percent=40)
-    assert os.listdir(outbox.directory) == ["r1.progress.json"]
+    assert listing(outbox.directory) == ["r1.progress.json"]
 
 
 @pytest.mark.timeout(20)
@@ -156,7 +157,7 @@ def test_progress_is_cleared(outbox):
     outbox.report(progress())
     outbox.publish(final())
     outbox.clear("r1")
-    assert os.listdir(outbox.directory) == ["r1.json"]
+    assert listing(outbox.directory) == ["r1.json"]
 
 
 @pytest.mark.parametrize("kind", [None, *STRANGERS])
@@ -164,7 +165,7 @@ def test_whatever_is_in_progress_place_is_cleared(outbox, precious, kind):
     """Clearing ends with nothing under the name, whatever was there or not."""
     occupy(outbox.directory / "r1.progress.json", kind, precious)
     outbox.clear("r1")
-    assert os.listdir(outbox.directory) == []
+    assert listing(outbox.directory) == []
     assert (precious / "file").read_bytes() == b"precious"
 
 
@@ -188,7 +189,7 @@ def test_a_sweep_leaves_what_counts(outbox):
     (outbox.directory / ".alive.progress.json.tmp").write_bytes(b"{")
     outbox.mark()
     outbox.sweep(lambda request_id: request_id == "alive")
-    assert sorted(os.listdir(outbox.directory)) == [".coordinator", "alive.progress.json", "done.json"]
+    assert listing(outbox.directory) == [".coordinator", "alive.progress.json", "done.json"]
 
 
 @pytest.mark.parametrize("content", GARBAGE)
@@ -196,7 +197,7 @@ def test_a_sweep_removes_torn_progress(outbox, content):
     """Progress that a power cut left unreadable goes, even where its request is alive."""
     (outbox.directory / "r1.progress.json").write_bytes(content)
     outbox.sweep(lambda _: True)
-    assert os.listdir(outbox.directory) == []
+    assert listing(outbox.directory) == []
 
 
 @pytest.mark.timeout(20)
@@ -206,7 +207,7 @@ def test_a_sweep_passes_whatever_a_stranger_placed(outbox, precious, kind, name)
     """Nothing a container can place in status/ keeps a coordinator from starting."""
     occupy(outbox.directory / name, kind, precious)
     outbox.sweep(lambda _: True)
-    assert os.listdir(outbox.directory) == []
+    assert listing(outbox.directory) == []
     assert (precious / "file").read_bytes() == b"precious"
 
 

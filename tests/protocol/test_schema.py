@@ -1,6 +1,7 @@
 """The JSON Schemas beside the code."""
 
 import json
+from itertools import chain
 
 import pytest
 from message_samples import final, progress, refusal, request_bytes
@@ -8,32 +9,37 @@ from message_samples import final, progress, refusal, request_bytes
 from protocol.decode import decode_request
 from protocol.schema import FOLDER, schemas
 
-_TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None), "array": list}
+_TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None)}
 SCHEMAS = {name: json.loads(text) for name, text in schemas().items()}
 
 
 def objections(schema, value, root, place="$"):
     """What of ``value`` breaks ``schema``, for the few keywords that the messages' schemas use."""
     if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        return objections(root["$defs"][schema["$ref"].rsplit("/", 1)[1]], value, root, place)
     if "anyOf" in schema:
         found = [objections(choice, value, root, place) for choice in schema["anyOf"]]
         return [] if [] in found else found[0]
+    match schema["type"]:
+        case "object":
+            return _objections_to_object(schema, value, root, place)
+        case "array":
+            return [f for i, item in enumerate(value) for f in objections(schema["items"], item, root, f"{place}[{i}]")]
+    return _objections_to_scalar(schema, value, place)
+
+
+def _objections_to_object(schema, value, root, place):
+    missing = [f"{place}.{name} is missing" for name in schema["required"] if name not in value]
+    strangers = [f"{place}.{name} is not described" for name in value if name not in schema["properties"]]
+    described = {name: inner for name, inner in schema["properties"].items() if name in value}
+    wrong = (objections(inner, value[name], root, f"{place}.{name}") for name, inner in described.items())
+    return [*missing, *strangers, *chain.from_iterable(wrong)]
+
+
+def _objections_to_scalar(schema, value, place):
     kind = schema["type"]
-    if kind == "object":
-        missing = [f"{place}.{name} is missing" for name in schema["required"] if name not in value]
-        wrong = [
-            f
-            for name, inner in schema["properties"].items()
-            if name in value
-            for f in objections(inner, value[name], root, f"{place}.{name}")
-        ]
-        strangers = [f"{place}.{name} is not described" for name in value if name not in schema["properties"]]
-        return missing + wrong + strangers
     if not isinstance(value, _TYPES[kind]) or (kind in ("integer", "number") and isinstance(value, bool)):
         return [f"{place} is no {kind}"]
-    if kind == "array":
-        return [f for i, item in enumerate(value) for f in objections(schema["items"], item, root, f"{place}[{i}]")]
     if "enum" in schema and value not in schema["enum"]:
         return [f"{place} is not one of {schema['enum']}"]
     if value is not None and not schema.get("minimum", value) <= value <= schema.get("maximum", value):

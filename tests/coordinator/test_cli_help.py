@@ -1,0 +1,89 @@
+"""What can be typed, and what it costs to start."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from coordinator.cli import USAGE_ERROR, app
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = {
+    "run": ["--config", "--dry-run"],
+    "submit": ["COMPONENT", "ACTION", "VERSION", "--config", "--wait", "--timeout", "--json"],
+    "status": ["ID", "--config", "--json"],
+    "history": ["--config", "--component", "--limit", "--json"],
+    "explain": ["ID", "--config", "--json"],
+    "check": ["--config", "--scripts", "--no-scripts", "--json"],
+    "diagram": [],
+}
+
+
+def typed(*words):
+    """The outcome of a command line, on a terminal wide enough not to break words."""
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200", "NO_COLOR": "1"})
+
+
+def test_every_command_is_listed():
+    """The help lists exactly the commands of the architecture."""
+    shown = typed("--help")
+    assert shown.exit_code == 0
+    assert {command.name or command.callback.__name__ for command in app.registered_commands} == set(COMMANDS)
+    assert all(f"  {name} " in shown.output for name in COMMANDS)
+
+
+@pytest.mark.parametrize(("command", "words"), COMMANDS.items())
+def test_every_command_explains_itself(command, words):
+    """A command's help begins with what it does, and names every argument and option."""
+    shown = typed(command, "--help")
+    callback = next(c.callback for c in app.registered_commands if c.callback.__name__ == command)
+    assert shown.exit_code == 0
+    output = " ".join(shown.output.split())
+    assert inspect.getdoc(callback) in output
+    assert [word for word in words if word.lower() not in output.lower()] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["restart"],
+        ["run", "--fast"],
+        ["submit"],
+        ["submit", "core"],
+        ["submit", "core", "destroy"],
+        ["status"],
+        ["history", "--limit", "0"],
+        ["history", "--limit", "many"],
+        ["explain"],
+        ["diagram", "extra"],
+    ],
+)
+def test_a_wrong_command_line_is_a_usage_error(words):
+    """What cannot be understood ends with exit code 2 before anything is done."""
+    assert typed(*words).exit_code == USAGE_ERROR
+
+
+@pytest.mark.parametrize(
+    "words", [["run"], ["submit", "core", "health"], ["status", "r1"], ["history"], ["explain", "r1"], ["check"]]
+)
+def test_a_configuration_error_is_a_usage_error(tmp_path, words):
+    """Every command refuses a configuration with an unknown key: exit code 2, and the reason on stderr."""
+    config = tmp_path / "c.toml"
+    config.write_text("[limit]\n")
+    result = typed(*words, "--config", str(config))
+    assert result.exit_code == USAGE_ERROR
+    assert f"{config}:1: unknown key limit; did you mean limits?" in result.stderr
+    assert result.stdout == ""
+
+
+def test_run_loads_only_what_it_needs():
+    """``run`` stays up for years: it loads neither rich nor another command."""
+    program = (
+        "import sys, coordinator.cli, coordinator.commands.run\n"
+        "print(*sorted(n for n in sys.modules if n.split('.')[0] == 'rich' or n.startswith('coordinator.commands.')))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert shown.stdout.split() == ["coordinator.commands.run"]

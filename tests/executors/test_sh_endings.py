@@ -1,0 +1,160 @@
+"""Scripts that must be ended, and shells that somebody else ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from executor_stage import CLOCK, Component, RecordingWatch, end, lives, run, until, written
+
+from executors.loading import load
+from executors.settings import ExecutorSettings
+from executors.step import Conclusion, Executor
+
+FOREVER = "while :; do sleep 600; done"
+DEAF = f"trap '' TERM HUP INT; echo $BASHPID >pid; {FOREVER}"
+
+FAMILIES = {
+    "plain": f"echo $$ >pid; {FOREVER}",
+    "deaf to TERM": DEAF,
+    "background": f"({DEAF}) & wait",
+    "own session": f'setsid bash -c "{DEAF}" & wait',
+    "double fork": f'(setsid bash -c "{DEAF}" & ) ; {FOREVER}',
+    "no environment": f'(env -i setsid /bin/bash -c "PATH=$PATH; {DEAF}" & ) ; {FOREVER}',
+    "stopped": "echo $$ >pid; kill -STOP $$",
+    "parent gone first": f"(setsid bash -c \"{DEAF}\" & ) ; trap 'exit 0' TERM; {FOREVER}",
+    "spawns at TERM": f"trap '{DEAF}' TERM; while :; do sleep 0.05; done",
+}
+
+
+def after(fact: Callable[[], object]) -> RecordingWatch:
+    """A watch that wants to stop once ``fact`` holds."""
+    return RecordingWatch(stop=lambda: bool(fact()))
+
+
+@pytest.mark.parametrize("body", FAMILIES.values(), ids=FAMILIES.keys())
+def test_nothing_survives_an_interruption(executor: Executor, component: Component, body: str):
+    """However a process detaches itself, it is ended with its script, and the lane is usable again."""
+    component.script(body)
+    pid = component.directory / "pid"
+    is_late = "trap 'trap" in body
+    watch = after(lambda: is_late or written(pid))
+    outcome = run(executor, component.step(), watch)
+    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert not pid.exists() or not lives(pid)
+    assert len(watch.identities) <= 1
+    component.script("exit 4")
+    assert run(executor, component.step("req-2")).exit_code == 4
+
+
+def test_the_deadline_ends_a_script_with_term(executor: Executor, component: Component):
+    """A script that cleans up at TERM is given the time to, and its exit code is told beside the timeout."""
+    component.script("trap 'echo cleaning; exit 9' TERM; echo PHASE:slow; while :; do sleep 0.05; done")
+    watch = RecordingWatch()
+    outcome = run(executor, component.step(kill_grace_s=60.0), watch, within_s=0.5)
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 9)
+    assert outcome.output.endswith("cleaning\n")
+
+
+def test_a_killed_script_tells_so(executor: Executor, component: Component):
+    """After the grace, KILL: exit code 137."""
+    component.script(DEAF)
+    outcome = run(executor, component.step(), within_s=0.3)
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 137)
+
+
+def test_much_output_does_not_hide_the_deadline(executor: Executor, component: Component):
+    """A script that floods its stdout is still ended in time."""
+    component.script("yes PHASE:flood | head -c 400000000 >&1; sleep 600")
+    outcome = run(executor, component.step(), within_s=0.5)
+    assert outcome.conclusion is Conclusion.TIMED_OUT
+
+
+def test_a_step_whose_deadline_passed_is_ended_all_the_same(executor: Executor, component: Component):
+    """Started too late to be in time, the run ends at once; it may or may not have begun."""
+    component.script(DEAF)
+    outcome = run(executor, component.step(), within_s=-1)
+    assert outcome.conclusion is Conclusion.TIMED_OUT
+    assert not (component.directory / "pid").exists() or not lives(component.directory / "pid")
+
+
+def test_a_killed_session_is_an_interruption(executor: Executor, component: Component):
+    """Without anybody to record the exit code, everything left of the run is ended, and the truth is told."""
+    component.script(f'(env -i setsid /bin/bash -c "PATH=$PATH; {DEAF}" & ) ; echo $PPID >shell; {FOREVER}')
+    shell = component.directory / "shell"
+    struck: list[bool] = []
+
+    def strike() -> bool:
+        if not struck and written(shell) and written(component.directory / "pid"):
+            end(shell)
+            struck.append(True)
+        return False
+
+    outcome = run(executor, component.step(), RecordingWatch(stop=strike))
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert "killed from outside" in outcome.detail
+    assert not lives(component.directory / "pid")
+    component.script("exit 0")
+    assert run(executor, component.step("req-2")).exit_code == 0
+
+
+LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher; ps -o ppid= $PPID | tr -d ' ' >launcher.done"
+
+
+def test_a_killed_launcher_costs_nothing(executor: Executor, component: Component):
+    """Its session goes on; the next run has a new launcher."""
+    component.script(f"{LAUNCHER}; kill -9 $(cat launcher); echo ok; exit 6")
+    codes = [run(executor, component.step(f"req-{number}")).exit_code for number in range(3)]
+    assert codes == [6, 6, 6]
+
+
+def test_a_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
+    """Neither launcher nor session lives: the next start makes new ones."""
+    component.script(f"{LAUNCHER}; echo $PPID >shell")
+    assert run(executor, component.step()).exit_code == 0
+    for name in ("launcher", "shell"):
+        end(component.directory / name)
+    until(lambda: not lives(component.directory / "shell"))
+    assert run(executor, component.step("req-2")).exit_code == 0
+
+
+def test_a_family_without_launcher_is_found_by_session_and_environment(executor: Executor, component: Component):
+    """With the launcher dead, orphans belong to init; they are found all the same."""
+    component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{DEAF}" & ) ; {FOREVER}')
+    watch = after(lambda: written(component.directory / "pid"))
+    outcome = run(executor, component.step(), watch)
+    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert not lives(component.directory / "pid")
+
+
+def test_lanes_do_not_wait_for_each_other(executor: Executor, component: Component):
+    """While one lane's script runs, another's comes and goes (I10)."""
+    component.script("until [ -e go ]; do sleep 0.01; done; exit 2")
+    component.script("touch go", "health-check.sh")
+    slow = component.step("slow")
+    executor.start(slow)
+    assert run(executor, component.step("quick", lane="other", script="health-check.sh")).exit_code == 0
+    assert executor.wait(slow, RecordingWatch(), deadline=CLOCK.monotonic() + 60).exit_code == 2
+
+
+def test_no_shell_is_left_after_close(component: Component, settings: ExecutorSettings):
+    """Launcher and parked session end when the executor lets go, also after an interruption."""
+    component.script(f"{LAUNCHER}; echo $PPID >shell")
+    made = load("sh").create(settings, CLOCK)
+    run(made, component.step())
+    shells = component.pids("launcher", "shell")
+    made.close()
+    until(lambda: not any(map(lives, shells)))
+    component.script(f"{LAUNCHER}; echo $PPID >shell; {FOREVER}")
+    run(made, component.step("req-2"), after(lambda: written(component.directory / "launcher.done")))
+    until(lambda: not any(map(lives, shells)))
+
+
+def test_a_signal_to_the_coordinators_group_reaches_no_script(executor: Executor, component: Component, tmp_path: Path):
+    """The script's group is not ours."""
+    component.script("ps -o pgid= $$")
+    assert int(run(executor, component.step()).output) != os.getpgid(0)
+    assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN

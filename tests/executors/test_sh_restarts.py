@@ -1,0 +1,229 @@
+"""A coordinator dies; another one finds out what became of its runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from executor_stage import CLOCK, Component, RecordingWatch, lives, run, until, written
+
+from executors.launcher import Launcher
+from executors.loading import load
+from executors.processes import boot_id
+from executors.session import Session
+from executors.settings import ExecutorSettings
+from executors.step import Conclusion, Executor, Identity, Step, Trace
+
+COORDINATOR = """
+import json, os, sys
+from pathlib import Path
+from executor_stage import CLOCK, Component, RecordingWatch
+from executors.loading import load
+from executors.settings import ExecutorSettings
+runs, directory, grace, death = sys.argv[1:]
+executor = load("sh").create(ExecutorSettings(Path(runs), 4096), CLOCK)
+step = Component(Path(directory)).step(kill_grace_s=float(grace))
+executor.start(step)
+if death == "at once":
+    os._exit(9)
+class Watch(RecordingWatch):
+    def started(self, identity):
+        print(json.dumps([identity.boot_id, identity.pid, identity.start_ticks]), flush=True)
+        if death == "when started":
+            os._exit(9)
+executor.wait(step, Watch(), deadline=CLOCK.monotonic() + 0.3)
+"""
+WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
+
+
+def die(component: Component, settings: ExecutorSettings, death: str, grace_s: float = 0.3) -> Identity | None:
+    """Have another process start the step and die; the identity it learned, if it came so far."""
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), str(grace_s), death],
+        env={"PYTHONPATH": f"{here}:{here.parents[1]}"},
+        stdout=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 9
+    return Identity(*json.loads(done.stdout)) if done.stdout else None
+
+
+def adopt(executor: Executor, step: Step, watch: RecordingWatch | None = None, within_s: float = 60.0):
+    """Wait for a run that somebody else started."""
+    return executor.wait(step, watch or RecordingWatch(), deadline=CLOCK.monotonic() + within_s)
+
+
+def test_a_living_run_is_adopted_to_its_end(executor: Executor, component: Component, settings: ExecutorSettings):
+    """The script never notices; its exit code and output arrive."""
+    component.script(WAITS)
+    identity = die(component, settings, "when started")
+    assert executor.trace(component.step(), identity, boot_id()) is Trace.ALIVE
+    (component.directory / "go").touch()
+    outcome = adopt(executor, component.step())
+    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.EXITED, 5, "done\n")
+
+
+def test_an_adopted_run_can_time_out(executor: Executor, component: Component, settings: ExecutorSettings):
+    """An adopted script and what it detached are ended like one's own."""
+    component.script(f"(env -i setsid /bin/bash -c 'echo $$ >far; /bin/sleep 600; :' & ) ; {WAITS}")
+    die(component, settings, "when started")
+    until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
+    outcome = adopt(executor, component.step(), within_s=0)
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 143)
+    assert not any(map(lives, component.pids("far", "pid")))
+
+
+def test_a_run_asked_for_in_the_last_moment_still_ends_truly(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """Dead before it heard of the session: the run is either revoked for ever, or adopted."""
+    component.script("echo ran >>count")
+    die(component, settings, "at once")
+    step = component.step()
+    trace = executor.trace(step, None, boot_id())
+    if trace is Trace.ALIVE:
+        adopt(executor, step)
+    assert (component.directory / "count").exists() == (trace is not Trace.NEVER_STARTED)
+
+
+def test_a_run_that_ended_alone_is_collected(executor: Executor, component: Component, settings: ExecutorSettings):
+    """Its exit code counts, even when the machine was started anew since."""
+    component.script("echo alone; exit 3")
+    die(component, settings, "when started")
+    until(lambda: written(settings.runs / "req-1/1/exit"))
+    assert executor.trace(component.step(), None, boot_id()) is Trace.ENDED
+    assert executor.trace(component.step(), None, "another boot") is Trace.ENDED
+    outcome = executor.collect(component.step())
+    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.EXITED, 3, "alone\n")
+
+
+def test_another_boot_without_exit_code_is_unknown(executor: Executor, component: Component):
+    """A power cut may have taken any file: nothing is concluded from their absence (I3)."""
+    assert executor.trace(component.step(), None, "another boot") is Trace.UNKNOWN
+    outcome = executor.collect(component.step())
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+
+
+def test_a_lost_session_is_unknown_and_its_family_ended(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """Killed while nobody watched: what it started is ended before UNKNOWN is said."""
+    component.script(f"echo before; (setsid bash -c 'echo $$ >far; sleep 600; :' & ); {WAITS}")
+    identity = die(component, settings, "when started")
+    assert identity is not None
+    until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
+    (component.directory / "shell").write_text(str(identity.pid))
+    os.kill(identity.pid, 9)
+    until(lambda: not lives(component.directory / "shell"))
+    assert executor.trace(component.step(), identity, boot_id()) is Trace.UNKNOWN
+    assert not any(map(lives, component.pids("far", "pid")))
+    assert executor.collect(component.step()).output == "before\n"
+
+
+def test_a_death_within_the_grace_does_not_change_the_verdict(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """A run being ended for its deadline is timed out, whoever reports it."""
+    component.script(f"trap '' TERM; {WAITS}")
+    here = Path(__file__).parent
+    doomed = subprocess.Popen(
+        [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), "60", "in the grace"],
+        env={"PYTHONPATH": f"{here}:{here.parents[1]}"},
+        stdout=subprocess.DEVNULL,
+    )
+    until(lambda: written(settings.runs / "req-1/1/ended_by"))
+    doomed.kill()
+    doomed.wait()
+    step = component.step()
+    trace = executor.trace(step, None, boot_id())
+    outcome = adopt(executor, step) if trace is Trace.ALIVE else executor.collect(step)
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 137)
+    assert not lives(component.directory / "pid") if written(component.directory / "pid") else True
+
+
+def test_another_process_in_the_sessions_place_is_not_adopted(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """A pid alone proves nothing: the start time must agree."""
+    component.script("touch ran")
+    session = Session(settings.runs, component.step())
+    session.prepare()
+    (session.directory / "session").write_text("1 99 1 99\n")
+    assert executor.trace(component.step(), None, boot_id()) is Trace.UNKNOWN
+
+
+@pytest.mark.parametrize("left", ["", "12"], ids=["empty", "torn"])
+def test_a_claim_that_was_never_finished_is_revoked(
+    executor: Executor, component: Component, settings: ExecutorSettings, left: str
+):
+    """A session that died, or found the disk full, between creating its claim and writing it, started nothing."""
+    session = Session(settings.runs, component.step())
+    session.prepare()
+    (session.directory / "session").write_text(left)
+    assert executor.trace(component.step(), None, boot_id()) is Trace.NEVER_STARTED
+    assert (session.directory / "session").read_text() == "revoked\n"
+
+
+def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSettings):
+    """Even when the launcher has been asked already, and reads of it only later."""
+    component.script("touch ran")
+    session = Session(settings.runs, component.step())
+    session.prepare()
+    assert session.revoke()
+    launcher = Launcher()
+    launcher.ask(session.directory)
+    after = Session(settings.runs, component.step("after", script="other.sh"))
+    component.script("exit 0", "other.sh")
+    after.prepare()
+    launcher.ask(after.directory)
+    until(lambda: after.exit_code() is not None)
+    launcher.close()
+    assert not (component.directory / "ran").exists()
+    assert session.claim() is None
+
+
+def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
+    """Raced against each other, exactly one of them wins."""
+    component.script('touch "ran-$UPDATE_REQUEST_ID"')
+    launcher = Launcher()
+    for number in range(100):
+        session = Session(settings.runs, component.step(f"req-{number}"))
+        session.prepare()
+        launcher.ask(session.directory)
+        for _ in range(number * 20):
+            pass
+        is_revoked = session.revoke()
+        if not is_revoked:
+            until(lambda session=session: session.exit_code() is not None)
+        assert (component.directory / f"ran-req-{number}").exists() != is_revoked
+    launcher.close()
+
+
+def test_a_new_coordinators_own_runs_go_on_after_an_adoption(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """The lane has a launcher of its own then."""
+    component.script(WAITS)
+    die(component, settings, "when started")
+    (component.directory / "go").touch()
+    assert adopt(executor, component.step()).exit_code == 5
+    assert run(executor, component.step(attempt=2)).exit_code == 5
+
+
+def test_a_trace_after_the_end_leaves_nothing(component: Component, settings: ExecutorSettings):
+    """A second executor object, as after a restart, agrees with the first."""
+    component.script("exit 0")
+    first = load("sh").create(settings, CLOCK)
+    watch = RecordingWatch()
+    run(first, component.step(), watch)
+    second = load("sh").create(settings, CLOCK)
+    assert second.trace(component.step(), watch.identities[0], boot_id()) is Trace.ENDED
+    assert asdict(second.collect(component.step()))["exit_code"] == 0
+    first.close()

@@ -1,0 +1,127 @@
+"""Who may be able to change a script that runs as root: nobody else (I6)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from executors.vetting import vet
+from protocol.messages import Reason
+
+STRANGER = 54321
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A sound component below a folder of its own."""
+    directory = tmp_path / "above" / "component"
+    directory.mkdir(parents=True)
+    for folder in (directory, directory.parent):
+        folder.chmod(0o755)
+    script = directory / "update.sh"
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    return directory
+
+
+def _link_elsewhere(place: Path) -> None:
+    """The script is a link into a folder that everybody may write to."""
+    elsewhere = place.parent / "elsewhere"
+    elsewhere.mkdir()
+    (place / "update.sh").rename(elsewhere / "real.sh")
+    (place / "update.sh").symlink_to(elsewhere / "real.sh")
+    elsewhere.chmod(0o777)
+
+
+def _link_of_a_stranger(place: Path) -> None:
+    """The component's directory is reached over a link that somebody else owns."""
+    (place.parent / "real").mkdir(mode=0o755)
+    place.rename(place.parent / "real" / "component")
+    place.symlink_to(place.parent / "real" / "component")
+    os.chown(place, STRANGER, 0, follow_symlinks=False)
+
+
+def _link_chain(place: Path) -> None:
+    """A link leads over a second one that stands in an open folder."""
+    between = place.parent / "between"
+    between.mkdir()
+    place.rename(place.parent / "real")
+    (between / "second").symlink_to(place.parent / "real")
+    place.symlink_to(between / "second")
+    between.chmod(0o777)
+
+
+UNSAFE: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "script writable by group": (lambda p: (p / "update.sh").chmod(0o775), "mode 0775", "chmod go-w .*update.sh"),
+    "script writable by all": (lambda p: (p / "update.sh").chmod(0o757), "mode 0757", "chmod go-w .*update.sh"),
+    "script not executable": (lambda p: (p / "update.sh").chmod(0o644), "not executable", r"chmod \+x .*update.sh"),
+    "script of a stranger": (lambda p: os.chown(p / "update.sh", STRANGER, 0), "owner 54321", "chown root .*update.sh"),
+    "directory writable by group": (lambda p: p.chmod(0o775), "mode 0775", "chmod go-w .*component$"),
+    "directory sticky but open": (lambda p: p.chmod(0o1777), "mode 1777", "chmod go-w .*component$"),
+    "directory of a stranger": (lambda p: os.chown(p, STRANGER, 0), "owner 54321", "chown root .*component$"),
+    "folder above open": (lambda p: p.parent.chmod(0o777), "mode 0777", "chmod go-w .*above$"),
+    "folder above of a stranger": (lambda p: os.chown(p.parent, STRANGER, 0), "owner 54321", "chown root .*above$"),
+    "folder above for a strange group": (
+        lambda p: (os.chown(p.parent, 0, STRANGER), p.parent.chmod(0o775)),
+        "group",
+        "chmod go-w .*above$",
+    ),
+    "link into an open folder": (_link_elsewhere, "mode 0777", "chmod go-w .*elsewhere$"),
+    "link of a stranger": (_link_of_a_stranger, "owner 54321", "chown -h root .*component$"),
+    "chain of links": (_link_chain, "mode 0777", "chmod go-w .*between$"),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("case", UNSAFE.values(), ids=UNSAFE.keys())
+def test_what_others_could_change_is_unsafe(place: Path, case: tuple[Callable[[Path], object], str, str]):
+    """The message names the place, what was found, and the command that mends it."""
+    spoil, found, remedy = case
+    spoil(place)
+    objection = vet(place, "update.sh", 0)
+    assert objection is not None
+    assert objection.reason is Reason.SCRIPT_UNSAFE
+    assert found in objection.message
+    assert re.search(remedy, objection.message)
+
+
+SAFE: dict[str, Callable[[Path], object]] = {
+    "as installed": lambda p: None,
+    "sticky folder of root above": lambda p: p.parent.chmod(0o1777),
+    "folder above open to root's group": lambda p: p.parent.chmod(0o775),
+    "script link within": lambda p: ((p / "update.sh").rename(p / "real.sh"), (p / "update.sh").symlink_to("real.sh")),
+    "own user": lambda p: os.chown(p / "update.sh", STRANGER, 0),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("name", SAFE)
+def test_what_only_root_can_change_is_safe(place: Path, name: str):
+    """So it is for the coordinator's own user."""
+    SAFE[name](place)
+    assert vet(place, "update.sh", STRANGER if name == "own user" else 0) is None
+
+
+MISSING: dict[str, Callable[[Path], object]] = {
+    "no script": lambda p: (p / "update.sh").unlink(),
+    "no directory": lambda p: p.rename(p.parent / "moved"),
+    "a directory instead": lambda p: ((p / "update.sh").unlink(), (p / "update.sh").mkdir()),
+    "a dangling link": lambda p: ((p / "update.sh").unlink(), (p / "update.sh").symlink_to("nowhere")),
+    "a link to itself": lambda p: ((p / "update.sh").unlink(), (p / "update.sh").symlink_to("update.sh")),
+    "a pipe": lambda p: ((p / "update.sh").unlink(), os.mkfifo(p / "update.sh")),
+}
+
+
+@pytest.mark.parametrize("spoil", MISSING.values(), ids=MISSING.keys())
+def test_what_is_not_there_is_missing(place: Path, spoil: Callable[[Path], object]):
+    """Anything that cannot be a script counts as none."""
+    spoil(place)
+    objection = vet(place, "update.sh", 0)
+    assert objection is not None
+    assert objection.reason is Reason.SCRIPT_MISSING
+    assert objection.message.startswith("cannot run ")

@@ -1,0 +1,92 @@
+"""SIGKILL at random instants, over and over (I1, I3, I9, I10)."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from itertools import pairwise
+
+from real_host import stays
+
+SEED = 20260101
+ROUNDS = 15
+LONGEST_S = 0.9
+LOCKS = {"core": "core", "left": "shared", "right": "shared"}
+
+
+def _noting(host, lock, script, end="exit 0"):
+    """Bash that notes when the script starts and stops, in the order of one file per lock."""
+    note = f'read up _ < /proc/uptime; echo "$what {script} $UPDATE_REQUEST_ID $up" >> {host.root}/notes-{lock}'
+    return f"what=start; {note}\nsleep 0.0$((RANDOM % 9 + 1))\nwhat=stop; {note}\n{end}"
+
+
+def _install(host):
+    for name, lock in LOCKS.items():
+        scripts = {script: _noting(host, lock, script) for script in ("update.sh", "rollback.sh", "health-check.sh")}
+        failing = 'case "$UPDATE_REQUEST_ID" in *bad*) exit 3;; esac'
+        scripts["update.sh"] = _noting(host, lock, "update.sh", failing)
+        host.component(name, scripts, lock=lock)
+
+
+def _ask_some(host, number):
+    """Mixed requests of one round: id → the states it may end in."""
+    return {
+        host.ask(f"k{number}-update", "update", "left"): "succeeded",
+        host.ask(f"k{number}-bad", "update", "right"): "rolled_back",
+        host.ask(f"k{number}-rollback", "rollback", "core"): "succeeded",
+        host.ask(f"k{number}-health", "health", "core"): "succeeded",
+        host.ask(f"k{number}-refused", "update", "nowhere"): "failed",
+    }
+
+
+def _finals(host):
+    return {
+        path.stem: (path.read_bytes(), path.stat().st_ino)
+        for path in host.status.glob("k*.json")
+        if not path.name.endswith(".progress.json")
+    }
+
+
+def test_kills_at_random_instants_lose_and_repeat_nothing(host):
+    """After SIGKILL at any instants each request has one true, unchanged answer, and ran at most once, one per lock."""
+    chance = random.Random(SEED)
+    _install(host)
+    expected = {}
+    seen = {}
+    for number in range(ROUNDS):
+        process = host.spawn()
+        expected |= _ask_some(host, number)
+        end = time.monotonic() + chance.uniform(0, LONGEST_S)
+        stays(
+            lambda process=process: process.poll() is None, f"it ended by itself\n{host.log()}", end - time.monotonic()
+        )
+        host.kill()
+        for request_id, final in _finals(host).items():
+            assert seen.setdefault(request_id, final) == final, f"the answer to {request_id} changed"
+    host.start()
+    answers = {request_id: host.answer(request_id) for request_id in expected}
+    assert {request_id: answer["state"] for request_id, answer in answers.items()} == expected
+    finals = _finals(host)
+    assert set(finals) == set(expected)
+    assert {request_id: finals[request_id] for request_id in seen} == seen
+    assert all(json.loads(content)["request_id"] == request_id for request_id, (content, _) in finals.items())
+    for request_id, state in expected.items():
+        runs = host.runs(request_id)
+        assert runs.count("update.sh") == (1 if request_id.endswith(("-update", "-bad")) else 0), request_id
+        assert runs.count("rollback.sh") == (1 if request_id.endswith(("-rollback", "-bad")) else 0), request_id
+        assert bool(runs) == (state != "failed")
+    for lock in set(LOCKS.values()):
+        _assert_one_at_a_time((host.root / f"notes-{lock}").read_text().splitlines())
+    assert not list(host.requests.iterdir())
+    assert not list(host.status.glob("*.progress.json"))
+
+
+def _assert_one_at_a_time(notes):
+    """Start and stop of the same script alternate, and no start lies before the stop noted above it."""
+    assert len(notes) % 2 == 0
+    words = [note.split() for note in notes]
+    for begin, end in zip(words[::2], words[1::2], strict=True):
+        assert (begin[0], end[0]) == ("start", "stop"), (begin, end)
+        assert begin[1:3] == end[1:3]
+    assert all(float(earlier[3]) <= float(later[3]) for earlier, later in pairwise(words))

@@ -1,0 +1,71 @@
+"""What the papers say is what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from coordinator.commands.diagram import mermaid
+from coordinator.settings import Component, Execution, Limits, Paths
+from protocol.messages import Reason
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_the_present_state_diagram():
+    """What `diagram` prints stands between the two marks."""
+    assert f"<!-- diagram -->\n```mermaid\n{mermaid()}```\n<!-- /diagram -->" in README
+
+
+def test_the_readme_names_every_configuration_key():
+    """A key that nobody can read about does not exist."""
+    keys = [key for model in (Paths, Limits, Execution, Component) for key in model.model_fields]
+    assert [key for key in keys if not re.search(rf"\b{key}\b", README)] == []
+
+
+def test_the_readme_names_every_reason():
+    """`reason` is a documented enum."""
+    assert [reason for reason in Reason if f"`{reason}`" not in README] == []
+
+
+def test_the_readme_names_every_command():
+    """The table is the help, in other words."""
+    helped = subprocess.run(
+        [sys.executable, "-m", "coordinator", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    commands = re.findall(r"^  (\w+) ", helped.split("Commands:")[1], re.MULTILINE)
+    assert len(commands) == 7
+    assert [command for command in commands if not re.search(rf"`(update-coordinator )?{command}\b", README)] == []
+
+
+def test_every_invariant_names_tests_that_exist():
+    """docs/invariants.md lists I1 to I13, each with at least one test that is really there."""
+    text = (ROOT / "docs" / "invariants.md").read_text(encoding="utf-8")
+    assert [number for number in range(1, 14) if f"**I{number}**" not in text] == []
+    named = re.findall(r"`((?:tests|property_tests)/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert named
+    for file, test in named:
+        assert (ROOT / file).is_file(), file
+        assert not test or f"def {test}(" in (ROOT / file).read_text(encoding="utf-8") or f"class {test}" in (
+            ROOT / file
+        ).read_text(encoding="utf-8"), test
+
+
+def test_run_loads_nothing_that_only_other_commands_need():
+    """The daemon stays up for years on a small machine: no rich, no command but its own."""
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, coordinator.cli, coordinator.commands.run; print('\\n'.join(sys.modules))",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "rich" not in loaded
+    assert [m for m in loaded if m.startswith("coordinator.commands.")] == ["coordinator.commands.run"]
