@@ -70,6 +70,7 @@ class Host:
         self.process: subprocess.Popen[bytes] | None = None
         self._stderr = root / "stderr.log"
         self._starts = 0
+        self._restarts_left = 0
         for folder in (self.requests, self.status):
             folder.mkdir(mode=0o755)
 
@@ -135,18 +136,11 @@ class Host:
         until(lambda: b" ready" in self._since_start() or process.poll() is not None, f"ready\n{self.log()}")
         assert process.poll() is None, f"it ended with {process.returncode}\n{self.log()}"
 
-    def start_supervised(self, limit: int = 4) -> None:
-        """Start as systemd would: again when it ends with 1, ``limit`` times; then wait until it is ready to stay."""
-        for _ in range(limit):
-            process = self.spawn()
-            until(lambda process=process: b" ready" in self._since_start() or process.poll() is not None, "ready")
-            try:  # what a first look at a damaged journal shows, it shows soon
-                process.wait(1)
-            except subprocess.TimeoutExpired:
-                return
-            assert process.returncode == 1, self.log()
-            self.process = None
-        raise AssertionError(f"ended {limit} times in a row\n{self.log()}")
+    def start_supervised(self) -> None:
+        """Start as systemd would: from now on, whenever it ends with 1 while we wait for something, it starts again."""
+        self._restarts_left = 4
+        self.spawn()
+        self.expect(lambda: b" ready" in self._since_start(), "ready")
 
     def stop(self) -> int:
         """SIGTERM, and wait; the exit code."""
@@ -245,16 +239,21 @@ class Host:
 
     def expect(self, condition: Callable[[], Any], what: str) -> None:
         """Wait for ``condition``; fail at once, with the log, when the coordinator ends meanwhile."""
-        def look() -> bool:
+
+        def look() -> Any:
             met = condition()
             if not met and self.process is not None and self.process.poll() is not None:
-                raise AssertionError(f"the coordinator ended with {self.process.returncode}\n{self.log()}")
+                self._ended(self.process.returncode)
             return met
 
-        try:
-            until(look, what)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.log()[-6000:]}") from None
+        until(look, what)
+
+    def _ended(self, code: int) -> None:
+        if code != 1 or not self._restarts_left:
+            raise AssertionError(f"the coordinator ended with {code}\n{self.log()[-6000:]}")
+        self._restarts_left -= 1
+        self.process = None
+        self.spawn()
 
     # -- what the scripts did ----------------------------------------------------------------------------------
 

@@ -157,6 +157,7 @@ def test_a_rollback_that_fails_is_said_so(host, rollback, health, scripts):
     answer = host.settle("one", "update")
     assert (answer["success"], answer["state"], answer["reason"]) == (False, "failed", "rollback_failed")
     assert host.runs("one") == scripts
+    assert "stumbled" not in host.log(), "the worker tripped over its own settled request"
 
 
 def test_without_on_failure_nothing_is_undone(host):

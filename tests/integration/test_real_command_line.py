@@ -94,7 +94,7 @@ def test_submit_and_wait_shows_plain_lines_and_ends_with_0(host):
 
 @pytest.mark.parametrize(("version", "state"), [("1.2.3", "rolled_back"), ("latest", "failed")])
 def test_submit_and_wait_ends_with_1_when_the_request_failed(host, version, state):
-    """submit --wait ends with 1 when the update failed or was refused, and says how."""
+    """Submit --wait ends with 1 when the update failed or was refused, and says how."""
     host.component("core", {"update.sh": "exit 3"})
     host.start()
     done = host.cli("submit", "core", "update", version, "--wait")
@@ -103,7 +103,7 @@ def test_submit_and_wait_ends_with_1_when_the_request_failed(host, version, stat
 
 
 def test_submit_and_wait_as_json_is_the_answer(host):
-    """submit --wait --json prints exactly the final status."""
+    """Submit --wait --json prints exactly the final status."""
     host.component("core")
     host.start()
     done = host.cli("submit", "core", "health", "--wait", "--json")
@@ -113,7 +113,7 @@ def test_submit_and_wait_as_json_is_the_answer(host):
 
 
 def test_submit_without_waiting_prints_the_id(host):
-    """submit prints the id it chose, with which status then tells the answer."""
+    """Submit prints the id it chose, with which status then tells the answer."""
     host.component("core")
     done = host.cli("submit", "core", "health")
     assert done.returncode == 0
@@ -124,7 +124,7 @@ def test_submit_without_waiting_prints_the_id(host):
 
 
 def test_submit_gives_up_waiting_when_nobody_answers(host):
-    """submit --wait ends with 1 and a question when no coordinator answers in time."""
+    """Submit --wait ends with 1 and a question when no coordinator answers in time."""
     host.component("core")
     done = host.cli("submit", "core", "health", "--wait", "--timeout", "0.2")
     assert done.returncode == 1
@@ -176,7 +176,7 @@ def test_status_tells_where_a_request_stands(told, request_id, code, words):
 
 
 def test_status_as_json_is_the_file_the_container_reads(told):
-    """status --json gives the same facts as the final status file."""
+    """Status --json gives the same facts as the final status file."""
     assert json.loads(told.cli("status", "bad", "--json").stdout) == told.answer("bad")
 
 
@@ -290,7 +290,7 @@ def test_check_reads_a_damaged_journal_without_touching_it(host):
 
 
 def test_dry_run_starts_no_script(host):
-    """run --dry-run answers requests without starting any script."""
+    """Run --dry-run answers requests without starting any script."""
     host.component("core")
     host.start_arguments = ("--dry-run",)
     host.start()

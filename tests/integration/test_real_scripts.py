@@ -88,7 +88,7 @@ def _link_to_open_folder(directory):
     ],
 )
 def test_a_script_that_cannot_be_trusted_is_not_run(host, spoil, reason, named):
-    """A missing script, or one that others could have written, is refused by path and remedy; nothing runs, none of it."""
+    """A missing script, or one that others could have written, is refused by path and remedy; nothing runs."""
     directory = host.component("core")
     host.start()
     spoil(directory)

@@ -99,7 +99,7 @@ def test_sigterm_when_idle_exits_at_once(host):
 
 
 def test_a_killed_coordinator_finds_its_script_again(host):
-    """After SIGKILL the running script is adopted: not started again, its output from before and after in the answer."""
+    """After SIGKILL the running script is adopted: not started again, all of its output in the answer."""
     _begin(host)
     host.kill()
     assert host.script_processes()

@@ -303,6 +303,7 @@ def test_only_request_names_count(inbox, precious):
     assert set(names(inbox.oldest(99, after=None, known=none_known))) == {"a.json", *(f"{kind}.json" for kind in KINDS)}
 
 
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 100])
 def test_windows_cover_everything_once(inbox, width):
     """Window after window, every file is seen once and in order, also where stamps are equal."""

@@ -99,6 +99,13 @@ def test_what_a_stranger_placed_is_no_message(outbox, precious, kind, read):
     assert open_descriptors() == before
 
 
+def test_a_link_to_a_message_is_no_message(outbox, precious):
+    """Even a link to a whole and valid message is not followed."""
+    (precious / "file").write_text(final().model_dump_json())
+    (outbox.directory / "r1.json").symlink_to(precious / "file")
+    assert outbox.read("r1") is None
+
+
 @pytest.mark.timeout(20)
 def test_a_silent_writer_on_a_pipe_blocks_nobody(outbox):
     """A pipe that somebody holds open without writing is no message either."""
