@@ -85,12 +85,13 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
         boot_id=boot_id(),
         must_stop=stop.must_stop.is_set,
         stopping=stop.stopping.is_set,
+        late=bell.ring,
     )
     errors: list[BaseException] = []
 
     def fatal(error: BaseException) -> None:
         errors.append(error)
-        (state / SUSPECT).touch()
+        distrust_journal(settings)
         bell.ring()
 
     orchestrator = Orchestrator(settings.lanes, journal, runner, stop.stopping, fatal)
@@ -131,6 +132,11 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
         errors=errors,
         fatal=fatal,
     )
+
+
+def distrust_journal(settings: Settings) -> None:
+    """Have the next start read the whole journal, and replace it if it is not sound."""
+    (settings.paths.state / SUSPECT).touch()
 
 
 def _make_folders(settings: Settings) -> None:

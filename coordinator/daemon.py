@@ -91,17 +91,19 @@ class Daemon:
     def _pass(self) -> float:
         """Look at everything once; return how long to sleep unless the bell rings."""
         present = self._watcher.renew()
-        pause = _SLOW_S if present else _TROUBLE_S
         try:
-            if not self._publisher.retry():
-                pause = _TROUBLE_S
             again = self._intake.sweep() if present else None
+            published = self._publisher.retry()
             self._housekeeping.tick()
         except JournalDamagedError:
             raise
         except (OSError, JournalError) as error:
             logger.error("cannot take requests in: {}; trying again in {} s", error, _TROUBLE_S)
             return _TROUBLE_S
+        except Exception as error:  # noqa: BLE001  whatever lies in the folder, the lanes go on
+            logger.opt(exception=error).error("cannot take requests in; trying again in {} s", _TROUBLE_S)
+            return _TROUBLE_S
+        pause = _SLOW_S if present and published else _TROUBLE_S
         return pause if again is None else min(pause, again)
 
     def _abandon_unconfigured(self) -> None:

@@ -37,7 +37,8 @@ class _Walk:
     unrecorded: AttemptRecord | None = None
     detail: str = ""
     starts_failed: int = 0
-    rests: bool = False
+    rests: bool = False  # until the next start
+    settled: bool = False
 
 
 class Runner:
@@ -55,6 +56,7 @@ class Runner:
         boot_id: str,
         must_stop: Callable[[], bool],
         stopping: Callable[[], bool],
+        late: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._journal = journal
@@ -65,6 +67,7 @@ class Runner:
         self._boot_id = boot_id
         self._must_stop = must_stop
         self._stopping = stopping
+        self._late = late
 
     def run(self, record: RequestRecord) -> None:
         """Drive ``record`` until it is settled and answered, or until a stop leaves it for the next start."""
@@ -74,7 +77,9 @@ class Runner:
             if record.state is State.VALIDATED and not self._may_start(walk):
                 self._answer(walk)
                 return
-            while not walk.rests and (script := plan.step_for(walk.record, walk.attempts, walk.traits)):
+            while not (walk.rests or walk.settled) and (
+                script := plan.step_for(walk.record, walk.attempts, walk.traits)
+            ):
                 attempt = self._resume_or_begin(walk, script)
                 if attempt is not None:
                     self._conclude(walk, attempt)
@@ -259,7 +264,8 @@ class Runner:
 
     def _answer(self, walk: _Walk) -> None:
         record = self._journal.get(walk.record.request_id) or walk.record
-        self._publisher.final(record)
+        if not self._publisher.final(record):
+            self._late()
         logger.info("{}: {}", record.state, record.message)
         self._executor.forget(record.request_id)
 

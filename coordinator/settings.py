@@ -39,7 +39,7 @@ AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Paths(_Section):
@@ -49,6 +49,14 @@ class Paths(_Section):
     status: AbsolutePath = Path("/var/dunebugger/updates/status")
     state: AbsolutePath = Path("/var/lib/dunebugger/update-coordinator")
     log_file: AbsolutePath | None = Path("/var/log/dunebugger/update-coordinator.log")
+
+    @model_validator(mode="after")
+    def _stand_apart(self) -> Paths:
+        if self.requests == self.status:
+            raise ValueError(
+                "paths.requests and paths.status are one folder; give each its own: their files share names"
+            )
+        return self
 
 
 class Limits(_Section):
@@ -155,7 +163,8 @@ def load_settings(path: Path | None) -> Settings:
 
 
 def _finding(path: Path, text: str, keys: list[str], kind: str, message: str) -> str:
-    place = f"{path}:{line}" if (line := _line_of(text, keys)) else str(path)
+    line = _line_of(text, keys) or _line_of(text, keys[:-1])
+    place = f"{path}:{line}" if line else str(path)
     name = ".".join(keys)
     message = message.removeprefix("Value error, ")
     if kind != "extra_forbidden":

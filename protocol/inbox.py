@@ -16,8 +16,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from protocol.atomic import sync_directory
 from protocol.errors import ProtocolError
-from protocol.names import stem_of
+from protocol.names import is_request_id, stem_of
 from protocol.removal import remove
 
 _CHUNK = 256
@@ -126,7 +127,7 @@ class Inbox:
             _require_unwritten(descriptor)
             content = os.read(descriptor, self._request_bytes + 1)
         finally:
-            os.close(descriptor)
+            os.close(descriptor)  # gives the lease back, too
         if len(content) > self._request_bytes:
             raise TooLargeError(
                 f"cannot accept the request: it has more than {self._request_bytes} bytes (limits.request_bytes)"
@@ -161,21 +162,32 @@ class Inbox:
             if stat.S_ISREG(source.lstat().st_mode):
                 descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
                 try:
-                    target.write_bytes(os.read(descriptor, self._request_bytes))
+                    _keep(target, os.read(descriptor, self._request_bytes))
                 finally:
                     os.close(descriptor)
             self.remove(name)
 
 
 def _stamped(chunk: list[os.DirEntry[str]], known: Callable[[Sequence[str]], Collection[str]]) -> Iterator[Entry]:
-    settled = known([entry.name.removesuffix(".json") for entry in chunk]) if chunk else ()
+    # Only what may be an id is asked about: a name can hold bytes that are no text at all.
+    stems = [stem for entry in chunk if is_request_id(stem := entry.name.removesuffix(".json"))]
+    passed_over = known(stems) if stems else ()
     for entry in chunk:
-        if entry.name.removesuffix(".json") in settled:
+        if entry.name.removesuffix(".json") in passed_over:
             continue
         try:
             yield Entry(entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
         except FileNotFoundError:  # gone since it was listed: not ours to answer
             continue
+
+
+def _keep(target: Path, content: bytes) -> None:
+    """Write the only copy of what is about to be removed, to stay through a power cut."""
+    with target.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    sync_directory(target.parent)
 
 
 def _fingerprint(found: os.stat_result) -> Fingerprint:
@@ -193,9 +205,10 @@ def _require_plain(found: os.stat_result) -> None:
 def _require_unwritten(descriptor: int) -> None:
     """Ask the kernel whether anybody has this file open for writing, by the read lease that it then refuses.
 
-    A lease that is granted is given back at once. Should a writer open the file in between, the kernel tells us by
-    a signal, which is turned into one that is ignored by default. Where leases do not exist (NFS, some FUSE) or are
-    not allowed (not our file, no CAP_LEASE), nothing is known: the caller's waiting for a file at rest must do.
+    A lease that is granted is held while we read: a writer that comes now waits the few microseconds until the
+    descriptor is closed, and the kernel tells us so by a signal, which is turned into one that is ignored by default.
+    Where leases do not exist (NFS, some FUSE) or are not allowed (not our file, no CAP_LEASE), nothing is known: the
+    caller's waiting for a file at rest must do.
     """
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
@@ -204,4 +217,3 @@ def _require_unwritten(descriptor: int) -> None:
         raise BeingWrittenError("cannot read the request yet: it is open for writing") from None
     except OSError:
         return
-    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
