@@ -69,7 +69,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     components = frozenset(settings.components)
     if lost:
         rebuild.rebuild(journal, lives, inbox, outbox, clock, components, state / RUNS)
-    outbox.sweep(lambda request_id: request_id in journal.busy([request_id]))
+    outbox.sweep(journal.busy)
     outbox.mark()
 
     stop = Stop(threading.Event(), threading.Event())

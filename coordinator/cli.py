@@ -40,7 +40,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Start no script: say what would run.")] = False,
 ) -> None:
     """Run the coordinator in the foreground, as systemd does."""
-    _leave(_command("run", config, dry_run=dry_run))
+    _leave(_command("run", config, config, dry_run=dry_run))
 
 
 @app.command()

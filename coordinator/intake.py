@@ -26,7 +26,7 @@ from protocol.inbox import BeingWrittenError, Entry, Fingerprint, HardLinkError,
 from protocol.messages import Reason, Request
 from protocol.names import REQUEST_ID_RULE, is_component, is_request_id, printable, stem_of
 
-_WINDOW = 4096  # names held in memory at once, however many there are (I12)
+_WINDOW = 1024  # names held in memory at once, however many there are (I12)
 _BATCH = 64  # requests admitted with one fsync
 _QUARANTINED = 100
 
@@ -146,9 +146,9 @@ class Intake:
 
     def _welcome(self, stem: str) -> None:
         record = self._record(stem)
-        logger.bind(request_id=stem).info("accepted: {} {} {}", record.action, record.component, record.version or "")
         self._publisher.progress(record, record.state)
         self._admitted(record.component or "")
+        logger.bind(request_id=stem).info("accepted: {} {} {}", record.action, record.component, record.version or "")
 
     def _repeat(self, settled: RequestRecord) -> None:
         """The recorded answer, never a second run (I7)."""

@@ -102,7 +102,8 @@ class Runner:
         """Run ``script`` once, or find out what became of a run that an earlier coordinator began."""
         if walk.attempts and walk.attempts[-1].ending is None:
             return self._resume(walk, walk.attempts[-1])
-        if objection := self._executor.vet(walk.component.directory, script):
+        vetted_just_now = walk.life.state is State.VALIDATED
+        if not vetted_just_now and (objection := self._executor.vet(walk.component.directory, script)):
             self._object(walk, objection.reason, objection.message)
             return None
         attempt = self._begin(walk, script)
@@ -111,6 +112,7 @@ class Runner:
             self._executor.start(step)
         except CannotStartError as error:
             return self._over(attempt, Outcome(Conclusion.NOT_STARTED, None, "", "", str(error)), walk)
+        self._publisher.progress(walk.record, attempt.state, script.removesuffix(".sh"))
         return self._wait(walk, attempt, step)
 
     def _begin(self, walk: _Walk, script: str) -> AttemptRecord:
@@ -137,7 +139,6 @@ class Runner:
             self._journal.advance(finish=walk.unrecorded, begin=attempt)
             walk.unrecorded = None
         walk.attempts.append(attempt)
-        self._publisher.progress(walk.record, state, script.removesuffix(".sh"))
         return attempt
 
     def _wait(self, walk: _Walk, attempt: AttemptRecord, step: Step) -> AttemptRecord:
@@ -258,6 +259,7 @@ class Runner:
             event, at=self._clock.utc(), reason=reason, message=message, finish=walk.unrecorded, settles=settles
         )
         walk.unrecorded = None
+        walk.settled = settles
         walk.record = replace(walk.record, state=walk.life.state, message=message, reason=reason or walk.record.reason)
         if not settles:
             self._publisher.progress(walk.record, walk.life.state)

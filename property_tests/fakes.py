@@ -287,6 +287,13 @@ class FakeExecutor:
         for key in [key for key in self._world.sessions if key[0] == request_id]:
             del self._world.sessions[key]
 
+    def quell(self) -> None:
+        """End what an earlier coordinator started and still runs; for a start without its journal (I10, I13)."""
+        for run in self._world.alive():
+            run.ended_by = Conclusion.INTERRUPTED
+            self._world.fuse.step("quell")
+            run.die()
+
     def close(self) -> None:
         """See ``Executor.close``."""
 

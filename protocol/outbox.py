@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from protocol.removal import remove
 
 _Message = TypeVar("_Message", FinalStatus, Progress)
 _MARKER = ".coordinator"
+_PROGRESS_BYTES = 65536
 _STATUS_BYTES = 64 * 1024 * 1024  # far above what output_bytes allows: only bounds what a stranger may have put there
 
 
@@ -73,20 +74,21 @@ class Outbox:
                 if stem is not None and is_request_id(stem):
                     yield entry
 
-    def sweep(self, alive: Callable[[str], bool]) -> None:
+    def sweep(self, alive: Callable[[Sequence[str]], Collection[str]]) -> None:
         """Remove what an earlier coordinator left unfinished. Only before work begins.
 
         Temporary files go, and progress of requests that are not ``alive``; so does progress that a power cut left
-        unreadable, for it is not written durably. What stays lets ``seq`` grow on.
+        torn, for it is not written durably. What stays lets ``seq`` grow on.
 
         Raises:
             OSError: the folder is read-only or gone.
         """
         with os.scandir(self.directory) as entries:
             names = [entry.name for entry in entries if entry.name.endswith((PROGRESS_SUFFIX, TEMPORARY_SUFFIX))]
+        ids = [stem for name in names if is_request_id(stem := name.removesuffix(PROGRESS_SUFFIX))]
+        kept = {progress_file(request_id) for request_id in alive(ids)}
         for name in names:
-            request_id = name.removesuffix(PROGRESS_SUFFIX)
-            if name.endswith(TEMPORARY_SUFFIX) or not alive(request_id) or self.read_progress(request_id) is None:
+            if name not in kept or not _is_whole(self.directory / name):
                 remove(self.directory / name)
 
     def mark(self) -> None:
@@ -97,6 +99,21 @@ class Outbox:
     def marked(self) -> bool:
         """Whether a coordinator has worked here before: then a missing journal is a lost one."""
         return (self.directory / _MARKER).exists()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a progress file has a beginning and an end; what a power cut tears is empty, short or full of zeros."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        content = os.read(descriptor, _PROGRESS_BYTES)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return content.startswith(b"{") and content.endswith(b"}") and b"\0" not in content
 
 
 def _load(path: Path, kind: type[_Message]) -> _Message | None:

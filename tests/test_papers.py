@@ -49,23 +49,8 @@ def test_every_invariant_names_tests_that_exist():
     assert named
     for file, test in named:
         assert (ROOT / file).is_file(), file
-        assert not test or f"def {test}(" in (ROOT / file).read_text(encoding="utf-8") or f"class {test}" in (
-            ROOT / file
-        ).read_text(encoding="utf-8"), test
-
-
-def test_run_loads_nothing_that_only_other_commands_need():
-    """The daemon stays up for years on a small machine: no rich, no command but its own."""
-    loaded = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import sys, coordinator.cli, coordinator.commands.run; print('\\n'.join(sys.modules))",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    assert "rich" not in loaded
-    assert [m for m in loaded if m.startswith("coordinator.commands.")] == ["coordinator.commands.run"]
+        assert (
+            not test
+            or f"def {test}(" in (ROOT / file).read_text(encoding="utf-8")
+            or f"class {test}" in (ROOT / file).read_text(encoding="utf-8")
+        ), test

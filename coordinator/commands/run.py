@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import os
+import sys
+from pathlib import Path
 
-from loguru import logger
+from coordinator.settings import DEFAULT_PATH, Settings
 
-from coordinator import logs
-from coordinator.app import build, distrust_journal
-from coordinator.settings import Settings
-from fsm.errors import FsmError, JournalDamagedError
-from protocol.clock import SystemClock
-
-
-def execute(settings: Settings, *, dry_run: bool = False) -> int:
-    """Run until told to stop; 0 after a stop, 1 when the supervisor should start it again."""
-    logs.set_up(settings.paths.log_file)
-    try:
-        return _run(settings, dry_run=dry_run)
-    except JournalDamagedError as error:
-        logger.critical("{}", error)
-        distrust_journal(settings)  # damage that opening did not show: this time the whole file is read
-        return _run(settings, dry_run=dry_run)
+_MEMORY = {
+    "MALLOC_ARENA_MAX": "1",  # a heap per thread would never be given back; ours take turns anyway
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
 
 
-def _run(settings: Settings, *, dry_run: bool) -> int:
-    with ExitStack() as resources:
-        try:
-            daemon = build(settings, SystemClock(), resources, "dry-run" if dry_run else None)
-        except JournalDamagedError:
-            raise
-        except (FsmError, OSError) as error:
-            logger.critical("cannot start: {}", error)
-            return 1
-        return daemon.run()
+def execute(settings: Settings, config: Path | None, *, dry_run: bool = False) -> int:
+    """Turn this process into the daemon's: what the command line needed is left behind (I12).
+
+    The pid stays the same, for systemd and for shells. ``settings`` were read only to find mistakes before that.
+    """
+    del settings
+    path = config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
+    arguments = [str(path.resolve()) if path else "", "dry-run" if dry_run else ""]
+    command = [sys.executable, "-m", "coordinator.process", *arguments]
+    os.execve(sys.executable, command, os.environ | _MEMORY)  # noqa: S606

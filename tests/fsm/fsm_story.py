@@ -30,7 +30,7 @@ class Story:
             for event in events:
                 life.fire(event, at=NOON, **facts)
 
-    def attempt(self, request_id, number=1, state=State.RUNNING, script="update.sh", ending=None, exit_code=None):  # noqa: PLR0917
+    def attempt(self, request_id, number=1, state=State.RUNNING, script="update.sh", ending=None, exit_code=None):
         """One script run."""
         ended = None if ending is None else NOON + timedelta(seconds=2)
         return AttemptRecord(

@@ -78,7 +78,7 @@ def test_the_next_script(state, action, attempts, traits, expected):
         (State.FAILED, "rollback.sh", Ending.TIMED_OUT, None, False, Event.GIVE_UP, Reason.ROLLBACK_FAILED),
     ],
 )
-def test_the_verdict_on_an_ended_script(state, script, ending, code, last, event, reason):  # noqa: PLR0917
+def test_the_verdict_on_an_ended_script(state, script, ending, code, last, event, reason):
     """Exactly one event and one reason follow from how a script ended."""
     verdict = plan.conclude(state, script, ending, code, last=last)
     assert verdict == Verdict(event, reason)

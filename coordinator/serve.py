@@ -1,0 +1,52 @@
+"""From a configuration to a running daemon, and its exit code."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from loguru import logger
+
+from coordinator import logs
+from coordinator.app import build, distrust_journal
+from coordinator.errors import AlreadyRunningError, ConfigurationError
+from coordinator.settings import Settings, load_settings
+from fsm.errors import FsmError, JournalDamagedError
+from protocol.clock import SystemClock
+
+
+def serve(config: Path | None, executor: str | None) -> int:
+    """Run until told to stop.
+
+    Returns:
+        0 after a stop, 1 when the supervisor should start it again, 2 when only the operator can help.
+    """
+    try:
+        settings = load_settings(config)
+        logs.set_up(settings.paths.log_file)
+        return _serve(settings, executor)
+    except (ConfigurationError, AlreadyRunningError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _serve(settings: Settings, executor: str | None) -> int:
+    try:
+        return _run(settings, executor)
+    except JournalDamagedError as error:
+        logger.critical("{}", error)
+        distrust_journal(settings)  # damage that opening did not show: this time the whole file is read
+        return _run(settings, executor)
+
+
+def _run(settings: Settings, executor: str | None) -> int:
+    with ExitStack() as resources:
+        try:
+            daemon = build(settings, SystemClock(), resources, executor)
+        except JournalDamagedError:
+            raise
+        except (FsmError, OSError) as error:
+            logger.critical("cannot start: {}", error)
+            return 1
+        return daemon.run()
