@@ -28,6 +28,7 @@ from executors.settings import ExecutorSettings
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
 from fsm.machine import Lives
+from protocol.atomic import write_atomically
 from protocol.clock import Clock
 from protocol.inbox import Inbox
 from protocol.outbox import Outbox
@@ -37,6 +38,7 @@ LOCK = "coordinator.lock"
 RUNS = "runs"
 QUARANTINE = "quarantine"
 SUSPECT = "journal.suspect"
+REBUILDING = "journal.rebuilding"
 
 
 @dataclass
@@ -68,7 +70,9 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     resources.callback(executor.close)
     components = frozenset(settings.components)
     if lost:
+        executor.quell()
         rebuild.rebuild(journal, lives, inbox, outbox, clock, components, state / RUNS)
+        (state / REBUILDING).unlink()
     outbox.sweep(journal.busy)
     outbox.mark()
 
@@ -175,15 +179,27 @@ def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
 
     The whole file is checked only after a run that met damage: a check costs time that grows with the history.
     """
-    path, suspect = state / JOURNAL, state / SUSPECT
-    lost = not path.exists() and (outbox.marked() or (state / RUNS).exists())
+    path, suspect, rebuilding = state / JOURNAL, state / SUSPECT, state / REBUILDING
+    lost = rebuilding.exists() or (not path.exists() and (outbox.marked() or (state / RUNS).exists()))
+    if not lost:
+        try:
+            return _sound_journal(path, suspect), False
+        except JournalDamagedError as error:
+            logger.critical("the journal is damaged: {}", error)
+    write_atomically(rebuilding, b"")  # a death before the new one is filled must not make old requests new
+    if path.exists():
+        logger.critical("the old journal was moved to {}; building a new one", rebuild.set_aside(path))
+    suspect.unlink(missing_ok=True)
+    return Journal.open(path), True
+
+
+def _sound_journal(path: Path, suspect: Path) -> Journal:
+    journal = Journal.open(path)
     try:
-        journal = Journal.open(path)
         if suspect.exists():
             journal.require_integrity()
-    except JournalDamagedError as error:
-        aside = rebuild.set_aside(path)
-        logger.critical("the journal is damaged ({}): moved to {}; building a new one", error, aside)
-        journal, lost = Journal.open(path), True
-    suspect.unlink(missing_ok=True)
-    return journal, lost
+            suspect.unlink()
+    except JournalDamagedError:
+        journal.close()
+        raise
+    return journal

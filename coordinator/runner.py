@@ -120,7 +120,7 @@ class Runner:
         state = State.RUNNING if walk.life.state is State.VALIDATED else walk.life.state
         attempt = AttemptRecord(
             request_id=walk.record.request_id,
-            number=len(walk.attempts) + 1,
+            number=walk.attempts[-1].number + 1 if walk.attempts else 1,  # a rebuilt journal may begin above 1
             state=state,
             script=script,
             boot_id=self._boot_id,
@@ -173,7 +173,7 @@ class Runner:
             else None
         )
         if attempt.boot_id == LOST_BOOT:
-            return self._lost(walk, attempt, step)
+            return self._lost(walk, attempt)
         trace = self._executor.trace(step, identity, attempt.boot_id)
         rerunnable = recovery.rerunnable(attempt.script, walk.traits)
         resumption = recovery.resumption(trace.value, rerunnable=rerunnable)
@@ -187,11 +187,8 @@ class Runner:
             outcome = replace(outcome, detail="the host or the coordinator stopped while it ran")
         return self._over(attempt, outcome, walk)
 
-    def _lost(self, walk: _Walk, attempt: AttemptRecord, step: Step) -> AttemptRecord:
-        """What a lost journal may have known of: whatever still runs is ended, and it counts as interrupted (I13)."""
-        if self._executor.trace(step, None, self._boot_id) is Trace.ALIVE:
-            watch = _Watch(self._journal, self._publisher, walk.record, attempt, lambda: True)
-            self._executor.wait(step, watch, deadline=self._clock.monotonic())
+    def _lost(self, walk: _Walk, attempt: AttemptRecord) -> AttemptRecord:
+        """What a lost journal may have known of counts as interrupted; the start has ended what still ran (I13)."""
         detail = "the journal was lost while it may have run"
         return self._over(attempt, Outcome(Conclusion.INTERRUPTED, None, "", "", detail), walk)
 

@@ -137,6 +137,9 @@ class Executor(Protocol):
     def collect(self, step: Step) -> Outcome:
         """The outcome of a run that ``trace`` found ENDED or UNKNOWN."""
 
+    def quell(self) -> None:
+        """End whatever an earlier coordinator started and still runs: for a start without its journal (I10, I13)."""
+
     def forget(self, request_id: str) -> None:
         """Drop what is kept of a settled request beyond what the journal holds; complete logs it lacks stay."""
 

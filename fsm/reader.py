@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -28,22 +29,21 @@ class Reader(Database):
 
     def known(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that the journal has seen (I7)."""
-        found: set[str] = set()
-        for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
-            sql = f"SELECT id FROM requests WHERE id IN ({_marks(chunk)})"  # noqa: S608  only marks are put in
-            found.update(row[0] for row in self.read(sql, chunk))
-        return found
+        return self._among(ids, "SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?))")
 
     def busy(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that are under way or whose answer is not out yet: nobody else may touch their files."""
+        return self._among(
+            ids,
+            "SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?))"
+            " AND (settled_at IS NULL OR published = 0)",
+        )
+
+    def _among(self, ids: Sequence[str], sql: str) -> set[str]:
+        """One statement whatever the number of ids: SQLite keeps every statement it compiled (I12)."""
         found: set[str] = set()
         for start in range(0, len(ids), _CHUNK):
-            chunk = ids[start : start + _CHUNK]
-            rows = self.read(
-                f"SELECT id FROM requests WHERE id IN ({_marks(chunk)}) AND (settled_at IS NULL OR published = 0)",  # noqa: S608  marks
-                chunk,
-            )
+            rows = self.read(sql, (json.dumps(ids[start : start + _CHUNK]),))
             found.update(row[0] for row in rows)
         return found
 

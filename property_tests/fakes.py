@@ -341,4 +341,4 @@ class Spool:
 
     def names(self) -> set[str]:
         """What lies in ``requests/`` for the coordinator to answer."""
-        return {name for name in os.listdir(self.requests) if name.endswith(".json")}
+        return {path.name for path in self.requests.iterdir() if path.name.endswith(".json")}

@@ -152,7 +152,7 @@ class Coordinator(RuleBasedStateMachine):
         component=st.sampled_from(COMPONENTS),
         action=st.sampled_from([Action.UPDATE, Action.UPDATE, Action.ROLLBACK, Action.HEALTH]),
         version=st.sampled_from(["1.0.0", "v2.0.0"]),
-        drawn=st.fixed_dictionaries({script: deeds for script in MAIN.values()}),
+        drawn=st.fixed_dictionaries(dict.fromkeys(MAIN.values(), deeds)),
     )
     def submit(self, request_id, component, action, version, drawn):
         """A request; under a known id a second wish, which changes nothing. Scripts stay as first drawn."""

@@ -43,6 +43,9 @@ class DryRunExecutor:
         words = shlex.join((str(step.directory / step.script), *step.arguments))
         return Outcome(Conclusion.EXITED, 0, f"dry run: would run {words}\n", "")
 
+    def quell(self) -> None:
+        """Nothing ever runs."""
+
     def forget(self, request_id: str) -> None:
         """Nothing is kept."""
 

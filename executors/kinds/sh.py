@@ -17,8 +17,10 @@ from executors.settings import ExecutorSettings
 from executors.step import Conclusion, Executor, Identity, Objection, Outcome, Step, Trace, Watch
 from executors.vetting import vet
 from protocol.clock import Clock
+from protocol.messages import Action
 
 _TICK_S = 0.1  # how late a deadline or a wish to stop may be seen
+_QUELL_GRACE_S = 10.0
 _EXIT_TICK_S = 0.01
 _EXIT_S = 5.0  # for a session to write its exit code once its script is dead
 
@@ -178,6 +180,14 @@ class ShExecutor:
         detail = "it ended, with everything it started, before its exit code could be recorded"
         return session.outcome(session.ended_by() or Conclusion.INTERRUPTED, limit, detail)
 
+    def quell(self) -> None:
+        """See ``Executor.quell``; runs that ended are left as they are."""
+        for directory in self._settings.runs.glob("*/[0-9]*"):
+            session = Session(self._settings.runs, _leftover(directory))
+            if session.exit_code() is None and not session.revoke():
+                session.note(Conclusion.INTERRUPTED)
+                self._kill(session)
+
     def forget(self, request_id: str) -> None:
         """See ``Executor.forget``; a stream too large for its excerpt stays as it is."""
         forget(self._settings.runs, request_id, self._settings.output_bytes)
@@ -189,6 +199,24 @@ class ShExecutor:
 
     def _session(self, step: Step) -> Session:
         return Session(self._settings.runs, step)
+
+
+def _leftover(directory: Path) -> Step:
+    """As much of a step as a run's directory tells on its own."""
+    return Step(
+        request_id=directory.parent.name,
+        attempt=int(directory.name),
+        lane="",
+        component="",
+        action=Action.HEALTH,
+        directory=Path("/"),
+        script="",
+        arguments=(),
+        version="",
+        rollback_of="",
+        timeout_s=0,
+        kill_grace_s=_QUELL_GRACE_S,
+    )
 
 
 def _report(follower: Follower, watch: Watch) -> bool:

@@ -195,15 +195,15 @@ def test_a_sweep_leaves_what_counts(outbox):
     (outbox.directory / ".done.json.tmp").write_bytes(b"{")
     (outbox.directory / ".alive.progress.json.tmp").write_bytes(b"{")
     outbox.mark()
-    outbox.sweep(lambda ids: {"alive"}.intersection(ids))
+    outbox.sweep({"alive"}.intersection)
     assert listing(outbox.directory) == [".coordinator", "alive.progress.json", "done.json"]
 
 
-@pytest.mark.parametrize("content", GARBAGE)
+@pytest.mark.parametrize("content", [b"", b"{", b'{"seq": 1', b"\x00" * 4096, b'{"seq"\x00\x00}'])
 def test_a_sweep_removes_torn_progress(outbox, content):
     """Progress that a power cut left unreadable goes, even where its request is alive."""
     (outbox.directory / "r1.progress.json").write_bytes(content)
-    outbox.sweep(set)
+    outbox.sweep(lambda _: {"r1"})
     assert listing(outbox.directory) == []
 
 
@@ -213,7 +213,7 @@ def test_a_sweep_removes_torn_progress(outbox, content):
 def test_a_sweep_passes_whatever_a_stranger_placed(outbox, precious, kind, name):
     """Nothing a container can place in status/ keeps a coordinator from starting."""
     occupy(outbox.directory / name, kind, precious)
-    outbox.sweep(set)
+    outbox.sweep(lambda _: {"r1"})
     assert listing(outbox.directory) == []
     assert (precious / "file").read_bytes() == b"precious"
 
