@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import pwd
 import resource
+import signal
 import stat
 from pathlib import Path
 
