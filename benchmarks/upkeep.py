@@ -99,7 +99,7 @@ def start(root: Path, *, quick: bool) -> list[Row]:
     added = seconds[settled, most // 2] - seconds[0, most // 2]
     return [
         *rows,
-        Row(what, slope, TIMES, limit=3, note="linear is 2"),
+        Row(what, slope, TIMES, limit=2.5, note="linear is 2"),
         Row("start to ready: what 100,000 settled add", added, "s", limit=0.2, note="with 10,000 pending"),
     ]
 
