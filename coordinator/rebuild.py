@@ -11,11 +11,11 @@ from pathlib import Path
 
 from loguru import logger
 
-from coordinator.runner import LOST_BOOT
 from fsm import plan
 from fsm.journal import Journal
 from fsm.machine import Life, Lives
 from fsm.records import AttemptRecord, RequestRecord
+from fsm.recovery import LOST_BOOT
 from fsm.table import Event
 from policy.judgement import Circumstances, decide
 from protocol.clock import Clock

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fsm.records import AttemptRecord, Ending, RequestRecord
+from fsm.table import Event
 from protocol.messages import Action, Reason
 
 _SUCCESS = {
@@ -20,11 +23,6 @@ _REMEDY = {
 }
 
 
-def success(action: Action) -> str:
-    """The message of a request that succeeded."""
-    return _SUCCESS[action]
-
-
 def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     """How one run of ``script`` ended, as the middle of a sentence."""
     if attempt is None or attempt.ending is Ending.NOT_STARTED:
@@ -39,18 +37,39 @@ def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     return f"{script} ended with exit code {code}"
 
 
-def failure(record: RequestRecord, reason: Reason, what: str) -> str:
-    """The message of a request that failed: what happened, and what to do about it."""
-    remedy = _REMEDY.get(reason)
-    sentence = f"{str(record.action).capitalize()} failed: {what}"
-    return f"{sentence}; {remedy}" if remedy else sentence
+def message(event: Event, record: RequestRecord, reason: Reason | None, what: str) -> str:
+    """What the container reads when ``event`` happens to ``record``; ``what`` says how the last run ended."""
+    return _MESSAGES[event](record, reason, what)
 
 
-def rolled_back(record: RequestRecord) -> str:
-    """The message of an update that was undone."""
-    return f"{record.message.split('; ')[0]}; the previous version was restored"
+def _succeeded(record: RequestRecord, _reason: Reason | None, _what: str) -> str:
+    return _SUCCESS[record.action] if record.action else ""
 
 
-def rollback_failed(record: RequestRecord, what: str) -> str:
-    """The message of an update that could not be undone either."""
-    return f"{record.message.split('; ')[0]}; rollback failed, too: {what}; the component needs a person"
+def _failed(record: RequestRecord, reason: Reason | None, what: str) -> str:
+    """What happened, and what to do about it."""
+    remedy = _REMEDY.get(reason) if reason else None
+    return f"{str(record.action).capitalize()} failed: {what}{'; ' + remedy if remedy else ''}"
+
+
+def _rolled_back(record: RequestRecord, _reason: Reason | None, _what: str) -> str:
+    return f"{_failure(record)}; the previous version was restored"
+
+
+def _gave_up(record: RequestRecord, reason: Reason | None, what: str) -> str:
+    if reason is not Reason.ROLLBACK_FAILED:
+        return f"{_failure(record)}; it is not rolled back: {what}"
+    return f"{_failure(record)}; rollback failed, too: {what}; {_REMEDY[reason]}"
+
+
+def _failure(record: RequestRecord) -> str:
+    """Of a failure that goes on, what happened, without the advice."""
+    return record.message.split("; ")[0]
+
+
+_MESSAGES: dict[Event, Callable[[RequestRecord, Reason | None, str], str]] = {
+    Event.SUCCEED: _succeeded,
+    Event.FAIL: _failed,
+    Event.ROLL_BACK: _rolled_back,
+    Event.GIVE_UP: _gave_up,
+}

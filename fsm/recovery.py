@@ -10,6 +10,7 @@ from fsm.plan import HEALTH_CHECK
 if TYPE_CHECKING:
     from fsm.plan import Traits
 
+LOST_BOOT = "lost"  # the boot of an attempt that a lost journal may have held (I13)
 MAX_RESUMES = 5  # I9: whoever needs more has a script that takes its host down; the answer is then failed
 
 Trace = Literal["alive", "ended", "never_started", "unknown"]

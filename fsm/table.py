@@ -38,5 +38,5 @@ MOVES: tuple[Move, ...] = (
     Move(Event.SUCCEED, State.RUNNING, State.SUCCEEDED, "every script it needs exited with 0"),
     Move(Event.FAIL, State.RUNNING, State.FAILED, "a script failed, ran too long or was interrupted"),
     Move(Event.ROLL_BACK, State.FAILED, State.ROLLED_BACK, "what was there before is back"),
-    Move(Event.GIVE_UP, State.FAILED, State.FAILED, "the rollback did not work; it is not tried again"),
+    Move(Event.GIVE_UP, State.FAILED, State.FAILED, "the rollback did not work, or is not wanted any more"),
 )

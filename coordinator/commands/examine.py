@@ -14,8 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from coordinator.app import JOURNAL, LOCK, QUARANTINE
-from coordinator.runner import traits_of
 from coordinator.settings import Settings
+from coordinator.walk import traits_of
 from executors.vetting import vet
 from fsm import plan
 from fsm.errors import JournalError

@@ -24,7 +24,7 @@ _MOVES = {
     Event.SUCCEED: "It succeeded",
     Event.FAIL: "It failed",
     Event.ROLL_BACK: "It was rolled back",
-    Event.GIVE_UP: "The rollback did not work",
+    Event.GIVE_UP: "The previous version was not restored",
 }
 
 _PLACES = {

@@ -1,0 +1,51 @@
+"""A configuration that asks for less than it did when a request began: the request still ends, once (I1, I9)."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+
+from real_host import Host
+
+BLOCK = "until [ -e go ]; do sleep 0.02; done"
+
+
+def _ends_once(host: Host) -> dict:
+    host.start()
+    answer = host.answer("one")
+    assert host.settle("two", "health")["success"]  # the lane is free again
+    assert "stumbled" not in host.log()
+    return answer
+
+
+def test_a_rollback_that_is_not_wanted_any_more_is_not_run(host):
+    """on_failure turned to "none" between failure and rollback: the failure is the answer, and it says why."""
+    host.set("execution", stop_timeout_s=0)
+    host.component("core", {"update.sh": BLOCK})
+    host.start()
+    host.ask("one", "update")
+    host.await_run("update.sh", "one")
+    assert host.stop() == 0
+    host.set("components.core", on_failure="none")
+    answer = _ends_once(host)
+    assert (answer["state"], answer["reason"], answer["success"]) == ("failed", "interrupted", False)
+    assert "on_failure" in answer["message"]
+    assert host.runs("one") == ["update.sh"]
+
+
+def test_a_health_check_that_is_not_wanted_any_more_is_not_run_again(host):
+    """verify_health turned off while a reboot interrupted the check: update.sh exited with 0, and that is enough."""
+    host.component("core", {"health-check.sh": f"[ $UPDATE_ACTION = health ] || {BLOCK}"})
+    host.start()
+    host.ask("one", "update")
+    host.await_run("health-check.sh", "one")
+    host.kill()
+    host.end_scripts()
+    with closing(sqlite3.connect(host.journal)) as journal, journal:
+        journal.execute("UPDATE attempts SET boot_id = 'an-earlier-boot' WHERE ending IS NULL")
+    shutil.rmtree(host.state / "runs" / "one")
+    host.set("components.core", verify_health=False)
+    answer = _ends_once(host)
+    assert (answer["state"], answer["success"]) == ("succeeded", True)
+    assert host.runs("one") == ["update.sh", "health-check.sh"]
