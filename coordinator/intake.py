@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -93,8 +94,8 @@ class Intake:
         stem = stem_of(name) or ""
         if not is_request_id(stem):
             return partial(self._set_aside, name)
-        if settled := self._journal.get(stem):
-            return partial(self._repeat, settled)
+        if self._journal.known([stem]):
+            return partial(self._repeat, stem)
         try:
             request = self._read(name, stem)
         except ProtocolError as error:
@@ -123,40 +124,34 @@ class Intake:
         now = self._clock.utc()
         if refusal := decide(request, Circumstances(now, self._components)):
             return self._refuse(stem, request, refusal)
-        self._journal.insert(stem, request.component, request.action, request.version, request.timestamp, now)
-        with self._lives.of(self._record(stem)) as life:
+        record = self._journal.insert(stem, request.component, request.action, request.version, request.timestamp, now)
+        with self._lives.of(record) as life:
             life.fire(Event.ACCEPT, at=now)
-        return partial(self._welcome, stem)
+        return partial(self._welcome, replace(record, state=life.state))
 
     def _refuse(self, stem: str, request: Request | None, refusal: Refusal) -> _Effect:
         now = self._clock.utc()
         component = request.component if request and is_component(request.component) else None
-        self._journal.insert(
+        record = self._journal.insert(
             stem, component, request.action if request else None, None, request.timestamp if request else None, now
         )
-        with self._lives.of(self._record(stem)) as life:
+        with self._lives.of(record) as life:
             life.fire(Event.REFUSE, at=now, reason=refusal.reason, message=refusal.message, settles=True)
         return partial(self._turn_away, stem, refusal)
 
-    def _record(self, stem: str) -> RequestRecord:
-        record = self._journal.get(stem)
-        if record is None:
-            raise LookupError(f"{stem} is not in the journal")  # it was inserted in this very pass
-        return record
-
-    def _welcome(self, stem: str) -> None:
-        record = self._record(stem)
+    def _welcome(self, record: RequestRecord) -> None:
         self._publisher.progress(record, record.state)
         self._admitted(record.component or "")
-        logger.bind(request_id=stem).info("accepted: {} {} {}", record.action, record.component, record.version or "")
+        with logger.contextualize(request_id=record.request_id):
+            logger.info("accepted: {} {} {}", record.action, record.component, record.version or "")
 
-    def _repeat(self, settled: RequestRecord) -> None:
+    def _repeat(self, stem: str) -> None:
         """The recorded answer, never a second run (I7)."""
-        self._publisher.final(settled, again=True)
+        self._publisher.final(stem, again=True)
 
     def _turn_away(self, stem: str, refusal: Refusal) -> None:
         logger.bind(request_id=stem).warning("refused ({}): {}", refusal.reason, refusal.message)
-        self._publisher.final(self._record(stem))
+        self._publisher.final(stem)
 
     def _set_aside(self, name: str) -> None:
         """Keep what cannot be answered, for its name is unsafe as a path, where a person can look at it."""

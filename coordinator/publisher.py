@@ -57,39 +57,40 @@ class Publisher:
         earlier = self._outbox.read_progress(request_id)
         return earlier.seq + 1 if earlier else 0
 
-    def final(self, record: RequestRecord, *, again: bool = False) -> bool:
+    def final(self, request_id: str, *, again: bool = False) -> bool:
         """Publish the answer of a settled request, then remove the request; tell whether that worked.
 
         What fails here is tried again by ``retry``: the journal remembers what has not been published (I1).
 
         Args:
-            record: settled.
+            request_id: of a settled request.
             again: whether to answer anew a request that was answered before and has been submitted again (I7).
         """
         with self._one_at_a_time:
-            self._seq.pop(record.request_id, None)
-            if not again and self._journal.is_published(record.request_id):
+            self._seq.pop(request_id, None)
+            record = self._journal.get(request_id)
+            if record is None or (record.published and not again):
                 return True
-            status = final_status(record, self._journal.attempts(record.request_id), self._output_bytes)
+            status = final_status(record, self._journal.attempts(request_id), self._output_bytes)
             try:
-                self._outbox.clear(record.request_id)
+                self._outbox.clear(request_id)
                 self._outbox.publish(status)
-                self._inbox.remove(request_file(record.request_id))
+                self._inbox.remove(request_file(request_id))
             except OSError as error:
-                logger.bind(request_id=record.request_id).error(
+                logger.bind(request_id=request_id).error(
                     "cannot publish the answer: {}: {}; it is kept and tried again; run update-coordinator check",
                     error.filename,
                     error.strerror,
                 )
                 return False
-            self._journal.mark_published(record.request_id)
+            self._journal.mark_published(request_id)
             return True
 
     def retry(self) -> bool:
         """Publish what could not be published before; tell whether nothing is left."""
         while pending := self._journal.unpublished(_BATCH):
             for record in pending:
-                if not self.final(record):
+                if not self.final(record.request_id):
                     return False
         return True
 

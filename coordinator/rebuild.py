@@ -14,7 +14,7 @@ from loguru import logger
 from fsm import plan
 from fsm.journal import Journal
 from fsm.machine import Life, Lives
-from fsm.records import AttemptRecord, RequestRecord
+from fsm.records import AttemptRecord
 from fsm.recovery import LOST_BOOT
 from fsm.table import Event
 from policy.judgement import Circumstances, decide
@@ -81,7 +81,7 @@ def _finals(outbox: Outbox) -> Iterator[FinalStatus]:
 
 def _settle(journal: Journal, lives: Lives, status: FinalStatus) -> bool:
     with journal.transaction():
-        journal.insert(
+        record = journal.insert(
             status.request_id,
             status.component,
             status.action,
@@ -90,21 +90,21 @@ def _settle(journal: Journal, lives: Lives, status: FinalStatus) -> bool:
             status.started_at or status.timestamp,
         )
         events = _WAYS[status.state]
-        for event in events:
-            _fire(journal, lives, status.request_id, event, status, last=event is events[-1])
+        with lives.of(record) as life:
+            for event in events:
+                _fire(life, event, status, last=event is events[-1])
     journal.mark_published(status.request_id)
     return True
 
 
-def _fire(journal: Journal, lives: Lives, request_id: str, event: Event, status: FinalStatus, *, last: bool) -> None:
-    with lives.of(_record(journal, request_id)) as life:
-        life.fire(
-            event,
-            at=status.timestamp,
-            reason=status.reason if last or event is Event.FAIL else None,
-            message=status.message if last else _SALVAGED,
-            settles=last,
-        )
+def _fire(life: Life, event: Event, status: FinalStatus, *, last: bool) -> None:
+    life.fire(
+        event,
+        at=status.timestamp,
+        reason=status.reason if last or event is Event.FAIL else None,
+        message=status.message if last else _SALVAGED,
+        settles=last,
+    )
 
 
 def _requests(window: list[Entry], inbox: Inbox, clock: Clock, components: frozenset[str]) -> Iterator[Request]:
@@ -124,7 +124,9 @@ def _requests(window: list[Entry], inbox: Inbox, clock: Clock, components: froze
 
 def _interrupt(journal: Journal, lives: Lives, request: Request, clock: Clock, runs: Path) -> bool:
     now = clock.utc()
-    journal.insert(request.request_id, request.component, request.action, request.version, request.timestamp, now)
+    record = journal.insert(
+        request.request_id, request.component, request.action, request.version, request.timestamp, now
+    )
     attempt = AttemptRecord(
         request_id=request.request_id,
         number=_latest_run(runs / request.request_id),
@@ -134,8 +136,7 @@ def _interrupt(journal: Journal, lives: Lives, request: Request, clock: Clock, r
         started_at=now,
         started_monotonic=clock.monotonic(),
     )
-    life: Life
-    with lives.of(_record(journal, request.request_id)) as life:
+    with lives.of(record) as life:
         life.fire(Event.ACCEPT, at=now, message="found without a journal")
         life.fire(Event.START, at=now, message="may have started before the journal was lost", begin=attempt)
     return True
@@ -147,10 +148,3 @@ def _latest_run(folder: Path) -> int:
         return max((int(run.name) for run in folder.iterdir() if run.name.isdigit()), default=1)
     except OSError:
         return 1
-
-
-def _record(journal: Journal, request_id: str) -> RequestRecord:
-    record = journal.get(request_id)
-    if record is None:
-        raise LookupError(request_id)
-    return record

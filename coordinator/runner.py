@@ -178,8 +178,8 @@ class Runner:
         walk.rests = self._stopping()  # the rollback is the next start's: this one is going away
 
     def _answer(self, walk: Walk) -> None:
-        record = self._journal.get(walk.record.request_id) or walk.record
-        if not self._publisher.final(record):
+        record = walk.record
+        if not self._publisher.final(record.request_id):
             self._late()
         logger.info("{}: {}", record.state, record.message)
         self._executor.forget(record.request_id)

@@ -7,12 +7,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fsm.errors import AlreadyKnownError, JournalRefusedError
-from fsm.reader import Reader
+from fsm.reader import REQUEST_COLUMNS, Reader, request_record
 
 if TYPE_CHECKING:
-    from fsm.records import AttemptRecord
+    from fsm.records import AttemptRecord, RequestRecord
     from fsm.table import Event
     from protocol.messages import Action, Reason, State
+
+
+_INSERT = (
+    "INSERT INTO requests (id, component, action, version, requested_at, received_at, state, rollback_of)"  # noqa: S608  constants
+    f" VALUES (?, ?, ?, ?, ?, ?, 'received', ?) ON CONFLICT (id) DO NOTHING RETURNING {REQUEST_COLUMNS}"
+)
 
 
 class Journal(Reader):
@@ -27,17 +33,15 @@ class Journal(Reader):
         requested_at: datetime | None,
         received_at: datetime,
         rollback_of: str | None = None,
-    ) -> None:
-        """Admit a request into the journal, in state received.
+    ) -> RequestRecord:
+        """Admit a request into the journal, in state received; return it as it stands there.
 
         Raises:
             AlreadyKnownError: the id was admitted before (I7).
         """
         with self.transaction():
-            added = self.write(
-                "INSERT INTO requests"
-                " (id, component, action, version, requested_at, received_at, state, rollback_of)"
-                " VALUES (?, ?, ?, ?, ?, ?, 'received', ?) ON CONFLICT (id) DO NOTHING",
+            added = self.read(
+                _INSERT,
                 (
                     request_id,
                     _text(component),
@@ -52,6 +56,7 @@ class Journal(Reader):
                 raise AlreadyKnownError(
                     f"cannot admit request {request_id} again: the journal knows it; choose another id for a new wish"
                 )
+        return request_record(added[0])
 
     def record_move(
         self,

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from fsm.database import Row
 
 _CHUNK = 500  # SQLite's oldest limit on values in one statement is 999
-_REQUEST = (
+REQUEST_COLUMNS = (
     "id, component, action, version, requested_at, received_at, state, reason, message,"
-    " rollback_of, resumes, settled_at"
+    " rollback_of, resumes, settled_at, published"
 )
 _ATTEMPT = ", ".join(field.name for field in fields(AttemptRecord))
 
@@ -46,10 +46,6 @@ class Reader(Database):
             rows = self.read(sql, (json.dumps(ids[start : start + _CHUNK]),))
             found.update(row[0] for row in rows)
         return found
-
-    def is_published(self, request_id: str) -> bool:
-        """Whether its answer is known to be out."""
-        return bool(self.read("SELECT 1 FROM requests WHERE id = ? AND published = 1", (request_id,)))
 
     def settled_uptime(self, request_id: str) -> float | None:
         """The coordinator's running time, in seconds, at which it was settled; None when it is not, or not known."""
@@ -147,7 +143,7 @@ class Reader(Database):
         return float(self.read("SELECT value FROM meta WHERE key = 'uptime'")[0][0])
 
     def _requests(self, rest: str, values: Sequence[object]) -> list[RequestRecord]:
-        return [_request(row) for row in self.read(f"SELECT {_REQUEST} FROM requests {rest}", values)]  # noqa: S608  constants
+        return [request_record(row) for row in self.read(f"SELECT {REQUEST_COLUMNS} FROM requests {rest}", values)]  # noqa: S608  constants
 
 
 def _marks(values: Collection[str]) -> str:
@@ -162,7 +158,8 @@ def _stamp(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def _request(row: Row) -> RequestRecord:
+def request_record(row: Row) -> RequestRecord:
+    """The request in a row of ``REQUEST_COLUMNS``."""
     return RequestRecord(
         request_id=row["id"],
         component=row["component"],
@@ -176,6 +173,7 @@ def _request(row: Row) -> RequestRecord:
         rollback_of=row["rollback_of"],
         resumes=row["resumes"],
         settled_at=_stamp(row["settled_at"]),
+        published=bool(row["published"]),
     )
 
 

@@ -20,7 +20,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """A request as the journal knows it. ``component`` and ``action`` are None when it could not be read that far."""
+    """A request as the journal knows it. ``component`` and ``action`` are None when it could not be read that far.
+
+    ``published`` may still be False after a power cut although the answer is out; never the other way round.
+    """
 
     request_id: str
     component: str | None
@@ -34,6 +37,7 @@ class RequestRecord:
     rollback_of: str | None
     resumes: int
     settled_at: datetime | None
+    published: bool
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ attempt = Story.attempt
 
 def record(state, action):
     """A request in that state."""
-    return RequestRecord("a", "remote", action, "1", NOON, NOON, state, None, "", None, 0, None)
+    return RequestRecord("a", "remote", action, "1", NOON, NOON, state, None, "", None, 0, None, published=False)
 
 
 def ok(script, state=State.RUNNING):
