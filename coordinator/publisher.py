@@ -73,8 +73,8 @@ class Publisher:
                 return True
             status = final_status(record, self._journal.attempts(request_id), self._output_bytes)
             try:
-                self._outbox.clear(request_id)
                 self._outbox.publish(status)
+                self._outbox.clear(request_id)  # after the answer: at no instant is there neither
                 self._inbox.remove(request_file(request_id))
             except OSError as error:
                 logger.bind(request_id=request_id).error(
