@@ -108,6 +108,7 @@ class Runner:
         rerunnable = recovery.rerunnable(attempt.script, walk.traits)
         resumption = recovery.resumption(trace.value, rerunnable=rerunnable)
         logger.info("found {} of an earlier coordinator {}: {}", attempt.script, trace, resumption)
+        self._journal.note_resumption(attempt.request_id, attempt.number, self._clock.utc(), trace.value, resumption)
         if resumption is recovery.Resumption.ADOPT:
             return self._wait(walk, attempt)
         if resumption is recovery.Resumption.START:

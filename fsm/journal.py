@@ -11,6 +11,7 @@ from fsm.reader import REQUEST_COLUMNS, Reader, request_record
 
 if TYPE_CHECKING:
     from fsm.records import AttemptRecord, RequestRecord
+    from fsm.recovery import Resumption, Trace
     from fsm.table import Event
     from protocol.messages import Action, Reason, State
 
@@ -124,6 +125,14 @@ class Journal(Reader):
                 request_id,
                 "UPDATE attempts SET pid = ?, start_ticks = ? WHERE request_id = ? AND number = ?",
                 (pid, start_ticks, request_id, number),
+            )
+
+    def note_resumption(self, request_id: str, number: int, at: datetime, trace: Trace, resumption: Resumption) -> None:
+        """Note what a restart found of an attempt, before it acts on it. Not durable: nothing is decided by it."""
+        with self.volatile():
+            self.write(
+                "INSERT INTO resumptions (request_id, number, at, trace, resumption) VALUES (?, ?, ?, ?, ?)",
+                (request_id, number, _iso(at), trace, resumption),
             )
 
     def set_rollback_of(self, request_id: str, target: str | None) -> None:

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fsm.database import Database
-from fsm.records import AttemptRecord, Ending, RequestRecord, TransitionRecord
+from fsm.records import AttemptRecord, Ending, RequestRecord, ResumptionRecord, TransitionRecord
+from fsm.recovery import Resumption
 from protocol.messages import Action, Reason, State
 
 if TYPE_CHECKING:
@@ -74,6 +75,14 @@ class Reader(Database):
             (request_id,),
         )
         return [_transition(row) for row in rows]
+
+    def resumptions(self, request_id: str) -> list[ResumptionRecord]:
+        """What restarts found of its script runs, in order."""
+        rows = self.read(
+            "SELECT request_id, number, at, trace, resumption FROM resumptions WHERE request_id = ? ORDER BY rowid",
+            (request_id,),
+        )
+        return [_resumption(row) for row in rows]
 
     def history(self, limit: int, component: str | None = None) -> list[RequestRecord]:
         """The last ``limit`` requests, newest first."""
@@ -197,4 +206,14 @@ def _transition(row: Row) -> TransitionRecord:
         at=datetime.fromisoformat(row["at"]),
         reason=None if row["reason"] is None else Reason(row["reason"]),
         message=row["message"],
+    )
+
+
+def _resumption(row: Row) -> ResumptionRecord:
+    return ResumptionRecord(
+        request_id=row["request_id"],
+        number=row["number"],
+        at=datetime.fromisoformat(row["at"]),
+        trace=row["trace"],
+        resumption=Resumption(row["resumption"]),
     )

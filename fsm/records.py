@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from protocol.messages import Action, Reason, State
+
+if TYPE_CHECKING:
+    from fsm.recovery import Resumption, Trace
 
 
 class Ending(StrEnum):
@@ -76,3 +80,14 @@ class TransitionRecord:
     at: datetime
     reason: Reason | None
     message: str
+
+
+@dataclass(frozen=True)
+class ResumptionRecord:
+    """What a coordinator that was started again found of attempt ``number``, and what it decided about it."""
+
+    request_id: str
+    number: int
+    at: datetime
+    trace: Trace
+    resumption: Resumption

@@ -10,7 +10,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from fsm_story import NOON, Story
 
+from fsm import database
 from fsm.database import Database
 from fsm.errors import (
     JournalDamagedError,
@@ -20,6 +22,9 @@ from fsm.errors import (
 )
 from fsm.journal import Journal
 from fsm.reader import Reader
+from fsm.recovery import Resumption
+
+EVERYTHING = ("SELECT * FROM requests", "SELECT * FROM transitions", "SELECT * FROM attempts", "SELECT * FROM meta")
 
 
 def synchronous(journal):
@@ -34,6 +39,30 @@ def test_a_journal_opened_again_holds_what_it_held(story, journal):
     with Journal.open(journal.path) as again:
         assert again.get("a").settled_at
         assert again.integrity() == []
+
+
+def test_a_journal_of_the_first_version_is_brought_to_the_present_one(tmp_path, monkeypatch):
+    """A journal that an earlier release wrote keeps every row and its version grows; it takes what is new at once."""
+    path = tmp_path / "journal"
+    first = database._migrations()[:1]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(database, "_migrations", lambda: first)
+        with Journal.open(path) as old:
+            story = Story(old)
+            story.run("done")
+            story.admit("open")
+            old.advance(None, story.attempt("open"))
+            assert old.read("PRAGMA user_version")[0][0] == 1
+            rows = [old.read(everything) for everything in EVERYTHING]
+    with pytest.raises(JournalUnavailableError, match="version 1, not 2; start the coordinator once"):
+        Reader.open(path, read_only=True)
+    with Journal.open(path) as new:
+        assert new.read("PRAGMA user_version")[0][0] == 2
+        assert [new.read(everything) for everything in EVERYTHING] == rows
+        assert new.resumptions("open") == []
+        new.note_resumption("open", 1, NOON, "alive", Resumption.ADOPT)
+        assert [one.number for one in new.resumptions("open")] == [1]
+        assert new.integrity() == []
 
 
 def test_a_newer_journal_is_refused(journal):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from fsm_story import NOON
 
 from fsm.errors import AlreadyKnownError, JournalRefusedError
-from fsm.records import Ending
+from fsm.records import Ending, ResumptionRecord
+from fsm.recovery import Resumption
 from fsm.table import Event
 from protocol.messages import Action, Reason, State
 
@@ -37,6 +39,39 @@ def test_an_attempt_is_read_back_as_it_was_written(story, journal):
     journal.advance(over, None)
     assert journal.attempts("a") == [replace(over, pid=42, start_ticks=4711)]
     assert journal.open_attempt("a") is None
+
+
+def test_what_restarts_found_is_read_back_in_order(story, journal):
+    """Every time, however often the same run is found; also of a run whose journal was closed in between."""
+    story.admit("a")
+    journal.advance(None, story.attempt("a"))
+    later = NOON + timedelta(hours=1)
+    journal.note_resumption("a", 1, later, "alive", Resumption.ADOPT)
+    journal.note_resumption("a", 1, NOON, "unknown", Resumption.INTERRUPT)
+    assert journal.resumptions("a") == [
+        ResumptionRecord("a", 1, later, "alive", Resumption.ADOPT),
+        ResumptionRecord("a", 1, NOON, "unknown", Resumption.INTERRUPT),
+    ]
+    assert journal.resumptions("b") == []
+
+
+def test_what_a_restart_found_can_be_noted_of_every_run_that_is_known(story, journal):
+    """Also of one that is over or settled: a note never stops the work; of an unknown run it would be a defect."""
+    story.run("a")
+    journal.note_resumption("a", 1, NOON, "ended", Resumption.COLLECT)
+    for unknown in (("a", 2), ("b", 1)):
+        with pytest.raises(JournalRefusedError):
+            journal.note_resumption(*unknown, NOON, "ended", Resumption.COLLECT)
+
+
+def test_what_a_restart_found_costs_no_fsync(story, journal, monkeypatch):
+    """Nothing is decided by it, so a power cut may take it."""
+    story.run("a")
+    kinds = []
+    volatile = journal.volatile
+    monkeypatch.setattr(journal, "volatile", lambda: kinds.append("volatile") or volatile())
+    journal.note_resumption("a", 1, NOON, "ended", Resumption.COLLECT)
+    assert kinds == ["volatile"]
 
 
 def test_an_id_is_admitted_once(story):
@@ -162,8 +197,9 @@ def test_a_rolled_back_update_is_not_the_last_one(story, journal):
 
 def test_pruning_takes_what_is_old_and_published(story, journal):
     """Age is running time; what is young, unpublished or unsettled stays; rows go with their request."""
-    story.run("old")
-    story.run("unread")
+    for name in ("old", "unread"):
+        story.run(name)
+        journal.note_resumption(name, 1, NOON, "ended", Resumption.COLLECT)
     story.admit("open")
     journal.add_uptime(100)
     story.run("young")
@@ -172,7 +208,8 @@ def test_pruning_takes_what_is_old_and_published(story, journal):
     assert journal.uptime() == 100
     assert journal.prune(50, limit=10) == 1
     assert journal.known(["old", "unread", "open", "young"]) == {"unread", "open", "young"}
-    assert journal.attempts("old") == journal.transitions("old") == []
+    assert journal.attempts("old") == journal.transitions("old") == journal.resumptions("old") == []
+    assert journal.resumptions("unread") != []
 
 
 def test_pruning_stops_at_its_limit(story, journal):
@@ -204,5 +241,6 @@ def test_no_question_scans_all_requests(journal, monkeypatch):
     journal.history(5, "a")
     journal.last_update("a")
     journal.known(["a"])
+    journal.resumptions("a")
     details = [row["detail"] for sql, values in plans for row in read(f"EXPLAIN QUERY PLAN {sql}", values)]
     assert [detail for detail in details if detail.startswith("SCAN") and " INDEX " not in detail] == []
