@@ -62,7 +62,7 @@ class Runner:
                 self._vet_everything(walk)
             while not (walk.settled or walk.rests):
                 if attempt := walk.open_attempt:
-                    self._conclude(walk, attempt, self._resume(walk, attempt))
+                    self._resume(walk, attempt)
                 elif script := walk.next_script:
                     self._begin(walk, script)
                 else:
@@ -99,10 +99,12 @@ class Runner:
         watch = _Watch(walk, attempt, self._publisher, self._must_stop)
         return self._executor.wait(step, watch, deadline=attempt.started_monotonic + step.timeout_s)
 
-    def _resume(self, walk: Walk, attempt: AttemptRecord) -> Outcome:
+    def _resume(self, walk: Walk, attempt: AttemptRecord) -> None:
         """Find out, by the recovery table, what became of a run that an earlier coordinator began (I3, I9)."""
         if attempt.boot_id == recovery.LOST_BOOT:  # the start has ended what still ran (I13)
-            return Outcome(Conclusion.INTERRUPTED, None, "", "", "the journal was lost while it may have run")
+            detail = "the journal was lost while it may have run"
+            self._conclude(walk, attempt, Outcome(Conclusion.INTERRUPTED, None, "", "", detail), seen=False)
+            return
         step = walk.step(attempt)
         trace = self._executor.trace(step, _identity(attempt), attempt.boot_id)
         rerunnable = recovery.rerunnable(attempt.script, walk.traits)
@@ -110,19 +112,23 @@ class Runner:
         logger.info("found {} of an earlier coordinator {}: {}", attempt.script, trace, resumption)
         self._journal.note_resumption(attempt.request_id, attempt.number, self._clock.utc(), trace.value, resumption)
         if resumption is recovery.Resumption.ADOPT:
-            return self._wait(walk, attempt)
-        if resumption is recovery.Resumption.START:
-            return Outcome(Conclusion.NOT_STARTED, None, "", "")
-        outcome = self._executor.collect(step)
+            self._conclude(walk, attempt, self._wait(walk, attempt))
+        elif resumption is recovery.Resumption.START:
+            self._conclude(walk, attempt, Outcome(Conclusion.NOT_STARTED, None, "", ""), seen=False)
+        else:
+            self._conclude(walk, attempt, self._collect(walk, attempt, trace), seen=False)
+
+    def _collect(self, walk: Walk, attempt: AttemptRecord, trace: Trace) -> Outcome:
+        outcome = self._executor.collect(walk.step(attempt))
         if trace is Trace.UNKNOWN and not outcome.detail:
-            outcome = replace(outcome, detail="the host or the coordinator stopped while it ran")
+            return replace(outcome, detail="the host or the coordinator stopped while it ran")
         return outcome
 
     # -- what an outcome means ---------------------------------------------------------------------------------
 
-    def _conclude(self, walk: Walk, attempt: AttemptRecord, outcome: Outcome) -> None:
+    def _conclude(self, walk: Walk, attempt: AttemptRecord, outcome: Outcome, *, seen: bool = True) -> None:
         """Turn the end of one run into a move, into the next step, or into another try."""
-        ended = walk.end(attempt, outcome)
+        ended = walk.end(attempt, outcome, seen=seen)
         what = words.ending(ended.script, ended, outcome.detail)
         if ended.ending is Ending.NOT_STARTED:
             self._try_again(walk, outcome.detail)

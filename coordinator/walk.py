@@ -100,14 +100,19 @@ class Walk:
         """Keep the session's identity, for a successor to find it by."""
         self._journal.identify(attempt.request_id, attempt.number, identity.pid, identity.start_ticks)
 
-    def end(self, attempt: AttemptRecord, outcome: Outcome) -> AttemptRecord:
-        """Take in how a run ended; it is written down with the next step or move."""
-        is_same_boot = attempt.boot_id == self._boot_id
+    def end(self, attempt: AttemptRecord, outcome: Outcome, *, seen: bool) -> AttemptRecord:
+        """Take in how a run ended; it is written down with the next step or move.
+
+        Args:
+            attempt: which run.
+            outcome: its end.
+            seen: whether we were there; when nobody was, nobody knows how long it ran either (I1).
+        """
         seconds = round(max(0.0, self._clock.monotonic() - attempt.started_monotonic), 3)
         ended = replace(
             attempt,
             ended_at=self._clock.utc(),
-            seconds=seconds if is_same_boot else None,
+            seconds=seconds if seen else None,
             ending=Ending(outcome.conclusion.value),
             exit_code=outcome.exit_code,
             output=outcome.output,
