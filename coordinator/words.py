@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fsm.records import AttemptRecord, Ending, RequestRecord
+from fsm.recovery import Resumption
 from fsm.table import Event
 from protocol.messages import Action, Reason
 
@@ -21,6 +22,13 @@ _REMEDY = {
     Reason.CANNOT_START: "free disk space, memory or processes on the host, then submit a new request",
     Reason.ROLLBACK_FAILED: "the component needs a person",
 }
+_RESUMED = {
+    Resumption.ADOPT: "found {script} still running: waited for it to end",
+    Resumption.COLLECT: "found that {script} had ended in the meantime: took its result",
+    Resumption.START: "found that {script} had not begun yet: it could still be started",
+    Resumption.INTERRUPT: "could not tell how far {script} had come: did not run it a second time",
+    Resumption.RERUN: "could not tell how far {script} had come: it was one that may run again",
+}
 
 
 def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
@@ -28,13 +36,19 @@ def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     if attempt is None or attempt.ending is Ending.NOT_STARTED:
         return f"{script} could not be started{': ' + detail if detail else ''}"
     if attempt.ending is Ending.TIMED_OUT:
-        return f"{script} was stopped after {attempt.seconds or 0:.0f} s, its time limit"
+        after = "at" if attempt.seconds is None else f"after {attempt.seconds:.0f} s,"
+        return f"{script} was stopped {after} its time limit"
     if attempt.ending is Ending.INTERRUPTED:
         return f"{script} was interrupted{': ' + detail if detail else ''}"
     code = attempt.exit_code or 0
     if code > 128:  # noqa: PLR2004  the shell's way to name a signal
         return f"{script} was killed by signal {code - 128} (exit code {code})"
     return f"{script} ended with exit code {code}"
+
+
+def resumed(script: str, resumption: Resumption) -> str:
+    """What a coordinator that was started again found of ``script``, and what it did about it."""
+    return f"the coordinator was started again and {_RESUMED[resumption].format(script=script)}"
 
 
 def message(event: Event, record: RequestRecord, reason: Reason | None, what: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from rich.console import Console
@@ -11,71 +11,157 @@ from rich.text import Text
 
 from coordinator import words
 from coordinator.commands.journal_reader import complain, reading
-from coordinator.commands.look import COLOURS, request_line, when
+from coordinator.commands.look import COLOURS, day, request_line, time_of_day
+from coordinator.runner import LOST_BOOT
 from coordinator.settings import Settings
-from fsm.records import AttemptRecord, TransitionRecord
+from fsm.journal import Journal
+from fsm.records import AttemptRecord, Ending, RequestRecord, ResumptionRecord, TransitionRecord
+from fsm.recovery import Resumption
 from fsm.table import Event
 from protocol.messages import State
 
 _MOVES = {
     Event.ACCEPT: "The request was read, judged and accepted; it waited for its turn.",
-    Event.REFUSE: "The request was refused, and no script was run",
+    Event.REFUSE: "The request was refused, and no script was run.",
     Event.START: "Its turn came.",
-    Event.SUCCEED: "It succeeded",
-    Event.FAIL: "It failed",
-    Event.ROLL_BACK: "It was rolled back",
-    Event.GIVE_UP: "The previous version was not restored",
+    Event.SUCCEED: "It succeeded.",
+    Event.FAIL: "It failed.",
+    Event.ROLL_BACK: "It was rolled back.",
+    Event.GIVE_UP: "The previous version was not restored.",
 }
 
-_PLACES = {
+# What leads to what: a wall clock may jump, so the stamps do not tell (I11).
+_STAGES = {
     Event.ACCEPT: 0,
     Event.REFUSE: 1,
     Event.START: 2,
-    Event.SUCCEED: 20_000,
-    Event.FAIL: 20_000,
-    Event.ROLL_BACK: 40_000,
-    Event.GIVE_UP: 40_000,
+    Event.SUCCEED: 4,
+    Event.FAIL: 4,
+    Event.ROLL_BACK: 6,
+    Event.GIVE_UP: 6,
 }
-_RUNS = {State.RUNNING: 10_000, State.FAILED: 30_000}
+_RUNS = {State.RUNNING: 3, State.FAILED: 5}
+_BEGUN, _FOUND, _OVER = 0, 1, 2
+_SAID_LINES = 5
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that the journal knows of one request."""
+
+    record: RequestRecord
+    moves: list[TransitionRecord]
+    attempts: list[AttemptRecord]
+    resumptions: list[ResumptionRecord]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """One thing that happened; ``place`` orders them, ``said`` is what the script had to say about it."""
+
+    place: tuple[int, int, int]
+    at: datetime
+    state: State
+    sentence: str
+    said: tuple[str, ...] = ()
 
 
 def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
     """Tell the story; 1 when the request is not known."""
     with reading(settings) as journal:
-        record = journal.get(request_id)
-        if record is None:
-            return complain(f"cannot find request {request_id}: see update-coordinator history for those there are")
-        attempts, moves = journal.attempts(request_id), journal.transitions(request_id)
+        story = _read(journal, request_id)
+    if story is None:
+        return complain(f"cannot find request {request_id}: see update-coordinator history for those there are")
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
         facts = {
-            "request": asdict(record),
-            "transitions": [asdict(move) for move in moves],
-            "attempts": [asdict(attempt) for attempt in attempts],
+            "request": asdict(story.record),
+            "transitions": [asdict(move) for move in story.moves],
+            "attempts": [asdict(attempt) for attempt in story.attempts],
+            "resumptions": [asdict(resumption) for resumption in story.resumptions],
         }
         console.out(json.dumps(facts, indent=2, default=str))
         return 0
-    console.print(request_line(record), markup=False)
-    for stamp, state, sentence in _story(attempts, moves):
-        console.print(Text.assemble((f"  {when(stamp)}  ", "dim"), (f"{state:<12}", COLOURS[state]), sentence))
-    if record.settled_at is None:
+    console.print(request_line(story.record), markup=False)
+    shown = day(story.record.received_at)
+    for line in tell(story):
+        if day(line.at) != shown:
+            shown = day(line.at)
+            console.print(Text(f"  {shown}", style="dim"))
+        begin = (f"  {time_of_day(line.at)}  ", "dim"), (f"{line.state:<12}", COLOURS[line.state])
+        console.print(Text.assemble(*begin, line.sentence))
+        for said in line.said:
+            console.print(Text(f"{'':<24}| {said}", style="dim"))
+    if story.record.settled_at is None:
         console.print("  It is not over yet.")
     return 0
 
 
-def _story(attempts: list[AttemptRecord], moves: list[TransitionRecord]) -> list[tuple[datetime, State, str]]:
-    """Moves and runs in the order they happened: by what leads to what, for a wall clock may jump (I11)."""
-    told: list[tuple[int, datetime, State, str]] = []
+def _read(journal: Journal, request_id: str) -> Story | None:
+    record = journal.get(request_id)
+    if record is None:
+        return None
+    moves, attempts = journal.transitions(request_id), journal.attempts(request_id)
+    return Story(record, moves, attempts, journal.resumptions(request_id))
+
+
+def tell(story: Story) -> list[_Line]:
+    """Moves, runs and what restarts found of them, in the order they happened."""
+    found: dict[int, list[ResumptionRecord]] = {}
+    for resumption in story.resumptions:
+        found.setdefault(resumption.number, []).append(resumption)
+    told = _moves(story.moves)
+    for attempt in story.attempts:
+        told += _run(attempt, found.get(attempt.number, []))
+    return sorted(told, key=lambda line: line.place)
+
+
+def _moves(moves: list[TransitionRecord]) -> list[_Line]:
+    """One line per move; a rebuilt journal says the same of several, which is told once (I13)."""
+    told: list[_Line] = []
     for move in moves:
-        sentence = _MOVES[Event(move.event)]
-        text = f"{sentence.rstrip('.')}: {move.message}" if move.message else f"{sentence.rstrip('.')}."
-        told.append((_PLACES[Event(move.event)], move.at, move.dest, text))
-    for attempt in attempts:
-        place = _RUNS[attempt.state] + 2 * attempt.number
-        told.append((place, attempt.started_at, attempt.state, f"Run {attempt.number}: {attempt.script} was started."))
-        if attempt.ended_at is not None:
-            took = f" after {attempt.seconds:.1f} s" if attempt.seconds is not None else ""
-            text = f"Run {attempt.number}: {words.ending(attempt.script, attempt)}{took}."
-            told.append((place + 1, attempt.ended_at, attempt.state, text))
-    told.sort(key=lambda event: event[0])
-    return [(stamp, state, sentence) for _, stamp, state, sentence in told]
+        event = Event(move.event)
+        sentence = _MOVES[event]
+        if event is Event.REFUSE and move.message:
+            sentence = f"{sentence.rstrip('.')}: {move.message}"
+        elif move.message:
+            sentence = _sentence(move.message)
+        if not told or told[-1].sentence != sentence:
+            told.append(_Line((_STAGES[event], 0, 0), move.at, move.dest, sentence))
+    return told
+
+
+def _run(attempt: AttemptRecord, found: list[ResumptionRecord]) -> list[_Line]:
+    stage, number, script = _RUNS[attempt.state], attempt.number, attempt.script
+    told = []
+    if attempt.ending is not Ending.NOT_STARTED and attempt.boot_id != LOST_BOOT:
+        sentence = f"Run {number}: {script} was started."
+        told.append(_Line((stage, number, _BEGUN), attempt.started_at, attempt.state, sentence))
+    for one in found:
+        sentence = f"{_sentence(words.resumed(script, one.resumption))}."
+        told.append(_Line((stage, number, _FOUND), one.at, attempt.state, sentence))
+    never_began = bool(found) and found[-1].resumption is Resumption.START
+    if attempt.ended_at is not None and not never_began:
+        place = (stage, number, _OVER)
+        told.append(_Line(place, attempt.ended_at, attempt.state, f"Run {number}: {_end(attempt)}.", _said(attempt)))
+    return told
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def _end(attempt: AttemptRecord) -> str:
+    if attempt.boot_id == LOST_BOOT:
+        return f"{attempt.script} counted as interrupted, whether or not it had run"
+    how = words.ending(attempt.script, attempt)
+    timed = attempt.seconds is not None and attempt.ending in (Ending.EXITED, Ending.INTERRUPTED)
+    return f"{how} after {attempt.seconds:.1f} s" if timed else how
+
+
+def _said(attempt: AttemptRecord) -> tuple[str, ...]:
+    """The last lines a run that went wrong wrote; scripts may write anything, terminals obey some of it."""
+    if attempt.ending is Ending.EXITED and attempt.exit_code == 0:
+        return ()
+    lines = (attempt.error.strip() or attempt.output.strip()).splitlines()[-_SAID_LINES:]
+    return tuple("".join(sign if sign.isprintable() else " " for sign in line) for line in lines)

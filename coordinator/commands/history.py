@@ -43,6 +43,7 @@ def execute(settings: Settings, component: str | None, limit: int, *, as_json: b
                 f"{when(record.received_at)}  ", (f"{record.state:<12}", COLOURS[record.state]), (what(record), "bold")
             )
         )
-        console.print(Text(f"    {record.message}" if record.message else "    not over yet"))
+        standing = [] if record.settled_at else ["not over yet"]
+        console.print(Text(f"    {': '.join([*standing, record.message] if record.message else standing)}"))
         console.print(Text(f"    {record.request_id}", style="dim"))
     return 0

@@ -22,6 +22,16 @@ def when(stamp: datetime | None) -> str:
     return "" if stamp is None else f"{stamp.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def day(stamp: datetime) -> str:
+    """The host's local date."""
+    return f"{stamp.astimezone():%Y-%m-%d}"
+
+
+def time_of_day(stamp: datetime) -> str:
+    """The host's local time, to the second."""
+    return f"{stamp.astimezone():%H:%M:%S}"
+
+
 def what(record: RequestRecord) -> str:
     """Action, component and version, as far as the request could be read."""
     words = [str(record.action or "request"), record.component or "(unreadable)", record.version or ""]

@@ -17,7 +17,7 @@ class KnownComponent:
         known = ", ".join(sorted(circumstances.components)) or "none"
         return Refusal(
             Reason.UNKNOWN_COMPONENT,
-            f"cannot {request.action} {printable(request.component)}: no such component; known: {known}",
+            f"cannot run {request.action} for {printable(request.component)}: no such component; known: {known}",
         )
 
 

@@ -199,7 +199,7 @@ def test_explain_tells_the_story_in_order(told):
     assert done.returncode == 0
     places = [
         done.stdout.find(text)
-        for text in ("accepted", "update.sh was started", "exit code 3", "rollback.sh was started", "rolled back")
+        for text in ("accepted", "update.sh was started", "exit code 3", "rollback.sh was started", "was restored")
     ]
     assert -1 not in places, done.stdout
     assert places == sorted(places)

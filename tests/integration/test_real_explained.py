@@ -1,0 +1,165 @@
+"""What ``explain`` tells of a coordinator that was killed and started again, in its own words and as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+
+from real_host import Host, until
+from test_real_lost_journals import _deleted, _die_with_an_update_under_way
+from test_real_stops import BLOCK, _begin, _go, _kill_everything, _reboot
+
+AGAIN = "The coordinator was started again and"
+
+
+def _told(host: Host, request_id: str = "one") -> list[str]:
+    """What explain says, without times and states."""
+    done = host.cli("explain", request_id)
+    assert done.returncode == 0, done.stderr
+    return [line[24:] for line in done.stdout.splitlines()[1:]]
+
+
+def _found(host: Host) -> list[tuple[int, str, str]]:
+    facts = json.loads(host.cli("explain", "one", "--json").stdout)["resumptions"]
+    assert all(fact["at"] for fact in facts)
+    return [(fact["number"], fact["trace"], fact["resumption"]) for fact in facts]
+
+
+def _found_again(host: Host) -> None:
+    host.kill()
+    host.start()
+    until(lambda: len(_found(host)) > 0, f"the script to be found\n{host.log()}")
+
+
+def test_a_script_found_running_is_told_before_it_ends(host):
+    """After SIGKILL and a restart explain says that the script was found and waited for, also while it still runs."""
+    _begin(host)
+    _found_again(host)
+    waited = f"{AGAIN} found update.sh still running: waited for it to end."
+    assert _told(host)[2:] == ["Run 1: update.sh was started.", waited, ""]
+    _go(host)
+    host.answer("one")
+    told = _told(host)
+    assert told[2:4] == ["Run 1: update.sh was started.", waited]
+    assert told[4].startswith("Run 1: update.sh ended with exit code 0 after ")
+    assert _found(host) == [(1, "alive", "adopt")]
+
+
+def test_every_restart_is_told(host):
+    """Killed twice while one script runs, the coordinator is told to have been started again twice."""
+    _begin(host)
+    for times in (1, 2):
+        host.kill()
+        host.start()
+        until(lambda times=times: len(_found(host)) == times, "the script to be found")
+    _go(host)
+    host.answer("one")
+    assert [line.startswith(AGAIN) for line in _told(host)].count(True) == 2
+
+
+def test_a_script_that_ended_meanwhile_is_told_with_what_it_said(host):
+    """Explain says that the result was taken, claims no duration nobody measured, and quotes a failed script."""
+    _begin(host, f"{BLOCK}; echo 'disk is \033[31mfull' >&2; exit 7")
+    host.kill()
+    _go(host)
+    until(lambda: not host.script_processes(), "the script to end")
+    host.start()
+    answer = host.answer("one")
+    assert answer["attempts"][0]["seconds"] is None
+    assert _told(host)[2:6] == [
+        "Run 1: update.sh was started.",
+        f"{AGAIN} found that update.sh had ended in the meantime: took its result.",
+        "Run 1: update.sh ended with exit code 7.",
+        "| disk is  [31mfull",
+    ]
+    assert _found(host) == [(1, "ended", "collect")]
+
+
+def test_a_reboot_is_told(host):
+    """After a reboot explain says that the script was not run a second time, then what was done instead."""
+    _begin(host)
+    _kill_everything(host)
+    _reboot(host)
+    host.start()
+    host.answer("one")
+    told = _told(host)
+    assert told[2:5] == [
+        "Run 1: update.sh was started.",
+        f"{AGAIN} could not tell how far update.sh had come: did not run it a second time.",
+        "Run 1: update.sh was interrupted.",
+    ]
+    assert "Run 2: rollback.sh was started." in told
+    assert _found(host) == [(1, "unknown", "interrupt")]
+
+
+def test_a_script_that_may_run_again_is_told_to(host):
+    """With on_interruption = rerun explain says why the script ran twice."""
+    _begin(host, on_interruption="rerun")
+    _kill_everything(host)
+    _reboot(host)
+    _go(host)
+    host.start()
+    host.answer("one")
+    assert f"{AGAIN} could not tell how far update.sh had come: it was one that may run again." in _told(host)
+    assert _found(host) == [(1, "unknown", "rerun")]
+
+
+def test_a_script_that_never_began_is_not_told_to_have_been_started(host):
+    """A run that was announced but never began is told as such; only the run that was made counts as started."""
+    _begin(host)
+    _kill_everything(host)
+    shutil.rmtree(host.state / "runs" / "one")  # as if the coordinator had died before it asked for the script
+    _go(host)
+    host.start()
+    assert host.answer("one")["success"]
+    told = _told(host)
+    assert told[2:4] == [
+        f"{AGAIN} found that update.sh had not begun yet: it could still be started.",
+        "Run 2: update.sh was started.",
+    ]
+    assert _found(host) == [(1, "never_started", "start")]
+
+
+def test_a_lost_journal_is_told_for_what_it_is(host):
+    """Explain invents no steps for requests whose journal was lost: it says what is not known, once."""
+    _die_with_an_update_under_way(host, script_goes_on=True)
+    _deleted(host)
+    host.start_supervised()
+    host.answer("one")
+    told = _told(host)
+    assert told[1:3] == [
+        "May have started before the journal was lost",
+        "Run 1: update.sh counted as interrupted, whether or not it had run.",
+    ]
+    assert "Run 1: update.sh was started." not in told
+    assert _told(host, "settled") == ["Taken over from its status file after the journal was lost", "Healthy"]
+
+
+def test_history_says_that_a_rollback_still_runs(host):
+    """A failed update is not over while its rollback runs; history says both."""
+    host.component("core", {"update.sh": "exit 3", "rollback.sh": BLOCK})
+    host.start()
+    host.ask("one", "update")
+    host.await_run("rollback.sh", "one")
+    assert "    not over yet: Update failed: update.sh ended with exit code 3" in host.cli("history").stdout
+    _go(host)
+    host.answer("one")
+    assert "not over yet" not in host.cli("history").stdout
+
+
+def test_a_day_is_named_where_it_changes(host):
+    """Times are short; a story that goes on another day says which."""
+    host.environment["TZ"] = "UTC"
+    host.component("core")
+    host.start()
+    host.settle("one", "health")
+    host.stop()
+    with closing(sqlite3.connect(host.journal)) as journal, journal:
+        journal.execute("DROP TRIGGER ended_attempts_stay")
+        journal.execute("UPDATE attempts SET started_at = '2001-02-03T04:05:06+00:00'")
+    lines = host.cli("explain", "one").stdout.splitlines()
+    at = lines.index("  2001-02-03")
+    assert lines[at + 1] == "  04:05:06  running     Run 1: health-check.sh was started."
+    assert lines[at + 2].strip() == lines[0].split()[-2], "back to the day it was received"
