@@ -12,14 +12,15 @@ from rich.console import Console
 from rich.text import Text
 
 from coordinator.commands import examine
-from coordinator.commands.examine import Finding, Grade
+from coordinator.commands.examine_container import container
+from coordinator.commands.finding import Finding, Grade
 from coordinator.settings import Settings
 
 _EXAMINATIONS: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
     ("configuration", examine.configuration),
     ("service", examine.service),
     ("shared folders", examine.folders),
-    ("container", examine.container),
+    ("container", container),
     ("scripts", examine.scripts),
     ("journal", examine.journal),
     ("log", examine.log),

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
-import subprocess
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 
 from coordinator.app import JOURNAL, LOCK, QUARANTINE
+from coordinator.commands.finding import TOOL_S, Finding, ask, bad, good, note
 from coordinator.settings import Settings
 from coordinator.walk import traits_of
 from executors.vetting import vet
@@ -29,39 +25,6 @@ UNIT = "dunebugger-update-coordinator"
 _FREE_BYTES = 64 * 1024 * 1024
 _COMPOSE_FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 _LOG_LINES = 500
-_TOOL_S = 20
-
-
-class Grade(StrEnum):
-    """How a finding is to be taken."""
-
-    GOOD = "good"
-    NOTE = "note"
-    BAD = "bad"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing seen, and what to do about it when it is bad."""
-
-    grade: Grade
-    text: str
-    remedy: str = ""
-
-
-def good(text: str) -> Finding:
-    """Nothing to do."""
-    return Finding(Grade.GOOD, text)
-
-
-def note(text: str, remedy: str = "") -> Finding:
-    """Worth knowing."""
-    return Finding(Grade.NOTE, text, remedy)
-
-
-def bad(text: str, remedy: str) -> Finding:
-    """To be mended."""
-    return Finding(Grade.BAD, text, remedy)
 
 
 def configuration(settings: Settings) -> Iterator[Finding]:
@@ -91,9 +54,9 @@ def service(settings: Settings) -> Iterator[Finding]:
         yield good(f"a coordinator runs (pid {pid})")
     else:
         yield bad("no coordinator runs on this configuration", f"systemctl start {UNIT}, or update-coordinator run")
-    state = _output("systemctl", "is-active", UNIT)
+    state = ask("systemctl", "is-active", UNIT)
     if state is not None:
-        yield note(f"systemd says {UNIT} is {state.strip() or 'unknown'}")
+        yield note(f"systemd says {UNIT} is {state.output.strip() or 'unknown'}")
 
 
 def folders(settings: Settings) -> Iterator[Finding]:
@@ -120,25 +83,6 @@ def folders(settings: Settings) -> Iterator[Finding]:
     quarantine = paths.state / QUARANTINE
     if quarantine.is_dir() and (kept := len(list(quarantine.iterdir()))):
         yield note(f"{kept} unanswerable file(s) in {quarantine}", "look at them, find who writes them, delete them")
-
-
-def container(settings: Settings) -> Iterator[Finding]:
-    """Document, step 3: is the shared volume mounted in a container?"""
-    ids = (_output("docker", "ps", "--quiet") or "").split()
-    if not ids:
-        yield note("no running container to look into", "start the container that submits requests")
-        return
-    described = _output("docker", "inspect", *ids)
-    for one in json.loads(described or "[]"):
-        mounts = {Path(mount.get("Source", "/nowhere")): mount for mount in one.get("Mounts", [])}
-        for source, mount in mounts.items():
-            if settings.paths.requests.is_relative_to(source):
-                yield good(f"{one['Name'].lstrip('/')} sees {source} as {mount.get('Destination')}")
-                return
-    yield bad(
-        f"no running container mounts {settings.paths.requests}",
-        f"add the volume {settings.paths.requests.parent}:{settings.paths.requests.parent} to its compose file",
-    )
 
 
 def scripts(settings: Settings) -> Iterator[Finding]:
@@ -211,7 +155,7 @@ def health(settings: Settings) -> Iterator[Finding]:
     for name, component in sorted(settings.components.items()):
         try:
             request_id = client.submit(name, Action.HEALTH)
-            final = client.wait_for_status(request_id, timeout_s=component.timeout_s + _TOOL_S)
+            final = client.wait_for_status(request_id, timeout_s=component.timeout_s + TOOL_S)
             client.discard(request_id)
         except (ProtocolError, OSError) as error:
             yield bad(f"{name}: {error}", f"update-coordinator history --component {name} tells what it is busy with")
@@ -221,15 +165,3 @@ def health(settings: Settings) -> Iterator[Finding]:
         else:
             script = component.directory / plan.HEALTH_CHECK
             yield bad(f"{name}: {final.message}", f"bash -x {script}; echo $?")
-
-
-def _output(program: str, *arguments: str) -> str | None:
-    """What a tool of the host prints; None when it is not there or does not answer."""
-    found = shutil.which(program)
-    if found is None:
-        return None
-    try:
-        done = subprocess.run([found, *arguments], capture_output=True, text=True, timeout=_TOOL_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout

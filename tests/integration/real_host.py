@@ -65,7 +65,7 @@ class Host:
             "limits": {"settle_s": 0.3},
             "execution": {"stop_timeout_s": 30},
         }
-        self.environment = dict(os.environ)
+        self.environment = dict(os.environ) | {"DOCKER_HOST": "unix:///nowhere"}  # other containers are not this host's
         self.start_arguments: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
         self._stderr = root / "stderr.log"

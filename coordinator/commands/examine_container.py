@@ -1,0 +1,188 @@
+"""Document, troubleshooting step 3: does the container see the shared folders, and may it use them?
+
+Docker is asked where the folders are mounted; whether they can be used from there is tried inside the container.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coordinator.commands.finding import Finding, ask, bad, good, note
+from coordinator.settings import Paths, Settings
+
+_CLIENTS = {"remote", "dunebugger-remote"}  # the document's name for the container that asks, with and without project
+_SERVICE = "com.docker.compose.service"
+_TRY = """
+echo "$(id -u)"
+for folder in "$@"; do
+    for right in d r w x; do test -$right "$folder" && printf %s $right; done
+    echo
+    echo "$(ls -di "$folder")"
+done
+"""
+_AWAKEN = {
+    "paused": "docker unpause {name}",
+    "restarting": "docker logs {name} tells why it ends again and again",
+}
+
+
+@dataclass(frozen=True)
+class _Mount:
+    """One folder of the host in a container."""
+
+    source: Path
+    destination: Path
+    writable: bool
+
+
+@dataclass(frozen=True)
+class _Container:
+    name: str
+    service: str
+    status: str
+    exit_code: int
+    mounts: tuple[_Mount, ...]
+
+    def mount_of(self, folder: Path) -> _Mount | None:
+        """Through which mount it sees ``folder``: the innermost, when several hold it."""
+        holding = [mount for mount in self.mounts if folder.resolve().is_relative_to(mount.source.resolve())]
+        return max(holding, key=lambda mount: len(mount.source.parts), default=None)
+
+    def inner(self, folder: Path) -> Path | None:
+        """Under which name it sees ``folder``."""
+        mount = self.mount_of(folder)
+        return None if mount is None else mount.destination / folder.resolve().relative_to(mount.source.resolve())
+
+    def is_client(self, requests: Path) -> bool:
+        """Whether it mounts the folder to use it; one that sees the whole disk read-only only looks on."""
+        mount = self.mount_of(requests)
+        return mount is not None and (mount.writable or mount.source.resolve() in (requests, *requests.parents[:1]))
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A folder as it is for the container's user: letters for what ``test`` says of it, and its inode."""
+
+    uid: str
+    rights: str
+    inode: int | None
+
+
+def container(settings: Settings) -> Iterator[Finding]:
+    """Is the shared volume mounted in the container, and may the container write requests there?"""
+    paths = settings.paths
+    listed = ask("docker", "ps", "--all", "--quiet", "--no-trunc")
+    if listed is None:
+        yield note("Docker is not installed here, or does not answer: no container was looked into")
+        return
+    if listed.code != 0:
+        yield note(
+            f"cannot ask Docker about the container: {listed.complaint}",
+            "systemctl status docker tells whether it runs; check as root, who may ask it",
+        )
+        return
+    containers = _inspect(listed.output.split())
+    clients = [one for one in containers if one.is_client(paths.requests.resolve())]
+    awake = [one for one in clients if one.status == "running"]
+    for one in awake:
+        yield from _examine(one, paths)
+    for one in clients:
+        if one not in awake:
+            remedy = _AWAKEN.get(one.status, "docker start {name}; docker logs {name} tells why it ended")
+            code = f", exit code {one.exit_code}" if one.exit_code else ""
+            text = f"{one.name} mounts {paths.requests}, but does not run: it is {one.status}{code}"
+            yield note(text) if awake else bad(text, remedy.format(name=one.name))
+    if not clients:
+        yield _missing(containers, paths)
+
+
+def _missing(containers: list[_Container], paths: Paths) -> Finding:
+    volumes = " and ".join(f"{folder}:{folder}" for folder in sorted({paths.requests.parent, paths.status.parent}))
+    names = [one.name for one in containers if one.name in _CLIENTS or one.service == "remote"]
+    return bad(
+        f"{names[0]} does not mount {paths.requests}" if names else f"no container mounts {paths.requests}",
+        f"add the volume {volumes} to the container's compose file, then docker-compose up -d",
+    )
+
+
+def _inspect(ids: list[str]) -> list[_Container]:
+    """Those of the containers that are still there; one that went meanwhile makes Docker complain, no more."""
+    told = ask("docker", "inspect", *ids) if ids else None
+    return [_container(one) for one in json.loads((told and told.output.strip()) or "[]")]
+
+
+def _container(facts: dict[str, Any]) -> _Container:
+    state, config = facts.get("State") or {}, facts.get("Config") or {}
+    return _Container(
+        name=str(facts.get("Name", "")).lstrip("/"),
+        service=str((config.get("Labels") or {}).get(_SERVICE, "")),
+        status=str(state.get("Status", "unknown")),
+        exit_code=int(state.get("ExitCode", 0)),
+        mounts=tuple(
+            _Mount(Path(mount["Source"]), Path(mount["Destination"]), bool(mount.get("RW", True)))
+            for mount in facts.get("Mounts") or []
+            if mount.get("Source") and mount.get("Destination")
+        ),
+    )
+
+
+def _examine(one: _Container, paths: Paths) -> Iterator[Finding]:
+    """Try what the container needs: to write requests, and to read and delete answers."""
+    requests, status = one.inner(paths.requests), one.inner(paths.status)
+    if requests is None or status is None:
+        yield bad(
+            f"{one.name} mounts {paths.requests} but not {paths.status}: it never sees an answer",
+            f"add the volume {paths.status}:{paths.status} to its compose file, then docker-compose up -d",
+        )
+        return
+    told = ask("docker", "exec", one.name, "sh", "-c", _TRY, "sh", str(requests), str(status))
+    tried = _understand(told.output) if told else None
+    yield _judge(one, paths.requests, requests, "write requests", bad, tried and tried[0])
+    yield _judge(one, paths.status, status, "delete answers", note, tried and tried[1])
+    if tried is None:
+        why = told.complaint if told else "docker exec does not answer"
+        yield note(f"cannot try inside {one.name} what its user can write: {why}")
+
+
+def _judge(
+    one: _Container,
+    folder: Path,
+    inner: Path,
+    purpose: str,
+    lacking: Callable[[str, str], Finding],
+    tried: _Tried | None,
+) -> Finding:
+    """One folder; ``lacking`` says how bad it is that it cannot be written there."""
+    sees = f"{one.name} sees {folder} as {inner}"
+    mount = one.mount_of(folder)
+    if mount is not None and not mount.writable:
+        remedy = "take :ro off that volume in its compose file, then docker-compose up -d"
+        return lacking(f"{sees}, but read-only: it cannot {purpose}", remedy)
+    if tried is None:
+        return note(sees)
+    if tried.inode is not None and folder.is_dir() and tried.inode != folder.stat().st_ino:
+        text = f"{one.name} sees an older folder than {folder} as {inner}: that was made anew since it started"
+        return bad(text, f"docker restart {one.name}")
+    if "d" not in tried.rights:
+        return bad(f"{one.name} finds no folder {inner}, where {folder} should be", f"docker restart {one.name}")
+    if not set("wx") <= set(tried.rights):
+        return lacking(f"{sees}, but its user (uid {tried.uid}) cannot {purpose} there", f"chown {tried.uid} {folder}")
+    return good(f"{sees} and can {purpose} there")
+
+
+def _understand(output: str) -> tuple[_Tried, _Tried] | None:
+    """What ``_TRY`` printed; None where the container's shell did not run it, or is not to be believed."""
+    lines = output.splitlines()
+    if len(lines) != 5 or not lines[0].isdecimal():  # noqa: PLR2004  one line for the user, two for each folder
+        return None
+    uid = lines[0]
+    return _Tried(uid, lines[1], _inode(lines[2])), _Tried(uid, lines[3], _inode(lines[4]))
+
+
+def _inode(listed: str) -> int | None:
+    first = listed.split()[:1]
+    return int(first[0]) if first and first[0].isdecimal() else None
