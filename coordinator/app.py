@@ -62,6 +62,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     resources.enter_context(_instance_lock(state / LOCK))
     inbox = Inbox(settings.paths.requests, settings.limits.request_bytes)
     outbox = Outbox(settings.paths.status)
+    has_runs = (state / RUNS).exists()
     journal, lost = _open_journal(state, outbox)
     resources.callback(journal.close)
     lives = Lives(journal)
@@ -69,8 +70,9 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     executor = kind.create(ExecutorSettings(state / RUNS, settings.limits.output_bytes), clock)
     resources.callback(executor.close)
     components = frozenset(settings.components)
-    if lost:
+    if lost or not has_runs:  # even where nothing tells of an earlier coordinator, its script may still run (I10)
         executor.quell()
+    if lost:
         rebuild.rebuild(journal, lives, inbox, outbox, clock, components, state / RUNS)
         (state / REBUILDING).unlink()
     outbox.sweep(journal.busy)

@@ -43,8 +43,8 @@ def _detach() -> None:
 class Launcher:
     """One lane's launcher, and the two pipes that join it to us."""
 
-    def __init__(self) -> None:
-        """Start it.
+    def __init__(self, runs: Path) -> None:
+        """Start it, marked with the resolved folder of all ``runs``, for ``executors.shells`` to find it by.
 
         Raises:
             CannotStartError: no memory, processes or descriptors are left, or there is no /bin/sh.
@@ -63,7 +63,7 @@ class Launcher:
         self._ours = [self._ask, self._notice]
         try:
             with open(asked, "rb") as stdin, open(notices, "wb") as stdout:  # noqa: PTH123  descriptors
-                self._start(stdin, stdout)
+                self._start(stdin, stdout, runs)
         except BaseException:
             self.close()
             raise
@@ -71,13 +71,14 @@ class Launcher:
         self._poll.register(self._notice, select.POLLIN)
 
     @staticmethod
-    def _start(stdin: BinaryIO, stdout: BinaryIO) -> None:
+    def _start(stdin: BinaryIO, stdout: BinaryIO, runs: Path) -> None:
         home = pwd.getpwuid(os.geteuid()).pw_dir
         try:
             with Path(os.devnull).open("wb") as nowhere:
                 sh.Command("/bin/sh")(
                     str(_HERE / "launcher.sh"),
                     str(_HERE / "session.sh"),
+                    str(runs),
                     _in=stdin,
                     _out=stdout,
                     _err=nowhere,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,8 @@ from protocol.clock import Clock
 
 _GRACE_TICK_S = 0.05
 _KILL_TICK_S = 0.01
+_SHELLS = (b"launcher.sh", b"session.sh")  # wherever an earlier release had them
+_SHELL_WORDS = 5  # /bin/sh, the shell, its first argument, the mark; and nothing after the last NUL
 _KILL_ROUNDS = 500  # what survives 5 s of KILL sleeps in the kernel; no signal ends that
 
 
@@ -45,6 +47,12 @@ def look(pid: int) -> Process | None:
     return Process(pid=pid, parent=int(fields[1]), session=int(fields[3]), start_ticks=int(fields[19]))
 
 
+def look_around() -> dict[int, Process]:
+    """Every living process, by its pid."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  a Path for each is slow
+    return {pid: found for pid in pids if (found := look(pid)) is not None}
+
+
 def alive(identity: Identity) -> bool:
     """Whether exactly this process lives, not one that was given its pid later."""
     found = look(identity.pid) if identity.boot_id == boot_id() else None
@@ -55,37 +63,67 @@ def family(session: Identity, launcher: Identity, request_id: str) -> list[Proce
     """Everything the session's script started that lives, without launcher, session and ourselves.
 
     While the launcher lives, that is exactly what descends from it. Without it, orphans went to init: then the
-    session's descendants, the members of its session and whoever carries the request's id in its environment count.
+    session's descendants, the members of its session and whoever carries the request's id in its environment count,
+    unless another launcher holds it: a second coordinator may be serving the same id. Only where that one's launcher
+    is dead, too, its script would be taken for ours.
     """
     if session.boot_id != boot_id():
         return []
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  a Path for each is slow
-    everyone = {pid: found for pid in pids if (found := look(pid)) is not None}
+    everyone = look_around()
     is_held = alive(launcher)
     root = launcher if is_held else session
-    members = _below(root.pid, everyone.values()) if alive(root) else set()
+    members = _below({root.pid}, everyone.values()) if alive(root) else set()
     leader = everyone.get(session.pid)
     if leader is None or leader.start_ticks == session.start_ticks:
         members |= {p.pid for p in everyone.values() if p.session == session.pid}
     if not is_held:
         members |= {
-            p.pid for p in everyone.values() if p.start_ticks >= session.start_ticks and _serves(p.pid, request_id)
+            p.pid
+            for p in everyone.values()
+            if p.start_ticks >= session.start_ticks and _serves(p.pid, request_id) and not _is_anothers(p, everyone)
         }
     return [everyone[pid] for pid in members - {session.pid, launcher.pid, os.getpid()}]
 
 
-def _below(root: int, everyone: Iterable[Process]) -> set[int]:
-    """The pids of all descendants of ``root``."""
+def offspring(shells: Iterable[Process]) -> list[Process]:
+    """What lives and descends from one of ``shells``, or belongs to its session; without themselves and us."""
+    everyone = look_around()
+    roots = {shell.pid for shell in shells if everyone.get(shell.pid, shell).start_ticks == shell.start_ticks}
+    members = _below(roots, everyone.values()) | {p.pid for p in everyone.values() if p.session in roots}
+    return [everyone[pid] for pid in members - roots - {os.getpid()}]
+
+
+def _below(roots: Iterable[int], everyone: Iterable[Process]) -> set[int]:
+    """The pids of all descendants of ``roots``."""
     children: dict[int, list[int]] = {}
     for process in everyone:
         children.setdefault(process.parent, []).append(process.pid)
     found: set[int] = set()
-    pending = [root]
+    pending = list(roots)
     while pending:
         born = children.get(pending.pop(), [])
         pending += [pid for pid in born if pid not in found]
         found.update(born)
     return found
+
+
+def marked(pid: int) -> str | None:
+    """The runs folder in the command line of a launcher or session; None when the process is neither."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    if len(words) != _SHELL_WORDS or words[0] != b"/bin/sh" or words[1].rpartition(b"/")[2] not in _SHELLS:
+        return None
+    return os.fsdecode(words[3])
+
+
+def _is_anothers(process: Process, everyone: Mapping[int, Process]) -> bool:
+    """Whether a living launcher or session stands above it: then it is that one's."""
+    above: Process | None = process
+    while above is not None and marked(above.pid) is None:
+        above = everyone.get(above.parent)
+    return above is not None
 
 
 def _serves(pid: int, request_id: str) -> bool:

@@ -1,4 +1,5 @@
-# Runs scripts, one after the other. Argument: pid and start of the launcher. The files are described in session.py.
+# Runs scripts, one after the other. Arguments: pid and start of the launcher, and launcher.sh's mark. The files are
+# described in session.py.
 # PIPE: a coordinator that died must not end a run. The others: a script may say "kill 0" and means itself.
 # A trap with a command, unlike an ignored signal, is not passed on to the script.
 trap : PIPE TERM INT HUP QUIT USR1 USR2 ALRM

@@ -10,8 +10,8 @@ from pathlib import Path
 class ExecutorSettings:
     """Where runs leave their files, and how much of each stream an outcome quotes.
 
-    ``runs`` is an absolute path without line breaks, on a disk that keeps what is written; ``output_bytes`` (≥ 2)
-    counts bytes per stream (I12).
+    ``runs`` is an absolute path without line breaks, on a disk that keeps what is written, and every coordinator of
+    this host has its own; ``output_bytes`` (≥ 2) counts bytes per stream (I12).
     """
 
     runs: Path

@@ -138,7 +138,10 @@ class Executor(Protocol):
         """The outcome of a run that ``trace`` found ENDED or UNKNOWN."""
 
     def quell(self) -> None:
-        """End whatever an earlier coordinator started and still runs: for a start without its journal (I10, I13)."""
+        """End whatever an earlier coordinator started and still runs: for a start without its files (I10, I13).
+
+        Called before anything is started here; whoever holds the runs' folder is the only one to work in it.
+        """
 
     def forget(self, request_id: str) -> None:
         """Drop what is kept of a settled request beyond what the journal holds; complete logs it lacks stay."""

@@ -14,6 +14,7 @@ from executors.output import Follower
 from executors.processes import alive, boot_id, family, send, terminate
 from executors.session import Session, forget
 from executors.settings import ExecutorSettings
+from executors.shells import end, pair, shells
 from executors.step import Conclusion, Executor, Identity, Objection, Outcome, Step, Trace, Watch
 from executors.vetting import vet
 from protocol.clock import Clock
@@ -36,6 +37,7 @@ class ShExecutor:
     def __init__(self, settings: ExecutorSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
+        self._mark = settings.runs.resolve()
         self._launchers: dict[str, Launcher] = {}  # each lane's own thread alone touches its entry
 
     def vet(self, directory: Path, script: str) -> Objection | None:
@@ -69,7 +71,7 @@ class ShExecutor:
                     launcher.ask(run)
                     return
             self._drop(lane)
-        launcher = self._launchers[lane] = Launcher()
+        launcher = self._launchers[lane] = Launcher(self._mark)
         launcher.ask(run)
 
     def _drop(self, lane: str) -> None:
@@ -160,6 +162,9 @@ class ShExecutor:
         is_same_boot = boot == boot_id()
         if session.exit_code() is None and not is_same_boot:
             return Trace.UNKNOWN  # a power cut may have taken any of the files
+        if session.exit_code() is None and session.claim() is None and identity is not None:
+            end(pair(self._mark, identity), step.kill_grace_s, self._clock)  # it ran: its folder was removed since
+            return Trace.UNKNOWN
         if session.exit_code() is None and session.revoke():
             return Trace.NEVER_STARTED
         claim = session.claim() if is_same_boot else None
@@ -181,7 +186,8 @@ class ShExecutor:
         return session.outcome(session.ended_by() or Conclusion.INTERRUPTED, limit, detail)
 
     def quell(self) -> None:
-        """See ``Executor.quell``; runs that ended are left as they are."""
+        """See ``Executor.quell``; the folders still tell of scripts that somebody robbed of both their shells."""
+        end(shells(self._mark), _QUELL_GRACE_S, self._clock)
         for directory in self._settings.runs.glob("*/[0-9]*"):
             session = Session(self._settings.runs, _leftover(directory))
             if session.exit_code() is None and not session.revoke():

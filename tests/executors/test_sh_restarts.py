@@ -177,7 +177,7 @@ def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSett
     session = Session(settings.runs, component.step())
     session.prepare()
     assert session.revoke()
-    launcher = Launcher()
+    launcher = Launcher(settings.runs)
     launcher.ask(session.directory)
     after = Session(settings.runs, component.step("after", script="other.sh"))
     component.script("exit 0", "other.sh")
@@ -192,7 +192,7 @@ def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSett
 def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
     """Raced against each other, exactly one of them wins."""
     component.script('touch "ran-$UPDATE_REQUEST_ID"')
-    launcher = Launcher()
+    launcher = Launcher(settings.runs)
     for number in range(100):
         session = Session(settings.runs, component.step(f"req-{number}"))
         session.prepare()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -100,6 +101,69 @@ def test_a_deleted_journal_is_built_anew(host, script_goes_on):
     assert host.script_processes() == []
     assert "the journal was lost" in host.log()
     assert "journal was lost" in host.cli("check", "--no-scripts").stdout
+
+
+def _everything(host: Host) -> None:
+    shutil.rmtree(host.state)
+
+
+def _folders_of_the_run(host: Host) -> None:
+    shutil.rmtree(host.state / "runs" / "one")
+
+
+def _identified(host: Host) -> bool:
+    with closing(sqlite3.connect(host.journal)) as journal:
+        return bool(journal.execute("SELECT 1 FROM attempts WHERE pid IS NOT NULL").fetchone())
+
+
+def _alone(host: Host, text: str) -> str:
+    """A script that leaves a sign when another one of its lock is not over yet, whatever that left behind."""
+    return f"exec 9>>{host.root}/held; flock -n 9 || touch {host.root}/overlap\n{text}"
+
+
+@pytest.mark.parametrize("loss", [_everything, _folders_of_the_run])
+def test_a_lost_state_folder_lets_no_two_scripts_run_at_once(host, loss):
+    """What no file tells of any more is ended before a script of its lock starts; the answer is true (I10, I13)."""
+    block = "(env -i setsid /bin/sleep 600 &) ; echo begun; until [ -e go ]; do sleep 0.02; done"
+    host.component("core", {"rollback.sh": _alone(host, ""), "health-check.sh": _alone(host, "")}, lock="shared")
+    host.script("core", "update.sh", _alone(host, block))
+    host.component("beside", {"health-check.sh": _alone(host, "")}, lock="shared")
+    host.start()
+    host.ask("one", "update")
+    host.await_run("update.sh", "one")
+    host.expect((host.state / "runs/one/1/stdout").read_text, "the script to hold its lock")
+    host.expect(lambda: _identified(host), "the session's pid in the journal")
+    host.kill()
+    assert host.script_processes()
+    loss(host)
+    host.ask("two", "health", "beside")
+    host.start()
+    answer = host.answer("one")
+    assert (answer["state"], answer["reason"]) == ("rolled_back", "interrupted")
+    assert host.answer("two")["success"]
+    assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
+    assert not (host.root / "overlap").exists()
+    assert host.script_processes() == []
+
+
+def test_a_first_start_over_a_running_script_waits_for_its_end(host):
+    """Even when nothing shows that a coordinator was here before, no two scripts of a lock run at once (I10)."""
+    host.component("core", {"health-check.sh": _alone(host, "")})
+    host.script("core", "update.sh", _alone(host, "echo begun; until [ -e go ]; do sleep 0.02; done"))
+    host.start()
+    host.ask("one", "update")
+    host.await_run("update.sh", "one")
+    host.expect((host.state / "runs/one/1/stdout").read_text, "the script to hold its lock")
+    host.kill()
+    (host.requests / "one.json").unlink()
+    for folder in (host.state, host.status):
+        shutil.rmtree(folder)
+    host.status.mkdir()
+    host.ask("two", "health")
+    host.start()
+    assert host.answer("two")["success"]
+    assert not (host.root / "overlap").exists()
+    assert host.script_processes() == []
 
 
 def test_damage_met_while_running_ends_in_a_true_answer(host):

@@ -1,0 +1,33 @@
+"""Launchers and sessions found without any file: by the mark in their command lines."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from signal import SIGKILL, SIGSTOP
+
+from executors.processes import Process, look_around, marked, offspring, send, terminate
+from executors.step import Identity
+from protocol.clock import Clock
+
+
+def shells(runs: Path) -> list[Process]:
+    """Every living launcher and session whose mark is ``runs``, a resolved path."""
+    return [process for process in look_around().values() if marked(process.pid) == str(runs)]
+
+
+def pair(runs: Path, session: Identity) -> list[Process]:
+    """Exactly that session, if it lives and is marked with ``runs``, and the launcher above it."""
+    found = shells(runs)
+    of_session = [shell for shell in found if (shell.pid, shell.start_ticks) == (session.pid, session.start_ticks)]
+    parents = {shell.parent for shell in of_session}
+    return of_session + [shell for shell in found if shell.pid in parents]
+
+
+def end(found: list[Process], grace_s: float, clock: Clock) -> None:
+    """End everything below these launchers and sessions, then themselves."""
+    for shell in found:
+        send(shell.pid, shell.start_ticks, SIGSTOP)  # nothing new is started meanwhile; orphans still go to launchers
+    terminate(partial(offspring, found), grace_s, clock)
+    for shell in found:
+        send(shell.pid, shell.start_ticks, SIGKILL)
