@@ -120,6 +120,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
         runs=state / RUNS,
         status_retention_days=settings.limits.status_retention_days,
         history_days=settings.limits.history_days,
+        logs_bytes=settings.limits.logs_bytes,
     )
     return Daemon(
         bell=bell,

@@ -1,4 +1,4 @@
-"""What keeps disks bounded over years: unread statuses, old history, leftovers of runs (I12).
+"""What keeps disks bounded over years: unread statuses, old history, complete logs, leftovers of runs (I12).
 
 Ages are counted in the coordinator's own running time, kept in the journal: a wall clock that jumps by decades, as on
 a Raspberry Pi without a battery, neither loses an answer nor forgets an id (I7, I11).
@@ -7,6 +7,8 @@ a Raspberry Pi without a battery, neither loses an answer nor forgets an id (I7,
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from loguru import logger
@@ -34,6 +36,7 @@ class Housekeeping:
         runs: Path,
         status_retention_days: float,
         history_days: float,
+        logs_bytes: int,
     ) -> None:
         self._journal = journal
         self._outbox = outbox
@@ -42,8 +45,9 @@ class Housekeeping:
         self._runs = runs
         self._status_s = status_retention_days * _DAY_S
         self._history_s = history_days * _DAY_S
+        self._logs_bytes = logs_bytes
         self._counted = clock.monotonic()
-        self._due = clock.monotonic() + PERIOD_S
+        self._due = clock.monotonic()
 
     def tick(self) -> None:
         """Do the work when it is due."""
@@ -73,13 +77,34 @@ class Housekeeping:
         self._counted = now
 
     def _clear_runs(self) -> None:
-        """Run folders of settled requests that a crash left behind; complete logs stay as long as the history."""
+        """Remove run folders that a crash left behind, and complete logs that are too old or too much.
+
+        They go with their history; before that the oldest go, until what is left is within the limit. What an
+        unsettled request has written is neither removed nor counted.
+        """
         if not self._runs.exists():
             return
+        settled: list[tuple[float, datetime, Path]] = []
         for folder in list(self._runs.iterdir()):
             record = self._journal.get(folder.name)
             if record is not None and record.settled_at is None:
                 continue
             self._executor.forget(folder.name)
-            if record is None:
+            if record is None or record.settled_at is None:
                 shutil.rmtree(folder, ignore_errors=True)
+            else:
+                uptime = self._journal.settled_uptime(folder.name) or 0.0  # counted by the hour: the stamp refines it
+                settled.append((uptime, record.settled_at, folder))
+        left = self._logs_bytes
+        for _, _, folder in sorted(settled, reverse=True):
+            left -= _size(folder)
+            if left < 0:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for file in folder.glob("*/*"):
+        with suppress(FileNotFoundError):  # its lane is just forgetting it
+            total += file.stat().st_size
+    return total

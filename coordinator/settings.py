@@ -66,6 +66,7 @@ class Limits(_Section):
     output_bytes: int = Field(default=262144, ge=1024, le=16 * 1024 * 1024)
     status_retention_days: float = Field(default=7, gt=0)
     history_days: float = Field(default=365, gt=0)
+    logs_bytes: int = Field(default=1024 * 1024 * 1024, gt=0)
     settle_s: float = Field(default=2, ge=0, le=60)
 
 

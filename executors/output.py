@@ -32,7 +32,7 @@ def excerpt(path: Path, limit_bytes: int) -> str:
         head = file.read(half)
         file.seek(size - half)
         tail = file.read(half)
-    note = f"\n[… {size - 2 * half} bytes left out; the complete log is {path} …]\n"
+    note = f"\n[… {size - 2 * half} bytes left out; the complete log, as long as it is kept: {path} …]\n"
     return head.decode(errors="replace") + note + tail.decode(errors="replace")
 
 

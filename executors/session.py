@@ -124,18 +124,22 @@ def _read(path: Path) -> bytes:
 
 def forget(runs: Path, request_id: str, keep_above_bytes: int) -> None:
     """Remove a request's runs, except streams above ``keep_above_bytes``, of which only excerpts are elsewhere."""
-    try:
-        attempts = list((runs / request_id).iterdir())
-    except FileNotFoundError:
-        return
-    for attempt in attempts:
-        for file in attempt.iterdir():
-            if file.name not in ("stdout", "stderr") or file.stat().st_size <= keep_above_bytes:
-                file.unlink()
+    for attempt in _inside(runs / request_id):
+        for file in _inside(attempt):
+            with contextlib.suppress(FileNotFoundError):  # lane and housekeeping may forget the same request at once
+                if file.name not in ("stdout", "stderr") or file.stat().st_size <= keep_above_bytes:
+                    file.unlink()
         _remove_if_empty(attempt)
     _remove_if_empty(runs / request_id)
 
 
+def _inside(directory: Path) -> list[Path]:
+    try:
+        return list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def _remove_if_empty(directory: Path) -> None:
-    if not any(directory.iterdir()):
+    with contextlib.suppress(OSError):
         directory.rmdir()

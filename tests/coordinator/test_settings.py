@@ -56,6 +56,7 @@ def test_without_a_file_the_document_holds(monkeypatch, tmp_path):
     assert settings.limits.request_bytes == 65536
     assert settings.limits.output_bytes == 262144
     assert (settings.limits.status_retention_days, settings.limits.history_days) == (7, 365)
+    assert settings.limits.logs_bytes == 1024**3
     assert settings.execution.executor == "sh"
     assert str(settings.paths.requests) == "/var/dunebugger/updates/requests"
     assert str(settings.paths.status) == "/var/dunebugger/updates/status"
@@ -134,6 +135,8 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest(complaint, text, 
         ("[limits]\nrequest_bytes = 17000000\n", 2, "limits.request_bytes"),
         ("[limits]\nhistory_days = -1\n", 2, "limits.history_days"),
         ("[limits]\nhistory_days = nan\n", 2, "limits.history_days"),
+        ("[limits]\nlogs_bytes = 0\n", 2, "limits.logs_bytes"),
+        ("[limits]\nlogs_bytes = 1e9\n", 2, "limits.logs_bytes"),
         ("[limits]\nstatus_retention_days = 0\n", 2, "limits.status_retention_days"),
         ("[execution]\nstop_timeout_s = -1\n", 2, "execution.stop_timeout_s"),
         ("[execution]\nexecutor = 1\n", 2, "execution.executor"),

@@ -15,8 +15,8 @@ from executors.output import Follower, excerpt
         (b"", 10, ""),
         (b"0123456789", 10, "0123456789"),
         (b"\xff", 10, "\ufffd"),
-        (b"0123456789A", 10, "01234\n[… 1 bytes left out; the complete log is {path} …]\n6789A"),
-        ("éé".encode(), 2, "\ufffd\n[… 2 bytes left out; the complete log is {path} …]\n\ufffd"),
+        (b"0123456789A", 10, "01234\n[… 1 bytes left out; the complete log, as long as it is kept: {path} …]\n6789A"),
+        ("éé".encode(), 2, "\ufffd\n[… 2 bytes left out; the complete log, as long as it is kept: {path} …]\n\ufffd"),
     ],
 )
 def test_an_excerpt_keeps_both_ends(tmp_path: Path, content: bytes, limit: int, expected: str):
