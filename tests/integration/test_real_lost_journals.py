@@ -113,7 +113,7 @@ def _folders_of_the_run(host: Host) -> None:
 
 def _identified(host: Host) -> bool:
     with closing(sqlite3.connect(host.journal)) as journal:
-        return bool(journal.execute("SELECT 1 FROM attempts WHERE pid IS NOT NULL").fetchone())
+        return bool(journal.execute("SELECT 1 FROM attempts WHERE ending IS NULL AND pid IS NOT NULL").fetchone())
 
 
 def _alone(host: Host, text: str) -> str:

@@ -27,7 +27,7 @@ def _go(host: Host) -> None:
 
 def _identified(host: Host) -> bool:
     with closing(sqlite3.connect(host.journal)) as journal:
-        return bool(journal.execute("SELECT 1 FROM attempts WHERE pid IS NOT NULL").fetchone())
+        return bool(journal.execute("SELECT 1 FROM attempts WHERE ending IS NULL AND pid IS NOT NULL").fetchone())
 
 
 def _kill_everything(host: Host) -> None:
