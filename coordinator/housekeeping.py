@@ -17,6 +17,7 @@ from executors.step import Executor
 from fsm.journal import Journal
 from protocol.clock import Clock
 from protocol.outbox import Outbox
+from protocol.removal import remove
 
 PERIOD_S = 3600.0
 _DAY_S = 86400.0
@@ -44,8 +45,9 @@ class Housekeeping:
         self._clock = clock
         self._runs = runs
         self._status_s = status_retention_days * _DAY_S
-        self._history_s = history_days * _DAY_S
         self._logs_bytes = logs_bytes
+        # An answer that outlived its request in the journal would stand in the way of a later one under the same id.
+        self._history_s = max(history_days, status_retention_days) * _DAY_S
         self._counted = clock.monotonic()
         self._due = clock.monotonic()
 
@@ -60,15 +62,19 @@ class Housekeeping:
         self.count()
         uptime = self._journal.uptime()
         try:
-            for entry in self._outbox.finals():
-                age = self._journal.settled_uptime(entry.name.removesuffix(".json"))
-                if age is not None and uptime - age > self._status_s:
-                    Path(entry.path).unlink()
+            self._clear_statuses(uptime)
         except OSError as error:
-            logger.warning("cannot clear old statuses: {}", error.strerror)
-        while self._journal.prune(uptime - self._history_s, _BATCH):
-            continue
+            logger.warning("cannot clear old statuses, so history stays as well: {}", error.strerror)
+        else:
+            while self._journal.prune(uptime - self._history_s, _BATCH):
+                continue
         self._clear_runs()
+
+    def _clear_statuses(self, uptime: float) -> None:
+        for entry in self._outbox.finals():
+            answered = self._journal.answered_uptime(entry.name.removesuffix(".json"))
+            if answered is not None and uptime - answered > self._status_s:
+                remove(Path(entry.path))
 
     def count(self) -> None:
         """Add the running time since the last count to the journal's."""

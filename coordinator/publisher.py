@@ -72,6 +72,9 @@ class Publisher:
             if record is None or (record.published and not again):
                 return True
             status = final_status(record, self._journal.attempts(request_id), self._output_bytes)
+            if record.published:  # an answer from long ago is unread anew: noted durably, and before the request goes
+                with self._journal.transaction():
+                    self._journal.mark_published(request_id)
             try:
                 self._outbox.publish(status)
                 self._outbox.clear(request_id)  # after the answer: at no instant is there neither

@@ -157,9 +157,14 @@ class Journal(Reader):
             )
 
     def mark_published(self, request_id: str) -> None:
-        """Note that the answer is out. Not durable: when forgotten, publishing the same answer again is harmless."""
+        """Note that the answer is out, from now on. Not durable: when forgotten, publishing it again is harmless."""
         with self.volatile():
-            self._touch(request_id, "UPDATE requests SET published = 1 WHERE id = ?", (request_id,))
+            self._touch(
+                request_id,
+                "UPDATE requests SET published = 1, answered_uptime = (SELECT value FROM meta WHERE key = 'uptime')"
+                " WHERE id = ?",
+                (request_id,),
+            )
 
     def add_uptime(self, seconds: float) -> None:
         """Count ``seconds`` (≥ 0) of running. Not durable: lost seconds only keep history a little longer."""
@@ -167,11 +172,11 @@ class Journal(Reader):
             self.write("UPDATE meta SET value = value + ? WHERE key = 'uptime'", (seconds,))
 
     def prune(self, older_than_uptime: float, limit: int) -> int:
-        """Forget up to ``limit`` published requests settled before that uptime (seconds); how many went (I12)."""
+        """Forget up to ``limit`` requests last answered before that uptime (seconds); how many went (I12)."""
         with self.transaction():
             return self.write(
                 "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests INDEXED BY prunable"
-                " WHERE published = 1 AND settled_uptime < ? ORDER BY settled_uptime LIMIT ?)",
+                " WHERE published = 1 AND answered_uptime < ? ORDER BY answered_uptime LIMIT ?)",
                 (older_than_uptime, limit),
             )
 

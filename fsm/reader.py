@@ -48,9 +48,9 @@ class Reader(Database):
             found.update(row[0] for row in rows)
         return found
 
-    def settled_uptime(self, request_id: str) -> float | None:
-        """The coordinator's running time, in seconds, at which it was settled; None when it is not, or not known."""
-        rows = self.read("SELECT settled_uptime FROM requests WHERE id = ?", (request_id,))
+    def answered_uptime(self, request_id: str) -> float | None:
+        """The coordinator's running time, in seconds, at its latest answer; None when not known."""
+        rows = self.read("SELECT answered_uptime FROM requests WHERE id = ?", (request_id,))
         return rows[0][0] if rows else None
 
     def get(self, request_id: str) -> RequestRecord | None:

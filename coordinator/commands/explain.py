@@ -12,11 +12,10 @@ from rich.text import Text
 from coordinator import words
 from coordinator.commands.journal_reader import complain, reading
 from coordinator.commands.look import COLOURS, day, request_line, time_of_day
-from coordinator.runner import LOST_BOOT
 from coordinator.settings import Settings
 from fsm.journal import Journal
 from fsm.records import AttemptRecord, Ending, RequestRecord, ResumptionRecord, TransitionRecord
-from fsm.recovery import Resumption
+from fsm.recovery import LOST_BOOT, Resumption
 from fsm.table import Event
 from protocol.messages import State
 

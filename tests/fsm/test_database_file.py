@@ -73,6 +73,21 @@ def test_a_newer_journal_is_refused(journal):
         Journal.open(journal.path)
 
 
+def test_what_an_earlier_release_answered_is_as_old_as_its_settling(tmp_path, monkeypatch):
+    """The first schema did not know when an answer was put out; nothing of it stays for ever."""
+    migrations = database._migrations()
+    monkeypatch.setattr(database, "_migrations", lambda: migrations[:1])
+    with Journal.open(tmp_path / "old") as old:
+        Story(old).run("answered")
+        Story(old).run("waiting")
+        old.add_uptime(100)
+        old.write("UPDATE requests SET published = 1 WHERE id = 'answered'")
+    monkeypatch.undo()
+    with Journal.open(tmp_path / "old") as new:
+        assert (new.answered_uptime("answered"), new.answered_uptime("waiting")) == (0, None)
+        assert (new.prune(50, limit=10), new.known(["answered", "waiting"])) == (1, {"waiting"})
+
+
 def test_a_file_that_is_no_database_is_damaged(tmp_path):
     """Rubbish is told apart from a journal that cannot be reached."""
     (tmp_path / "journal").write_bytes(b"rubbish" * 1000)

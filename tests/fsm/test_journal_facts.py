@@ -196,18 +196,21 @@ def test_a_rolled_back_update_is_not_the_last_one(story, journal):
 
 
 def test_pruning_takes_what_is_old_and_published(story, journal):
-    """Age is running time; what is young, unpublished or unsettled stays; rows go with their request."""
-    for name in ("old", "unread"):
+    """Age is running time since the latest answer; what is young or unpublished stays; rows go with their request."""
+    for name in ("old", "unread", "repeated"):
         story.run(name)
         journal.note_resumption(name, 1, NOON, "ended", Resumption.COLLECT)
     story.admit("open")
+    for name in ("old", "repeated"):
+        journal.mark_published(name)
     journal.add_uptime(100)
     story.run("young")
-    for name in ("old", "young"):
+    for name in ("young", "repeated"):
         journal.mark_published(name)
     assert journal.uptime() == 100
     assert journal.prune(50, limit=10) == 1
-    assert journal.known(["old", "unread", "open", "young"]) == {"unread", "open", "young"}
+    young = {"unread", "repeated", "open", "young"}
+    assert journal.known(["old", *young]) == young
     assert journal.attempts("old") == journal.transitions("old") == journal.resumptions("old") == []
     assert journal.resumptions("unread") != []
 
