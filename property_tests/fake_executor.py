@@ -1,0 +1,114 @@
+"""Keeps the contract of ``executors.step.Executor`` towards the make-believe world."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from world import Deed, Run, World
+
+from executors.errors import CannotStartError
+from executors.step import Conclusion, Identity, Objection, Outcome, Step, Trace, Watch
+from protocol.messages import Reason
+
+
+class FakeExecutor:
+    """Runs make-believe scripts; where a death may come between two of its steps, it asks the fuse."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def vet(self, directory: Path, script: str) -> Objection | None:
+        """See ``Executor.vet``."""
+        if directory.name in self._world.unsafe:
+            return Objection(Reason.SCRIPT_UNSAFE, f"cannot run {script}: others may write it")
+        return None
+
+    def start(self, step: Step) -> None:
+        """See ``Executor.start``: a folder for the attempt, then the script, as the real one does."""
+        world, key = self._world, (step.request_id, step.attempt)
+        world.on_start(step)
+        folder = world.runs_folder / step.request_id / str(step.attempt)
+        if folder.exists():
+            raise CannotStartError(f"cannot start {step.script}: this attempt was made")
+        deed = world.next_deed(step.request_id, step.script)
+        if deed is Deed.REFUSED:
+            world.refusals.append((step.request_id, step.script))
+            raise CannotStartError(f"cannot start {step.script}: out of processes")
+        _make(folder)
+        world.fuse.step("start", Path(step.script))
+        beside = [f"{run.request_id}/{run.attempt} {run.script}" for run in world.alive() if run.lock == step.lane]
+        identity = Identity(world.boot_id, 100 + len(world.history), 7 * len(world.history))
+        run = Run(*key, step.script, step.component, step.lane, deed, identity, beside, step.version)
+        world.history.append(run)
+        world.sessions[key] = run
+        world.fuse.step("look on", Path(step.script))  # the script runs; its coordinator may die before it knows
+
+    def wait(self, step: Step, watch: Watch, *, deadline: float) -> Outcome:
+        """See ``Executor.wait``."""
+        world = self._world
+        run = world.sessions[step.request_id, step.attempt]
+        if run is None:
+            raise AssertionError("waited for a run that was revoked")
+        watch.started(run.identity)
+        watch.progressed("working", 50)
+        if world.stop_in is not None:
+            if world.stop_in == 0:
+                world.on_stop()
+            world.stop_in -= 1
+        world.fuse.step("watch")
+        if run.is_alive and run.ended_by is None and not watch.must_stop():
+            run.end()
+            world.clock.sleep(1.0)
+        if run.is_alive or run.ended_by:
+            if not watch.must_stop() and run.ended_by is None:
+                world.clock.sleep(max(0.0, deadline - world.clock.monotonic()))
+            run.ended_by = run.ended_by or (Conclusion.INTERRUPTED if watch.must_stop() else Conclusion.TIMED_OUT)
+            world.fuse.step("signal")
+            run.die()
+        world.fuse.step("see the end")
+        return self.collect(step)
+
+    def trace(self, step: Step, identity: Identity | None, boot_id: str) -> Trace:
+        """See ``Executor.trace``."""
+        world, key = self._world, (step.request_id, step.attempt)
+        run = world.sessions.get(key)
+        if run is not None and run.exit_code is not None:
+            return Trace.ENDED
+        if boot_id != world.boot_id:
+            return Trace.UNKNOWN
+        if run is None:
+            _make(world.runs_folder / step.request_id / str(step.attempt))
+            world.sessions[key] = None
+            return Trace.NEVER_STARTED
+        return Trace.ALIVE if run.is_alive and identity in (None, run.identity) else Trace.UNKNOWN
+
+    def collect(self, step: Step) -> Outcome:
+        """See ``Executor.collect``."""
+        run = self._world.sessions.get((step.request_id, step.attempt))
+        conclusion = (run.ended_by if run else None) or Conclusion.INTERRUPTED
+        if run is not None and run.ended_by is None and run.exit_code is not None:
+            conclusion = Conclusion.EXITED
+        words = f"{step.script} of {step.request_id}\n" if run else ""
+        return Outcome(conclusion, run.exit_code if run else None, words, "")
+
+    def forget(self, request_id: str) -> None:
+        """See ``Executor.forget``."""
+        self._world.fuse.step("forget")
+        shutil.rmtree(self._world.runs_folder / request_id, ignore_errors=True)
+        for key in [key for key in self._world.sessions if key[0] == request_id]:
+            del self._world.sessions[key]
+
+    def quell(self) -> None:
+        """End what an earlier coordinator started and still runs; for a start without its journal (I10, I13)."""
+        for run in self._world.alive():
+            run.ended_by = Conclusion.INTERRUPTED
+            self._world.fuse.step("quell")
+            run.die()
+
+    def close(self) -> None:
+        """See ``Executor.close``."""
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
