@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from contextlib import suppress
 from datetime import datetime
+from math import inf
 from pathlib import Path
 
 from loguru import logger
@@ -99,8 +100,8 @@ class Housekeeping:
             if record is None or record.settled_at is None:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
-                uptime = self._journal.settled_uptime(folder.name) or 0.0  # counted by the hour: the stamp refines it
-                settled.append((uptime, record.settled_at, folder))
+                answered = self._journal.answered_uptime(folder.name)  # counted by the hour: the stamp refines it
+                settled.append((inf if answered is None else answered, record.settled_at, folder))
         left = self._logs_bytes
         for _, _, folder in sorted(settled, reverse=True):
             left -= _size(folder)

@@ -55,7 +55,7 @@ class Place:
             self.executor,
             self.clock,
             runs=self.runs,
-            status_retention_days=7,
+            status_retention_days=1,
             history_days=history_days,
             logs_bytes=logs_bytes,
         )

@@ -54,10 +54,10 @@ def test_a_journal_of_the_first_version_is_brought_to_the_present_one(tmp_path, 
             old.advance(None, story.attempt("open"))
             assert old.read("PRAGMA user_version")[0][0] == 1
             rows = [old.read(everything) for everything in EVERYTHING]
-    with pytest.raises(JournalUnavailableError, match="version 1, not 2; start the coordinator once"):
+    with pytest.raises(JournalUnavailableError, match="version 1, not 3; start the coordinator once"):
         Reader.open(path, read_only=True)
     with Journal.open(path) as new:
-        assert new.read("PRAGMA user_version")[0][0] == 2
+        assert new.read("PRAGMA user_version")[0][0] == 3
         assert [new.read(everything) for everything in EVERYTHING] == rows
         assert new.resumptions("open") == []
         new.note_resumption("open", 1, NOON, "alive", Resumption.ADOPT)
