@@ -31,7 +31,7 @@ _WINDOW = 1024  # names held in memory at once, however many there are (I12)
 _BATCH = 64  # requests admitted with one fsync
 _QUARANTINED = 100
 
-_Effect = Callable[[], None]
+_Effect = Callable[[], object]
 
 
 class Intake:
@@ -94,8 +94,8 @@ class Intake:
         stem = stem_of(name) or ""
         if not is_request_id(stem):
             return partial(self._set_aside, name)
-        if self._journal.known([stem]):
-            return partial(self._repeat, stem)
+        if self._journal.owe_again(stem):
+            return partial(self._publisher.final, stem)
         try:
             request = self._read(name, stem)
         except ProtocolError as error:
@@ -144,10 +144,6 @@ class Intake:
         self._admitted(record.component or "")
         with logger.contextualize(request_id=record.request_id):
             logger.info("accepted: {} {} {}", record.action, record.component, record.version or "")
-
-    def _repeat(self, stem: str) -> None:
-        """The recorded answer, never a second run (I7)."""
-        self._publisher.final(stem, again=True)
 
     def _turn_away(self, stem: str, refusal: Refusal) -> None:
         logger.bind(request_id=stem).warning("refused ({}): {}", refusal.reason, refusal.message)

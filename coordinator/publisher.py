@@ -57,24 +57,20 @@ class Publisher:
         earlier = self._outbox.read_progress(request_id)
         return earlier.seq + 1 if earlier else 0
 
-    def final(self, request_id: str, *, again: bool = False) -> bool:
+    def final(self, request_id: str) -> bool:
         """Publish the answer of a settled request, then remove the request; tell whether that worked.
 
         What fails here is tried again by ``retry``: the journal remembers what has not been published (I1).
 
         Args:
-            request_id: of a settled request.
-            again: whether to answer anew a request that was answered before and has been submitted again (I7).
+            request_id: of a settled request; one that has its answer already is left alone.
         """
         with self._one_at_a_time:
             self._seq.pop(request_id, None)
             record = self._journal.get(request_id)
-            if record is None or (record.published and not again):
+            if record is None or record.published:
                 return True
             status = final_status(record, self._journal.attempts(request_id), self._output_bytes)
-            if record.published:  # an answer from long ago is unread anew: noted durably, and before the request goes
-                with self._journal.transaction():
-                    self._journal.mark_published(request_id)
             try:
                 self._outbox.publish(status)
                 self._outbox.clear(request_id)  # after the answer: at no instant is there neither

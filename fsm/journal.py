@@ -166,6 +166,11 @@ class Journal(Reader):
                 (request_id,),
             )
 
+    def owe_again(self, request_id: str) -> bool:
+        """Note that a request, if it is known, was submitted again and waits for its recorded answer (I7)."""
+        with self.transaction():
+            return self.write("UPDATE requests SET published = 0 WHERE id = ?", (request_id,)) == 1
+
     def add_uptime(self, seconds: float) -> None:
         """Count ``seconds`` (≥ 0) of running. Not durable: lost seconds only keep history a little longer."""
         with self.volatile():

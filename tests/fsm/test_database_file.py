@@ -58,7 +58,9 @@ def test_a_journal_of_the_first_version_is_brought_to_the_present_one(tmp_path, 
         Reader.open(path, read_only=True)
     with Journal.open(path) as new:
         assert new.read("PRAGMA user_version")[0][0] == 3
-        assert [new.read(everything) for everything in EVERYTHING] == rows
+        for everything, before in zip(EVERYTHING, rows, strict=True):  # migrations add columns at the end
+            kept = [tuple(row)[: len(old)] for row, old in zip(new.read(everything), before, strict=True)]
+            assert kept == [tuple(old) for old in before]
         assert new.resumptions("open") == []
         new.note_resumption("open", 1, NOON, "alive", Resumption.ADOPT)
         assert [one.number for one in new.resumptions("open")] == [1]
