@@ -10,6 +10,6 @@ while :; do
   setsid /bin/sh "$1" "$$ $start" "$2"
   case $? in
     0 | 129 | 1[3-9]? | 2??) echo ;;  # it ran, or a signal ended it: park the next one
-    *) exit ;;                        # 9: nobody asks any more; others: no session can be started
+    *) exit ;;                        # 9: nobody asks any more, or no room; others: no session can be started
   esac
 done

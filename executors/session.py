@@ -4,8 +4,11 @@ command   what to run, for the shell; written before anything is asked
 session   who claimed the run: pid and start of the session, pid and start of its launcher. Created exclusively,
           so that a run is either claimed or revoked, once; a claimant reads its line again before it goes on
 stdout, stderr   the streams, complete
-exit      the exit code; counts once it ends in a line break
-ended_by  why the coordinator ended it, written before the first signal
+exit      the exit code; counts once it holds a line break
+ended_by  why the coordinator ended it, written before the first signal; counts likewise
+
+The last four are there before anything is asked, the last two with a blank in them, so that each has its block: a
+script that fills the disk, or finds it full, takes away the room for its output, but not for how it ended.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from executors.step import Conclusion, Identity, Outcome, Step
 
 _CLAIM_WORDS = 4
 _REVOKED = b"revoked\n"
+_BLANK = b" "
 
 
 class Session:
@@ -36,7 +40,7 @@ class Session:
         self._ended_by = self.directory / "ended_by"
 
     def prepare(self) -> None:
-        """Write what is to be run.
+        """Write what is to be run, and make every file that its end will need.
 
         Raises:
             FileExistsError: this attempt was prepared before; it must not run again (I3).
@@ -47,6 +51,10 @@ class Session:
         step = self.step
         exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in step.environment().items())
         words = shlex.join((str(step.directory), str(step.directory / step.script), *step.arguments))
+        for stream in (self.stdout, self.stderr):
+            stream.touch(mode=0o600)
+        for note in (self._exit, self._ended_by):
+            note.write_bytes(_BLANK)
         (self.directory / "command").write_bytes(os.fsencode(f"export {exports}\nset -- {words}\n"))
 
     def claim(self) -> tuple[Identity, Identity] | None:
@@ -88,18 +96,18 @@ class Session:
 
     def exit_code(self) -> int | None:
         """The script's exit code, 128 + n when signal n ended it; None as long as it is not complete."""
-        content = _read(self._exit)
-        return int(content) if content.endswith(b"\n") else None
+        line = _line(self._exit)
+        return None if line is None else int(line)
 
     def note(self, cause: Conclusion) -> None:
         """Remember why the run is being ended, for a coordinator that comes after us; the first cause stays."""
-        with contextlib.suppress(OSError), self._ended_by.open("xb") as file:  # a full disk must not save the script
+        with contextlib.suppress(OSError), self._ended_by.open("ab") as file:  # a sick disk must not save the script
             file.write(cause.value.encode() + b"\n")
 
     def ended_by(self) -> Conclusion | None:
         """Why a coordinator ended the run, or began to; None when it was left to itself."""
-        content = _read(self._ended_by)
-        return Conclusion(content.decode().strip()) if content.endswith(b"\n") else None
+        line = _line(self._ended_by)
+        return None if line is None else Conclusion(line.decode().strip())
 
     def outcome(self, conclusion: Conclusion, limit_bytes: int, detail: str = "") -> Outcome:
         """The run as it is known now, with at most ``limit_bytes`` of each stream."""
@@ -113,6 +121,12 @@ def _claim(content: bytes) -> tuple[int, int, int, int] | None:
         return None
     pid, start, launcher, launcher_start = map(int, words)
     return pid, start, launcher, launcher_start
+
+
+def _line(path: Path) -> bytes | None:
+    """The first line of a file, None as long as it is not complete."""
+    line, end, _ = _read(path).partition(b"\n")
+    return line if end else None
 
 
 def _read(path: Path) -> bytes:

@@ -7,17 +7,20 @@ IFS= read -r stat </proc/self/stat
 fields() { shift 19; start=$1; }
 fields ${stat##*) }  # from field 3 of proc(5) on
 me="$$ $start $1"
-set -C  # every file is written once
+set -C  # a run is claimed once
 
 while IFS= read -r run; do
-  { echo "$me" >"$run/session"; } 2>/dev/null || continue  # revoked, or no room to say that it starts
+  { echo "$me" || exit 9; } >"$run/session" 2>/dev/null || {
+    [ -e "$run/session" ] && continue  # revoked
+    exit 9                             # as above: no room to say that it starts; that we end tells who waits
+  }
   IFS= read -r claim <"$run/session"
-  [ "$claim" = "$me" ] || continue                         # revoked while it claimed
+  [ "$claim" = "$me" ] || continue     # revoked while it claimed
   echo
 
   . "$run/command"
-  { cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >"$run/stdout" 2>"$run/stderr"
-  echo $? >"$run/exit"
+  { cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
+  echo $? >>"$run/exit" || exit 9  # never park again as if this run had no end
   echo
   cd /  # a component's directory may be moved away or unmounted while nothing runs
 done

@@ -132,7 +132,7 @@ class ShExecutor:
         elif cause is None:
             conclusion, detail = (
                 Conclusion.INTERRUPTED,
-                "its session was killed from outside before it could say how it ended",
+                "its session ended, or was killed from outside, before it could say how the script ended",
             )
         else:
             conclusion, detail = cause, ""

@@ -130,6 +130,19 @@ def test_a_family_without_launcher_is_found_by_session_and_environment(executor:
     assert not lives(component.directory / "pid")
 
 
+def test_an_exit_code_that_cannot_be_written_is_not_made_up(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """The run counts as interrupted as soon as its session gives up, not as one that took too long."""
+    own = settings.runs / "req-1/1/exit"
+    component.script(f"rm {own}; ln -s /nowhere/exit {own}; exit 0")
+    outcome = run(executor, component.step())
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert "before it could say" in outcome.detail
+    component.script("exit 4")
+    assert run(executor, component.step("req-2")).exit_code == 4
+
+
 def test_lanes_do_not_wait_for_each_other(executor: Executor, component: Component):
     """While one lane's script runs, another's comes and goes (I10)."""
     component.script("until [ -e go ]; do sleep 0.01; done; exit 2")
