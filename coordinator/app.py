@@ -39,6 +39,7 @@ RUNS = "runs"
 QUARANTINE = "quarantine"
 SUSPECT = "journal.suspect"
 REBUILDING = "journal.rebuilding"
+_BEGUN = b"begun\n"
 
 
 @dataclass
@@ -189,9 +190,13 @@ def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
             return _sound_journal(path, suspect), False
         except JournalDamagedError as error:
             logger.critical("the journal is damaged: {}", error)
-    write_atomically(rebuilding, b"")  # a death before the new one is filled must not make old requests new
-    if path.exists():
-        logger.critical("the old journal was moved to {}; building a new one", rebuild.set_aside(path))
+    if rebuilding.exists() and rebuilding.read_bytes() == _BEGUN:
+        rebuild.discard(path)  # ours and half-filled: keeping one per start would not help a disk that is full
+    else:
+        write_atomically(rebuilding, b"")  # a death before the new one is filled must not make old requests new
+        if path.exists():
+            logger.critical("the old journal was moved to {}; building a new one", rebuild.set_aside(path))
+        write_atomically(rebuilding, _BEGUN)
     suspect.unlink(missing_ok=True)
     return Journal.open(path), True
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from loguru import logger
 
 from executors.step import Executor
+from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from protocol.clock import Clock
 from protocol.outbox import Outbox
@@ -78,9 +79,13 @@ class Housekeeping:
                 remove(Path(entry.path))
 
     def count(self) -> None:
-        """Add the running time since the last count to the journal's."""
+        """Add the running time since the last count to the journal's; while that cannot be reached, it waits here."""
         now = self._clock.monotonic()
-        self._journal.add_uptime(now - self._counted)
+        try:
+            self._journal.add_uptime(now - self._counted)
+        except JournalUnavailableError as error:
+            logger.warning("cannot count the running time: {}", error)
+            return
         self._counted = now
 
     def _clear_runs(self) -> None:

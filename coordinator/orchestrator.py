@@ -12,7 +12,7 @@ from loguru import logger
 
 from coordinator.bell import Bell
 from coordinator.runner import Runner
-from fsm.errors import JournalDamagedError
+from fsm.errors import JournalDamagedError, JournalUnavailableError
 from fsm.journal import Journal
 
 _RETRY_S = 5.0
@@ -77,6 +77,9 @@ class Orchestrator:
             except JournalDamagedError as error:
                 self._fatal(error)
                 return
+            except (OSError, JournalUnavailableError) as error:  # the host's matter, not a defect: no traceback
+                logger.error("cannot go on with lane {}: {}; trying again in {} s", lock, error, _RETRY_S)
+                bell.wait(_RETRY_S)
             except Exception as error:  # noqa: BLE001  a lane must outlive whatever one request brings
                 logger.opt(exception=error).error("lane {} stumbled; going on in {} s", lock, _RETRY_S)
                 bell.wait(_RETRY_S)

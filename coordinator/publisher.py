@@ -6,6 +6,7 @@ import threading
 
 from loguru import logger
 
+from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from fsm.records import AttemptRecord, Ending, RequestRecord
 from protocol.clock import Clock
@@ -58,7 +59,7 @@ class Publisher:
         return earlier.seq + 1 if earlier else 0
 
     def final(self, request_id: str) -> bool:
-        """Publish the answer of a settled request, then remove the request; tell whether that worked.
+        """Publish the answer of a settled request, then remove the request; tell whether all that worked.
 
         What fails here is tried again by ``retry``: the journal remembers what has not been published (I1).
 
@@ -82,7 +83,11 @@ class Publisher:
                     error.strerror,
                 )
                 return False
-            self._journal.mark_published(request_id)
+            try:
+                self._journal.mark_published(request_id)
+            except JournalUnavailableError as error:
+                logger.bind(request_id=request_id).error("cannot note that the answer is out: {}", error)
+                return False
             return True
 
     def retry(self) -> bool:

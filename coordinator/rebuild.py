@@ -35,16 +35,25 @@ _WAYS: dict[State, tuple[Event, ...]] = {
 }
 
 
+_PARTS = ("-wal", "-shm", "")  # what SQLite keeps beside a journal goes first: alone it would count for a new one
+
+
 def set_aside(journal: Path) -> Path:
     """Move a damaged journal, and what SQLite keeps beside it, out of the way; return its new place."""
     number = 1
     while (target := journal.with_name(f"{journal.name}.damaged-{number}")).exists():
         number += 1
-    for suffix in ("-wal", "-shm", ""):
+    for suffix in _PARTS:
         part = Path(f"{journal}{suffix}")
         if part.exists():
             part.rename(f"{target}{suffix}")
     return target
+
+
+def discard(journal: Path) -> None:
+    """Remove a new journal that was never filled: it holds nothing that the two folders do not tell."""
+    for suffix in _PARTS:
+        Path(f"{journal}{suffix}").unlink(missing_ok=True)
 
 
 def rebuild(

@@ -49,6 +49,7 @@ class Runner:
         self._publisher = publisher
         self._clock = clock
         self._boot_id = boot_id
+        self._since = clock.monotonic()
         self._must_stop = must_stop
         self._stopping = stopping
         self._late = late
@@ -100,7 +101,10 @@ class Runner:
         return self._executor.wait(step, watch, deadline=attempt.started_monotonic + step.timeout_s)
 
     def _resume(self, walk: Walk, attempt: AttemptRecord) -> None:
-        """Find out, by the recovery table, what became of a run that an earlier coordinator began (I3, I9)."""
+        """Find out, by the recovery table, what became of a run that nobody saw end (I3, I9).
+
+        An earlier coordinator began it, or this one did and the journal could not take how it ended.
+        """
         if attempt.boot_id == recovery.LOST_BOOT:  # the start has ended what still ran (I13)
             detail = "the journal was lost while it may have run"
             self._conclude(walk, attempt, Outcome(Conclusion.INTERRUPTED, None, "", "", detail), seen=False)
@@ -109,8 +113,9 @@ class Runner:
         trace = self._executor.trace(step, _identity(attempt), attempt.boot_id)
         rerunnable = recovery.rerunnable(attempt.script, walk.traits)
         resumption = recovery.resumption(trace.value, rerunnable=rerunnable)
-        logger.info("found {} of an earlier coordinator {}: {}", attempt.script, trace, resumption)
-        self._journal.note_resumption(attempt.request_id, attempt.number, self._clock.utc(), trace.value, resumption)
+        logger.info("found {} {}: {}", attempt.script, trace, resumption)
+        if attempt.boot_id != self._boot_id or attempt.started_monotonic < self._since:
+            walk.note_resumption(attempt, trace, resumption)
         if resumption is recovery.Resumption.ADOPT:
             self._conclude(walk, attempt, self._wait(walk, attempt))
         elif resumption is recovery.Resumption.START:

@@ -46,7 +46,10 @@ def _run(settings: Settings, executor: str | None) -> int:
             daemon = build(settings, SystemClock(), resources, executor)
         except JournalDamagedError:
             raise
-        except (FsmError, OSError) as error:
+        except FsmError as error:
             logger.critical("cannot start: {}", error)
+            return 1
+        except OSError as error:
+            logger.critical("cannot start: {}; check space and permissions of the folders under [paths]", error)
             return 1
         return daemon.run()

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+
+from loguru import logger
 
 from coordinator import words
 from coordinator.settings import Component
-from executors.step import Identity, Outcome, Step
+from executors.step import Identity, Outcome, Step, Trace
 from fsm import plan
+from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from fsm.machine import Life
 from fsm.records import AttemptRecord, Ending, RequestRecord
+from fsm.recovery import Resumption
 from fsm.table import Event
 from protocol.clock import Clock
 from protocol.messages import Action, Reason, State
@@ -97,8 +103,15 @@ class Walk:
         self.record = replace(self.record, rollback_of=target)
 
     def identify(self, attempt: AttemptRecord, identity: Identity) -> None:
-        """Keep the session's identity, for a successor to find it by."""
-        self._journal.identify(attempt.request_id, attempt.number, identity.pid, identity.start_ticks)
+        """Keep the session's identity, for a successor to find it by; its own claim tells it, should that fail."""
+        with _if_there_is_room(attempt):
+            self._journal.identify(attempt.request_id, attempt.number, identity.pid, identity.start_ticks)
+
+    def note_resumption(self, attempt: AttemptRecord, trace: Trace, resumption: Resumption) -> None:
+        """Keep what a restart found of a run and does about it, for ``explain``."""
+        now = self._clock.utc()
+        with _if_there_is_room(attempt):
+            self._journal.note_resumption(attempt.request_id, attempt.number, now, trace.value, resumption)
 
     def end(self, attempt: AttemptRecord, outcome: Outcome, *, seen: bool) -> AttemptRecord:
         """Take in how a run ended; it is written down with the next step or move.
@@ -175,6 +188,15 @@ class Walk:
             timeout_s=component.timeout_s,
             kill_grace_s=component.kill_grace_s,
         )
+
+
+@contextmanager
+def _if_there_is_room(attempt: AttemptRecord) -> Iterator[None]:
+    """For notes that may fail: the script runs, and whoever turns away from it now misses its deadline."""
+    try:
+        yield
+    except JournalUnavailableError as error:
+        logger.warning("cannot note what is known of {}: {}", attempt.script, error)
 
 
 def traits_of(component: Component) -> plan.Traits:

@@ -30,8 +30,9 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: boo
             view = view[os.write(descriptor, view) :]
         if durable:
             os.fsync(descriptor)
-    except OSError:
+    except OSError as error:
         temporary.unlink(missing_ok=True)
+        error.filename = str(path)  # write(2) and fsync(2) know only a descriptor
         raise
     finally:
         os.close(descriptor)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections import deque
 from collections.abc import Iterator
 
 from coordinator.app import JOURNAL, LOCK, QUARANTINE
 from coordinator.commands.finding import TOOL_S, Finding, ask, bad, good, note
+from coordinator.commands.room import room
 from coordinator.settings import Settings
 from coordinator.walk import traits_of
 from executors.vetting import vet
 from fsm import plan
-from fsm.errors import JournalError
+from fsm.errors import JournalDamagedError, JournalError
 from fsm.journal import Journal
 from protocol.client import Client
 from protocol.clock import SystemClock
@@ -22,7 +22,6 @@ from protocol.errors import ProtocolError
 from protocol.messages import Action
 
 UNIT = "dunebugger-update-coordinator"
-_FREE_BYTES = 64 * 1024 * 1024
 _COMPOSE_FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 _LOG_LINES = 500
 
@@ -68,11 +67,11 @@ def folders(settings: Settings) -> Iterator[Finding]:
             continue
         found = folder.stat()
         text = f"{folder} (mode {found.st_mode & 0o7777:04o}, owner {found.st_uid}:{found.st_gid})"
-        free = shutil.disk_usage(folder).free
+        left = room(folder)
         if not os.access(folder, os.W_OK):
             yield bad(f"{text} cannot be written", f"remount it writable, or chown it to uid {os.getuid()}")
-        elif free < _FREE_BYTES:
-            yield bad(f"{text} has {free // 1024} KiB free", "free space on its file system")
+        elif left.is_low:
+            yield bad(f"{text} has {left} free", "free space on its file system; df and df -i tell how full it is")
         else:
             yield good(text)
     if paths.state.is_dir() and paths.state.stat().st_mode & 0o022:
@@ -115,7 +114,7 @@ def journal(settings: Settings) -> Iterator[Finding]:
     try:
         opened = Journal.open(path, read_only=True)
     except JournalError as error:
-        yield bad(f"{path}: {error}", "restart the coordinator: it sets a damaged journal aside and builds a new one")
+        yield bad(f"{path}: {error}", _remedy(error))
         return
     try:
         opened.require_integrity()
@@ -125,9 +124,15 @@ def journal(settings: Settings) -> Iterator[Finding]:
         if late:
             yield bad(f"{late} answer(s) could not be published", f"make {settings.paths.status} writable; they follow")
     except JournalError as error:
-        yield bad(f"{path}: {error}", "restart the coordinator: it sets a damaged journal aside and builds a new one")
+        yield bad(f"{path}: {error}", _remedy(error))
     finally:
         opened.close()
+
+
+def _remedy(error: JournalError) -> str:
+    if isinstance(error, JournalDamagedError):
+        return "restart the coordinator: it sets a damaged journal aside and builds a new one"
+    return "mend that and check again: nothing says that the journal itself is damaged"
 
 
 def log(settings: Settings) -> Iterator[Finding]:
@@ -150,6 +155,11 @@ def health(settings: Settings) -> Iterator[Finding]:
     """Document, step 6: do the health checks pass? Asked for through the coordinator, the whole way a client goes."""
     if not running(settings):
         yield note("health checks were not run", "they go through a running coordinator; start it and check again")
+        return
+    paths = settings.paths
+    spool = (paths.requests, paths.status, paths.state)
+    if full := [folder for folder in spool if folder.is_dir() and room(folder).is_none]:
+        yield note("health checks were not run", f"they would wait for room in {full[0]}; free some and check again")
         return
     client = Client(settings.paths.requests, settings.paths.status, SystemClock())
     for name, component in sorted(settings.components.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from real_host import Host
+from small_disk import SmallDisk
 
 
 @pytest.fixture
@@ -12,6 +13,21 @@ def host(tmp_path):
     made = Host(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def small_disk(host):
+    """Mounts small disks on folders of ``host``; the host is closed before they go."""
+    mounted = []
+
+    def mount(folder, **options):
+        mounted.append(SmallDisk(folder, **options))
+        return mounted[-1]
+
+    yield mount
+    host.close()
+    for disk in reversed(mounted):
+        disk.unmount()
 
 
 @pytest.fixture(scope="module")
