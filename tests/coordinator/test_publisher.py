@@ -38,11 +38,11 @@ def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path):
             life.fire(Event.REFUSE, at=now, reason=Reason.INVALID_REQUEST, message="cannot", settles=True)
         (requests / "one.json").touch()
         publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024)
-        assert publisher.final(journal.get("one")) is False
+        assert publisher.final("one") is False
         assert publisher.retry() is False
         assert not (requests / "one.json").exists()
         answer = (status / "one.json").stat()
         journal.full = False
         assert publisher.retry() is True
-        assert journal.is_published("one")
+        assert journal.get("one").published
         assert (status / "one.json").stat().st_ino == answer.st_ino
