@@ -135,6 +135,8 @@ class Runner:
         """Turn the end of one run into a move, into the next step, or into another try."""
         ended = walk.end(attempt, outcome, seen=seen)
         what = words.ending(ended.script, ended, outcome.detail)
+        if walk.next_script is not None:  # else it was the last one, and the answer says it
+            logger.info("{}", what)
         if ended.ending is Ending.NOT_STARTED:
             self._try_again(walk, outcome.detail)
         elif ended.ending is Ending.INTERRUPTED and recovery.rerunnable(ended.script, walk.traits):
@@ -144,8 +146,6 @@ class Runner:
             verdict = plan.conclude(walk.state, ended.script, Ending(outcome.conclusion), ended.exit_code, last=last)
             if verdict.event is not None:
                 self._move(walk, verdict.event, verdict.reason, what)
-        if not walk.settled:  # the answer says it, too
-            logger.info("{}", what)
 
     def _try_again(self, walk: Walk, detail: str) -> None:
         """A run that certainly never began may begin again; when the host keeps refusing, that is the answer."""
