@@ -206,8 +206,15 @@ class LittleHost:
         self.work(runs=0)
         self.clock.sleep(days * DAY_S)
         self.disk.settle()
-        self.daemon._housekeeping.tick()  # as the passes on the way did: what came now is no older than its hour
+        self.daemon._housekeeping.count()  # as the passes on the way did: what the next one does is done now
         self.work(runs=0)
+
+    def lose_journal(self) -> bool:
+        """Somebody deletes the journal; whether there was one."""
+        parts = [path for path in self.state.glob(f"{app.JOURNAL}*") if ".damaged" not in path.name]
+        for path in parts:
+            path.unlink()
+        return bool(parts)
 
     def close(self) -> None:
         """End everything."""

@@ -71,6 +71,7 @@ class Model:
                 self.doubtful.discard(name)
 
     def _forget(self, name: str) -> None:
+        self._host.witness.forget(name)
         for kept in (self.answers, self._restored, self.started):
             kept.pop(name, None)
 
@@ -124,7 +125,6 @@ class Model:
             assert days >= self._host.settings.limits.history_days, f"{name} is forgotten after {days:g} days"
             assert not self._host.spool.final(name).exists(), f"{name} is forgotten, and its answer lies there for ever"
             assert f"{name}.json" not in self._host.spool.names(), f"{name} is forgotten while its request lies there"
-            del self._host.witness.put_out[name]
             self._forget(name)
             self.doubtful.discard(name)
             self.since[name] = len(self._host.world.history)

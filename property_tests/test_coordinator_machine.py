@@ -134,10 +134,7 @@ class Coordinator(RuleBasedStateMachine):
     @rule()
     def lose_journal(self):
         """Somebody deletes it."""
-        for path in self.host.state.glob("journal.db*"):
-            if ".damaged" not in path.name:
-                self.is_lost = True
-                path.unlink()
+        self.is_lost |= self.host.lose_journal()
 
     @precondition(lambda self: not self.is_up and self.host.journal_file.exists())
     @rule(start=st.sampled_from([0, 100, 4096]))
@@ -206,7 +203,7 @@ class Coordinator(RuleBasedStateMachine):
 
 
 TestCoordinator = Coordinator.TestCase
-# Half a millisecond a step: six times the examples of the profile still take seconds.
+# A millisecond a step: six times the examples of the profile still take seconds.
 TestCoordinator.settings = settings(
     max_examples=6 * settings.default.max_examples, stateful_step_count=40, deadline=None
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from itertools import count
 
 import pytest
 from little_host import CAREFUL, LittleHost, request
@@ -23,15 +24,15 @@ class Years:
         self.host.up()
         self.close = self.host.close
 
-    def ask(self, *, works=True):
+    def ask(self, **how):
         """Submit the request; unless told otherwise, a lane takes it up."""
         self.host.spool.place("a.json", request("a", *WISH))
         self.model.asked("a", WISH)
-        self.go(works=works)
+        self.go(**how)
 
-    def go(self, *, works=True):
+    def go(self, *, works=True, kill=None, cut=None):
         """One pass."""
-        self.host.live(lambda: self.host.work(50 if works else 0))
+        self.model.came_back(self.host.live(lambda: self.host.work(50 if works else 0), kill, cut))
         self.model.check()
 
     def later(self, days):
@@ -75,6 +76,25 @@ def test_an_answer_given_again_is_as_good_as_new(years):
     assert years.is_answered
     years.later(2)
     assert not years.is_answered
+
+
+@pytest.mark.parametrize("cut", [None, 0])
+def test_an_answer_given_again_is_as_good_as_new_whatever_dies(cut):
+    """The same when the coordinator dies, or the power fails, before any of the effects of giving it."""
+    died = True
+    for kill in count():
+        with closing(Years()) as years:
+            years.ask()
+            years.later(30)
+            years.ask(kill=kill, cut=cut)
+            died = years.host.daemon is None
+            if died:
+                years.host.up()
+                years.go()
+            years.later(6)
+            assert years.is_answered
+        if not died:
+            break
 
 
 def test_an_answer_that_had_to_wait_for_its_folder_is_as_good_as_new(years):
@@ -137,5 +157,6 @@ def test_time_counts_only_while_the_coordinator_runs(years):
     years.host.clock.pass_unseen(400 * 86400)
     years.host.clock.jump(30)
     years.host.up()
+    years.host.clock.jump(30)
     years.later(0.1)
     assert (years.is_answered, years.is_known) == (True, True)

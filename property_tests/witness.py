@@ -17,6 +17,8 @@ from executors.step import Step
 from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, stem_of
 
+MANY_STARTS = 200  # of all requests of one host: with every allowance for deaths and refusals, far above what is right
+
 
 class Witness:
     """``put_out`` tells for each id how long the coordinator had run when it was last answered."""
@@ -29,6 +31,7 @@ class Witness:
         self._clock = clock
         self._connection: sqlite3.Connection | None = None
         self.put_out: dict[str, float] = {}
+        self._started: set[tuple[str, int]] = set()
         self.tidied: set[str] = set()  # ids whose answer the coordinator took away again
 
     def close(self) -> None:
@@ -42,8 +45,13 @@ class Witness:
             self._connection = sqlite3.connect(f"{self._journal.as_uri()}?mode=ro", uri=True)
         return self._connection.execute(sql, values).fetchone()
 
+    def forget(self, name: str) -> None:
+        """The id means another request from now on."""
+        self.put_out.pop(name, None)
+        self._started = {attempt for attempt in self._started if attempt[0] != name}
+
     def sees_start(self, step: Step) -> None:
-        """I2: whoever comes after knows of a script before it starts."""
+        """I2: whoever comes after knows of a script before it starts. I3: no attempt is started twice."""
         found = self._row(
             "SELECT script, attempts.state, requests.state, ending, settled_at FROM attempts"
             " JOIN requests ON requests.id = request_id WHERE request_id = ? AND number = ?",
@@ -53,6 +61,10 @@ class Witness:
         assert found, f"{step.script} of {step.request_id} starts, and the journal knows of no attempt {step.attempt}"
         script, attempt_state, state, *over = found
         assert (script, attempt_state, over) == (step.script, state, [None, None]), f"{step} starts, not as written"
+        attempt = (step.request_id, step.attempt)
+        assert attempt not in self._started, f"{step.script} of {step.request_id} starts once more as {step.attempt}"
+        assert len(self._started) < MANY_STARTS, f"{step.script} of {step.request_id} is started without end"
+        self._started.add(attempt)
 
     def sees(self, effect: str, paths: tuple[Path, ...]) -> None:
         """An effect is about to happen, and will."""

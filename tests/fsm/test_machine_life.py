@@ -27,6 +27,29 @@ def test_a_move_is_in_the_journal_when_memory_has_it(story, journal):
         assert life.state is State.VALIDATED is journal.get("a").state
 
 
+class Onlooker:
+    """A journal that remembers where memory stood when it was asked to write."""
+
+    def __init__(self) -> None:
+        self.life = None
+        self.seen = []
+
+    def record_move(self, _request_id, _event, source, dest, **_):
+        """Look."""
+        self.seen.append((self.life.state, source, dest))
+
+
+def test_memory_stands_still_while_the_journal_writes(story, journal):
+    """What others could ask of memory meanwhile is what the journal holds, not what it is about to hold."""
+    story.admit("a")
+    onlooker = Onlooker()
+    with Lives(onlooker).of(journal.get("a")) as life:
+        onlooker.life = life
+        life.fire(Event.ACCEPT, at=NOON)
+    assert onlooker.seen == [(State.RECEIVED, State.RECEIVED, State.VALIDATED)]
+    assert life.state is State.VALIDATED
+
+
 def test_a_journal_that_raises_leaves_memory_unmoved(story, journal):
     """What could not be written did not happen."""
     story.admit("a")
