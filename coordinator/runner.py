@@ -12,7 +12,7 @@ from coordinator.publisher import Publisher
 from coordinator.settings import Settings
 from coordinator.walk import Walk
 from executors.errors import CannotStartError
-from executors.step import Conclusion, Executor, Identity, Outcome, Trace
+from executors.step import Conclusion, Executor, Identity, Outcome, Step, Trace
 from fsm import plan, recovery
 from fsm.journal import Journal
 from fsm.machine import Lives
@@ -87,16 +87,16 @@ class Runner:
             self._give_up(walk, objection.reason, objection.message)
             return
         attempt = walk.begin(script)
+        step = walk.step(attempt)
         try:
-            self._executor.start(walk.step(attempt))
+            self._executor.start(step)
         except CannotStartError as error:
             self._conclude(walk, attempt, Outcome(Conclusion.NOT_STARTED, None, "", "", str(error)))
             return
         self._publisher.progress(walk.record, walk.state, script.removesuffix(".sh"))
-        self._conclude(walk, attempt, self._wait(walk, attempt))
+        self._conclude(walk, attempt, self._wait(walk, attempt, step))
 
-    def _wait(self, walk: Walk, attempt: AttemptRecord) -> Outcome:
-        step = walk.step(attempt)
+    def _wait(self, walk: Walk, attempt: AttemptRecord, step: Step) -> Outcome:
         watch = _Watch(walk, attempt, self._publisher, self._must_stop)
         return self._executor.wait(step, watch, deadline=attempt.started_monotonic + step.timeout_s)
 
@@ -117,14 +117,14 @@ class Runner:
         if attempt.boot_id != self._boot_id or attempt.started_monotonic < self._since:
             walk.note_resumption(attempt, trace, resumption)
         if resumption is recovery.Resumption.ADOPT:
-            self._conclude(walk, attempt, self._wait(walk, attempt))
+            self._conclude(walk, attempt, self._wait(walk, attempt, step))
         elif resumption is recovery.Resumption.START:
             self._conclude(walk, attempt, Outcome(Conclusion.NOT_STARTED, None, "", ""), seen=False)
         else:
-            self._conclude(walk, attempt, self._collect(walk, attempt, trace), seen=False)
+            self._conclude(walk, attempt, self._collect(step, trace), seen=False)
 
-    def _collect(self, walk: Walk, attempt: AttemptRecord, trace: Trace) -> Outcome:
-        outcome = self._executor.collect(walk.step(attempt))
+    def _collect(self, step: Step, trace: Trace) -> Outcome:
+        outcome = self._executor.collect(step)
         if trace is Trace.UNKNOWN and not outcome.detail:
             return replace(outcome, detail="the host or the coordinator stopped while it ran")
         return outcome

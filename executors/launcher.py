@@ -50,7 +50,8 @@ class Launcher:
             CannotStartError: no memory, processes or descriptors are left, or there is no /bin/sh.
             OSError: likewise.
         """
-        self.identity: Identity | None = None  # its first session tells
+        self.identity: Identity | None = None  # a session that claims a run tells its own and this
+        self.session: Identity | None = None
         self.run: Path | None = None
         self.gone = False
         asked, self._ask = os.pipe()
@@ -116,7 +117,8 @@ class Launcher:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         except OSError:
             return True  # it died, or this kernel does not tell
-        return any(_is_foreign(int(child)) for child in children)
+        parked = str(self.session.pid) if self.session else ""
+        return any(child != parked and _is_foreign(int(child)) for child in children)
 
     def close(self) -> None:
         """Let go: the parked session ends, and the launcher with it; a running session ends first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 _CHUNK_BYTES = 1024 * 1024
 _CHUNKS_PER_LOOK = 16  # about 10 ms of work, then the caller looks at its deadline again
@@ -14,13 +13,13 @@ _PERCENT = re.compile(r"\d{1,3}(?:\.\d*)?", re.ASCII)
 _PERCENT_MAX = 100
 
 
-def excerpt(path: Path, limit_bytes: int) -> str:
+def excerpt(path: str, limit_bytes: int) -> str:
     """The file as text, or its first and last ``limit_bytes / 2`` when it is larger; "" when there is none.
 
     Bytes that are not UTF-8 are shown as U+FFFD.
     """
     try:
-        file = path.open("rb")
+        file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115  as text, closed below
     except FileNotFoundError:
         return ""
     with file:
@@ -39,7 +38,7 @@ def excerpt(path: Path, limit_bytes: int) -> str:
 class Follower:
     """Reads a growing stdout for its last ``PHASE:name`` and ``PROGRESS:0..100`` lines, in flat memory."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         self.phase: str | None = None
         self.percent: int | None = None
         self._path = path
@@ -49,7 +48,7 @@ class Follower:
     def look(self) -> bool:
         """Take in what is new, a bounded amount of it; whether there is more."""
         try:
-            file = self._path.open("rb", buffering=0)
+            file = open(self._path, "rb", buffering=0)  # noqa: PTH123, SIM115  as text, closed below
         except FileNotFoundError:
             return False
         with file:

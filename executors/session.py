@@ -17,6 +17,7 @@ import contextlib
 import os
 import shlex
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from executors.output import excerpt
 from executors.processes import boot_id
@@ -33,11 +34,9 @@ class Session:
     def __init__(self, runs: Path, step: Step) -> None:
         self.step = step
         self.directory = runs / step.request_id / str(step.attempt)
-        self.stdout = self.directory / "stdout"
-        self.stderr = self.directory / "stderr"
-        self._session = self.directory / "session"
-        self._exit = self.directory / "exit"
-        self._ended_by = self.directory / "ended_by"
+        at = str(self.directory)  # joined as text: these are looked at all the time
+        self.stdout, self.stderr, self._command = f"{at}/stdout", f"{at}/stderr", f"{at}/command"
+        self._session, self._exit, self._ended_by = f"{at}/session", f"{at}/exit", f"{at}/ended_by"
 
     def prepare(self) -> None:
         """Write what is to be run, and make every file that its end will need.
@@ -49,13 +48,13 @@ class Session:
         self.directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.mkdir(mode=0o700)
         step = self.step
-        exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in step.environment().items())
-        words = shlex.join((str(step.directory), str(step.directory / step.script), *step.arguments))
         for stream in (self.stdout, self.stderr):
-            stream.touch(mode=0o600)
+            _append(stream, b"")
         for note in (self._exit, self._ended_by):
-            note.write_bytes(_BLANK)
-        (self.directory / "command").write_bytes(os.fsencode(f"export {exports}\nset -- {words}\n"))
+            _append(note, _BLANK)
+        exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in step.environment().items())
+        words = shlex.join((str(step.directory), f"{step.directory}/{step.script}", *step.arguments))
+        _append(self._command, os.fsencode(f"export {exports}\nset -- {words}\n"))
 
     def claim(self) -> tuple[Identity, Identity] | None:
         """The session that claimed the run, and its launcher, in the present boot; None until it did."""
@@ -75,10 +74,10 @@ class Session:
             OSError: the disk is full or read-only.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError), self._session.open("xb") as session:
+        with contextlib.suppress(FileExistsError), _open(self._session, "xb") as session:
             session.write(_REVOKED)
             return True
-        with self._session.open("rb") as held:
+        with _open(self._session, "rb") as held:
             content = held.read()
             if content == _REVOKED or _claim(content):
                 return content == _REVOKED
@@ -101,8 +100,8 @@ class Session:
 
     def note(self, cause: Conclusion) -> None:
         """Remember why the run is being ended, for a coordinator that comes after us; the first cause stays."""
-        with contextlib.suppress(OSError), self._ended_by.open("ab") as file:  # a sick disk must not save the script
-            file.write(cause.value.encode() + b"\n")
+        with contextlib.suppress(OSError):  # a sick disk must not save the script
+            _append(self._ended_by, cause.value.encode() + b"\n")
 
     def ended_by(self) -> Conclusion | None:
         """Why a coordinator ended the run, or began to; None when it was left to itself."""
@@ -123,37 +122,49 @@ def _claim(content: bytes) -> tuple[int, int, int, int] | None:
     return pid, start, launcher, launcher_start
 
 
-def _line(path: Path) -> bytes | None:
+def _open(path: str, mode: Literal["rb", "xb", "ab"]) -> BinaryIO:
+    return open(path, mode)  # noqa: PTH123  the caller closes it
+
+
+def _append(path: str, content: bytes) -> None:
+    with _open(path, "ab") as file:
+        file.write(content)
+
+
+def _line(path: str) -> bytes | None:
     """The first line of a file, None as long as it is not complete."""
     line, end, _ = _read(path).partition(b"\n")
     return line if end else None
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     try:
-        return path.read_bytes()
+        with _open(path, "rb") as file:
+            return file.read()
     except FileNotFoundError:
         return b""
 
 
 def forget(runs: Path, request_id: str, keep_above_bytes: int) -> None:
     """Remove a request's runs, except streams above ``keep_above_bytes``, of which only excerpts are elsewhere."""
-    for attempt in _inside(runs / request_id):
-        for file in _inside(attempt):
+    folder = f"{runs}/{request_id}"
+    for attempt in _inside(folder):
+        for file in _inside(attempt.path):
             with contextlib.suppress(FileNotFoundError):  # lane and housekeeping may forget the same request at once
                 if file.name not in ("stdout", "stderr") or file.stat().st_size <= keep_above_bytes:
-                    file.unlink()
-        _remove_if_empty(attempt)
-    _remove_if_empty(runs / request_id)
+                    os.unlink(file.path)  # noqa: PTH108  text, as above
+        _remove_if_empty(attempt.path)
+    _remove_if_empty(folder)
 
 
-def _inside(directory: Path) -> list[Path]:
+def _inside(folder: str) -> list[os.DirEntry[str]]:
     try:
-        return list(directory.iterdir())
+        with os.scandir(folder) as entries:
+            return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def _remove_if_empty(directory: Path) -> None:
+def _remove_if_empty(folder: str) -> None:
     with contextlib.suppress(OSError):
-        directory.rmdir()
+        os.rmdir(folder)  # noqa: PTH106  text, as above

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -212,7 +211,7 @@ class Journal(Reader):
 
 
 def _columns(attempt: AttemptRecord) -> dict[str, object]:
-    return asdict(attempt) | {
+    return vars(attempt) | {
         "started_at": _iso(attempt.started_at),
         "ended_at": _iso(attempt.ended_at),
         "output": _text(attempt.output),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -32,12 +34,11 @@ class Outbox:
         Raises:
             OSError: the folder is full, read-only or gone.
         """
-        path = self.directory / status_file(status.request_id)
-        if path.is_file() and not path.is_symlink():
-            return
-        if path.is_dir() and not path.is_symlink():  # a stranger's: nothing of ours is ever a directory here
-            remove(path)
-        write_atomically(path, status.model_dump_json().encode())
+        name = status_file(status.request_id)
+        with suppress(FileNotFoundError):
+            if S_ISREG((self.directory / name).lstat().st_mode):
+                return
+        self._write(name, status, durable=True)
 
     def report(self, progress: Progress) -> None:
         """Replace a request's progress. Not made durable: it counts for this boot only, see ``sweep``.
@@ -45,10 +46,15 @@ class Outbox:
         Raises:
             OSError: the folder is full, read-only or gone.
         """
-        path = self.directory / progress_file(progress.request_id)
-        if path.is_dir() and not path.is_symlink():
+        self._write(progress_file(progress.request_id), progress, durable=False)
+
+    def _write(self, name: str, message: FinalStatus | Progress, *, durable: bool) -> None:
+        path, content = self.directory / name, message.model_dump_json().encode()
+        try:
+            write_atomically(path, content, durable=durable)
+        except IsADirectoryError:  # a stranger's: nothing of ours is ever a directory here
             remove(path)
-        write_atomically(path, progress.model_dump_json().encode(), durable=False)
+            write_atomically(path, content, durable=durable)
 
     def clear(self, request_id: str) -> None:
         """Remove a request's progress.

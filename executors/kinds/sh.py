@@ -87,19 +87,19 @@ class ShExecutor:
             launcher = None  # an earlier coordinator's launcher runs it
         follower = Follower(session.stdout)
         claim = None
+        noted = session.ended_by()  # an earlier coordinator had begun to end it
         while True:
             if claim is None and (claim := session.claim()) is not None:
                 if launcher is not None:
-                    launcher.identity = claim[1]
+                    launcher.session, launcher.identity = claim
                 watch.started(claim[0])
             # Looked at before the exit code: a session that wrote one and ended since is not lost.
             is_lost = not alive(claim[0]) if claim else launcher is None or launcher.gone
-            cause = session.ended_by()
-            if cause is None and session.exit_code() is not None:
+            if noted is None and session.exit_code() is not None:
                 while _report(follower, watch) and self._clock.monotonic() < deadline:
                     pass  # bounded by the deadline: a service left behind may write forever
                 return session.outcome(Conclusion.EXITED, self._settings.output_bytes)
-            cause = cause or self._cause(watch, deadline)
+            cause = noted or self._cause(watch, deadline)
             if cause is not None or is_lost:
                 outcome = self._end(session, cause)
                 if launcher is not None:

@@ -23,13 +23,13 @@ def test_an_excerpt_keeps_both_ends(tmp_path: Path, content: bytes, limit: int, 
     """What fits is whole; else the middle is left out, and where to find it is said."""
     path = tmp_path / "stdout"
     path.write_bytes(content)
-    assert excerpt(path, limit) == expected.format(path=path)
+    assert excerpt(str(path), limit) == expected.format(path=path)
 
 
 def test_a_missing_stream_is_empty(tmp_path: Path):
     """A run that never opened its streams said nothing."""
-    assert excerpt(tmp_path / "none", 10) == ""
-    assert Follower(tmp_path / "none").look() is False
+    assert excerpt(str(tmp_path / "none"), 10) == ""
+    assert Follower(str(tmp_path / "none")).look() is False
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_missing_stream_is_empty(tmp_path: Path):
 def test_the_last_good_line_counts(tmp_path: Path, text: str, phase: str | None, percent: int | None, piece: int):
     """However the stream is cut into pieces."""
     path = tmp_path / "stdout"
-    follower = Follower(path)
+    follower = Follower(str(path))
     content = text.encode()
     with path.open("wb", buffering=0) as file:
         for start in range(0, len(content), piece):
@@ -70,7 +70,7 @@ def test_one_look_is_bounded(tmp_path: Path):
         file.truncate(40 << 20)
         file.seek(40 << 20)
         file.write(b"\nPHASE:end\n")
-    follower = Follower(path)
+    follower = Follower(str(path))
     looks = [follower.look() for _ in range(3)]
     assert looks == [True, True, False]
     assert follower.phase == "end"
