@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -115,6 +115,7 @@ class LittleHost:
         self.world.on_start = self.witness.sees_start
         self.is_full = False  # no room for statuses
         self.daemon = self._resources = None
+        self._known: set[str] = set()
         self._put_fakes_in_place()
 
     def _put_fakes_in_place(self) -> None:
@@ -177,6 +178,8 @@ class LittleHost:
 
     def down(self, cut: int | None = None) -> list[str]:
         """The coordinator is gone; with ``cut``, so is the power."""
+        with suppress(JournalDamagedError):
+            self._known = self.known()
         self.daemon, self.world.stop_in = None, None
         self.witness.close()
         back = []
@@ -187,6 +190,10 @@ class LittleHost:
             self._resources.close()
         self.disk.close()
         return back
+
+    def known(self) -> set[str]:
+        """The ids in the journal; as its last coordinator left it, when none is up."""
+        return {row[0] for row in self.daemon._journal.read("SELECT id FROM requests")} if self.daemon else self._known
 
     def work(self, runs: int = 50, stop_in: int | None = None) -> None:
         """One pass of the main loop, then each lane takes up to ``runs`` requests."""

@@ -38,10 +38,12 @@ class Model:
         self.started: dict[str, int] = {}
         self.since: dict[str, int] = {}
         self._restored: dict[str, dict[str, object]] = {}
+        self._latest: dict[str, Wish | None] = {}
 
     def asked(self, stem: str, wish: Wish | None = None) -> None:
         """A file of that name appeared."""
         self.owed.add(stem)
+        self._latest[stem] = wish
         if wish:
             self.wishes.setdefault(stem, []).append(wish)
 
@@ -57,18 +59,16 @@ class Model:
     def journal_lost(self) -> None:
         """What a coordinator without a journal can still know, from the two folders alone (I13)."""
         asked = {stem_of(name) for name in self._host.spool.names()}
-        self.known.clear()
+        self.known = set()
         for name in {*self.wishes, *self.answers, *self.owed}:
             if self._host.spool.final(name).exists():
                 if name in self.answers:  # the same answer, though its runs are no longer known in full
                     self._restored[name] = _core(self.answers[name])
                 continue
             self._forget(name)
-            if name in asked:
-                self.doubtful.add(name)
-            else:
+            (self.doubtful.add if name in asked else self.doubtful.discard)(name)
+            if name not in asked or not self._latest[name]:  # no file tells what it was: what comes is a new request
                 self.since[name] = len(self._host.world.history)
-                self.doubtful.discard(name)
 
     def _forget(self, name: str) -> None:
         self._host.witness.forget(name)
@@ -115,9 +115,7 @@ class Model:
 
     def _check_forgotten(self) -> None:
         """I1, I7: only what was answered long ago is forgotten; then its id is a new one, if it is asked again."""
-        if not self._host.daemon:
-            return
-        known = {row[0] for row in self._host.daemon._journal.read("SELECT id FROM requests")}
+        known = self._host.known()
         for name in self.known - known:
             answered = self._host.witness.put_out.get(name)
             assert answered is not None, f"{name} is forgotten without an answer"
