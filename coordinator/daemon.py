@@ -103,7 +103,7 @@ class Daemon:
         except Exception as error:  # noqa: BLE001  whatever lies in the folder, the lanes go on
             logger.opt(exception=error).error("cannot take requests in; trying again in {} s", _TROUBLE_S)
             return _TROUBLE_S
-        pause = _SLOW_S if present and published else _TROUBLE_S
+        pause = _SLOW_S if self._watcher.is_watching and published else _TROUBLE_S
         return pause if again is None else min(pause, again)
 
     def _abandon_unconfigured(self) -> None:
