@@ -1,14 +1,16 @@
 """A run's directory, ``runs/<request_id>/<attempt>/``: all that is known of it, whoever dies meanwhile.
 
 command   what to run, for the shell; written before anything is asked
-session   who claimed the run: pid and start of the session, pid and start of its launcher. Created exclusively,
-          so that a run is either claimed or revoked, once; a claimant reads its line again before it goes on
-stdout, stderr   the streams, complete
-exit      the exit code; counts once it holds a line break
-ended_by  why the coordinator ended it, written before the first signal; counts likewise
+stdout, stderr   the streams, complete; there before anything is asked, for inodes may run out
+session   what became of it, line by line; a line counts once its break is there:
+          - who claimed the run: pid and start of the session, pid and start of its launcher; or "revoked". Created
+            exclusively, so that a run is either claimed or revoked, once; a claimant reads its line again before it
+            goes on
+          - "ended_by CONCLUSION": the coordinator is about to end it; written before the first signal
+          - "exit CODE": how the script ended; written by the session
 
-The last four are there before anything is asked, the last two with a blank in them, so that each has its block: a
-script that fills the disk, or finds it full, takes away the room for its output, but not for how it ended.
+A claim takes a block of the disk, with room for the lines that follow it: a script that fills the disk, or finds it
+full, takes away the room for its output, but not for how it ended. And each file more would cost as much as an fsync.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from executors.step import Conclusion, Identity, Outcome, Step
 
 _CLAIM_WORDS = 4
 _REVOKED = b"revoked\n"
-_BLANK = b" "
+_ENDED_BY = b"ended_by "
+_EXIT = b"exit "
 
 
 class Session:
@@ -36,10 +39,11 @@ class Session:
         self.directory = runs / step.request_id / str(step.attempt)
         at = str(self.directory)  # joined as text: these are looked at all the time
         self.stdout, self.stderr, self._command = f"{at}/stdout", f"{at}/stderr", f"{at}/command"
-        self._session, self._exit, self._ended_by = f"{at}/session", f"{at}/exit", f"{at}/ended_by"
+        self._session = f"{at}/session"
+        self._claimed: tuple[Identity, Identity] | None = None
 
     def prepare(self) -> None:
-        """Write what is to be run, and make every file that its end will need.
+        """Write what is to be run, and make the files that it will write.
 
         Raises:
             FileExistsError: this attempt was prepared before; it must not run again (I3).
@@ -50,19 +54,16 @@ class Session:
         step = self.step
         for stream in (self.stdout, self.stderr):
             _append(stream, b"")
-        for note in (self._exit, self._ended_by):
-            _append(note, _BLANK)
         exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in step.environment().items())
         words = shlex.join((str(step.directory), f"{step.directory}/{step.script}", *step.arguments))
         _append(self._command, os.fsencode(f"export {exports}\nset -- {words}\n"))
 
     def claim(self) -> tuple[Identity, Identity] | None:
         """The session that claimed the run, and its launcher, in the present boot; None until it did."""
-        found = _claim(_read(self._session))
-        if found is None:
-            return None
-        pid, start, launcher, launcher_start = found
-        return Identity(boot_id(), pid, start), Identity(boot_id(), launcher, launcher_start)
+        if self._claimed is None and (found := _claim(_read(self._session))):
+            pid, start, launcher, launcher_start = found
+            self._claimed = Identity(boot_id(), pid, start), Identity(boot_id(), launcher, launcher_start)
+        return self._claimed
 
     def revoke(self) -> bool:
         """Make sure that the run never starts; False when it was claimed before and may have started.
@@ -95,18 +96,25 @@ class Session:
 
     def exit_code(self) -> int | None:
         """The script's exit code, 128 + n when signal n ended it; None as long as it is not complete."""
-        line = _line(self._exit)
-        return None if line is None else int(line)
+        code = self._told(_EXIT)
+        return None if code is None else int(code)
 
     def note(self, cause: Conclusion) -> None:
         """Remember why the run is being ended, for a coordinator that comes after us; the first cause stays."""
         with contextlib.suppress(OSError):  # a sick disk must not save the script
-            _append(self._ended_by, cause.value.encode() + b"\n")
+            _append(self._session, _ENDED_BY + cause.value.encode() + b"\n")
 
     def ended_by(self) -> Conclusion | None:
         """Why a coordinator ended the run, or began to; None when it was left to itself."""
-        line = _line(self._ended_by)
-        return None if line is None else Conclusion(line.decode().strip())
+        cause = self._told(_ENDED_BY)
+        return None if cause is None else Conclusion(cause.decode())
+
+    def _told(self, what: bytes) -> bytes | None:
+        """What the first line of that kind says after its first word."""
+        for line in _read(self._session).split(b"\n")[:-1]:
+            if line.startswith(what):
+                return line.removeprefix(what)
+        return None
 
     def outcome(self, conclusion: Conclusion, limit_bytes: int, detail: str = "") -> Outcome:
         """The run as it is known now, with at most ``limit_bytes`` of each stream."""
@@ -115,7 +123,8 @@ class Session:
 
 
 def _claim(content: bytes) -> tuple[int, int, int, int] | None:
-    words = content.split() if content.endswith(b"\n") else []
+    line, end, _ = content.partition(b"\n")
+    words = line.split() if end else []
     if len(words) != _CLAIM_WORDS:
         return None
     pid, start, launcher, launcher_start = map(int, words)
@@ -129,12 +138,6 @@ def _open(path: str, mode: Literal["rb", "xb", "ab"]) -> BinaryIO:
 def _append(path: str, content: bytes) -> None:
     with _open(path, "ab") as file:
         file.write(content)
-
-
-def _line(path: str) -> bytes | None:
-    """The first line of a file, None as long as it is not complete."""
-    line, end, _ = _read(path).partition(b"\n")
-    return line if end else None
 
 
 def _read(path: str) -> bytes:

@@ -20,7 +20,7 @@ while IFS= read -r run; do
 
   . "$run/command"
   { cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
-  echo $? >>"$run/exit" || exit 9  # never park again as if this run had no end
+  echo "exit $?" >>"$run/session" || exit 9  # never park again as if this run had no end
   echo
   cd /  # a component's directory may be moved away or unmounted while nothing runs
 done

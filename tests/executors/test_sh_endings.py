@@ -134,9 +134,11 @@ def test_an_exit_code_that_cannot_be_written_is_not_made_up(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
     """The run counts as interrupted as soon as its session gives up, not as one that took too long."""
-    own = settings.runs / "req-1/1/exit"
-    component.script(f"rm {own}; ln -s /nowhere/exit {own}; exit 0")
-    outcome = run(executor, component.step())
+    own = settings.runs / "req-1/1/session"
+    component.script(f"until [ -e go ]; do sleep 0.01; done; rm {own}; ln -s /nowhere/session {own}; exit 0")
+    watch = RecordingWatch()
+    watch.started = lambda _identity: (component.directory / "go").touch()
+    outcome = run(executor, component.step(), watch)
     assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
     assert "before it could say" in outcome.detail
     component.script("exit 4")

@@ -97,7 +97,8 @@ def test_a_run_that_ended_alone_is_collected(executor: Executor, component: Comp
     """Its exit code counts, even when the machine was started anew since."""
     component.script("echo alone; exit 3")
     die(component, settings, "when started")
-    until(lambda: written(settings.runs / "req-1/1/exit"))
+    session = settings.runs / "req-1/1/session"
+    until(lambda: session.exists() and "exit 3\n" in session.read_text())
     assert executor.trace(component.step(), None, boot_id()) is Trace.ENDED
     assert executor.trace(component.step(), None, "another boot") is Trace.ENDED
     outcome = executor.collect(component.step())
@@ -138,7 +139,8 @@ def test_a_death_within_the_grace_does_not_change_the_verdict(
         env={"PYTHONPATH": f"{here}:{here.parents[1]}"},
         stdout=subprocess.DEVNULL,
     )
-    until(lambda: written(settings.runs / "req-1/1/ended_by"))
+    session = settings.runs / "req-1/1/session"
+    until(lambda: session.exists() and "ended_by" in session.read_text())
     doomed.kill()
     doomed.wait()
     step = component.step()
