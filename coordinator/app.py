@@ -28,7 +28,7 @@ from executors.settings import ExecutorSettings
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
 from fsm.machine import Lives
-from protocol.atomic import write_atomically
+from protocol.atomic import sync_directory, write_atomically
 from protocol.clock import Clock
 from protocol.inbox import Inbox
 from protocol.outbox import Outbox
@@ -76,6 +76,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     if lost:
         rebuild.rebuild(journal, lives, inbox, outbox, clock, components, state / RUNS)
         (state / REBUILDING).unlink()
+        sync_directory(state)  # the mark must not come back and condemn what this journal holds by then
     outbox.sweep(journal.busy)
     outbox.mark()
 

@@ -43,13 +43,11 @@ def _serve(settings: Settings, executor: str | None) -> int:
 def _run(settings: Settings, executor: str | None) -> int:
     with ExitStack() as resources:
         try:
-            daemon = build(settings, SystemClock(), resources, executor)
+            return build(settings, SystemClock(), resources, executor).run()
         except JournalDamagedError:
             raise
         except FsmError as error:
             logger.critical("cannot start: {}", error)
-            return 1
         except OSError as error:
             logger.critical("cannot start: {}; check space and permissions of the folders under [paths]", error)
-            return 1
-        return daemon.run()
+        return 1
