@@ -31,10 +31,10 @@ def start_ticks(pid: int) -> int | None:
     return int(fields[19]) if fields else None
 
 
-def cpu_ticks(pid: int) -> int:
-    """The processor time ``pid`` has used, in clock ticks."""
-    fields = _fields(pid)
-    return int(fields[11]) + int(fields[12]) if fields else 0
+def cpu_seconds(pid: int) -> float:
+    """The processor time the threads of ``pid`` have used; its ticks of 10 ms would be too coarse for an idle one."""
+    times = [path.read_text().split()[0] for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    return sum(map(int, times)) / 1e9
 
 
 def switches(pid: int) -> dict[str, int]:

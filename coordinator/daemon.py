@@ -22,7 +22,7 @@ from fsm.table import Event
 from protocol.clock import Clock
 from protocol.messages import Reason, State
 
-_SLOW_S = 30.0  # behind the watcher, should an event ever be missed
+_SLOW_S = 120.0  # behind the watcher, should an event ever be missed
 _TROUBLE_S = 5.0  # while a folder is full, read-only or gone
 _TICK_S = 0.5
 
