@@ -87,15 +87,15 @@ def start(root: Path, *, quick: bool) -> list[Row]:
     for past in (0, settled):
         with Host(root / f"start-{past}") as host:
             _build(host, past, 0)
-            for pending in (0, 5_000 // scale, 10_000 // scale, 20_000 // scale):
+            for pending in (0, 10_000 // scale, 20_000 // scale, 40_000 // scale):
                 seconds[past, pending] = _ready(host, pending)
                 decisive = past == settled and pending == 10_000 // scale
                 what = f"start to ready: {pending:,} pending, {past:,} settled"
                 rows.append(Row(what, seconds[past, pending], "s", limit=_READY_S if decisive else None))
-    most = 20_000 // scale
+    most = 40_000 // scale
     base = seconds[settled, 0]
     slope = (seconds[settled, most] - base) / max(seconds[settled, most // 2] - base, 0.02)
-    what = "start to ready: what 20,000 pending add, to what 10,000 add"
+    what = "start to ready: what 40,000 pending add, to what 20,000 add"
     if quick:
         return rows
     added = seconds[settled, most // 2] - seconds[0, most // 2]
