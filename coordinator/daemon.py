@@ -74,10 +74,11 @@ class Daemon:
         """
         self._listen()
         self._abandon_unconfigured()
-        self._orchestrator.start()
-        self._watcher.start()
-        logger.info("ready: {} component(s)", len(self._components))
         try:
+            self._orchestrator.start()
+            self._watcher.start()
+            logger.info("ready: {} component(s)", len(self._components))
+            self._orchestrator.go()  # no script begins before all of this stands
             while not self._signals and not self._errors:
                 self._bell.wait(self._pass())
         except JournalDamagedError as damage:

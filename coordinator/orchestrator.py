@@ -5,6 +5,7 @@ The queue is the journal itself: nothing waits in memory, so nothing is lost wit
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Mapping
 
@@ -46,27 +47,40 @@ class Orchestrator:
         ]
 
     def start(self) -> None:
-        """Let every lane take up what it left, then what is new."""
+        """Have every lane stand ready; none moves before ``go``.
+
+        Raises:
+            OSError: the host has no room for another thread.
+        """
         for worker in self._workers:
-            worker.start()
+            try:
+                worker.start()
+            except RuntimeError as error:
+                raise OSError(errno.EAGAIN, f"{error}: {worker.name}") from error
+
+    def go(self) -> None:
+        """Let every lane take up what it left, then what is new."""
+        for bell in self._bells.values():
+            bell.ring()
 
     def wake(self, component: str) -> None:
         """Tell the lane of ``component`` that the journal holds something for it."""
         self._bells[self._lock_of[component]].ring()
 
     def stop(self) -> None:
-        """Wait for the workers; the caller has set ``stopping``, and interrupts what runs when its patience ends."""
-        for bell in self._bells.values():
-            bell.ring()
+        """Wake the workers; the caller has set ``stopping``, and interrupts what runs when its patience ends."""
+        self.go()
 
     def join(self, timeout_s: float) -> bool:
         """Wait up to ``timeout_s`` for every worker to be done; tell whether they are."""
         for worker in self._workers:
-            worker.join(timeout_s)
+            if worker.ident is not None:  # else the start went no further
+                worker.join(timeout_s)
         return not any(worker.is_alive() for worker in self._workers)
 
     def _work(self, lock: str, components: frozenset[str]) -> None:
         bell = self._bells[lock]
+        bell.wait(None)
         while not self._stopping.is_set():
             try:
                 record = self._journal.next_due(components)
