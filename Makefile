@@ -16,12 +16,12 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test lint format bench schemas diagram lock clean
+.PHONY: help demo run test crash-sweep lint format bench schemas diagram lock clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
-	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, LOCK_ARGS for lock."
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, SWEEP_ARGS for crash-sweep, LOCK_ARGS for lock."
 
 demo: $(DEMO_STAMP) ## show the main job on real requests under ./var/demo
 	$(BIN)/python packaging/demo/demo.py
@@ -32,6 +32,9 @@ run: $(DEMO_STAMP) ## run the coordinator in the foreground on ./var/run, until 
 
 test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k spool -x")
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+crash-sweep: $(TEST_STAMP) ## kill the coordinator at every call that changes anything (SWEEP_ARGS="--sample 450")
+	$(BIN)/python -m property_tests.crash.sweep $(SWEEP_ARGS)
 
 lint: $(TEST_STAMP) ## check style, types and the imports between the folders
 	$(BIN)/ruff check .

@@ -1,0 +1,75 @@
+"""A reader of ``status/`` that polls a thousand times a second and forgets nothing it saw (I1, I5)."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+from protocol.names import PROGRESS_SUFFIX, SUFFIX
+
+_PERIOD_S = 0.001
+
+
+class Lookout:
+    """Watches the folder from ``start`` to ``stop``.
+
+    ``finals`` holds the first content seen of each answer; ``faults`` says in words what no reader may ever see.
+    """
+
+    def __init__(self, status: Path) -> None:
+        self.finals: dict[str, bytes] = {}
+        self.faults: list[str] = []
+        self.polls = 0
+        self._status = status
+        self._seen: dict[str, tuple[int, int, int]] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look once more, and end."""
+        self._stopping.set()
+        self._thread.join()
+        self._look()
+
+    def take(self, request_id: str) -> None:
+        """The client takes an answer away: from now on it may appear again, with the same content."""
+        (self._status / f"{request_id}{SUFFIX}").unlink()
+
+    def _work(self) -> None:
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            self._look()
+            due = max(due + _PERIOD_S, time.monotonic() - _PERIOD_S)
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def _look(self) -> None:
+        self.polls += 1
+        with os.scandir(self._status) as entries:
+            for entry in entries:
+                if entry.name.endswith(SUFFIX):
+                    self._read(entry)
+
+    def _read(self, entry: os.DirEntry[str]) -> None:
+        try:
+            found = entry.stat()
+            signature = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if self._seen.get(entry.name) == signature:
+                return
+            content = Path(entry.path).read_bytes()
+        except FileNotFoundError:
+            return
+        self._seen[entry.name] = signature
+        try:
+            json.loads(content)
+        except ValueError:
+            self.faults.append(f"{entry.name} was seen with what is no JSON: {content[:80]!r}")
+            return
+        if not entry.name.endswith(PROGRESS_SUFFIX) and self.finals.setdefault(entry.name, content) != content:
+            self.faults.append(f"{entry.name} was seen to change, from {self.finals[entry.name]!r} to {content!r}")

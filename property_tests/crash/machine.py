@@ -1,0 +1,89 @@
+"""A machine within this one: processes, /proc and a boot id of its own, on the same disk; its power can be cut."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from pathlib import Path
+
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_INIT = 'mount --bind "$1" ' + _BOOT_ID + " && echo up && read -r _"  # bash reaps orphans while it waits
+
+
+class Machine:
+    """Namespaces of processes and mounts. Needs root.
+
+    Args:
+        folder: for the machine's own files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._boot_file = folder / "boot_id"
+        self._unshare: subprocess.Popen[bytes] | None = None
+        self._init = 0
+
+    def power_on(self) -> None:
+        """Boot: a new boot id, no processes.
+
+        Raises:
+            RuntimeError: the kernel does not let us; the operator must be root.
+        """
+        self._boot_file.write_text(f"{uuid.uuid4()}\n")
+        self._unshare = subprocess.Popen(
+            [
+                "unshare",
+                "--pid",
+                "--mount-proc",
+                "--fork",
+                "--kill-child",
+                "bash",
+                "-c",
+                _INIT,
+                "init",
+                self._boot_file,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._unshare.stdout is not None
+        if self._unshare.stdout.readline() != b"up\n":
+            self.power_off()
+            raise RuntimeError("cannot make namespaces for processes and mounts; run this as root")
+        (self._init,) = children(self._unshare.pid)
+
+    def power_off(self) -> None:
+        """Cut the power: every process is gone at once, unheard."""
+        if self._unshare is not None:
+            self._unshare.kill()  # --kill-child takes init with it, and init everything else
+            self._unshare.communicate()
+            self._unshare = None
+
+    def reboot(self) -> None:
+        """Cut the power and boot again."""
+        self.power_off()
+        self.power_on()
+
+    def command(self, arguments: list[str], directory: Path) -> list[str]:
+        """``arguments`` as a command that runs inside, in ``directory``."""
+        return ["nsenter", f"--target={self._init}", "--pid", "--mount", f"--wd={directory}", *arguments]
+
+    def processes(self) -> int:
+        """How many processes there are inside besides init."""
+        return len(_below(self._init))
+
+
+def children(pid: int) -> list[int]:
+    """The child processes of ``pid``."""
+    try:
+        return [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except FileNotFoundError:
+        return []
+
+
+def _below(pid: int) -> list[int]:
+    found = children(pid)
+    return found + [below for child in found for below in _below(child)]
