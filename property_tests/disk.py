@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from fuse import Fuse
-
 from fsm.database import Database
+from property_tests.fuse import Fuse
 
 _FULL = 2  # what SQLite calls a commit with an fsync
 

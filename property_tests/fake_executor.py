@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from world import Deed, Run, World
-
 from executors.errors import CannotStartError
 from executors.step import Conclusion, Identity, Objection, Outcome, Step, Trace, Watch
+from property_tests.world import Deed, Run, World
 from protocol.messages import Reason
 
 

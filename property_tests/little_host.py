@@ -16,17 +16,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from disk import Disk
-from fake_executor import FakeExecutor
-from fuse import Fuse, KilledError
 from loguru import logger
-from witness import Witness
-from world import HandClock, World
 
 import executors.loading
 from coordinator import app, orchestrator
 from coordinator.settings import Component, Limits, Paths, Settings
 from fsm.errors import JournalDamagedError
+from property_tests.disk import Disk
+from property_tests.fake_executor import FakeExecutor
+from property_tests.fuse import Fuse, KilledError
+from property_tests.witness import Witness
+from property_tests.world import HandClock, World
 from protocol import outbox
 from protocol.inbox import Inbox
 from protocol.names import SUFFIX

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from little_host import DAY_S, RERUN, LittleHost
-from truth import Truth
-from witness import whole
-from world import Run
-
 from coordinator.housekeeping import PERIOD_S
 from fsm.table import MOVES
+from property_tests.little_host import DAY_S, RERUN, LittleHost
+from property_tests.truth import Truth
+from property_tests.witness import whole
+from property_tests.world import Run
 from protocol.messages import FinalStatus, Progress, State
 from protocol.names import PROGRESS_SUFFIX, is_request_id, stem_of
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from garbage import GARBAGE
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from little_host import COMPONENTS, DAY_S, LittleHost, request
-from model import Model
-from truth import MAIN
-from world import Deed
 
 from coordinator import app
+from property_tests.garbage import GARBAGE
+from property_tests.little_host import COMPONENTS, DAY_S, LittleHost, request
+from property_tests.model import Model
+from property_tests.truth import MAIN
+from property_tests.world import Deed
 from protocol.messages import Action
 
 IDS = ("a", "b", "c", "d", "e")

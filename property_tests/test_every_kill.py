@@ -6,10 +6,10 @@ from contextlib import closing
 from itertools import count
 
 import pytest
-from little_host import CAREFUL, RERUN, LittleHost, request
-from model import Model
-from world import Deed
 
+from property_tests.little_host import CAREFUL, RERUN, LittleHost, request
+from property_tests.model import Model
+from property_tests.world import Deed
 from protocol.messages import Action
 
 LEAST_EFFECTS = 4

@@ -6,10 +6,10 @@ from contextlib import closing
 from itertools import count
 
 import pytest
-from little_host import CAREFUL, LittleHost, request
-from model import Model
-from truth import MAIN
 
+from property_tests.little_host import CAREFUL, LittleHost, request
+from property_tests.model import Model
+from property_tests.truth import MAIN
 from protocol.messages import Action
 
 WISHES = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
-from little_host import CAREFUL, NO_ROLLBACK, RERUN, LittleHost, request
-from model import Model
-from world import Deed
 
+from property_tests.little_host import CAREFUL, NO_ROLLBACK, RERUN, LittleHost, request
+from property_tests.model import Model
+from property_tests.world import Deed
 from protocol.messages import Action, State
 
 ONE_FAILS = {("a", "update.sh"): (Deed.FAIL,)}

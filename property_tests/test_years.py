@@ -6,10 +6,10 @@ from contextlib import closing
 from itertools import count
 
 import pytest
-from little_host import CAREFUL, LittleHost, request
-from model import Model
 
 from coordinator.settings import Limits
+from property_tests.little_host import CAREFUL, LittleHost, request
+from property_tests.model import Model
 from protocol.messages import Action, State
 
 WISH = (CAREFUL, Action.UPDATE, "1.0.0")

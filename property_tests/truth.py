@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from world import Run, World
-
 from executors.step import Conclusion
+from property_tests.world import Run, World
 from protocol.messages import Action, FinalStatus, Reason, State
 
 MAIN = {Action.UPDATE: "update.sh", Action.ROLLBACK: "rollback.sh", Action.HEALTH: "health-check.sh"}

@@ -9,11 +9,11 @@ import sqlite3
 from pathlib import Path
 
 from pydantic import ValidationError
-from world import HandClock
 
 from coordinator.housekeeping import PERIOD_S
 from coordinator.settings import Settings
 from executors.step import Step
+from property_tests.world import HandClock
 from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, stem_of
 

@@ -9,9 +9,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from fuse import Fuse
-
 from executors.step import Conclusion, Identity, Step
+from property_tests.fuse import Fuse
 
 
 class HandClock:

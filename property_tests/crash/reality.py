@@ -1,0 +1,95 @@
+"""Whether answers are true to what the scripts' own record says, when it is not known beforehand how a story ends.
+
+A kill alone changes no ending, so ``verdict`` knows each. Where power goes, or the host refuses something, an update may
+be interrupted and undone; what must hold then is that whatever is said is so (I1), and nothing ran too often (I3).
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
+
+from executors.step import Identity
+from property_tests.crash.scenarios import ROLLBACK, UPDATE, Scenario, Wish
+from property_tests.truth import Truth
+from property_tests.world import Deed, Run
+from protocol.messages import FinalStatus, State
+
+VERSION = "1.2.3"  # what the stage asks for
+_NOBODY = Identity("", 0, 0)
+
+
+def runs(record: Iterable[str], wish: Wish, scenario: Scenario) -> list[Run]:
+    """The scripts that ran for a request, in order; the exit code of one that never came to its end is None."""
+    found: list[Run] = []
+    part = scenario.components.get(wish.component)
+    lock = part.lock if part else wish.component
+    for what, script, request_id, *rest in map(str.split, record):
+        if request_id != wish.request_id or what not in ("begin", "end"):
+            continue
+        if what == "begin":
+            version = VERSION if script == UPDATE else ""
+            number = len(found) + 1
+            found.append(
+                Run(request_id, number, script, wish.component, lock, Deed.OK, _NOBODY, [], version, is_alive=False)
+            )
+        else:
+            found[-1].exit_code = int(rest[0])
+    return found
+
+
+def untrue(record: list[str], wish: Wish, scenario: Scenario, answer: FinalStatus, *, rebooted: bool) -> Iterator[str]:
+    """Everything that ``answer`` says and that is not so, and whatever ran too often; in words.
+
+    Args:
+        record: what the scripts wrote: ``begin SCRIPT ID``, ``end SCRIPT ID CODE``, ``overlap SCRIPT ID``.
+        wish: what was asked.
+        scenario: the story it belongs to.
+        answer: the final status.
+        rebooted: whether power went meanwhile, so that a script may have been interrupted.
+    """
+    ran = runs(record, wish, scenario)
+    version = VERSION if wish.action == "update" else None
+    world = SimpleNamespace(refusals=[], boot=2 if rebooted else 1)
+    try:
+        Truth(world, [(wish.component, wish.action, version)], ran, is_doubtful=False).check(wish.request_id, answer)
+    except AssertionError as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].line
+        yield f"{wish.request_id} is not as it is said ({error or line}): {answer.state} {answer.reason}, ran {_tell(ran)}"
+    yield from _too_often(ran, wish, answer)
+    yield from _told_wrong(ran, wish, answer)
+    for line in record:
+        if line.startswith("overlap "):
+            yield f"met another script of its lock: {line}"
+
+
+def _too_often(ran: list[Run], wish: Wish, answer: FinalStatus) -> Iterator[str]:
+    scripts = [run.script for run in ran]
+    for script in (UPDATE, ROLLBACK):
+        if scripts.count(script) > 1:
+            yield f"{script} ran {scripts.count(script)} times for {wish.request_id}"
+    if UPDATE in scripts and wish.action != "update":
+        yield f"update.sh ran for {wish.request_id}, a {wish.action}"
+    is_due = wish.action == "rollback" or (wish.action == "update" and answer.state is not State.SUCCEEDED)
+    if ROLLBACK in scripts and not is_due:
+        yield f"rollback.sh ran for {wish.request_id}, and it {answer.state}"
+
+
+def _told_wrong(ran: list[Run], wish: Wish, answer: FinalStatus) -> Iterator[str]:
+    """Each run is told of; an exit code that is told was one. Runs may be told of that never began: nobody knows."""
+    told = [attempt.script for attempt in answer.attempts]
+    rest = iter(told)
+    if not all(run.script in rest for run in ran):
+        yield f"the answer to {wish.request_id} tells of {told}; there ran {_tell(ran)}"
+    left = [(run.script, run.exit_code) for run in ran]
+    for attempt in answer.attempts:
+        end = (attempt.script, attempt.exit_code)
+        if attempt.exit_code is not None and end not in left:
+            yield f"the answer to {wish.request_id} tells of {end}; there ran {_tell(ran)}"
+        elif attempt.exit_code is not None:
+            left.remove(end)
+
+
+def _tell(ran: list[Run]) -> str:
+    return ", ".join(f"{run.script} ({run.exit_code})" for run in ran) or "nothing"
