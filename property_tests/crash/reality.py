@@ -1,7 +1,7 @@
 """Whether answers are true to what the scripts' own record says, when it is not known beforehand how a story ends.
 
-A kill alone changes no ending, so ``verdict`` knows each. Where power goes, or the host refuses something, an update may
-be interrupted and undone; what must hold then is that whatever is said is so (I1), and nothing ran too often (I3).
+A kill alone changes no ending, so ``verdict`` knows each. Where power goes, or the host refuses something, an update
+may be interrupted and undone; what must hold then is that whatever is said is so (I1), and nothing ran too often (I3).
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def untrue(record: list[str], wish: Wish, scenario: Scenario, answer: FinalStatu
         Truth(world, [(wish.component, wish.action, version)], ran, is_doubtful=False).check(wish.request_id, answer)
     except AssertionError as error:
         line = traceback.extract_tb(error.__traceback__)[-1].line
-        yield f"{wish.request_id} is not as it is said ({error or line}): {answer.state} {answer.reason}, ran {_tell(ran)}"
+        said = f"{answer.state} {answer.reason}"
+        yield f"{wish.request_id} is not as it is said ({str(error) or line}): {said}; there ran {_tell(ran)}"
     yield from _too_often(ran, wish, answer)
     yield from _told_wrong(ran, wish, answer)
     for line in record:
