@@ -28,7 +28,7 @@ from executors.settings import ExecutorSettings
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
 from fsm.machine import Lives
-from protocol.atomic import sync_directory, write_atomically
+from protocol.atomic import sync_directory, sync_names, write_atomically
 from protocol.clock import Clock
 from protocol.inbox import Inbox
 from protocol.outbox import Outbox
@@ -160,6 +160,8 @@ def _make_folders(settings: Settings) -> None:
             raise ConfigurationError(
                 f"cannot make the folder {folder}: {error.strerror}; create it, or change paths in the configuration"
             ) from None
+    # Each time: whoever made them may have died before this.
+    sync_names(settings.paths.requests, settings.paths.status, settings.paths.state)
 
 
 def _instance_lock(path: Path) -> ExitStack:

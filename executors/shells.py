@@ -26,6 +26,8 @@ def pair(runs: Path, session: Identity) -> list[Process]:
 
 def end(found: list[Process], grace_s: float, clock: Clock) -> None:
     """End everything below these launchers and sessions, then themselves."""
+    if not found:
+        return
     for shell in found:
         send(shell.pid, shell.start_ticks, SIGSTOP)  # nothing new is started meanwhile; orphans still go to launchers
     terminate(partial(offspring, found), grace_s, clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from protocol.removal import remove
@@ -48,6 +49,16 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_names(*paths: Path) -> None:
+    """Make the names of ``paths``, and of every directory above them, survive a power cut.
+
+    A whole tree hangs on each of these names: with one that did not last, all below it is gone, fsynced or not.
+    """
+    for above in {above for path in paths for above in path.parents}:
+        with suppress(PermissionError):  # not ours to open, so not made by us
+            sync_directory(above)
 
 
 def _create(temporary: Path, mode: int) -> int:

@@ -27,8 +27,8 @@ def judge(stage: Stage, scenario: Scenario, lookout: Lookout) -> list[str]:
         *lookout.faults,
         *_answers(stage, scenario, lookout),
         *_scripts(stage.record, scenario),
-        *_strays(stage, scenario),  # before anybody else opens the journal
-        *_journal(stage, scenario),
+        *strays(stage, scenario),  # before anybody else opens the journal
+        *journal_faults(stage, scenario),
     ]
 
 
@@ -73,7 +73,8 @@ def _scripts(record: Path, scenario: Scenario) -> Iterator[str]:
             yield f"of {wish.request_id}, {ran} began and {ended} ended"
 
 
-def _journal(stage: Stage, scenario: Scenario) -> Iterator[str]:
+def journal_faults(stage: Stage, scenario: Scenario) -> Iterator[str]:
+    """Where the journal holds what may not be, or says something else than the answers."""
     with Journal.open(stage.journal, read_only=True) as journal:
         yield from journal.integrity()
         for wish in scenario.wishes:
@@ -106,7 +107,8 @@ def _histories(stage: Stage, wishes: tuple[Wish, ...]) -> Iterator[str]:
                 yield f"{count} run(s) never ended, by the journal"
 
 
-def _strays(stage: Stage, scenario: Scenario) -> Iterator[str]:
+def strays(stage: Stage, scenario: Scenario) -> Iterator[str]:
+    """What lies there and has no business to."""
     expected = {f"{wish.request_id}.json" for wish in scenario.wishes} | {".coordinator"}
     for folder, belongs in ((stage.requests, set()), (stage.status, expected), (stage.state, _BELONGS)):
         for name in sorted({path.name for path in folder.iterdir()} - belongs):

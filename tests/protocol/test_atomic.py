@@ -7,7 +7,8 @@ import stat
 import pytest
 from folder_sight import listing, open_descriptors
 
-from protocol.atomic import write_atomically
+from protocol import atomic
+from protocol.atomic import sync_names, write_atomically
 
 
 @pytest.fixture
@@ -151,3 +152,22 @@ def test_a_missing_folder_is_told(tmp_path):
     """A folder that is gone is an error of the system's own kind."""
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "gone" / "answer.json", b"new")
+
+
+def test_every_name_above_is_made_to_stay(tmp_path, monkeypatch):
+    """All folders above the given ones are synced, each once: any of those names may be new."""
+    synced = []
+    monkeypatch.setattr(atomic, "sync_directory", synced.append)
+    sync_names(tmp_path / "a" / "requests", tmp_path / "a" / "status", tmp_path / "state")
+    assert sorted(synced) == sorted({tmp_path / "a", tmp_path, *tmp_path.parents})
+
+
+def test_a_folder_that_is_not_ours_to_open_is_passed_over(tmp_path, monkeypatch):
+    """A folder above that only others may open was made by others."""
+
+    def sync(directory):
+        if directory == tmp_path:
+            raise PermissionError
+
+    monkeypatch.setattr(atomic, "sync_directory", sync)
+    sync_names(tmp_path / "state")

@@ -1,0 +1,143 @@
+"""What a life did to the disk, in order: read from the trace of all its processes, daemon, shells and scripts alike.
+
+The trace comes from ``strace -f -y -xx``: every string in hexadecimal, every descriptor with the path it stands for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+_CALLS = (
+    "?open,openat,?creat,write,writev,pwrite64,?pwritev,ftruncate,truncate,fallocate,fsync,fdatasync,?sync,?syncfs,"
+    "?rename,?renameat,renameat2,?unlink,unlinkat,?rmdir,?mkdir,mkdirat,?link,linkat,?symlink,symlinkat,sendfile,"
+    "copy_file_range"
+)
+OPTIONS = ("-f", "-y", "-xx", "--string-limit=4194304", f"--trace={_CALLS}")
+
+_LINE = re.compile(r"^(\d+) +(.*)$")
+_RESUMED = re.compile(r"^<\.\.\. \w+ resumed>(.*)$")
+_UNFINISHED = " <unfinished ...>"
+_CALL = re.compile(r"^(\w+)\((.*)\) += (\d+)")
+_TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
+_PLACE = re.compile(r"^(?:AT_FDCWD|\d+)<((?:\\x[0-9a-f]{2})+)>")
+
+
+class Kind(StrEnum):
+    """What can happen to a disk."""
+
+    CREATE = "create"  # a file of this name, if there is none
+    MKDIR = "mkdir"
+    WRITE = "write"
+    TRUNCATE = "truncate"
+    SYNC = "sync"  # of a file, or of the names in a folder
+    RENAME = "rename"
+    REMOVE = "remove"  # of a file or an empty folder
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One of them.
+
+    Args:
+        kind: what.
+        path: where; for a rename, from where.
+        target: of a rename.
+        offset: of a write, in bytes; None at the end of the file.
+        data: of a write.
+        size: of a truncation, in bytes.
+    """
+
+    kind: Kind
+    path: str
+    target: str = ""
+    offset: int | None = None
+    data: bytes = b""
+    size: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.path} {self.target}".rstrip()
+
+
+def parse(trace: Path) -> Iterator[Operation]:
+    """Everything in a trace that changed or synced a disk, in the order in which it was done.
+
+    Raises:
+        NotImplementedError: the trace has a call that the model of the disk does not know; it must learn it.
+    """
+    with trace.open(encoding="ascii", errors="replace") as lines:
+        for name, arguments, value in _calls(lines):
+            yield from _operations(name, arguments, value)
+
+
+def _calls(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    """Whole calls that succeeded, in the order in which they ended; strace cuts a line where threads take turns."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        found = _LINE.match(line)
+        if not found:
+            continue
+        thread, text = found.groups()
+        if text.endswith(_UNFINISHED):
+            begun[thread] = text.removesuffix(_UNFINISHED)
+            continue
+        if resumed := _RESUMED.match(text):
+            text = begun.pop(thread) + resumed[1]
+        if call := _CALL.match(text):
+            yield call[1], call[2], int(call[3])
+
+
+def _operations(name: str, arguments: str, value: int) -> Iterator[Operation]:
+    words = arguments.split(", ")
+    if name in ("open", "openat", "creat"):
+        path = _paths(words)[0]
+        if "O_CREAT" in arguments or name == "creat":
+            yield Operation(Kind.CREATE, path)
+        if "O_TRUNC" in arguments or name == "creat":
+            yield Operation(Kind.TRUNCATE, path)
+    elif name in ("write", "writev", "pwrite64"):
+        data = b"".join(_bytes(text) for text in _TEXT.findall(arguments))[:value]
+        offset = int(words[-1]) if name == "pwrite64" else None
+        yield Operation(Kind.WRITE, _held(words[0]), offset=offset, data=data)
+    elif name == "ftruncate":
+        yield Operation(Kind.TRUNCATE, _held(words[0]), size=int(words[1]))
+    elif name in ("fsync", "fdatasync"):
+        yield Operation(Kind.SYNC, _held(words[0]))
+    elif name in ("rename", "renameat", "renameat2"):
+        source, target = _paths(words)
+        yield Operation(Kind.RENAME, source, target)
+    elif name in ("unlink", "unlinkat", "rmdir"):
+        yield Operation(Kind.REMOVE, _paths(words)[0])
+    elif name in ("mkdir", "mkdirat"):
+        yield Operation(Kind.MKDIR, _paths(words)[0])
+    else:
+        raise NotImplementedError(f"the model of the disk does not know {name}({arguments})")
+
+
+def _paths(words: list[str]) -> list[str]:
+    """The paths among a call's arguments; relative ones as seen from the descriptor before them."""
+    found, base = [], ""
+    for word in words:
+        if place := _PLACE.match(word):
+            base = _text(place[1])
+        elif text := _TEXT.fullmatch(word):
+            path = _text(text[1])
+            found.append(path if path.startswith("/") else f"{base}/{path}")
+    return found
+
+
+def _held(word: str) -> str:
+    """The path of an open file; empty for pipes, sockets and files whose name is gone."""
+    place = _PLACE.match(word)
+    return _text(place[1]) if place and not word.endswith("(deleted)") else ""
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.replace("\\x", ""))
+
+
+def _text(text: str) -> str:
+    return _bytes(text).decode(errors="surrogateescape")
