@@ -39,7 +39,9 @@ def runs(record: Iterable[str], wish: Wish, scenario: Scenario) -> list[Run]:
     return found
 
 
-def untrue(record: list[str], wish: Wish, scenario: Scenario, answer: FinalStatus, *, rebooted: bool) -> Iterator[str]:
+def untrue(
+    record: list[str], wish: Wish, scenario: Scenario, answer: FinalStatus, *, rebooted: bool, forgotten: bool = False
+) -> Iterator[str]:
     """Everything that ``answer`` says and that is not so, and whatever ran too often; in words.
 
     Args:
@@ -48,27 +50,32 @@ def untrue(record: list[str], wish: Wish, scenario: Scenario, answer: FinalStatu
         scenario: the story it belongs to.
         answer: the final status.
         rebooted: whether power went meanwhile, so that a script may have been interrupted.
+        forgotten: whether the journal was lost on the way: then rollback.sh may run once more (I13, ADR 007), and
+            nobody knows what had run before.
     """
     ran = runs(record, wish, scenario)
     version = VERSION if wish.action == "update" else None
     world = SimpleNamespace(refusals=[], boot=2 if rebooted else 1)
     try:
-        Truth(world, [(wish.component, wish.action, version)], ran, is_doubtful=False).check(wish.request_id, answer)
+        Truth(world, [(wish.component, wish.action, version)], ran, is_doubtful=forgotten).check(
+            wish.request_id, answer
+        )
     except AssertionError as error:
         line = traceback.extract_tb(error.__traceback__)[-1].line
         said = f"{answer.state} {answer.reason}"
         yield f"{wish.request_id} is not as it is said ({str(error) or line}): {said}; there ran {_tell(ran)}"
-    yield from _too_often(ran, wish, answer)
-    yield from _told_wrong(ran, wish, answer)
+    yield from _too_often(ran, wish, answer, {UPDATE: 1, ROLLBACK: 2 if forgotten else 1})
+    if not forgotten:
+        yield from _told_wrong(ran, wish, answer)
     for line in record:
         if line.startswith("overlap "):
             yield f"met another script of its lock: {line}"
 
 
-def _too_often(ran: list[Run], wish: Wish, answer: FinalStatus) -> Iterator[str]:
+def _too_often(ran: list[Run], wish: Wish, answer: FinalStatus, allowed: dict[str, int]) -> Iterator[str]:
     scripts = [run.script for run in ran]
-    for script in (UPDATE, ROLLBACK):
-        if scripts.count(script) > 1:
+    for script, limit in allowed.items():
+        if scripts.count(script) > limit:
             yield f"{script} ran {scripts.count(script)} times for {wish.request_id}"
     if UPDATE in scripts and wish.action != "update":
         yield f"update.sh ran for {wish.request_id}, a {wish.action}"

@@ -68,6 +68,9 @@ def judge(root: Path, recording: Recording, image: Image, moment: Moment, record
         asked = [wish for wish in recording.scenario.wishes if _was_asked(wish, recording, image, moment, journal)]
     scenario = replace(recording.scenario, wishes=tuple(asked))
     faults = [fault for wish in asked for fault in _answer(place, recording, wish, image, moment, record)]
+    if recording.earlier.forgotten:  # what was answered before is known from its status alone
+        known = tuple(wish for wish in asked if wish.request_id not in recording.earlier.seen)
+        scenario = replace(scenario, wishes=known)
     return [*faults, *strays, *verdict.journal_faults(place, scenario)]
 
 
@@ -104,4 +107,5 @@ def _answer(
         if any(f" {wish.request_id}" in line for line in record):
             yield f"{wish.request_id} is called invalid, and scripts ran for it"
         return
-    yield from untrue(record, wish, recording.scenario, answer, rebooted=True)
+    forgotten = recording.earlier.forgotten
+    yield from untrue(record, wish, recording.scenario, answer, rebooted=True, forgotten=forgotten)

@@ -11,7 +11,7 @@ from pathlib import Path
 from fsm.errors import JournalError
 from fsm.journal import Journal
 from property_tests.crash.machine import Machine
-from property_tests.crash.scenarios import Scenario, Wish
+from property_tests.crash.scenarios import Scenario, Wish, healthy
 from property_tests.crash.stage import Stage
 from property_tests.power.disk import Disk, Image
 from property_tests.power.operations import OPTIONS, Kind, Operation, parse
@@ -19,6 +19,7 @@ from tests.integration.real_host import until
 
 FOLDERS = ("requests", "status", "state")
 _PATIENCE_S = 120.0
+_PAGE_BYTES = 4120  # one page in SQLite's log, with its header
 _SHARED = "-shm"  # SQLite's index of its log, written through memory: no trace sees it, and no start trusts it
 
 
@@ -31,12 +32,14 @@ class Earlier:
         careless: whether the client wrote them without fsync.
         noted: what the scripts had written into their record.
         seen: answers that a reader may have read, by request id.
+        forgotten: whether the journal was lost with what it knew of all this.
     """
 
     asked: dict[str, bytes]
     careless: bool
     noted: tuple[str, ...]
     seen: dict[str, bytes]
+    forgotten: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,14 @@ class Recorder:
         self._sources = sources
         self._count = 0
 
-    def prepare(self, scenario: Scenario, *, careless: bool) -> tuple[Stage, Earlier]:
-        """A new host on which the story is about to begin: everything is asked, and nobody has looked."""
+    def prepare(self, scenario: Scenario, *, careless: bool, log_pages: int = 0) -> tuple[Stage, Earlier]:
+        """A new host on which the story is about to begin: everything is asked, and nobody has looked.
+
+        Args:
+            scenario: the story.
+            careless: whether the client writes its requests without fsync.
+            log_pages: how many pages SQLite's log is to hold already.
+        """
         self._count += 1
         root = self._folder / f"host-{self._count}"
         root.mkdir()
@@ -88,16 +97,17 @@ class Recorder:
         stage.write_config()
         first = [wish for wish in scenario.wishes if wish.request_id in scenario.settled]
         if first:
-            _ask(stage, first)
             stage.start()
-            until(lambda: is_at_rest(stage), f"the first answers\n{stage.log()[-3000:]}", _PATIENCE_S)
+            _settle(stage, first)
             stage.stop()
+        if log_pages:
+            _lengthen_log(stage, log_pages * _PAGE_BYTES)
         seen = {wish.request_id: stage.final(wish.request_id).read_bytes() for wish in first}
         for request_id in scenario.taken:
             stage.final(request_id).unlink()
         _ask(stage, scenario.wishes)
         asked = {path.stem: path.read_bytes() for path in stage.requests.iterdir()}
-        noted = stage.record.read_text().splitlines() if first else []
+        noted = stage.record.read_text().splitlines() if stage.record.exists() else []
         return stage, Earlier(asked, careless, tuple(noted), seen)
 
     def record(self, scenario: Scenario, stage: Stage, earlier: Earlier, *, fresh: bool) -> Recording:
@@ -124,6 +134,23 @@ class Recorder:
         found = Recording(scenario, stage.root, image, tuple(loose), operations, str(stage.record), earlier)
         _require_same(found, stage)
         return found
+
+
+def _settle(stage: Stage, wishes: Iterable[Wish]) -> None:
+    _ask(stage, wishes)
+    until(lambda: is_at_rest(stage), f"the first answers\n{stage.log()[-3000:]}", _PATIENCE_S)
+
+
+def _lengthen_log(stage: Stage, size: int) -> None:
+    """Have health checks served until the log is that long, then kill: a stop would fold it in."""
+    stage.start()
+    number = 0
+    while (stage.state / "journal.db-wal").stat().st_size < size:
+        number += 1
+        _settle(stage, [healthy(f"before-{number}")])
+    stage.kill()
+    for path in stage.status.glob("before-*.json"):
+        path.unlink()
 
 
 def _ask(stage: Stage, wishes: Iterable[Wish]) -> None:

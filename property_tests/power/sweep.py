@@ -12,22 +12,25 @@ import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from property_tests.crash.scenarios import SCENARIOS
+from property_tests.crash.scenarios import ROLLED_BACK, SCENARIOS, SUCCESS
 from property_tests.power.operations import Kind
-from property_tests.power.trial import Findings, Life, Trial
+from property_tests.power.trial import Before, Findings, Life, Trial
 
 _KINDS = ("none", *(kind.value for kind in Kind))
 
 
 def lives(options: argparse.Namespace) -> list[Life]:
     """What is to be recorded: the share of each is the same."""
-    chosen = [
-        (story, careless, again)
-        for story, scenario in enumerate(SCENARIOS)
-        if not options.story or any(text in scenario.name for text in options.story)
-        for careless in (False, True)
-        for again in range(options.again + 1)
-    ]
+    chosen = []
+    for story, scenario in enumerate(SCENARIOS):
+        if options.story and not any(text in scenario.name for text in options.story):
+            continue
+        for careless in (False, True):
+            chosen.append((story, Before.NOTHING, careless, 0))
+            chosen += [(story, Before.CUT, careless, number) for number in range(options.again)]
+        chosen += [(story, Before.LOSS, False, number) for number in range(options.again)]
+        if scenario in (SUCCESS, ROLLED_BACK):
+            chosen.append((story, Before.LONG_LOG, False, 0))
     states, real = -(-options.states // len(chosen)), -(-options.real // len(chosen))
     return [Life(*one, states, real, options.seed) for one in chosen]
 
@@ -63,7 +66,7 @@ class Table:
         kinds = [kind for kind in _KINDS if any(row.kinds[kind] for row in self._rows.values())]
         head = ["life", "recorded", "instants", *(f"after {kind}" for kind in kinds), "states", "real daemon", "wrong"]
         lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
-        for name, row in sorted(self._rows.items(), key=lambda item: (item[0].startswith("after"), item[0])):
+        for name, row in sorted(self._rows.items(), key=lambda item: (": " in item[0], item[0])):
             counts = [row.kinds[kind] for kind in kinds]
             lines.append([name, self._lives[name], row.instants, *counts, len(row.digests), row.real, row.wrong])
         lines.append(["all", *(sum(line[at] for line in lines[2:]) for at in range(1, len(head)))])

@@ -8,6 +8,7 @@ import tempfile
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +27,16 @@ from tests.integration.real_host import REPOSITORY
 
 _BY_CHANCE = 30  # states drawn per instant, beside those that follow a rule
 _KEPT_FAULTS = 5
+_LONG_PAGES = 960  # SQLite folds its log in when a commit takes it beyond 1000
+
+
+class Before(StrEnum):
+    """What has happened when a recorded life begins; the value begins its row in the table."""
+
+    NOTHING = ""  # all is asked, and nobody has looked
+    CUT = "after a cut: "  # power failed at some instant of such a life
+    LONG_LOG = "long log: "  # a coordinator was killed whose log SQLite is about to fold in
+    LOSS = "journal lost: "  # a coordinator stopped at some instant, and somebody deleted the journal
 
 
 @dataclass(frozen=True)
@@ -34,16 +45,18 @@ class Life:
 
     Args:
         story: number of the scenario.
+        before: how it begins.
         careless: whether the client writes its requests without fsync.
-        again: 0 for the first life of a story; else, which of the lives that begin on what a cut of it left.
+        number: tells lives apart that are alike in all this.
         states: how many states to try.
         real: how many of them to give to the real daemon, too.
         seed: chooses them.
     """
 
     story: int
+    before: Before
     careless: bool
-    again: int
+    number: int
     states: int
     real: int
     seed: int
@@ -54,8 +67,7 @@ class Life:
         return SCENARIOS[self.story]
 
     def __str__(self) -> str:
-        careless = ", client without fsync" if self.careless else ""
-        return f"{'after a cut: ' if self.again else ''}{self.scenario.name}{careless}"
+        return f"{self.before}{self.scenario.name}{', client without fsync' if self.careless else ''}"
 
 
 @dataclass
@@ -84,7 +96,7 @@ class Trial:
 
     def __init__(self, life: Life) -> None:
         self._life = life
-        self._chance = random.Random(f"{life}{life.again}{life.seed}")
+        self._chance = random.Random(repr(life))
         self._folder = Path(tempfile.mkdtemp(prefix="power-"))
         self._spot = Path(tempfile.mkdtemp(prefix="power-", dir=RAM if Path(RAM).is_dir() else None))
         self._machine = Machine(self._folder)
@@ -107,21 +119,36 @@ class Trial:
         return self._found
 
     def _record(self, recorder: Recorder) -> tuple[Stage, Recording]:
-        scenario = self._life.scenario
-        stage, earlier = recorder.prepare(scenario, careless=self._life.careless)
-        first = recorder.record(scenario, stage, earlier, fresh=True)
-        if not self._life.again:
-            return stage, first
-        moment, image = self._somewhere(first)
-        real.lay_all(stage, scenario, image, moment)
-        return stage, recorder.record(
-            scenario, stage, replace(earlier, noted=moment.noted, seen=moment.seen), fresh=False
+        scenario, before = self._life.scenario, self._life.before
+        stage, earlier = recorder.prepare(
+            scenario, careless=self._life.careless, log_pages=_LONG_PAGES if before is Before.LONG_LOG else 0
         )
+        first = recorder.record(scenario, stage, earlier, fresh=True)
+        if before is Before.CUT:
+            moment, image = self._cut(first)
+        elif before is Before.LOSS:
+            moment, image = self._loss(first)
+        else:
+            return stage, first
+        real.lay_all(stage, scenario, image, moment)
+        earlier = replace(earlier, noted=moment.noted, seen=moment.seen, forgotten=before is Before.LOSS)
+        return stage, recorder.record(scenario, stage, earlier, fresh=False)
 
-    def _somewhere(self, recording: Recording) -> tuple[Moment, Image]:
+    def _cut(self, recording: Recording) -> tuple[Moment, Image]:
         chosen = self._chance.randrange(sum(1 for _ in moments(recording)))
         moment, disk = next(islice(moments(recording), chosen, None))
         return moment, self._chance.choice(list(images(disk, self._chance, _BY_CHANCE)))
+
+    def _loss(self, recording: Recording) -> tuple[Moment, Image]:
+        """A journal counts as lost where one has been: the mark of it is in ``status/``."""
+        stops = [(moment, disk.present()) for moment, disk in moments(recording)]
+        moment, image = self._chance.choice([stop for stop in stops if "status/.coordinator" in stop[1]])
+        # An answer that its client has taken is forgotten with the journal: no file tells of it.
+        seen = {
+            request_id: answer for request_id, answer in moment.seen.items() if f"status/{request_id}.json" in image
+        }
+        left = {path: content for path, content in image.items() if not path.startswith("state/journal")}
+        return replace(moment, seen=seen), left
 
     def _try(self, stage: Stage, recording: Recording) -> list[tuple[Moment, Image]]:
         """Start on states of every instant, or of a sample of them; what was tried."""

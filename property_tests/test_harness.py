@@ -1,0 +1,103 @@
+"""Whether the sweeps find what they look for: the coordinator is broken on purpose, in a copy, and each break is found.
+
+A sweep that stays green on a broken coordinator would prove nothing.
+"""
+
+from __future__ import annotations
+
+import compileall
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("protocol", "policy", "fsm", "executors", "coordinator", "property_tests", "tests", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Break:
+    """One deliberate defect, and the sweep that must find it.
+
+    Args:
+        file: where.
+        before: the text that is right.
+        after: what stands there instead.
+        sweep: its command.
+        told: what the sweep must say about it, so that it is found for what it is.
+    """
+
+    file: str
+    before: str
+    after: str
+    sweep: str
+    told: str
+
+
+CUTS = "property_tests.power.sweep --states 400 --again 0 --real 0 --story successful --story failing"
+KILLS = "property_tests.crash.sweep --story refused --firsts 0"
+
+BREAKS = {
+    "an answer's content is not synced": Break(
+        "protocol/atomic.py",
+        "        if durable:\n            os.fsync(descriptor)\n",
+        "",
+        CUTS,
+        "the answer to one is none",
+    ),
+    "an answer's name is not synced": Break(
+        "protocol/atomic.py",
+        "    if durable:\n        sync_directory(path.parent)\n",
+        "",
+        CUTS,
+        "one has no answer",
+    ),
+    "the journal's commits are not synced": Break(
+        "fsm/database.py", '"synchronous = FULL"', '"synchronous = NORMAL"', CUTS, "one"
+    ),
+    "the state folder's name is not synced": Break(
+        "coordinator/app.py",
+        "    sync_names(settings.paths.requests, settings.paths.status, settings.paths.state)\n",
+        "",
+        CUTS,
+        "the answer to one",
+    ),
+    "effects come before the journal": Break(
+        "coordinator/intake.py",
+        "        for effect in effects:\n            effect()\n",
+        "            for effect in effects:\n                effect()\n",
+        KILLS,
+        "the journal would answer",
+    ),
+    "statuses are written in place": Break(
+        "protocol/atomic.py",
+        'temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")',
+        "temporary = path",
+        KILLS,
+        "no JSON",
+    ),
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS)
+def test_a_break_is_found(tmp_path, broken):
+    """The sweep that guards against it ends with 1 and says what is wrong."""
+    for part in PARTS:
+        source, copy = ROOT / part, tmp_path / part
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy)
+    text = (tmp_path / broken.file).read_text()
+    assert text.count(broken.before) == 1, f"{broken.file} has changed: the break must be made anew"
+    (tmp_path / broken.file).write_text(text.replace(broken.before, broken.after))
+    compileall.compile_dir(tmp_path, quiet=1)
+    found = subprocess.run(
+        [sys.executable, "-m", *broken.sweep.split()], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "WRONG: " in found.stdout
+    assert broken.told in found.stdout
