@@ -19,8 +19,11 @@ while IFS= read -r run; do
   echo
 
   . "$run/command"
-  { cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
-  echo "exit $?" >>"$run/session" || exit 9  # never park again as if this run had no end
+  began=
+  { began=y && cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
+  code=$?
+  [ "$began" ] || exit 9                        # no stream could be opened: that is no exit code of the script
+  echo "exit $code" >>"$run/session" || exit 9  # never park again as if this run had no end
   echo
   cd /  # a component's directory may be moved away or unmounted while nothing runs
 done
