@@ -41,13 +41,13 @@ def _serve(settings: Settings, executor: str | None) -> int:
 
 
 def _run(settings: Settings, executor: str | None) -> int:
-    with ExitStack() as resources:
-        try:
+    try:
+        with ExitStack() as resources:  # within: what is closed last, the journal, may meet a sick disk, too
             return build(settings, SystemClock(), resources, executor).run()
-        except JournalDamagedError:
-            raise
-        except FsmError as error:
-            logger.critical("cannot start: {}", error)
-        except OSError as error:
-            logger.critical("cannot start: {}; check space and permissions of the folders under [paths]", error)
-        return 1
+    except JournalDamagedError:
+        raise
+    except FsmError as error:
+        logger.critical("cannot start: {}", error)
+    except OSError as error:
+        logger.critical("cannot start: {}; check space and permissions of the folders under [paths]", error)
+    return 1
