@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tests.integration.real_host import REPOSITORY
-
 # What a person calls it → the system calls that do it: those that change a disk, a process or a signal.
 CHANGING: dict[str, tuple[str, ...]] = {
     "open": ("openat", "open", "creat"),
@@ -41,8 +39,10 @@ EVERYTHING = tuple(GROUP_OF)
 
 _LINE = re.compile(r"^(?:\d+ +)?(?P<name>[a-z_0-9]+)\((?P<arguments>.*)")
 _FOR_WRITING = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TRUNC)\b")
-_PLACES = re.compile(r"AT_FDCWD<[^>]*>|\d+<[^>]*>")  # of descriptors, with strace -y
-_INTERPRETER = re.compile(r"\.pyc?\b|\.so\b|__pycache__|pyvenv\.cfg|\.pth\b|site-packages|/lib/|/etc/ld|\._?zip\b")
+_INTERPRETER = re.compile(
+    r"\.pyc?\b|\.so\b|__pycache__|pyvenv\.cfg|\.pth\b|site-packages|/lib/|/etc/ld|\._?zip\b"
+    r"|/(?:protocol|policy|fsm|executors|coordinator|kinds|commands|judges)[\">/]"
+)
 _CHANCE = re.compile(r".*/experiment-\d+|0x[0-9a-f]+|\d+")
 _NAMELESS = re.compile(r"^\d+<(?:pipe|anon_inode|socket):")  # as the first argument, with strace -y
 
@@ -89,9 +89,7 @@ class Call:
     @property
     def is_start_up(self) -> bool:
         """Whether it is the interpreter's, looking for itself and its modules."""
-        if self.group == "list":
-            return str(REPOSITORY) in self.text or "/lib/" in self.text
-        return bool(_INTERPRETER.search(self.text) or str(REPOSITORY) in _PLACES.sub("", self.text))
+        return bool(_INTERPRETER.search(self.text))
 
     @property
     def place(self) -> str:
