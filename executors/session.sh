@@ -15,7 +15,8 @@ while IFS= read -r run; do
     exit 9                             # as above: no room to say that it starts; that we end tells who waits
   }
   IFS= read -r claim <"$run/session"
-  [ "$claim" = "$me" ] || continue     # revoked while it claimed
+  [ "$claim" = revoked ] && continue   # while it claimed
+  [ "$claim" = "$me" ] || exit 9       # a sick disk: nobody must wait for a session that lives and runs nothing
   echo
 
   . "$run/command"
