@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -49,7 +50,7 @@ class Experiment:
         self._lookout.start()
         try:
             self._tell()
-        except (AssertionError, TimeoutError) as error:
+        except (AssertionError, subprocess.TimeoutExpired) as error:
             self._result.faults.append(str(error))
         finally:
             self._stage.kill()
@@ -68,8 +69,7 @@ class Experiment:
         elif not blows or isinstance(blows[0], Cut):
             self._first_life(look)
         else:
-            self._first_blow(blows[0])
-            blows.pop(0)
+            self._first_blow(blows.pop(0))
         for blow in blows:
             if isinstance(blow, Cut) and self._rest.is_quiet():
                 break  # a story need not live to see all the cuts in store for it
@@ -221,25 +221,27 @@ class Experiment:
         """Be the supervisor of a coordinator that meets an error, until it has answered and, asked to, stopped."""
         begin = time.monotonic()
         supervisor = Supervisor(self._stage)
-        self._rest.expect(lambda: supervisor.tend() or self._rest.is_answered(), "the answers")
-        self._result.settled_s = time.monotonic() - begin
-        self._rest.expect(lambda: supervisor.tend() or self._rest.is_taken_away(), "the requests to be taken away")
-        supervisor.stop()
-        self._result.restarts = supervisor.restarts
-        self._result.notes += supervisor.notes
-        calls = [call for call in strace.calls() if call.injected]
-        self._result.hits.append(blow.hit(calls[0]) if calls else None)
+        try:
+            self._rest.expect(lambda: supervisor.tend() or self._rest.is_answered(), "the answers")
+            self._result.settled_s = time.monotonic() - begin
+            self._rest.expect(lambda: supervisor.tend() or self._rest.is_taken_away(), "the requests to be taken away")
+            supervisor.stop()
+        finally:
+            self._result.restarts = supervisor.restarts
+            self._result.notes += supervisor.notes
+            calls = [call for call in strace.calls() if call.injected]
+            self._result.hits.append(blow.hit(calls[0]) if calls else None)
 
     def _await_cut(self, cut: Cut) -> None:
         """Start, if need be, and cut the power as soon as the script has begun, or once the story has ended."""
         stage, wish = self._stage, self._scenario.wishes[0]
         before = runs_of(stage.record, wish.request_id).count(cut.script)
-        if stage.ended():
-            stage.spawn()
 
         def has_begun() -> bool:
             return runs_of(stage.record, wish.request_id).count(cut.script) > before
 
+        if stage.ended():
+            stage.spawn()
         self._rest.expect(lambda: stage.ended() or has_begun() or self._rest.is_quiet(), f"{cut.script} to begin")
         if stage.ended():
             raise AssertionError(f"it ended by itself\n{stage.log()[-3000:]}")

@@ -168,3 +168,8 @@ class Result:
     def has_hit(self) -> bool:
         """Whether everything that was to befall the coordinator did, where it was meant to."""
         return all(hit is not None and hit.fits for hit in self.hits)
+
+    @property
+    def is_astray(self) -> bool:
+        """Whether a call returned an error that it cannot: what came of that says nothing."""
+        return any(hit is not None and hit.error and not hit.fits for hit in self.hits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import traceback
 from collections.abc import Iterable, Iterator
@@ -34,8 +35,12 @@ class Site:
             place = self._folder / f"experiment-{self._count}"
             result = Experiment(place, self._machine, trial, self._sources_for(trial)).run()
             if result.faults:
-                result.faults.append(f"all of it is kept in {place}")
                 self._machine.reboot()  # whatever it left running
+            if result.faults and result.is_astray:
+                result.faults.clear()
+                shutil.rmtree(place)
+            elif result.faults:
+                result.faults.append(f"all of it is kept in {place}")
             if result.faults or result.has_hit:
                 break
         return result
