@@ -15,6 +15,8 @@ from coordinator.settings import Settings, load_settings
 from fsm.errors import FsmError, JournalDamagedError
 from protocol.clock import SystemClock
 
+_PAUSE_S = 1.0  # between two looks at a journal: what was a sick disk may be well again
+
 
 def serve(config: Path | None, executor: str | None) -> int:
     """Run until told to stop.
@@ -36,7 +38,8 @@ def _serve(settings: Settings, executor: str | None) -> int:
         return _run(settings, executor)
     except JournalDamagedError as error:
         logger.critical("{}", error)
-        distrust_journal(settings)  # damage that opening did not show: this time the whole file is read
+        distrust_journal(settings)  # this time the whole file is read, and given up if it is really damaged
+        SystemClock().sleep(_PAUSE_S)
         return _run(settings, executor)
 
 
