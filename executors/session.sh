@@ -10,7 +10,8 @@ me="$$ $start $1"
 set -C  # a run is claimed once
 
 while IFS= read -r run; do
-  { echo "$me" || exit 9; } >"$run/session" 2>/dev/null || {
+  # 2> comes first: were it to fail after the claim was made, that would pass for somebody else's
+  { echo "$me" || exit 9; } 2>/dev/null >"$run/session" || {
     [ -e "$run/session" ] && continue  # revoked
     exit 9                             # as above: no room to say that it starts; that we end tells who waits
   }
