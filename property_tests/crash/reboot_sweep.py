@@ -15,8 +15,6 @@ from property_tests.crash.scenarios import (
     FAILS,
     HEALTH,
     ROLLBACK,
-    ROLLED_BACK,
-    SUCCESS,
     UPDATE,
     Part,
     Scenario,
@@ -92,7 +90,7 @@ REBOOTS = Kind(
     blows=cuts,
     doubt=_ONCE,
     first=cuts,
-    always=lambda trial: trial.scenario in (SUCCESS, ROLLED_BACK) or isinstance(trial.blows[-1], Cut),
+    always=lambda trial: isinstance(trial.blows[-1], Cut),
     extra=_WHILE_RUNNING,
 )
 
