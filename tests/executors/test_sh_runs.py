@@ -7,6 +7,7 @@ import pwd
 import resource
 import signal
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -220,6 +221,24 @@ def test_without_a_list_of_users_nothing_starts(
     made = load("sh").create(settings, CLOCK)
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     with pytest.raises(CannotStartError, match="cannot find the home"):
+        made.start(component.step())
+    monkeypatch.undo()
+    assert run(made, component.step(attempt=2)).exit_code == 0
+    made.close()
+
+
+def test_without_room_for_a_thread_nothing_starts(
+    component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch
+):
+    """A host without room for the threads that sh starts refuses, like one that cannot fork."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    component.script("touch ran")
+    made = load("sh").create(settings, CLOCK)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(CannotStartError, match="can't start new thread"):
         made.start(component.step())
     monkeypatch.undo()
     assert run(made, component.step(attempt=2)).exit_code == 0
