@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from operator import itemgetter
 from pathlib import Path
 
@@ -76,6 +77,8 @@ class Options:
     sources: Path
     jobs: int
     rare: float
+    until: float
+    only: str
 
     def wants(self, story: Scenario) -> bool:
         """Whether the story is one of those asked for."""
@@ -111,8 +114,12 @@ class Sweep:
             f"to be tried: {len(trials)}",
             flush=True,
         )
-        for trial, result in self._workers.make(trials):
+        tried = 0
+        for trial, result in self._workers.make(trials, self._options.until):
             self.tally.add(trial, result, self._faults(trial, result))
+            tried += 1
+        if tried < len(trials):
+            print(f"no time was left for {len(trials) - tried} of them")
         return self.tally
 
     def _direct(self) -> tuple[list[Trial], list[Trial]]:
@@ -158,7 +165,9 @@ class Sweep:
 
     def _chosen(self, direct: list[Trial], recoveries: list[Trial]) -> list[Trial]:
         """All, or a sample: what is always tried, and of the others as chance has it."""
-        sample, everything = self._options.sample, direct + recoveries
+        sample = self._options.sample
+        direct = [trial for trial in direct if self._options.only in str(trial)]
+        everything = direct + [trial for trial in recoveries if self._options.only in str(trial)]
         if sample is None:
             chosen = everything
         else:
@@ -203,10 +212,21 @@ def main(kind: Kind) -> int:
     parser.add_argument("--sources", type=Path, default=REPOSITORY, help="the tree whose coordinator is tried")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rare", type=float, default=0.02, help="share of what need be tried rarely (%(default)s)")
+    parser.add_argument("--only", default="", help="only trials whose description holds this text, as WRONG tells it")
+    parser.add_argument("--minutes", type=float, default=inf, help="begin no trial after so long (no limit)")
     asked = parser.parse_args()
-    texts = tuple(asked.story or ("",))
-    options = Options(asked.sample, asked.seed, asked.firsts, texts, asked.sources.resolve(), asked.jobs, asked.rare)
     begin = time.monotonic()
+    options = Options(
+        asked.sample,
+        asked.seed,
+        asked.firsts,
+        tuple(asked.story or ("",)),
+        asked.sources.resolve(),
+        asked.jobs,
+        asked.rare,
+        begin + asked.minutes * 60,
+        asked.only,
+    )
     with Workers(options.sources, options.jobs) as workers:
         tally = Sweep(kind, options, workers).run()
     print(tally.table())

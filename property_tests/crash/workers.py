@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 import traceback
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -85,7 +87,17 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def make(self, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Result]]:
-        """Make all trials; each comes back with its result as soon as it is done."""
-        for future in as_completed([self._pool.submit(_make, trial) for trial in trials]):
-            yield future.result()
+    def make(self, trials: Iterable[Trial], until: float = inf) -> Iterator[tuple[Trial, Result]]:
+        """Make all trials; each comes back with its result as soon as it is done.
+
+        Args:
+            trials: what to make, in this order.
+            until: when, on the monotonic clock, to begin no more of them.
+        """
+        futures = [self._pool.submit(_make, trial) for trial in trials]
+        for future in as_completed(futures):
+            if time.monotonic() > until:
+                for waiting in futures:
+                    waiting.cancel()
+            if not future.cancelled():
+                yield future.result()
