@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 
 from executors.step import Identity
+from fsm.recovery import MAX_RESUMES
 from property_tests.crash.scenarios import HEALTH, ROLLBACK, UPDATE, Scenario, Wish
 from property_tests.truth import REFUSALS, Truth
 from property_tests.world import Deed, Run
@@ -19,6 +20,7 @@ from protocol.messages import FinalStatus, Reason, State
 
 VERSION = "1.2.3"  # what the stage asks for
 _NOBODY = Identity("", 0, 0)
+_HEALTHS = 2  # after an update, and after its rollback; each may be interrupted, a bounded number of times in all (I9)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def _too_often(ran: list[Run], wish: Wish, answer: FinalStatus, doubt: Doubt) ->
     for script in (UPDATE, ROLLBACK):
         if scripts.count(script) > doubt.starts:
             yield f"{script} ran {scripts.count(script)} times for {wish.request_id}"
+    if scripts.count(HEALTH) > _HEALTHS + MAX_RESUMES:
+        yield f"{HEALTH} ran {scripts.count(HEALTH)} times for {wish.request_id}"
     if UPDATE in scripts and wish.action != "update":
         yield f"update.sh ran for {wish.request_id}, a {wish.action}"
     is_due = wish.action == "rollback" or (wish.action == "update" and answer.state is not State.SUCCEEDED)
