@@ -164,18 +164,13 @@ class Sweep:
         return [trial for number, trial in enumerate(trials) if number not in left_out]
 
     def _chosen(self, direct: list[Trial], recoveries: list[Trial]) -> list[Trial]:
-        """All, or a sample: what is always tried, and of the others as chance has it."""
+        """All, or a sample: what is always tried first, then the others as chance has it, for time may end."""
         sample = self._options.sample
         direct = [trial for trial in direct if self._options.only in str(trial)]
-        everything = direct + [trial for trial in recoveries if self._options.only in str(trial)]
-        if sample is None:
-            chosen = everything
-        else:
-            always = [trial for trial in direct if self._kind.always(trial)]
-            others = [trial for trial in everything if trial.is_of_recovery or not self._kind.always(trial)]
-            chosen = always + self._varied(others)[: max(0, sample - len(always))]
-        self._chance.shuffle(chosen)
-        return chosen
+        recoveries = [trial for trial in recoveries if self._options.only in str(trial)]
+        always = [trial for trial in direct if self._kind.always(trial)]
+        others = [trial for trial in direct if not self._kind.always(trial)] + recoveries
+        return always + self._varied(others)[: None if sample is None else max(0, sample - len(always))]
 
     def _varied(self, trials: list[Trial]) -> list[Trial]:
         """In an order by chance, in which one of each place comes before the second of any."""
