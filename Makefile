@@ -16,12 +16,13 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test crash-sweep power-cuts lint format bench schemas diagram lock clean
+.PHONY: help demo run test crash-sweep fault-sweep reboot-sweep power-cuts lint format bench schemas diagram lock clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
-	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, SWEEP_ARGS for crash-sweep, CUTS_ARGS for power-cuts, LOCK_ARGS for lock."
+	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, LOCK_ARGS for lock,"
+	@echo "           SWEEP_ARGS, FAULT_ARGS, REBOOT_ARGS and CUTS_ARGS for the sweeps."
 
 demo: $(DEMO_STAMP) ## show the main job on real requests under ./var/demo
 	$(BIN)/python packaging/demo/demo.py
@@ -34,7 +35,13 @@ test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 crash-sweep: $(TEST_STAMP) ## kill the coordinator at every call that changes anything (SWEEP_ARGS="--sample 450")
-	$(BIN)/python -m property_tests.crash.sweep $(SWEEP_ARGS)
+	$(BIN)/python -m property_tests.crash.kill_sweep $(SWEEP_ARGS)
+
+fault-sweep: $(TEST_STAMP) ## have every call of the coordinator fail, one at a time (FAULT_ARGS="--sample 200 --jobs 12")
+	$(BIN)/python -m property_tests.crash.fault_sweep $(FAULT_ARGS)
+
+reboot-sweep: $(TEST_STAMP) ## cut the power at every call that changes anything (REBOOT_ARGS="--sample 100")
+	$(BIN)/python -m property_tests.crash.reboot_sweep $(REBOOT_ARGS)
 
 power-cuts: $(TEST_STAMP) ## start the coordinator on all that power cuts may leave of its writes (CUTS_ARGS="--states 5000")
 	$(BIN)/python -m property_tests.power.sweep $(CUTS_ARGS)

@@ -184,7 +184,8 @@ def _instance_lock(path: Path) -> ExitStack:
 def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
     """Open the journal; tell whether it is a new one in the place of one that was lost (I13).
 
-    The whole file is checked only after a run that met damage: a check costs time that grows with the history.
+    The whole file is checked only after a run that met damage: a check costs time that grows with the history. Only
+    what is found damaged then, a second time, is given up.
     """
     path, suspect, rebuilding = state / JOURNAL, state / SUSPECT, state / REBUILDING
     lost = rebuilding.exists() or (not path.exists() and (outbox.marked() or (state / RUNS).exists()))
@@ -192,6 +193,8 @@ def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
         try:
             return _sound_journal(path, suspect), False
         except JournalDamagedError as error:
+            if not suspect.exists():
+                raise  # once is no proof: SQLite says the same of one read that failed; serve looks a second time
             logger.critical("the journal is damaged: {}", error)
     if rebuilding.exists() and rebuilding.read_bytes() == _BEGUN:
         rebuild.discard(path)  # ours and half-filled: keeping one per start would not help a disk that is full

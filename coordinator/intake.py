@@ -28,6 +28,7 @@ from protocol.messages import Reason, Request
 from protocol.names import REQUEST_ID_RULE, is_component, is_request_id, printable, stem_of
 
 _WINDOW = 1024  # names held in memory at once, however many there are (I12)
+_TROUBLE_S = 5.0  # nothing rings when a disk is well again
 _BATCH = 64  # requests admitted with one fsync
 _QUARANTINED = 100
 
@@ -60,19 +61,22 @@ class Intake:
         self._settle_s = settle_s
         self._admitted = admitted
         self._restless: dict[str, tuple[Fingerprint, float]] = {}
+        self._is_hindered = False
         self._before: dict[str, tuple[Fingerprint, float]] = {}
 
     def sweep(self) -> float | None:
         """One pass over the folder.
 
         Returns:
-            After how many seconds a file must be looked at again that may still be growing; None when there is none.
+            After how many seconds a file must be looked at again that may still be growing, or that the host would not
+            let us read or move; None when there is none.
 
         Raises:
             OSError: the folder cannot be read.
             JournalError: nothing was admitted from the present batch on; the files stay.
         """
         self._before, self._restless = self._restless, {}
+        self._is_hindered = False
         after: Entry | None = None
         while window := self._inbox.oldest(_WINDOW, after=after, known=self._journal.busy):
             for batch in _batches(window):
@@ -80,7 +84,8 @@ class Intake:
             after = window[-1]
             if len(window) < _WINDOW:
                 break
-        return self._settle_s if self._restless else None
+        waits = ([self._settle_s] if self._restless else []) + ([_TROUBLE_S] if self._is_hindered else [])
+        return min(waits, default=None)
 
     def _take(self, batch: list[Entry]) -> None:
         """Journal first, for the whole batch with one fsync; the effects of each after it (I2)."""
@@ -117,6 +122,7 @@ class Intake:
                 raise
             return None
         except OSError as error:
+            self._is_hindered = True
             logger.error("cannot read request {}: {}; trying again", printable(name), error.strerror)
             return None
 
@@ -161,6 +167,7 @@ class Intake:
             for path in kept[:-_QUARANTINED]:
                 Inbox(self._quarantine, 0).remove(path.name)
         except OSError as error:
+            self._is_hindered = True
             logger.error("cannot move {} away: {}; trying again", printable(name), error.strerror)
 
     def _at_rest(self, name: str) -> bool:

@@ -66,29 +66,30 @@ class Publisher:
         Args:
             request_id: of a settled request; one that has its answer already is left alone.
         """
-        with self._one_at_a_time:
-            self._seq.pop(request_id, None)
-            record = self._journal.get(request_id)
-            if record is None or record.published:
-                return True
-            status = final_status(record, self._journal.attempts(request_id), self._output_bytes)
+        with self._one_at_a_time, logger.contextualize(request_id=request_id):
             try:
-                self._outbox.publish(status)
-                self._outbox.clear(request_id)  # after the answer: at no instant is there neither
-                self._inbox.remove(request_file(request_id))
+                self._publish(request_id)
             except OSError as error:
-                logger.bind(request_id=request_id).error(
+                logger.error(
                     "cannot publish the answer: {}: {}; it is kept and tried again; run update-coordinator check",
                     error.filename,
                     error.strerror,
                 )
-                return False
-            try:
-                self._journal.mark_published(request_id)
-            except JournalUnavailableError as error:
-                logger.bind(request_id=request_id).error("cannot note that the answer is out: {}", error)
-                return False
-            return True
+            except JournalUnavailableError as error:  # on the way to the answer, or when it was out already
+                logger.error("cannot publish the answer, or note that it is out: {}; trying again", error)
+            else:
+                return True
+            return False
+
+    def _publish(self, request_id: str) -> None:
+        self._seq.pop(request_id, None)
+        record = self._journal.get(request_id)
+        if record is None or record.published:
+            return
+        self._outbox.publish(final_status(record, self._journal.attempts(request_id), self._output_bytes))
+        self._outbox.clear(request_id)  # after the answer: at no instant is there neither
+        self._inbox.remove(request_file(request_id))
+        self._journal.mark_published(request_id)
 
     def retry(self) -> bool:
         """Publish what could not be published before; tell whether nothing is left."""

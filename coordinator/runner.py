@@ -12,7 +12,7 @@ from coordinator.publisher import Publisher
 from coordinator.settings import Settings
 from coordinator.walk import Walk
 from executors.errors import CannotStartError
-from executors.step import Conclusion, Executor, Identity, Outcome, Step, Trace
+from executors.step import Conclusion, Executor, Identity, Objection, Outcome, Step, Trace
 from fsm import plan, recovery
 from fsm.journal import Journal
 from fsm.machine import Lives
@@ -74,17 +74,28 @@ class Runner:
     def _vet_everything(self, walk: Walk) -> None:
         """Every script the request may need, before the first one touches anything."""
         for script in plan.scripts_needed(walk.action, walk.traits):
-            if objection := self._executor.vet(walk.component.directory, script):
-                walk.refuse(objection.reason, objection.message)
+            if objection := self._vet(walk, script):
+                if not walk.rests:
+                    walk.refuse(objection.reason, objection.message)
                 return
+
+    def _vet(self, walk: Walk, script: str) -> Objection | None:
+        """Why ``script`` must not run; a host that cannot tell just now is asked again, as one that cannot start it."""
+        while True:
+            objection = self._executor.vet(walk.component.directory, script)
+            if objection is None or objection.reason is not Reason.CANNOT_START:
+                return objection
+            if self._is_hopeless(walk, objection.message) or walk.rests:
+                return objection
 
     # -- one step ----------------------------------------------------------------------------------------------
 
     def _begin(self, walk: Walk, script: str) -> None:
         """Run ``script`` once, to its end."""
         is_vetted = walk.state is State.VALIDATED  # a moment ago
-        if not is_vetted and (objection := self._executor.vet(walk.component.directory, script)):
-            self._give_up(walk, objection.reason, objection.message)
+        if not is_vetted and (objection := self._vet(walk, script)):
+            if not walk.rests:
+                self._give_up(walk, objection.reason, objection.message)
             return
         attempt = walk.begin(script)
         step = walk.step(attempt)
@@ -150,16 +161,20 @@ class Runner:
     def _try_again(self, walk: Walk, detail: str) -> None:
         """A run that certainly never began may begin again; when the host keeps refusing, that is the answer."""
         walk.note_end()
-        if not detail:
-            return
+        if detail and self._is_hopeless(walk, detail):
+            self._give_up(walk, Reason.CANNOT_START, detail)
+
+    def _is_hopeless(self, walk: Walk, detail: str) -> bool:
+        """Whether the host has refused often enough; else wait a moment, or let the next start try again."""
         walk.starts_failed += 1
         logger.error("{}", detail)
         if walk.starts_failed >= _STARTS:
-            self._give_up(walk, Reason.CANNOT_START, detail)
-        elif self._stopping():
+            return True
+        if self._stopping():
             walk.rests = True
         else:
             self._clock.sleep(_PAUSE_S)
+        return False
 
     def _rerun(self, walk: Walk, what: str) -> None:
         """Let an interrupted script that may run twice begin anew, a bounded number of times (I9)."""

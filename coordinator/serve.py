@@ -15,6 +15,8 @@ from coordinator.settings import Settings, load_settings
 from fsm.errors import FsmError, JournalDamagedError
 from protocol.clock import SystemClock
 
+_PAUSE_S = 1.0  # between two looks at a journal: what was a sick disk may be well again
+
 
 def serve(config: Path | None, executor: str | None) -> int:
     """Run until told to stop.
@@ -36,18 +38,19 @@ def _serve(settings: Settings, executor: str | None) -> int:
         return _run(settings, executor)
     except JournalDamagedError as error:
         logger.critical("{}", error)
-        distrust_journal(settings)  # damage that opening did not show: this time the whole file is read
+        distrust_journal(settings)  # this time the whole file is read, and given up if it is really damaged
+        SystemClock().sleep(_PAUSE_S)
         return _run(settings, executor)
 
 
 def _run(settings: Settings, executor: str | None) -> int:
-    with ExitStack() as resources:
-        try:
+    try:
+        with ExitStack() as resources:  # within: what is closed last, the journal, may meet a sick disk, too
             return build(settings, SystemClock(), resources, executor).run()
-        except JournalDamagedError:
-            raise
-        except FsmError as error:
-            logger.critical("cannot start: {}", error)
-        except OSError as error:
-            logger.critical("cannot start: {}; check space and permissions of the folders under [paths]", error)
-        return 1
+    except JournalDamagedError:
+        raise
+    except FsmError as error:
+        logger.critical("cannot start: {}", error)
+    except OSError as error:
+        logger.critical("cannot start: {}; check space and permissions of the folders under [paths]", error)
+    return 1

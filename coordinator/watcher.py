@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Callable
@@ -76,7 +77,11 @@ class Watcher:
     def _begin(self) -> None:
         if self._inotify is None:
             self._inotify = InotifyFD()
-            self._inotify.start()
+        if self._inotify.ident is None:
+            try:
+                self._inotify.start()
+            except RuntimeError as error:  # the same one is started later: a new one each time would leak descriptors
+                raise OSError(errno.EAGAIN, str(error)) from error
         self._let_go()
         self._watch = self._inotify.add_callback(os.fsencode(self._directory), _MASK, self, _ID)
 
@@ -93,7 +98,7 @@ class Watcher:
 
     def stop(self) -> None:
         """Stop watching and join the thread."""
-        if self._inotify is not None:
+        if self._inotify is not None and self._inotify.ident is not None:  # else its start went no further
             self._inotify.stop()
             self._inotify.join()
 

@@ -73,8 +73,8 @@ class Launcher:
 
     @staticmethod
     def _start(stdin: BinaryIO, stdout: BinaryIO, runs: Path) -> None:
-        home = pwd.getpwuid(os.geteuid()).pw_dir
         try:
+            home = pwd.getpwuid(os.geteuid()).pw_dir
             with Path(os.devnull).open("wb") as nowhere:
                 sh.Command("/bin/sh")(
                     str(_HERE / "launcher.sh"),
@@ -89,7 +89,9 @@ class Launcher:
                     _close_fds=True,
                     _tty_out=False,
                 )
-        except (sh.ForkException, sh.ErrorReturnCode, sh.CommandNotFound) as error:
+        except KeyError as error:  # also when /etc/passwd could not be read: the C library does not tell the two apart
+            raise CannotStartError(f"cannot find the home of user {os.geteuid()} in /etc/passwd") from error
+        except (sh.ForkException, sh.ErrorReturnCode, sh.CommandNotFound, RuntimeError) as error:  # the last: no thread
             raise CannotStartError(f"cannot start /bin/sh: {error}; is the machine out of memory?") from error
 
     def ask(self, run: Path) -> None:

@@ -10,17 +10,22 @@ me="$$ $start $1"
 set -C  # a run is claimed once
 
 while IFS= read -r run; do
-  { echo "$me" || exit 9; } >"$run/session" 2>/dev/null || {
+  # 2> comes first: were it to fail after the claim was made, that would pass for somebody else's
+  { echo "$me" || exit 9; } 2>/dev/null >"$run/session" || {
     [ -e "$run/session" ] && continue  # revoked
     exit 9                             # as above: no room to say that it starts; that we end tells who waits
   }
   IFS= read -r claim <"$run/session"
-  [ "$claim" = "$me" ] || continue     # revoked while it claimed
+  [ "$claim" = revoked ] && continue   # while it claimed
+  [ "$claim" = "$me" ] || exit 9       # a sick disk: nobody must wait for a session that lives and runs nothing
   echo
 
   . "$run/command"
-  { cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
-  echo "exit $?" >>"$run/session" || exit 9  # never park again as if this run had no end
+  began=
+  { began=y && cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
+  code=$?
+  [ "$began" ] || exit 9                        # no stream could be opened: that is no exit code of the script
+  echo "exit $code" >>"$run/session" || exit 9  # never park again as if this run had no end
   echo
   cd /  # a component's directory may be moved away or unmounted while nothing runs
 done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import shlex
@@ -15,6 +16,7 @@ from protocol.messages import Reason
 _ROOT = 0
 _EXECUTABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
 _LINKS = 40  # the kernel's own bound for one path
+_OF_THE_PATH = {errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EACCES}  # these stay until somebody mends it
 
 
 def vet(directory: Path, script: str, own_uid: int) -> Objection | None:
@@ -26,21 +28,30 @@ def vet(directory: Path, script: str, own_uid: int) -> Objection | None:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return Objection(Reason.SCRIPT_MISSING, f"cannot run {path}: it is no regular file; put the script there")
-        strict = {os.path.realpath(directory), os.path.realpath(path)}
+        real = os.path.realpath(path, strict=True)
+        strict = {os.path.realpath(directory, strict=True), real}
         passed = dict(_passed(path))
-    except FileNotFoundError:
-        return Objection(
-            Reason.SCRIPT_MISSING, f"cannot run {path}: it does not exist; install the component's scripts"
-        )
     except OSError as error:
-        return Objection(Reason.SCRIPT_MISSING, f"cannot run {path}: {error.strerror}; check the path")
+        return _unseen(path, error)
     for at, found in passed.items():
         objection = _flaw(at, found, own_uid, is_strict=at in strict)
         if objection is not None:
             return objection
-    if not path.stat().st_mode & _EXECUTABLE:
-        return _unsafe(str(path), path.stat(), "it is not executable", "chmod +x")
+    itself = passed[real]
+    if not itself.st_mode & _EXECUTABLE:
+        return _unsafe(str(path), itself, "it is not executable", "chmod +x")
     return None
+
+
+def _unseen(path: Path, error: OSError) -> Objection:
+    if error.errno == errno.ENOENT:
+        return Objection(
+            Reason.SCRIPT_MISSING, f"cannot run {path}: it does not exist; install the component's scripts"
+        )
+    if error.errno in _OF_THE_PATH:
+        return Objection(Reason.SCRIPT_MISSING, f"cannot run {path}: {error.strerror}; check the path")
+    # A sick disk, or no descriptor left: nothing is known of the script, least of all that it is missing (I1).
+    return Objection(Reason.CANNOT_START, f"cannot look at {path}: {error.strerror}; check the disk it lies on")
 
 
 def _passed(path: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -61,7 +72,7 @@ def _passed(path: Path) -> Iterator[tuple[str, os.stat_result]]:
             continue
         links += 1
         if links > _LINKS:
-            raise OSError(0, "too many links")
+            raise OSError(errno.ELOOP, "too many links")
         target = os.readlink(at)  # noqa: PTH115
         here = "/" if target.startswith("/") else here
         pending = [part for part in target.split("/") if part] + pending

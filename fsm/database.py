@@ -80,10 +80,24 @@ class Database:
                 connection.execute(f"PRAGMA {pragma}")
             self = cls(path, connection)
             self._settle_schema(writer=writer)
+            if writer:
+                self._require_writable()
         except BaseException:
             connection.close()
             raise
         return self
+
+    def _require_writable(self) -> None:
+        """Write what is there already, and take it back before it gets to the disk.
+
+        SQLite quietly opens for reading what it may not open for writing, and keeps to that. A disk that was read-only
+        for a moment would leave a daemon that can never record anything again; one that ends is started again.
+        """
+        self._connection.execute("BEGIN IMMEDIATE")  # granted to a reader, too: only a write tells
+        try:
+            self._connection.execute(f"PRAGMA user_version = {self._version()}")
+        finally:
+            self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Fold the log into the file and let go of it."""

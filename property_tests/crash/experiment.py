@@ -1,57 +1,24 @@
-"""One story told once, the coordinator struck down on the way, and what came of it."""
+"""One story told once, something that befalls the coordinator on the way, and what came of it."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from property_tests.crash.calls import Call
-from property_tests.crash.lookout import Lookout
+from property_tests.crash.lookout import PERIOD_S, Lookout
 from property_tests.crash.machine import Machine
-from property_tests.crash.scenarios import Scenario
+from property_tests.crash.rest import Rest
+from property_tests.crash.shells import SHELLS
 from property_tests.crash.stage import MAIN, WATCHER, Stage
-from property_tests.crash.strace import Injection
-from property_tests.crash.verdict import judge
+from property_tests.crash.strace import Strace
+from property_tests.crash.supervisor import Supervisor
+from property_tests.crash.trial import Blow, Cut, Hit, Look, Result, Trial
+from property_tests.crash.verdict import judge, runs_of, strays
 from tests.integration.real_host import REPOSITORY, until
 
-PATIENCE_S = 60.0
-
-
-@dataclass(frozen=True)
-class Blow:
-    """Where one life of the coordinator ends: at which call of which thread."""
-
-    role: str
-    injection: Injection
-
-    def __str__(self) -> str:
-        return f"{self.role}: {self.injection}"
-
-
-@dataclass
-class Result:
-    """What came of an experiment.
-
-    Args:
-        hits: per blow the call at which it fell, None when the life ended without it.
-        faults: what is wrong, in words.
-        told_s: how long the story took while its calls were noted, in seconds.
-        settled_s: from the last start to the last answer, in seconds.
-        ready_s: from that start to its "ready", in seconds.
-        polls: how often the reader looked.
-        calls: per role what the last life called, when it was looked at.
-    """
-
-    hits: list[Call | None] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    told_s: float = 0.0
-    settled_s: float = 0.0
-    ready_s: float = 0.0
-    polls: int = 0
-    calls: dict[str, list[Call]] = field(default_factory=dict)
+_SELDOM_S = 0.01  # between two looks of the reader where most of the time is spent in waiting
 
 
 class Experiment:
@@ -60,154 +27,225 @@ class Experiment:
     Args:
         folder: a folder that does not exist yet; it is removed again unless something was wrong.
         machine: where it happens, powered on.
-        scenario: the story.
+        trial: the story, and what befalls it.
         sources: the tree whose coordinator is tried.
     """
 
-    def __init__(self, folder: Path, machine: Machine, scenario: Scenario, sources: Path = REPOSITORY) -> None:
+    def __init__(self, folder: Path, machine: Machine, trial: Trial, sources: Path = REPOSITORY) -> None:
         folder.mkdir()
         self._folder = folder
-        self._scenario = scenario
+        self._trial = trial
+        self._scenario = scenario = trial.scenario
         self._stage = stage = Stage(folder, machine, sources)
-        self._lookout = Lookout(stage.status)
+        errs = any(isinstance(blow, Blow) and blow.error for blow in trial.blows)
+        self._lookout = Lookout(stage.status, _SELDOM_S if errs else PERIOD_S)
         self._result = Result()
+        self._rest = Rest(stage, scenario)
         for name, part in scenario.components.items():
             stage.component(name, dict(part.scripts), lock=part.lock, **part.settings)
         stage.write_config()
 
-    def run(self, blows: Sequence[Blow], *, observe: bool = False) -> Result:
-        """Tell the story, one life per blow and one more.
-
-        Args:
-            blows: the first falls while the story is told, each other one during the recovery from the one before.
-            observe: whether to note what is called by the life that follows the last blow.
-        """
+    def run(self) -> Result:
+        """Tell the story: one life per blow and one more; an error that a call returns need not end a life."""
         self._lookout.start()
         try:
-            self._tell(list(blows), observe=observe)
-            if self._stage.stop() != 0:
-                self._result.faults.append("it did not end with 0 after SIGTERM")
-        except (AssertionError, TimeoutError) as error:
+            self._tell()
+        except (AssertionError, subprocess.TimeoutExpired) as error:
             self._result.faults.append(str(error))
         finally:
             self._stage.kill()
             self._lookout.stop()
         self._result.polls = self._lookout.polls
         if not self._result.faults:
-            self._result.faults = judge(self._stage, self._scenario, self._lookout)
+            self._result.faults = judge(self._stage, self._scenario, self._lookout, self._trial.doubt)
         if not self._result.faults:
             shutil.rmtree(self._folder)
         return self._result
 
-    def _tell(self, blows: list[Blow], *, observe: bool) -> None:
+    def _tell(self) -> None:
+        blows, look = list(self._trial.blows), self._trial.look
         if self._scenario.at_birth:
             self._ask()
+        elif not blows or isinstance(blows[0], Cut):
+            self._first_life(look)
         else:
-            self._first_life(blows.pop(0) if blows else None)
+            self._first_blow(blows.pop(0))
         for blow in blows:
-            self._start_to_fall(blow)
-        if observe:
-            self._observed_life()
+            if isinstance(blow, Cut) and self._rest.is_quiet():
+                break  # a story need not live to see all the cuts in store for it
+            self._life_to(blow)
+        if look and (self._trial.blows or self._scenario.at_birth):
+            self._observed_life(look)
         self._last_life()
 
     # -- lives -------------------------------------------------------------------------------------------------
 
-    def _first_life(self, blow: Blow | None) -> None:
-        """Everything stands and waits, then the client asks."""
+    def _stand(self) -> None:
+        """A coordinator that rests, with everything in place that the story begins with."""
         stage = self._stage
         stage.start()
         for wish in self._scenario.wishes:
             if wish.request_id in self._scenario.settled:
                 stage.settle(wish.request_id, wish.action, wish.component)
-        self._expect(self._is_clean, "the earlier requests to be forgotten")
+        self._rest.expect(self._rest.is_clean, "the earlier requests to be forgotten")
         for request_id in sorted(self._scenario.taken):
             until(lambda name=request_id: f"{name}.json" in self._lookout.finals, "the reader to see the answer")
             self._lookout.take(request_id)
         stage.await_rest()
-        for role in self._roles() if blow is None else (blow.role,):
-            stage.watch(role, blow.injection if blow else None)
+
+    def _first_life(self, look: Look | None) -> None:
+        """The story as it is; looked at, or told up to the first cut, which ``_life_to`` waits for."""
+        if look is None:
+            self._ask()
+            return
+        self._stand()
+        self._watch_all(look)
         self._ask()
-        if blow is None:
-            self._note_calls()
-        else:
-            self._await(blow)
+        self._note_calls(look)
 
-    def _start_to_fall(self, blow: Blow) -> None:
-        """A start that finds what the last life left, and is struck down in its turn."""
-        if blow.role == MAIN:
-            self._stage.under_strace(blow.injection)
-            self._stage.spawn()
+    def _first_blow(self, blow: Blow | Cut) -> None:
+        """Everything stands and waits, then the client asks, and the blow falls."""
+        assert isinstance(blow, Blow)
+        stage = self._stage
+        self._stand()
+        if blow.role in SHELLS:
+            stage.gate_shell(blow.role)
+            self._ask()
+            self._await(blow, stage.watch_shell(blow.role, blow.names, blow.injection))
         else:
-            self._stage.spawn_gated()
-            self._stage.watch(blow.role, blow.injection)
-            self._stage.open_gate()
-        self._await(blow)
+            strace = stage.watch(blow.role, blow.names, blow.injection)
+            self._ask()
+            self._await(blow, strace)
 
-    def _observed_life(self) -> None:
+    def _life_to(self, blow: Blow | Cut) -> None:
+        """A start that finds what the last life left, and is struck in its turn."""
+        stage = self._stage
+        if isinstance(blow, Cut):
+            self._await_cut(blow)
+        elif blow.role == MAIN:
+            strace = stage.under_strace(blow.names, blow.injection)
+            stage.spawn()
+            self._await(blow, strace)
+        else:
+            stage.spawn_gated()
+            strace = stage.watch(blow.role, blow.names, blow.injection)
+            stage.open_gate()
+            self._await(blow, strace)
+
+    def _observed_life(self, look: Look) -> None:
         """A start that finds what the last life left, seen from the birth of each of its threads."""
-        self._stage.under_strace()
+        self._stage.under_strace(look.names)
         self._stage.spawn_gated()
-        for role in self._roles():
+        for role in self._roles(look):
             if role != MAIN:
-                self._stage.watch(role)
+                self._stage.watch(role, look.names)
         self._stage.open_gate()
-        self._note_calls()
+        self._note_calls(look)
 
     def _last_life(self) -> None:
-        """A start that nobody disturbs."""
-        begin = time.monotonic()
-        self._stage.start()
-        self._result.ready_s = time.monotonic() - begin
-        self._expect(self._is_answered, "the answers")
-        self._result.settled_s = time.monotonic() - begin
-        self._expect(self._is_quiet, "everything to come to rest")
+        """A start that nobody disturbs, to the end; none, when the life before has come there by itself."""
+        stage, rest = self._stage, self._rest
+        for part in self._scenario.components:
+            (stage.root / "components" / part / "go").touch()  # whoever waits for the end of the story
+        if not self._is_over or any(strays(stage, self._scenario)):
+            begin = time.monotonic()
+            stage.start()
+            self._result.ready_s = time.monotonic() - begin
+            rest.expect(rest.is_answered, "the answers")
+            if not self._is_over:
+                self._result.settled_s = time.monotonic() - begin
+            rest.expect(rest.is_quiet, "everything to come to rest")
+            if stage.stop() != 0:
+                self._result.faults.append("it did not end with 0 after SIGTERM")
 
     def _ask(self) -> None:
         for wish in self._scenario.wishes:
             self._stage.ask(wish.request_id, wish.action, wish.component)
 
-    def _roles(self) -> list[str]:
-        return [role for role in self._stage.threads() if role != WATCHER]
+    def _roles(self, look: Look) -> list[str]:
+        return [role for role in self._stage.threads() if look.watches or role != WATCHER]
 
-    def _note_calls(self) -> None:
+    # -- blows -------------------------------------------------------------------------------------------------
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the story has come to its end under an error, which need not end a life."""
+        last = self._trial.blows[-1] if self._trial.blows else None
+        return isinstance(last, Blow) and bool(last.error)
+
+    def _watch_all(self, look: Look) -> None:
+        for role in look.roles:
+            self._stage.gate_shell(role)
+        for role in self._roles(look) if not look.roles else ():
+            self._stage.watch(role, look.names)
+
+    def _note_calls(self, look: Look) -> None:
         """Let a life that is looked at come to rest, and end it."""
-        begin = time.monotonic()
-        self._expect(self._is_answered, "the answers")
-        self._result.told_s = time.monotonic() - begin
-        self._expect(self._is_quiet, "everything to come to rest")
-        self._result.calls = {role: strace.calls() for role, strace in self._stage.straces.items()}
-        self._stage.kill()
-
-    def _await(self, blow: Blow) -> None:
-        """Wait for the blow to fall, or for the story to end without it."""
         stage = self._stage
-        self._expect(lambda: stage.ended() or self._is_quiet(), "the blow to fall")
-        if not stage.ended():
-            stage.kill()
-            self._result.hits.append(None)
+        for role in look.roles:
+            stage.watch_shell(role, look.names)
+        begin = time.monotonic()
+        self._rest.expect(self._rest.is_answered, "the answers")
+        self._result.told_s = time.monotonic() - begin
+        self._rest.expect(self._rest.is_quiet, "everything to come to rest")
+        straces = dict(stage.straces)
+        if look.stops:
+            stage.stop()
+        self._result.calls = {role: strace.calls() for role, strace in straces.items()}
+        stage.kill()
+
+    def _await(self, blow: Blow, strace: Strace) -> None:
+        """Wait for the blow to fall and for what it does, or for the story to end without it."""
+        if blow.error:
+            self._endure(blow, strace)
             return
-        (hit,) = stage.straces[blow.role].calls()[-1:] or (None,)
-        log = stage.log()[-3000:]
-        stage.bury()
-        if hit is None or (hit.name, hit.nth) != (blow.injection.name, blow.injection.nth):
-            raise AssertionError(f"it ended by itself, at {hit}\n{log}")
+        stage = self._stage
+        self._rest.expect(lambda: stage.ended() or self._rest.is_quiet(), "the blow to fall")
+        hit = None
+        if stage.ended():
+            (call,) = strace.calls()[-1:] or (None,)
+            log = stage.log()[-3000:]
+            if call is None or (call.name, call.nth) != (blow.injection.name, blow.injection.nth):
+                raise AssertionError(f"it ended by itself, at {call}\n{log}")
+            hit = blow.hit(call)
+        if blow.takes_power:
+            stage.power_off()
+            stage.machine.power_on()
+        elif hit:
+            stage.bury()
+        else:
+            stage.kill()
         self._result.hits.append(hit)
 
-    # -- what is waited for ------------------------------------------------------------------------------------
+    def _endure(self, blow: Blow, strace: Strace) -> None:
+        """Be the supervisor of a coordinator that meets an error, until it has answered and, asked to, stopped."""
+        begin = time.monotonic()
+        supervisor = Supervisor(self._stage)
+        try:
+            self._rest.expect(lambda: supervisor.tend() or self._rest.is_answered(), "the answers")
+            self._result.settled_s = time.monotonic() - begin
+            self._rest.expect(lambda: supervisor.tend() or self._rest.is_taken_away(), "the requests to be taken away")
+            supervisor.stop()
+        finally:
+            self._result.restarts = supervisor.restarts
+            self._result.notes += supervisor.notes
+            calls = [call for call in strace.calls() if call.injected]
+            self._result.hits.append(blow.hit(calls[0]) if calls else None)
 
-    def _expect(self, condition: Callable[[], bool], what: str) -> None:
-        until(condition, f"{what}\n{self._stage.log()[-3000:]}", PATIENCE_S)
+    def _await_cut(self, cut: Cut) -> None:
+        """Start, if need be, and cut the power as soon as the script has begun, or once the story has ended."""
+        stage, wish = self._stage, self._scenario.wishes[0]
+        before = runs_of(stage.record, wish.request_id).count(cut.script)
 
-    def _is_answered(self) -> bool:
-        return all(self._stage.final(wish.request_id).exists() for wish in self._scenario.wishes)
+        def has_begun() -> bool:
+            return runs_of(stage.record, wish.request_id).count(cut.script) > before
 
-    def _is_quiet(self) -> bool:
-        return self._is_answered() and self._is_clean()
-
-    def _is_clean(self) -> bool:
-        stage = self._stage
-        return not (
-            any(stage.requests.iterdir())
-            or any(stage.status.glob("*.progress.json"))
-            or any((stage.state / "runs").glob("*"))
-        )
+        if stage.ended():
+            stage.spawn()
+        self._rest.expect(lambda: stage.ended() or has_begun() or self._rest.is_quiet(), f"{cut.script} to begin")
+        if stage.ended():
+            raise AssertionError(f"it ended by itself\n{stage.log()[-3000:]}")
+        if has_begun():
+            self._result.hits.append(Hit("script", f"{cut.script} began", fits=True))
+        stage.power_off()
+        stage.machine.power_on()

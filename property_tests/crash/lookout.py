@@ -1,4 +1,4 @@
-"""A reader of ``status/`` that polls a thousand times a second and forgets nothing it saw (I1, I5)."""
+"""A reader of ``status/`` that polls all the time and forgets nothing it saw (I1, I5)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,25 @@ from pathlib import Path
 
 from protocol.names import PROGRESS_SUFFIX, SUFFIX
 
-_PERIOD_S = 0.001
+PERIOD_S = 0.001
 
 
 class Lookout:
     """Watches the folder from ``start`` to ``stop``.
 
+    Args:
+        status: the folder.
+        period_s: how often it looks.
+
     ``finals`` holds the first content seen of each answer; ``faults`` says in words what no reader may ever see.
     """
 
-    def __init__(self, status: Path) -> None:
+    def __init__(self, status: Path, period_s: float = PERIOD_S) -> None:
         self.finals: dict[str, bytes] = {}
         self.faults: list[str] = []
         self.polls = 0
         self._status = status
+        self._period_s = period_s
         self._seen: dict[str, tuple[int, int, int]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work)
@@ -46,7 +51,7 @@ class Lookout:
         due = time.monotonic()
         while not self._stopping.is_set():
             self._look()
-            due = max(due + _PERIOD_S, time.monotonic() - _PERIOD_S)
+            due = max(due + self._period_s, time.monotonic() - self._period_s)
             time.sleep(max(0.0, due - time.monotonic()))
 
     def _look(self) -> None:

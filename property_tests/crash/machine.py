@@ -67,9 +67,14 @@ class Machine:
         """``arguments`` as a command that runs inside, in ``directory``."""
         return ["nsenter", f"--target={self._init}", "--pid", "--mount", f"--wd={directory}", *arguments]
 
+    @property
+    def init(self) -> int:
+        """The machine's first process, as seen from outside."""
+        return self._init
+
     def processes(self) -> int:
         """How many processes there are inside besides init."""
-        return len(_below(self._init))
+        return len(below(self._init))
 
 
 def children(pid: int) -> list[int]:
@@ -80,10 +85,11 @@ def children(pid: int) -> list[int]:
             for task in Path(f"/proc/{pid}/task").iterdir()
             for child in (task / "children").read_text().split()
         ]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return []
 
 
-def _below(pid: int) -> list[int]:
+def below(pid: int) -> list[int]:
+    """Everything that descends from ``pid``."""
     found = children(pid)
-    return found + [below for child in found for below in _below(child)]
+    return found + [descendant for child in found for descendant in below(child)]

@@ -8,16 +8,37 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 from executors.step import Identity
-from property_tests.crash.scenarios import ROLLBACK, UPDATE, Scenario, Wish
-from property_tests.truth import Truth
+from fsm.recovery import MAX_RESUMES
+from property_tests.crash.scenarios import HEALTH, ROLLBACK, UPDATE, Scenario, Wish
+from property_tests.truth import REFUSALS, Truth
 from property_tests.world import Deed, Run
-from protocol.messages import FinalStatus, State
+from protocol.messages import FinalStatus, Reason, State
 
 VERSION = "1.2.3"  # what the stage asks for
 _NOBODY = Identity("", 0, 0)
+_HEALTHS = 2  # after an update, and after its rollback; each may be interrupted, a bounded number of times in all (I9)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What may have happened besides the story, and so may stand in a true answer.
+
+    Args:
+        interrupted: a script may have been cut off, or nobody may have learnt how it ended.
+        hindered: the host may have refused to start one.
+        starts: how often a script may begin for one request; more than once only where its component says "rerun".
+        forgotten: whether the journal was lost: then rollback.sh may begin once more (I13, ADR 007), and nobody knows
+            what had run before.
+    """
+
+    interrupted: bool = False
+    hindered: bool = False
+    starts: int = 1
+    forgotten: bool = False
 
 
 def runs(record: Iterable[str], wish: Wish, scenario: Scenario) -> list[Run]:
@@ -39,9 +60,7 @@ def runs(record: Iterable[str], wish: Wish, scenario: Scenario) -> list[Run]:
     return found
 
 
-def untrue(
-    record: list[str], wish: Wish, scenario: Scenario, answer: FinalStatus, *, rebooted: bool, forgotten: bool = False
-) -> Iterator[str]:
+def untrue(record: list[str], wish: Wish, scenario: Scenario, answer: FinalStatus, doubt: Doubt) -> Iterator[str]:
     """Everything that ``answer`` says and that is not so, and whatever ran too often; in words.
 
     Args:
@@ -49,39 +68,50 @@ def untrue(
         wish: what was asked.
         scenario: the story it belongs to.
         answer: the final status.
-        rebooted: whether power went meanwhile, so that a script may have been interrupted.
-        forgotten: whether the journal was lost on the way: then rollback.sh may run once more (I13, ADR 007), and
-            nobody knows what had run before.
+        doubt: what may have happened besides the story.
     """
     ran = runs(record, wish, scenario)
     version = VERSION if wish.action == "update" else None
-    world = SimpleNamespace(refusals=[], boot=2 if rebooted else 1)
+    refusals = [(wish.request_id, script) for script in (UPDATE, ROLLBACK, HEALTH)] if doubt.hindered else []
+    world = SimpleNamespace(refusals=refusals, boot=2 if doubt.interrupted else 1)
+    said = f"{answer.state} ({answer.reason}): {answer.message}"
     try:
-        Truth(world, [(wish.component, wish.action, version)], ran, is_doubtful=forgotten).check(
-            wish.request_id, answer
-        )
-    except AssertionError as error:
+        truth = Truth(world, [(wish.component, wish.action, version)], ran, is_doubtful=doubt.forgotten)
+        truth.check(wish.request_id, answer)
+    except (AssertionError, KeyError) as error:
         line = traceback.extract_tb(error.__traceback__)[-1].line
-        said = f"{answer.state} {answer.reason}"
-        yield f"{wish.request_id} is not as it is said ({str(error) or line}): {said}; there ran {_tell(ran)}"
-    yield from _too_often(ran, wish, answer, {UPDATE: 1, ROLLBACK: 2 if forgotten else 1})
-    if not forgotten:
+        yield f"{wish.request_id} is not as it is said ({line}): {said}; there ran {_tell(ran)}"
+    if {answer.reason, wish.reason} & REFUSALS and answer.reason != wish.reason:
+        yield f"{wish.request_id} was to be {wish.reason}, and is said to be {said}"
+    yield from _too_often(ran, wish, answer, doubt)
+    yield from _not_undone(ran, wish, scenario, answer)
+    if not doubt.forgotten:
         yield from _told_wrong(ran, wish, answer)
     for line in record:
         if line.startswith("overlap "):
             yield f"met another script of its lock: {line}"
 
 
-def _too_often(ran: list[Run], wish: Wish, answer: FinalStatus, allowed: dict[str, int]) -> Iterator[str]:
+def _too_often(ran: list[Run], wish: Wish, answer: FinalStatus, doubt: Doubt) -> Iterator[str]:
     scripts = [run.script for run in ran]
-    for script, limit in allowed.items():
-        if scripts.count(script) > limit:
+    for script in (UPDATE, ROLLBACK):
+        if scripts.count(script) > doubt.starts + (doubt.forgotten and script == ROLLBACK):
             yield f"{script} ran {scripts.count(script)} times for {wish.request_id}"
+    if scripts.count(HEALTH) > _HEALTHS + MAX_RESUMES:
+        yield f"{HEALTH} ran {scripts.count(HEALTH)} times for {wish.request_id}"
     if UPDATE in scripts and wish.action != "update":
         yield f"update.sh ran for {wish.request_id}, a {wish.action}"
     is_due = wish.action == "rollback" or (wish.action == "update" and answer.state is not State.SUCCEEDED)
     if ROLLBACK in scripts and not is_due:
         yield f"rollback.sh ran for {wish.request_id}, and it {answer.state}"
+
+
+def _not_undone(ran: list[Run], wish: Wish, scenario: Scenario, answer: FinalStatus) -> Iterator[str]:
+    """What a failed update has begun is rolled back, unless its component does not want that, or it cannot be."""
+    part = scenario.components.get(wish.component)
+    is_due = part is not None and part.settings.get("on_failure") != "none" and any(run.script == UPDATE for run in ran)
+    if is_due and answer.state is State.FAILED and answer.reason is not Reason.ROLLBACK_FAILED:
+        yield f"{wish.request_id} was never undone: {answer.reason}: {answer.message}; there ran {_tell(ran)}"
 
 
 def _told_wrong(ran: list[Run], wish: Wish, answer: FinalStatus) -> Iterator[str]:

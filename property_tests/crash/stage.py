@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from property_tests.crash.machine import Machine, children
+from property_tests.crash.shells import Gate
 from property_tests.crash.strace import Injection, Strace
 from tests.integration.real_host import REPOSITORY, Host, until
 
@@ -45,6 +47,8 @@ class Stage(Host):
         self.straces: dict[str, Strace] = {}
         self.arguments_before: list[str] = []  # of the next start: put before the coordinator's own command line
         self._sources = sources
+        self._looks = 0
+        self._shell_gate: Gate | None = None
         self._gate: int | None = None
         self._drain: threading.Thread | None = None
 
@@ -125,17 +129,39 @@ class Stage(Host):
         task = Path(f"/proc/{self.pid()}/task/{self.pid()}/wchan")
         until(lambda: "poll" in task.read_text(), "the coordinator to come to rest")
 
-    def watch(self, role: str, injection: Injection | None = None) -> Strace:
-        """Put strace on one of the threads that stand at the gate."""
-        strace = self.straces[role] = Strace(self.root / f"strace-{role.replace(' ', '-')}-{len(self.straces)}")
+    def watch(self, role: str, names: Sequence[str], injection: Injection | None = None) -> Strace:
+        """Put strace on one of the threads that stand at the gate; ``names``: the system calls to look out for."""
+        strace = self.straces[role] = self._strace(role.replace(" ", "-"), names)
         strace.attach(self.threads()[role], injection)
         return strace
 
-    def under_strace(self, injection: Injection | None = None) -> Strace:
+    def gate_shell(self, shell: str) -> None:
+        """Have the first shell of that kind stop before its first step; only where the sources are ``with_gates``."""
+        self._shell_gate = Gate(self.root, shell)
+
+    def watch_shell(self, role: str, names: Sequence[str], injection: Injection | None = None) -> Strace:
+        """Wait for the shell to stand at its gate, put strace on it, and let it go."""
+        gate = self._shell_gate
+        assert gate is not None
+        pid = until(lambda: gate.standing(self.machine.init), f"a {role} at its gate\n{self.log()}")
+        strace = self.straces[role] = self._strace(role, names)
+        strace.attach(pid, injection)
+        gate.open()
+        return strace
+
+    def under_strace(self, names: Sequence[str], injection: Injection | None = None) -> Strace:
         """Have the next start's main thread looked at from its very first instruction."""
-        strace = self.straces[MAIN] = Strace(self.root / f"strace-birth-{len(self.straces)}")
+        strace = self.straces[MAIN] = self._strace("birth", names)
         self.arguments_before = strace.command(injection)
         return strace
+
+    def _strace(self, name: str, names: Sequence[str]) -> Strace:
+        self._looks += 1
+        return Strace(self.root / f"strace-{name}-{self._looks}", names)
+
+    def is_ready(self) -> bool:
+        """Whether it has said so since its start."""
+        return b" ready" in self._since_start()
 
     def ended(self) -> bool:
         """Whether it is gone."""

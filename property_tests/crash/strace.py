@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from property_tests.crash.calls import FILTER, Call, parse
+from property_tests.crash.calls import CHANGES, Call, parse
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,13 @@ class Injection:
     nth: int
     what: str = "signal=SIGKILL"
 
+    @property
+    def error(self) -> str:
+        """The error that the call returns without happening; empty for a signal."""
+        return self.what.removeprefix("error=") if self.what.startswith("error=") else ""
+
     def __str__(self) -> str:
-        return f"{self.name}#{self.nth}"
+        return f"{self.name}#{self.nth} {self.error}".strip()
 
 
 class Strace:
@@ -34,14 +40,16 @@ class Strace:
     (And not with ``--seccomp-bpf``: strace 6.1 injects nothing then.)
     """
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, names: Sequence[str] = CHANGES) -> None:
+        """Look out for the system calls ``names``, and write them to ``output``."""
         self._output = output
+        self._filter = ",".join(f"?{name}" for name in names)
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self, injection: Injection | None = None) -> list[str]:
         """The beginning of a command line that runs another one under strace from its first instruction on."""
         inject = [f"--inject={injection.name}:{injection.what}:when={injection.nth}"] if injection else []
-        return ["strace", "-y", f"--output={self._output}", f"--trace={FILTER}", *inject]
+        return ["strace", "-y", f"--output={self._output}", f"--trace={self._filter}", *inject]
 
     def attach(self, thread: int, injection: Injection | None = None) -> None:
         """Look at a thread that lives, from now on.

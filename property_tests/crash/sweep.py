@@ -1,215 +1,229 @@
-"""``make crash-sweep``: kills the real coordinator at every call that changes anything, and judges what came of it.
+"""What the sweeps share: name every call of every story by telling it undisturbed, then make a trial of each.
 
-Every story is first told undisturbed under strace, which names the calls; then once per call, killed there. Of the
-coordinators killed so, some are restarted under strace as well, which names the calls of their recovery; then once per
-call of it, killed there again.
+Every story is first told undisturbed under strace, which names the calls; then once per call, with what the sweep does
+there. After some of the coordinators that died so, the restart is looked at as well, which names the calls of the
+recovery; then these are tried in the same way.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-import sys
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import inf
+from operator import itemgetter
 from pathlib import Path
 
-from property_tests.crash.experiment import Blow, Experiment, Result
-from property_tests.crash.machine import Machine
-from property_tests.crash.scenarios import ROLLED_BACK, SCENARIOS, SUCCESS, Scenario
+from property_tests.crash.calls import Call
+from property_tests.crash.reality import Doubt
+from property_tests.crash.scenarios import SCENARIOS, Scenario
 from property_tests.crash.strace import Injection
 from property_tests.crash.tally import Tally
+from property_tests.crash.trial import Blow, Look, Result, Trial
+from property_tests.crash.workers import Workers
 from tests.integration.real_host import REPOSITORY
 
 RESTART_S = 2.0  # what the coordinator may take from its start to the last answer, beside the scripts' own time
 _PER_START = 3.0  # on a machine so slow that even that is short: so many times what the start itself took
-_MISSES = 3  # tries to hit a call that did not come up, for threads do not always take turns in the same order
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One story and the blows that fall while it is told."""
+class Kind:
+    """What tells one sweep from another.
 
-    story: int
-    blows: tuple[Blow, ...] = ()
-    observe: bool = False
+    Args:
+        purpose: in one sentence, for ``--help``.
+        noun: what is counted.
+        look: at which calls.
+        blows: a role and a call it makes → all that is to befall it there.
+        doubt: what may have happened besides the story, then; None when nothing changes how it ends.
+        first: what befalls the life before a recovery that is swept: one of these, at one of its calls.
+        always: whether a trial is made whatever the sample.
+        is_punctual: whether the last answer must be there within ``RESTART_S`` of the last start.
+        more: told undisturbed as well, for more calls: stories under another look.
+        extra: trials that no call names.
+    """
 
-    @property
-    def scenario(self) -> Scenario:
-        """The story."""
-        return SCENARIOS[self.story]
-
-    def __str__(self) -> str:
-        return f"{self.scenario.name}: {', then '.join(map(str, self.blows)) or 'undisturbed'}"
-
-
-class Site:
-    """Where one worker process does its experiments, one after the other."""
-
-    def __init__(self, sources: Path) -> None:
-        self._sources = sources
-        self._stack = ExitStack()
-        self._folder = Path(tempfile.mkdtemp(prefix="crash-"))
-        self._machine = Machine(self._folder)
-        self._machine.power_on()
-        self._count = 0
-
-    def do(self, trial: Trial) -> Result:
-        """One experiment; a call that did not come up is tried again."""
-        for _ in range(_MISSES):
-            self._count += 1
-            place = self._folder / f"experiment-{self._count}"
-            result = Experiment(place, self._machine, trial.scenario, self._sources).run(
-                trial.blows, observe=trial.observe
-            )
-            if result.faults:
-                result.faults.append(f"all of it is kept in {place}")
-                self._machine.reboot()  # whatever it left running
-            if result.faults or all(hit is not None and hit.changes for hit in result.hits):
-                break
-        return result
+    purpose: str
+    noun: str
+    look: Look
+    blows: Callable[[str, Call], Iterator[Blow]]
+    doubt: Doubt | None
+    first: Callable[[str, Call], Iterator[Blow]]
+    always: Callable[[Trial], bool]
+    is_punctual: bool = True
+    more: tuple[Trial, ...] = ()
+    extra: tuple[Trial, ...] = ()
 
 
-_site: Site | None = None
+def kills(role: str, call: Call, *, takes_power: bool = False) -> Iterator[Blow]:
+    """The coordinator's end at a call that changes anything."""
+    # strace's own first execve starts the coordinator: nothing has happened yet
+    if call.changes and not (call.name == "execve" and call.nth == 1):
+        yield Blow(role, Injection(call.name, call.nth), takes_power, place=call.place)
 
 
-def _set_up(sources: Path) -> None:
-    global _site  # noqa: PLW0603  one per worker process
-    _site = Site(sources)
+@dataclass(frozen=True)
+class Options:
+    """What may be asked of every sweep."""
 
+    sample: int | None
+    seed: int
+    firsts: int
+    texts: tuple[str, ...]
+    sources: Path
+    jobs: int
+    rare: float
+    until: float
+    only: str
 
-def _do(trial: Trial) -> tuple[Trial, Result]:
-    assert _site is not None
-    return trial, _site.do(trial)
+    def wants(self, story: Scenario) -> bool:
+        """Whether the story is one of those asked for."""
+        return any(text in story.name for text in self.texts)
 
 
 class Sweep:
-    """All of it.
+    """All of one kind.
 
     Args:
-        stories: numbers of the scenarios to tell.
-        firsts: after how many first blows per story the recovery is swept as well.
-        seed: chooses them, and the sample.
-        sample: how many trials to make of all that there are; None for all.
-        sources: the tree whose coordinator is tried.
-        jobs: worker processes.
+        kind: which.
+        options: how much of it.
+        workers: who makes the trials.
     """
 
-    def __init__(
-        self, stories: list[int], *, firsts: int, seed: int, sample: int | None, sources: Path, jobs: int
-    ) -> None:
-        self._stories = stories
-        self._firsts = firsts
-        self._chance = random.Random(seed)
-        self._sample = sample
-        self._pool = ProcessPoolExecutor(jobs, initializer=_set_up, initargs=(sources,))
-        self._undisturbed: dict[int, Result] = {}
-        self.tally = Tally()
+    def __init__(self, kind: Kind, options: Options, workers: Workers) -> None:
+        self._kind = kind
+        self._options = options
+        self._workers = workers
+        self._chance = random.Random(options.seed)
+        self._stories = [story for story in SCENARIOS if options.wants(story)]
+        self._told_s: dict[str, float] = {}
+        self.tally = Tally(kind.noun)
 
     def run(self) -> Tally:
-        """Tell every story, then again with every blow."""
-        with self._pool:
-            direct = self._direct()
-            recoveries = self._recoveries(direct)
-            trials = self._chosen(direct, recoveries)
-            print(f"{len(direct)} calls, {len(recoveries)} calls of recoveries; to be tried: {len(trials)}", flush=True)
-            for trial, result in self._all(trials):
-                self.tally.add(_row(trial), result, self._faults(trial, result), str(trial))
+        """Tell every story, then again with everything that may befall it."""
+        direct, firsts = self._direct()
+        recoveries = self._recoveries(firsts)
+        extra = [trial for trial in self._kind.extra if self._options.wants(trial.scenario)]
+        trials = self._chosen(direct + extra, recoveries)
+        print(
+            f"{len(direct)} in stories, {len(recoveries)} in recoveries, {len(extra)} others; "
+            f"to be tried: {len(trials)}",
+            flush=True,
+        )
+        tried = 0
+        for trial, result in self._workers.make(trials, self._options.until):
+            self.tally.add(trial, result, self._faults(trial, result))
+            tried += 1
+        if tried < len(trials):
+            print(f"no time was left for {len(trials) - tried} of them")
         return self.tally
 
-    def _all(self, trials: Iterable[Trial]) -> Iterator[tuple[Trial, Result]]:
-        for future in as_completed([self._pool.submit(_do, trial) for trial in trials]):
-            yield future.result()
-
-    def _direct(self) -> list[Trial]:
-        """A trial for each call of each story."""
-        found = []
-        undisturbed = (Trial(story, observe=SCENARIOS[story].at_birth) for story in self._stories)
-        for trial, result in self._all(undisturbed):
-            self.tally.record(f"{trial.scenario.name}, undisturbed", result)
-            self._undisturbed[trial.story] = result
-            found += [Trial(trial.story, (blow,)) for blow in _blows(result)]
-        return sorted(found, key=str)
+    def _direct(self) -> tuple[list[Trial], list[Trial]]:
+        """A trial for each thing that may befall each call of each story; and those that recoveries may follow."""
+        kind = self._kind
+        undisturbed = [Trial(story, story.name, look=kind.look) for story in self._stories]
+        undisturbed += [trial for trial in kind.more if self._options.wants(trial.scenario)]
+        found, firsts = [], []
+        for trial, result in self._workers.make(undisturbed):
+            self.tally.record(trial, result)
+            self._told_s[trial.scenario.name] = max(result.told_s, self._told_s.get(trial.scenario.name, 0.0))
+            plain = replace(trial, look=None)
+            found += [
+                replace(plain, blows=(blow,), doubt=trial.doubt or kind.doubt) for blow in _all(result, kind.blows)
+            ]
+            if trial.look == kind.look:
+                firsts += [replace(plain, blows=(blow,)) for blow in _all(result, kind.first)]
+        return self._thinned(sorted(found, key=str)), sorted(firsts, key=str)
 
     def _recoveries(self, direct: list[Trial]) -> list[Trial]:
-        """A trial for each call of the recoveries from some of the first blows."""
-        firsts = []
+        """A trial for each thing that may befall each call of the recoveries from some of the first blows."""
+        kind, firsts = self._kind, []
         for story in self._stories:
-            of_story = [trial for trial in direct if trial.story == story]
-            firsts += self._chance.sample(of_story, min(self._firsts, len(of_story)))
-        observed = (Trial(first.story, first.blows, observe=True) for first in firsts)
+            of_story = [trial for trial in direct if trial.scenario == story]
+            firsts += self._chance.sample(of_story, min(self._options.firsts, len(of_story)))
+        observed = (
+            replace(first, row=f"recovery: {first.row}", look=kind.look, doubt=_doubt_of_recovery(kind))
+            for first in firsts
+        )
         found = []
-        for trial, result in self._all(observed):
+        for trial, result in self._workers.make(observed):
             if result.faults:
-                self.tally.record(f"{trial}, the recovery undisturbed", result)
-            found += [Trial(trial.story, (*trial.blows, blow)) for blow in _blows(result)]
-        return sorted(found, key=str)
+                self.tally.record(trial, result)
+            plain = replace(trial, look=None, doubt=kind.doubt)
+            found += [replace(plain, blows=(*trial.blows, blow)) for blow in _all(result, kind.blows)]
+        return self._thinned(sorted(found, key=str))
+
+    def _thinned(self, trials: list[Trial]) -> list[Trial]:
+        """Without most of those of which a few will do."""
+        rare = [number for number, trial in enumerate(trials) if trial.is_rare]
+        left_out = set(rare) - set(self._chance.sample(rare, round(len(rare) * self._options.rare)))
+        return [trial for number, trial in enumerate(trials) if number not in left_out]
 
     def _chosen(self, direct: list[Trial], recoveries: list[Trial]) -> list[Trial]:
-        """All, or a sample: every call of a successful and of a rolled back update, the others as chance has it."""
-        everything = direct + recoveries
-        if self._sample is None:
-            chosen = everything
-        else:
-            always = [trial for trial in direct if trial.scenario in (SUCCESS, ROLLED_BACK)]
-            others = [trial for trial in everything if trial not in always]
-            chosen = always + self._chance.sample(others, min(len(others), max(0, self._sample - len(always))))
-        self._chance.shuffle(chosen)
-        return chosen
+        """All, or a sample: what is always tried first, then the others as chance has it, for time may end."""
+        sample = self._options.sample
+        direct = [trial for trial in direct if self._options.only in str(trial)]
+        recoveries = [trial for trial in recoveries if self._options.only in str(trial)]
+        always = [trial for trial in direct if self._kind.always(trial)]
+        others = [trial for trial in direct if not self._kind.always(trial)] + recoveries
+        return always + self._varied(others)[: None if sample is None else max(0, sample - len(always))]
+
+    def _varied(self, trials: list[Trial]) -> list[Trial]:
+        """In an order by chance, in which one of each place comes before the second of any."""
+        seen: Counter[tuple[bool, str, str, str]] = Counter()
+        ranked = []
+        for trial in self._chance.sample(trials, len(trials)):
+            ranked.append((seen[trial.place], trial))
+            seen[trial.place] += 1
+        return [trial for _, trial in sorted(ranked, key=itemgetter(0))]
 
     def _faults(self, trial: Trial, result: Result) -> list[str]:
-        own = self._undisturbed[trial.story].told_s
-        allowed = max(RESTART_S, _PER_START * result.ready_s) + own
-        if result.faults or result.settled_s <= allowed:
+        allowed = max(RESTART_S, _PER_START * result.ready_s) + self._told_s.get(trial.scenario.name, 0.0)
+        if result.faults or not self._kind.is_punctual or result.settled_s <= allowed:
             return result.faults
         return [f"answered {result.settled_s:.2f} s after the restart; allowed are {allowed:.2f} s"]
 
 
-def _blows(result: Result) -> list[Blow]:
-    return [
-        Blow(role, Injection(call.name, call.nth))
-        for role, calls in result.calls.items()
-        for call in calls
-        if call.changes and not (call.name == "execve" and call.nth == 1)  # strace's own: it starts the coordinator
-    ]
+def _all(result: Result, blows: Callable[[str, Call], Iterator[Blow]]) -> list[Blow]:
+    return [blow for role, calls in result.calls.items() for call in calls for blow in blows(role, call)]
 
 
-def _row(trial: Trial) -> str:
-    return trial.scenario.name if len(trial.blows) == 1 else f"recovery: {trial.scenario.name}"
+def _doubt_of_recovery(kind: Kind) -> Doubt | None:
+    """A recovery that is only looked at follows a blow of its own kind: a kill leaves no doubt, a power cut does."""
+    return kind.doubt if kind.first is kind.blows else None
 
 
-def main() -> int:
+def main(kind: Kind) -> int:
     """Sweep, print the table, and say with the exit code whether all was well."""
-    parser = argparse.ArgumentParser(description="Kill the coordinator at every call that changes anything.")
+    parser = argparse.ArgumentParser(description=kind.purpose)
     parser.add_argument("--sample", type=int, help="so many trials, chosen by the seed (all)")
     parser.add_argument("--seed", type=int, default=20261124)
     parser.add_argument("--firsts", type=int, default=3, help="recoveries to sweep per story (%(default)s)")
     parser.add_argument("--story", action="append", help="only stories whose name holds this text")
     parser.add_argument("--sources", type=Path, default=REPOSITORY, help="the tree whose coordinator is tried")
     parser.add_argument("--jobs", type=int, default=2)
-    options = parser.parse_args()
-    stories = [
-        number
-        for number, scenario in enumerate(SCENARIOS)
-        if not options.story or any(text in scenario.name for text in options.story)
-    ]
+    parser.add_argument("--rare", type=float, default=0.02, help="share of what need be tried rarely (%(default)s)")
+    parser.add_argument("--only", default="", help="only trials whose description holds this text, as WRONG tells it")
+    parser.add_argument("--minutes", type=float, default=inf, help="begin no trial after so long (no limit)")
+    asked = parser.parse_args()
     begin = time.monotonic()
-    tally = Sweep(
-        stories,
-        firsts=options.firsts,
-        seed=options.seed,
-        sample=options.sample,
-        sources=options.sources.resolve(),
-        jobs=options.jobs,
-    ).run()
+    options = Options(
+        asked.sample,
+        asked.seed,
+        asked.firsts,
+        tuple(asked.story or ("",)),
+        asked.sources.resolve(),
+        asked.jobs,
+        asked.rare,
+        begin + asked.minutes * 60,
+        asked.only,
+    )
+    with Workers(options.sources, options.jobs) as workers:
+        tally = Sweep(kind, options, workers).run()
     print(tally.table())
     print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")
     return 1 if tally.wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from fsm.journal import Journal
 from property_tests.crash import verdict
-from property_tests.crash.reality import untrue
+from property_tests.crash.reality import Doubt, untrue
 from property_tests.crash.scenarios import Wish
 from property_tests.power.disk import Image
 from property_tests.power.moments import Moment
@@ -107,5 +107,5 @@ def _answer(
         if any(f" {wish.request_id}" in line for line in record):
             yield f"{wish.request_id} is called invalid, and scripts ran for it"
         return
-    forgotten = recording.earlier.forgotten
-    yield from untrue(record, wish, recording.scenario, answer, rebooted=True, forgotten=forgotten)
+    doubt = Doubt(interrupted=True, forgotten=recording.earlier.forgotten)
+    yield from untrue(record, wish, recording.scenario, answer, doubt)

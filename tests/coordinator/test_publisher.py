@@ -26,6 +26,34 @@ class FullJournal(Journal):
         super().mark_published(request_id)
 
 
+class UnreadableJournal(Journal):
+    """Meets a sick disk, as long as ``sick``."""
+
+    sick = False
+
+    def get(self, request_id):
+        if self.sick:
+            raise JournalUnavailableError("cannot reach the journal: disk I/O error")
+        return super().get(request_id)
+
+
+def test_an_answer_that_cannot_be_read_from_the_journal_is_tried_again(tmp_path):
+    """The caller learns that it is not out, and so has it tried again soon."""
+    status = tmp_path / "status"
+    status.mkdir()
+    with UnreadableJournal.open(tmp_path / "journal.db") as journal:
+        now = datetime.now(UTC)
+        journal.insert("one", "core", Action.UPDATE, None, None, now)
+        with Lives(journal).of(journal.get("one")) as life:
+            life.fire(Event.REFUSE, at=now, reason=Reason.INVALID_REQUEST, message="cannot", settles=True)
+        publisher = Publisher(Outbox(status), Inbox(tmp_path, 1024), journal, SystemClock(), 1024)
+        journal.sick = True
+        assert publisher.final("one") is False
+        journal.sick = False
+        assert publisher.retry() is True
+        assert (status / "one.json").exists()
+
+
 def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path):
     """It is out all the same, the caller goes on with the next request, and it is noted as soon as there is room."""
     requests, status = tmp_path / "requests", tmp_path / "status"

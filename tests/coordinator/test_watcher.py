@@ -149,6 +149,24 @@ def test_a_host_without_inotify_is_said_so_once_and_looked_at(requests, rung, mo
     watcher.stop()
 
 
+def test_a_host_without_room_for_a_thread_is_said_so_and_asked_again(requests, rung, monkeypatch):
+    """Nothing of the first try is left open, a stop has nothing to wait for, and the next look watches."""
+
+    def refuse(_self):
+        raise RuntimeError("can't start new thread")
+
+    watcher = Watcher(requests, rung)
+    monkeypatch.setattr(InotifyFD, "start", refuse)
+    watcher.start()
+    watcher.stop()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert [watcher.renew(), watcher.is_watching] == [True, False]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    monkeypatch.undo()
+    assert [watcher.renew(), watcher.is_watching, rung.count] == [True, True, 1]
+    watcher.stop()
+
+
 def test_a_full_queue_rings(watcher, rung):
     """The kernel counts no further than max_queued_events; nothing is lost, for one ring is as good as many."""
     before = rung.count

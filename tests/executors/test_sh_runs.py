@@ -7,6 +7,7 @@ import pwd
 import resource
 import signal
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from executor_stage import CLOCK, Component, RecordingWatch, end, lives, run, un
 
 from executors.errors import CannotStartError
 from executors.loading import load
+from executors.session import Session
 from executors.settings import ExecutorSettings
 from executors.step import Conclusion, Executor
 
@@ -205,6 +207,62 @@ def test_without_descriptors_nothing_starts(component: Component, settings: Exec
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert run(made, component.step(attempt=2)).exit_code == 0
     made.close()
+
+
+def test_without_a_list_of_users_nothing_starts(
+    component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch
+):
+    """The C library does not tell an unknown user from an unreadable file: a refusal, to be tried again."""
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    component.script("touch ran")
+    made = load("sh").create(settings, CLOCK)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(CannotStartError, match="cannot find the home"):
+        made.start(component.step())
+    monkeypatch.undo()
+    assert run(made, component.step(attempt=2)).exit_code == 0
+    made.close()
+
+
+def test_without_room_for_a_thread_nothing_starts(
+    component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch
+):
+    """A host without room for the threads that sh starts refuses, like one that cannot fork."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    component.script("touch ran")
+    made = load("sh").create(settings, CLOCK)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(CannotStartError, match="can't start new thread"):
+        made.start(component.step())
+    monkeypatch.undo()
+    assert run(made, component.step(attempt=2)).exit_code == 0
+    made.close()
+
+
+def test_a_script_whose_output_cannot_be_opened_has_no_exit_code(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+):
+    """It never ran: the shell's failure to open a stream must not be told as the script's own end (I1)."""
+    prepare = Session.prepare
+
+    def prepare_badly(self: Session) -> None:
+        prepare(self)
+        Path(self.stdout).unlink()
+        Path(self.stdout).symlink_to("/nowhere/stdout")
+
+    monkeypatch.setattr(Session, "prepare", prepare_badly)
+    component.script("touch ran")
+    outcome = run(executor, component.step())
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert not (component.directory / "ran").exists()
+    monkeypatch.undo()
+    assert run(executor, component.step("req-2")).exit_code == 0
 
 
 def test_runs_are_private(executor: Executor, component: Component, settings: ExecutorSettings):

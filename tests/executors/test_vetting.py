@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -125,3 +126,18 @@ def test_what_is_not_there_is_missing(place: Path, spoil: Callable[[Path], objec
     assert objection is not None
     assert objection.reason is Reason.SCRIPT_MISSING
     assert objection.message.startswith("cannot run ")
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_what_cannot_be_looked_at_is_not_called_missing(place: Path, monkeypatch: pytest.MonkeyPatch, number: int):
+    """A sick disk says nothing about the script, and may be well again a moment later."""
+
+    def refuse(_path: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "lstat", refuse)
+    objection = vet(place, "update.sh", 0)
+    monkeypatch.undo()
+    assert objection is not None
+    assert objection.reason is Reason.CANNOT_START
+    assert os.strerror(number) in objection.message

@@ -160,6 +160,22 @@ def test_a_reader_cannot_write(journal):
         reader.write("DELETE FROM requests")
 
 
+def test_a_writer_that_sqlite_only_lets_read_is_refused(tmp_path, monkeypatch):
+    """SQLite makes do with reading where a disk is read-only for a moment, and never asks again."""
+    path = tmp_path / "journal.db"
+    Journal.open(path).close()
+    connect = sqlite3.connect
+
+    def connect_for_reading(name, **options):
+        return connect(name.replace("mode=rwc", "mode=ro"), **options)
+
+    monkeypatch.setattr(database.sqlite3, "connect", connect_for_reading)
+    with pytest.raises(JournalUnavailableError, match="readonly"):
+        Journal.open(path)
+    monkeypatch.undo()
+    Journal.open(path).close()
+
+
 def test_a_reader_finds_no_journal_before_the_first_start(tmp_path):
     """Reading creates nothing."""
     with pytest.raises(JournalUnavailableError):

@@ -1,0 +1,51 @@
+"""What systemd is on a real host: it starts a coordinator again that ended with an error."""
+
+from __future__ import annotations
+
+from property_tests.crash.stage import Stage
+from tests.integration.real_host import until
+
+_RESTARTS = 3
+
+
+class Supervisor:
+    """Looks after one coordinator that met an error; what it starts is not disturbed any more.
+
+    ``restarts`` counts them; ``notes`` says what is worth a look in what the coordinator said.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self.restarts = 0
+        self.notes: list[str] = []
+        self._stage = stage
+        self._log_before = len(stage.log())
+
+    def tend(self) -> bool:
+        """Start it again if it has ended; always false, so that a condition may follow.
+
+        Raises:
+            AssertionError: it ended with 0 though nobody asked it to, or will not stay up.
+        """
+        if self._stage.ended():
+            code = self._stage.bury()
+            if code == 0:
+                raise AssertionError(f"it ended with 0, unasked\n{self._log()}")
+            if self.restarts == _RESTARTS:
+                raise AssertionError(f"it ended again and again, at last with {code}\n{self._log()}")
+            self.restarts += 1
+            self.notes.append(f"ended with {code}")
+            self._stage.spawn()
+        return False
+
+    def stop(self) -> None:
+        """Ask it to stop; an error on that way may show in the exit code."""
+        stage = self._stage
+        until(lambda: stage.ended() or stage.is_ready(), f"ready\n{self._log()}")  # else a signal would kill it
+        code = stage.bury() if stage.ended() else stage.stop()
+        if code:
+            self.notes.append(f"ended with {code} when it was to stop")
+        if "Traceback" in self._log():
+            self.notes.append(f"a traceback in the log:\n{self._log()}")
+
+    def _log(self) -> str:
+        return self._stage.log()[self._log_before :][-3000:]
