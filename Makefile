@@ -16,12 +16,13 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test crash-sweep lint format bench schemas diagram lock clean
+.PHONY: help demo run test crash-sweep soak lint format bench schemas diagram lock clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
-	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, SWEEP_ARGS for crash-sweep, LOCK_ARGS for lock."
+	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, SWEEP_ARGS for crash-sweep, SOAK_ARGS for soak," \
+	  "LOCK_ARGS for lock."
 
 demo: $(DEMO_STAMP) ## show the main job on real requests under ./var/demo
 	$(BIN)/python packaging/demo/demo.py
@@ -35,6 +36,9 @@ test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k
 
 crash-sweep: $(TEST_STAMP) ## kill the coordinator at every call that changes anything (SWEEP_ARGS="--sample 450")
 	$(BIN)/python -m property_tests.crash.sweep $(SWEEP_ARGS)
+
+soak: $(TEST_STAMP) ## kill the coordinator at random instants under a stream of requests (SOAK_ARGS="--cycles 200")
+	$(BIN)/python -m property_tests.crash.soak $(SOAK_ARGS)
 
 lint: $(TEST_STAMP) ## check style, types and the imports between the folders
 	$(BIN)/ruff check .

@@ -137,6 +137,10 @@ class Stage(Host):
         self.arguments_before = strace.command(injection)
         return strace
 
+    def is_ready(self) -> bool:
+        """Whether it has said so since its last start."""
+        return b" ready" in self._since_start()
+
     def ended(self) -> bool:
         """Whether it is gone."""
         return self.process is None or self.process.poll() is not None
@@ -161,7 +165,9 @@ class Stage(Host):
     def kill(self) -> None:
         """SIGKILL; scripts go on."""
         if self.process is not None:
-            if pid := self.pid():
+            while not (pid := self.pid()) and self.process.poll() is None:
+                pass  # nsenter is about to fork it
+            if pid:
                 os.kill(pid, signal.SIGKILL)
             self.process.wait()
             self._forget()

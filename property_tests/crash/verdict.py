@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from coordinator.publisher import final_status
 from fsm.journal import Journal
@@ -19,78 +21,108 @@ from property_tests.crash.stage import Stage
 _BELONGS = {"journal.db", "coordinator.lock", "runs"}
 _LEGAL = {(move.event.value, move.source.value, move.dest.value) for move in MOVES}
 _OUTPUT_BYTES = 262144  # limits.output_bytes of a configuration that does not set it
+_STREAMS = {"stdout", "stderr"}
 
 
 def judge(stage: Stage, scenario: Scenario, lookout: Lookout) -> list[str]:
     """Everything that is wrong with what a stopped coordinator left; nothing, when all is well."""
+    return judge_wishes(stage, scenario.wishes, lookout)
+
+
+def judge_wishes(
+    stage: Stage, wishes: Iterable[Wish], lookout: Lookout, away: Collection[str] = frozenset()
+) -> list[str]:
+    """The same for any wishes; ``away`` names those whose answer the client has taken."""
+    told = {wish: lookout.finals.get(f"{wish.request_id}.json") for wish in wishes}
     return [
         *lookout.faults,
-        *_answers(stage, scenario, lookout),
-        *_scripts(stage.record, scenario),
-        *_strays(stage, scenario),  # before anybody else opens the journal
-        *_journal(stage, scenario),
+        *_answers(stage, told, away),
+        *_scripts(stage.record, told),
+        *_strays(stage, told),  # before anybody else opens the journal
+        *_journal(stage, told),
     ]
 
 
 def runs(record: Path, request_id: str) -> list[str]:
     """The scripts that ran for a request, in order, by their own record."""
-    return [script for what, script, asked in _notes(record) if what == "begin" and asked == request_id]
+    return [script for what, script, _ in _notes(record)[request_id] if what == "begin"]
 
 
-def _answers(stage: Stage, scenario: Scenario, lookout: Lookout) -> Iterator[str]:
-    for wish in scenario.wishes:
+_Told = dict[Wish, bytes | None]  # the answers as the reader saw them first
+_Note = tuple[str, str, str]  # what happened, to which script, and the exit code of one that ended
+
+
+def _answers(stage: Stage, told: _Told, away: Collection[str]) -> Iterator[str]:
+    for wish, seen in told.items():
         path = stage.final(wish.request_id)
-        if not path.exists():
+        present = path.read_bytes() if path.exists() else None
+        if seen is None or (present is None and wish.request_id not in away):
             yield f"{wish.request_id} has no answer"
             continue
-        content = path.read_bytes()
-        if lookout.finals.get(wish.request_id + ".json") != content:
+        if present not in (None, seen):
             yield f"the answer to {wish.request_id} is not the one that was seen first"
-        answer = json.loads(content)
+        answer = json.loads(seen)
         if (answer["state"], answer["reason"]) != (wish.state, wish.reason):
             yield f"{wish.request_id} is said to be {answer['state']} ({answer['reason']}): {answer['message']}"
-        told = tuple(attempt["script"] for attempt in answer["attempts"])
-        if told != wish.runs:
-            yield f"the answer to {wish.request_id} tells of {told}"
+        scripts = tuple(attempt["script"] for attempt in _attempts(seen))
+        if scripts != wish.runs:
+            yield f"the answer to {wish.request_id} tells of {scripts}"
 
 
-def _notes(record: Path) -> list[tuple[str, str, str]]:
-    lines = record.read_text().splitlines() if record.exists() else []
-    return [(what, script, rest[0]) for what, script, *rest in map(str.split, lines)]
+def _notes(record: Path) -> dict[str, list[_Note]]:
+    """The scripts' own record, by request."""
+    found = defaultdict(list)
+    for line in record.read_text().splitlines() if record.exists() else []:
+        what, script, request_id, *rest = line.split()
+        found[request_id].append((what, script, " ".join(rest)))
+    return found
 
 
-def _scripts(record: Path, scenario: Scenario) -> Iterator[str]:
+def _scripts(record: Path, told: _Told) -> Iterator[str]:
     notes = _notes(record)
-    for what, script, request_id in notes:
-        if what == "overlap":
-            yield f"{script} of {request_id} met another script of its lock"
-    for wish in scenario.wishes:
-        ran = tuple(runs(record, wish.request_id))
+    asked = {wish.request_id for wish in told}
+    for request_id, lines in notes.items():
+        if request_id not in asked:
+            yield f"for {request_id}, which nobody asked for, ran {lines}"
+        for what, script, _ in lines:
+            if what == "overlap":
+                yield f"{script} of {request_id} met another script of its lock"
+    for wish, seen in told.items():
+        lines = notes[wish.request_id]
+        ran = tuple(script for what, script, _ in lines if what == "begin")
         if ran != wish.runs:
             yield f"for {wish.request_id} ran {ran}, not {wish.runs}"
-        ended = tuple(script for what, script, asked in notes if what == "end" and asked == wish.request_id)
-        if ended != ran:
+        ended = [(script, code) for what, script, code in lines if what == "end" and script not in wish.cut]
+        whole = tuple(script for script in ran if script not in wish.cut)
+        if tuple(script for script, _ in ended) != whole:
             yield f"of {wish.request_id}, {ran} began and {ended} ended"
+        codes = [(each["script"], str(each["exit_code"])) for each in _attempts(seen)] if seen else ended
+        if [each for each in codes if each[0] not in wish.cut] != ended:
+            yield f"the answer to {wish.request_id} tells of {codes}; so they ended: {ended}"
 
 
-def _journal(stage: Stage, scenario: Scenario) -> Iterator[str]:
+def _attempts(answer: bytes) -> list[dict[str, Any]]:
+    return json.loads(answer)["attempts"]
+
+
+def _journal(stage: Stage, told: _Told) -> Iterator[str]:
+    output_bytes = stage.sections["limits"].get("output_bytes", _OUTPUT_BYTES)
     with Journal.open(stage.journal, read_only=True) as journal:
         yield from journal.integrity()
-        for wish in scenario.wishes:
+        for wish, seen in told.items():
             record = journal.get(wish.request_id)
             if record is None:
                 yield f"the journal does not know {wish.request_id}"
                 continue
-            answer = final_status(record, journal.attempts(wish.request_id), _OUTPUT_BYTES)
-            path = stage.final(wish.request_id)
-            if path.exists() and path.read_bytes() != answer.model_dump_json().encode():
+            answer = final_status(record, journal.attempts(wish.request_id), output_bytes)
+            if seen is not None and seen != answer.model_dump_json().encode():
                 yield f"the journal would answer {wish.request_id} differently: {answer}"
             if record.settled_at is None:
                 yield f"{wish.request_id} is not settled"
-    yield from _histories(stage, scenario.wishes)
+    yield from _histories(stage, told)
 
 
-def _histories(stage: Stage, wishes: tuple[Wish, ...]) -> Iterator[str]:
+def _histories(stage: Stage, wishes: Iterable[Wish]) -> Iterator[str]:
     with closing(sqlite3.connect(f"file:{stage.journal}?mode=ro", uri=True)) as journal:
         for wish in wishes:
             state = "received"
@@ -106,10 +138,24 @@ def _histories(stage: Stage, wishes: tuple[Wish, ...]) -> Iterator[str]:
                 yield f"{count} run(s) never ended, by the journal"
 
 
-def _strays(stage: Stage, scenario: Scenario) -> Iterator[str]:
-    expected = {f"{wish.request_id}.json" for wish in scenario.wishes} | {".coordinator"}
+def _strays(stage: Stage, wishes: Iterable[Wish]) -> Iterator[str]:
+    expected = {f"{wish.request_id}.json" for wish in wishes} | {".coordinator"}
     for folder, belongs in ((stage.requests, set()), (stage.status, expected), (stage.state, _BELONGS)):
         for name in sorted({path.name for path in folder.iterdir()} - belongs):
             yield f"{name} was left in {folder.name}/"
-    for folder in sorted((stage.state / "runs").glob("*")):
+    for folder in leftovers(stage):
         yield f"runs/{folder.name} was left in {stage.state.name}/"
+
+
+def leftovers(stage: Stage) -> list[Path]:
+    """Folders of runs with more in them than complete logs: what exceeds ``limits.output_bytes`` is kept on purpose."""
+    limit = stage.sections["limits"].get("output_bytes", _OUTPUT_BYTES)
+    return [folder for folder in sorted((stage.state / "runs").glob("*")) if not _is_log(folder, limit)]
+
+
+def _is_log(folder: Path, limit_bytes: int) -> bool:
+    try:
+        files = [file for attempt in folder.iterdir() for file in attempt.iterdir()]
+        return bool(files) and all(file.name in _STREAMS and file.stat().st_size > limit_bytes for file in files)
+    except FileNotFoundError:  # it is just being removed
+        return False
