@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from loguru import logger
 
@@ -29,11 +30,29 @@ class Publisher:
         self._output_bytes = output_bytes
         self._seq: dict[str, int] = {}
         self._one_at_a_time = threading.Lock()
+        self._reporting = (
+            threading.Lock()
+        )  # two writers of one file would see each other's half (I5); held for no fsync
+
+    def welcome(self, record: RequestRecord) -> None:
+        """Say that ``record``, just admitted, waits for its turn.
+
+        A lane need not wait for whoever admitted it: it may have taken it up since, and even answered it. Then there
+        is newer news, or none any more, and nothing is said.
+        """
+        with self._reporting, suppress(JournalUnavailableError):
+            found = self._journal.get(record.request_id)
+            if found is not None and found.state is record.state:
+                self._report(record, record.state, None, None)
 
     def progress(
         self, record: RequestRecord, state: State, phase: str | None = None, percent: int | None = None
     ) -> None:
         """Say where ``record`` stands. A folder that cannot be written delays nothing: progress is only news."""
+        with self._reporting:
+            self._report(record, state, phase, percent)
+
+    def _report(self, record: RequestRecord, state: State, phase: str | None, percent: int | None) -> None:
         if record.component is None or record.action is None:
             return
         seq = self._seq[record.request_id] = self._next_seq(record.request_id)
@@ -67,14 +86,13 @@ class Publisher:
             request_id: of a settled request; one that has its answer already is left alone.
         """
         with self._one_at_a_time:
-            self._seq.pop(request_id, None)
             record = self._journal.get(request_id)
             if record is None or record.published:
                 return True
             status = final_status(record, self._journal.attempts(request_id), self._output_bytes)
             try:
                 self._outbox.publish(status)
-                self._outbox.clear(request_id)  # after the answer: at no instant is there neither
+                self._clear(request_id)  # after the answer: at no instant is there neither
                 self._inbox.remove(request_file(request_id))
             except OSError as error:
                 logger.bind(request_id=request_id).error(
@@ -89,6 +107,11 @@ class Publisher:
                 logger.bind(request_id=request_id).error("cannot note that the answer is out: {}", error)
                 return False
             return True
+
+    def _clear(self, request_id: str) -> None:
+        with self._reporting:
+            self._seq.pop(request_id, None)
+            self._outbox.clear(request_id)
 
     def retry(self) -> bool:
         """Publish what could not be published before; tell whether nothing is left."""
