@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from property_tests.crash.scenarios import FAILS, HEALTH, ROLLBACK, UPDATE, Part
 
 OUTPUT_BYTES = 4096  # limits.output_bytes: little, so that what is far above it costs little
-_TIMEOUT_S = 4.0  # of scripts that never end; far longer than their component's other scripts take
+_TIMEOUT_S = 8.0  # of scripts that never end; far longer than the others of their component take on a busy machine
 
 _SLOW = "for at in 10 30 50 70 90; do echo PHASE:at-$at; echo PROGRESS:$at; sleep 0.2 9>&-; done"
 _NOISY = "head -c 60000 /dev/urandom; echo PHASE:loud; yes noise | head -c 300000; head -c 60000 /dev/urandom >&2"
