@@ -25,7 +25,8 @@ class Part:
 class Wish:
     """A request, and what becomes of it whatever dies meanwhile: its answer, and the scripts run for it, in order.
 
-    ``cut`` names those of them that the time limit ends, so that they do not tell of their own end.
+    ``cut`` names those of them that the time limit ends: they do not tell of their own end, and on a busy machine not
+    even of their beginning.
     """
 
     request_id: str
