@@ -14,12 +14,14 @@ OUTPUT_BYTES = 4096  # limits.output_bytes: little, so that what is far above it
 _SLOW = "for at in 10 30 50 70 90; do echo PHASE:at-$at; echo PROGRESS:$at; sleep 0.2 9>&-; done"
 _NOISY = "head -c 60000 /dev/urandom; echo PHASE:loud; yes noise | head -c 300000; head -c 60000 /dev/urandom >&2"
 # One child that holds the streams, one in a session of its own that holds them, says more and ignores TERM, and one
-# that let go of everything. Each ends by itself. None keeps the lock's file: leaving it is what services do.
+# that let go of everything. Each ends by itself. None keeps the lock: leaving it is what services do; and at the end it
+# is given up for those, too, who were not quick enough to close its file.
 _FORKING = """
 (sleep 0.3; echo late) 9>&- &
 setsid bash -c 'trap "" TERM; for at in {1..10}; do echo still here; sleep 0.2; done' 9>&- &
 (setsid sleep 2 9>&- </dev/null >/dev/null 2>&1 &)
-sleep 0.0$((RANDOM % 10)) 9>&-"""
+sleep 0.0$((RANDOM % 10)) 9>&-
+flock --unlock 9"""
 # Its children ignore TERM as it does; one keeps the lock's file, so that whatever runs beside it is told of.
 _STUBBORN = """
 trap '' TERM
