@@ -16,13 +16,13 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test crash-sweep fault-sweep reboot-sweep power-cuts lint format bench schemas diagram lock clean
+.PHONY: help demo run test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, LOCK_ARGS for lock,"
-	@echo "           SWEEP_ARGS, FAULT_ARGS, REBOOT_ARGS and CUTS_ARGS for the sweeps."
+	@echo "           SWEEP_ARGS, FAULT_ARGS, REBOOT_ARGS, CUTS_ARGS and SOAK_ARGS for the sweeps and the soak."
 
 demo: $(DEMO_STAMP) ## show the main job on real requests under ./var/demo
 	$(BIN)/python packaging/demo/demo.py
@@ -45,6 +45,9 @@ reboot-sweep: $(TEST_STAMP) ## cut the power at every call that changes anything
 
 power-cuts: $(TEST_STAMP) ## start the coordinator on all that power cuts may leave of its writes (CUTS_ARGS="--states 5000")
 	$(BIN)/python -m property_tests.power.sweep $(CUTS_ARGS)
+
+soak: $(TEST_STAMP) ## kill the coordinator at random instants under a stream of requests (SOAK_ARGS="--cycles 200")
+	$(BIN)/python -m property_tests.crash.soak $(SOAK_ARGS)
 
 lint: $(TEST_STAMP) ## check style, types and the imports between the folders
 	$(BIN)/ruff check .

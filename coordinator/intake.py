@@ -146,7 +146,7 @@ class Intake:
         return partial(self._turn_away, stem, refusal)
 
     def _welcome(self, record: RequestRecord) -> None:
-        self._publisher.progress(record, record.state)
+        self._publisher.welcome(record)
         self._admitted(record.component or "")
         with logger.contextualize(request_id=record.request_id):
             logger.info("accepted: {} {} {}", record.action, record.component, record.version or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from loguru import logger
 
@@ -29,11 +30,28 @@ class Publisher:
         self._output_bytes = output_bytes
         self._seq: dict[str, int] = {}
         self._one_at_a_time = threading.Lock()
+        # Two writers of one progress file would see each other's half (I5). Never held during an fsync.
+        self._reporting = threading.Lock()
+
+    def welcome(self, record: RequestRecord) -> None:
+        """Say that ``record``, just admitted, waits for its turn.
+
+        A lane need not wait for whoever admitted it: it may have taken it up since, and even answered it. Then there
+        is newer news, or none any more, and nothing is said.
+        """
+        with self._reporting, suppress(JournalUnavailableError):
+            found = self._journal.get(record.request_id)
+            if found is not None and found.state is record.state:
+                self._report(record, record.state, None, None)
 
     def progress(
         self, record: RequestRecord, state: State, phase: str | None = None, percent: int | None = None
     ) -> None:
         """Say where ``record`` stands. A folder that cannot be written delays nothing: progress is only news."""
+        with self._reporting:
+            self._report(record, state, phase, percent)
+
+    def _report(self, record: RequestRecord, state: State, phase: str | None, percent: int | None) -> None:
         if record.component is None or record.action is None:
             return
         seq = self._seq[record.request_id] = self._next_seq(record.request_id)
@@ -82,14 +100,18 @@ class Publisher:
             return False
 
     def _publish(self, request_id: str) -> None:
-        self._seq.pop(request_id, None)
         record = self._journal.get(request_id)
         if record is None or record.published:
             return
         self._outbox.publish(final_status(record, self._journal.attempts(request_id), self._output_bytes))
-        self._outbox.clear(request_id)  # after the answer: at no instant is there neither
+        self._clear(request_id)  # after the answer: at no instant is there neither
         self._inbox.remove(request_file(request_id))
         self._journal.mark_published(request_id)
+
+    def _clear(self, request_id: str) -> None:
+        with self._reporting:
+            self._seq.pop(request_id, None)
+            self._outbox.clear(request_id)
 
     def retry(self) -> bool:
         """Publish what could not be published before; tell whether nothing is left."""

@@ -17,6 +17,7 @@ from property_tests.truth import MAIN
 from property_tests.world import Deed
 from protocol.messages import Action
 
+TO_1970 = -100 * 365  # days; as far back as clocks go
 IDS = ("a", "b", "c", "d", "e")
 UNSAFE_NAMES = ("-x.json", ".json", "a b.json", "a.progress.json", "x" * 200 + ".json", "a\n.json", "\udcff.json")
 
@@ -162,10 +163,10 @@ class Coordinator(RuleBasedStateMachine):
         """No status can be written, or they can again."""
         self.host.is_full = full
 
-    @rule(years=st.integers(-30, 30))
-    def turn_clock(self, years):
+    @rule(days=st.sampled_from([1, -1]) | st.integers(-30, 30).map(lambda years: 365 * years) | st.just(TO_1970))
+    def turn_clock(self, days):
         """No battery, or NTP at last."""
-        self.host.clock.jump(years)
+        self.host.clock.jump(days)
 
     @rule(component=st.sampled_from(COMPONENTS), unsafe=st.booleans())
     def change_mode(self, component, unsafe):

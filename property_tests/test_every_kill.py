@@ -68,7 +68,7 @@ def _dies(life, kill, *, cut=None, meanwhile=_nothing, again=False):
             host.live(host.work)
             model.check_drained()
             host.spool.final("a").unlink()
-            host.clock.jump(1)  # an answer tells of its time, not of the hour at which it is given again
+            host.clock.jump(365)  # an answer tells of its time, not of the hour at which it is given again
             _ask(host, model, component, action)
         model.came_back(host.live(host.work, kill, cut))
         died = host.daemon is None

@@ -150,13 +150,14 @@ def test_a_request_is_known_as_long_as_its_answer_lies_there():
         assert (years.is_answered, years.is_known) == (False, False)
 
 
-def test_time_counts_only_while_the_coordinator_runs(years):
-    """Neither a year in a drawer nor a wall clock that jumps by decades costs anybody an answer (I11)."""
+@pytest.mark.parametrize("days", [1, -1, 30 * 365, -30 * 365, -100 * 365], ids=lambda days: f"{days} days")
+def test_time_counts_only_while_the_coordinator_runs(years, days):
+    """Neither a year in a drawer nor a wall clock that jumps, be it to 1970, costs anybody an answer (I11)."""
     years.ask()
     years.host.down()
     years.host.clock.pass_unseen(400 * 86400)
-    years.host.clock.jump(30)
+    years.host.clock.jump(days)
     years.host.up()
-    years.host.clock.jump(30)
+    years.host.clock.jump(days)
     years.later(0.1)
     assert (years.is_answered, years.is_known) == (True, True)

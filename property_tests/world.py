@@ -12,6 +12,8 @@ from pathlib import Path
 from executors.step import Conclusion, Identity, Step
 from property_tests.fuse import Fuse
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class HandClock:
     """Time that passes only when somebody waits; the wall clock goes where the machine turns it."""
@@ -40,12 +42,12 @@ class HandClock:
         with suppress(OverflowError):
             self._wall += timedelta(seconds=seconds)
 
-    def jump(self, years: int) -> None:
-        """Turn the wall clock, within what a datetime holds."""
+    def jump(self, days: int) -> None:
+        """Turn the wall clock; none goes back beyond 1970, where one without a battery begins."""
         with suppress(OverflowError):
-            there = self._wall + timedelta(days=365 * years)
-            if 1971 <= there.year <= 2400:
-                self._wall = there
+            there = self._wall + timedelta(days=days)
+            if there.year <= 2400:
+                self._wall = max(there, _EPOCH)
 
     def reboot(self) -> None:
         """The monotonic clock starts again, lower than it was."""

@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from property_tests.crash.leavings import strays
 from property_tests.crash.lookout import PERIOD_S, Lookout
 from property_tests.crash.machine import Machine
 from property_tests.crash.rest import Rest
@@ -15,7 +16,7 @@ from property_tests.crash.stage import MAIN, WATCHER, Stage
 from property_tests.crash.strace import Strace
 from property_tests.crash.supervisor import Supervisor
 from property_tests.crash.trial import Blow, Cut, Hit, Look, Result, Trial
-from property_tests.crash.verdict import judge, runs_of, strays
+from property_tests.crash.verdict import judge, runs_of
 from tests.integration.real_host import REPOSITORY, until
 
 _SELDOM_S = 0.01  # between two looks of the reader where most of the time is spent in waiting
@@ -147,7 +148,7 @@ class Experiment:
         stage, rest = self._stage, self._rest
         for part in self._scenario.components:
             (stage.root / "components" / part / "go").touch()  # whoever waits for the end of the story
-        if not self._is_over or any(strays(stage, self._scenario)):
+        if not self._is_over or self._left_something():
             begin = time.monotonic()
             stage.start()
             self._result.ready_s = time.monotonic() - begin
@@ -157,6 +158,11 @@ class Experiment:
             rest.expect(rest.is_quiet, "everything to come to rest")
             if stage.stop() != 0:
                 self._result.faults.append("it did not end with 0 after SIGTERM")
+
+    def _left_something(self) -> bool:
+        stage = self._stage
+        left = strays(stage.requests, stage.status, stage.state, self._scenario.wishes, stage.output_bytes)
+        return any(left)
 
     def _ask(self) -> None:
         for wish in self._scenario.wishes:

@@ -23,7 +23,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Wish:
-    """A request, and what becomes of it whatever dies meanwhile: its answer, and the scripts run for it, in order."""
+    """A request, and what becomes of it whatever dies meanwhile: its answer, and the scripts run for it, in order.
+
+    ``cut`` names those of them that the time limit ends: they do not tell of their own end, and on a busy machine not
+    even of their beginning.
+    """
 
     request_id: str
     action: str
@@ -31,6 +35,7 @@ class Wish:
     state: str
     reason: str | None
     runs: tuple[str, ...]
+    cut: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

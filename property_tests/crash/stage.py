@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from coordinator.settings import Limits
 from property_tests.crash.machine import Machine, children
 from property_tests.crash.shells import Gate
 from property_tests.crash.strace import Injection, Strace
@@ -51,6 +52,11 @@ class Stage(Host):
         self._shell_gate: Gate | None = None
         self._gate: int | None = None
         self._drain: threading.Thread | None = None
+
+    @property
+    def output_bytes(self) -> int:
+        """How much of a stream its answers quote."""
+        return self.sections["limits"].get("output_bytes", Limits().output_bytes)
 
     def script(self, component: str, name: str, text: str = "") -> Path:
         """Write one script: it records its beginning and its end, and does what ``text`` says between them."""
@@ -187,7 +193,9 @@ class Stage(Host):
     def kill(self) -> None:
         """SIGKILL; scripts go on."""
         if self.process is not None:
-            if pid := self.pid():
+            while not (pid := self.pid()) and self.process.poll() is None:
+                pass  # nsenter is about to fork it
+            if pid:
                 os.kill(pid, signal.SIGKILL)
             self.process.wait()
             self._forget()

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from coordinator.publisher import final_status
-from fsm.journal import Journal
-from fsm.table import MOVES
+from property_tests.crash.history import journal_faults
+from property_tests.crash.leavings import strays
 from property_tests.crash.lookout import Lookout
 from property_tests.crash.reality import Doubt, untrue
 from property_tests.crash.scenarios import Scenario, Wish
 from property_tests.crash.stage import Stage
 from protocol.messages import FinalStatus
 
-# All that may lie in the state folder once a coordinator has stopped.
-_BELONGS = {"journal.db", "coordinator.lock", "runs"}
-_LEGAL = {(move.event.value, move.source.value, move.dest.value) for move in MOVES}
-_OUTPUT_BYTES = 262144  # limits.output_bytes of a configuration that does not set it
+_Told = dict[Wish, bytes | None]  # the answers as the reader saw them first
+_Note = tuple[str, str, str]  # what happened, to which script, and the exit code of one that ended
 
 
 def judge(stage: Stage, scenario: Scenario, lookout: Lookout, doubt: Doubt | None = None) -> list[str]:
@@ -32,110 +29,96 @@ def judge(stage: Stage, scenario: Scenario, lookout: Lookout, doubt: Doubt | Non
         lookout: who looked on.
         doubt: what may have happened besides the story; None when every ending is known beforehand.
     """
-    endings = _foretold(stage, scenario) if doubt is None else _truthful(stage, scenario, doubt)
-    return [
-        *lookout.faults,
-        *_answers(stage, scenario, lookout),
-        *endings,
-        *strays(stage, scenario),  # before anybody else opens the journal
-        *journal_faults(stage, scenario),
-    ]
+    if doubt is None:
+        return judge_wishes(stage, scenario.wishes, lookout)
+    told = _told(scenario.wishes, lookout)
+    return [*_at_rest(stage, told, lookout), *_truthful(stage, scenario, told, doubt)]
+
+
+def judge_wishes(
+    stage: Stage, wishes: Iterable[Wish], lookout: Lookout, away: Collection[str] = frozenset()
+) -> list[str]:
+    """The same for any wishes with known endings; ``away`` names those whose answer the client has taken."""
+    told = _told(wishes, lookout)
+    return [*_at_rest(stage, told, lookout, away), *_foretold(told), *_scripts(stage.record, told)]
 
 
 def runs_of(record: Path, request_id: str) -> list[str]:
     """The scripts that ran for a request, in order, by their own record."""
-    return [script for what, script, asked in _notes(record) if what == "begin" and asked == request_id]
+    return [script for what, script, _ in _notes(record)[request_id] if what == "begin"]
 
 
-def _answers(stage: Stage, scenario: Scenario, lookout: Lookout) -> Iterator[str]:
-    for wish in scenario.wishes:
+def _told(wishes: Iterable[Wish], lookout: Lookout) -> _Told:
+    return {wish: lookout.finals.get(f"{wish.request_id}.json") for wish in wishes}
+
+
+def _at_rest(stage: Stage, told: _Told, lookout: Lookout, away: Collection[str] = frozenset()) -> Iterator[str]:
+    """What must hold however the requests ended."""
+    yield from lookout.faults
+    for wish, seen in told.items():
         path = stage.final(wish.request_id)
-        if not path.exists():
+        present = path.read_bytes() if path.exists() else None
+        if seen is None or (present is None and wish.request_id not in away):
             yield f"{wish.request_id} has no answer"
-        elif lookout.finals.get(wish.request_id + ".json") != path.read_bytes():
+        elif present not in (None, seen):
             yield f"the answer to {wish.request_id} is not the one that was seen first"
+    # The folders before anybody else opens the journal.
+    yield from strays(stage.requests, stage.status, stage.state, told, stage.output_bytes)
+    yield from journal_faults(stage.journal, told, stage.output_bytes)
 
 
-def _truthful(stage: Stage, scenario: Scenario, doubt: Doubt) -> Iterator[str]:
+def _truthful(stage: Stage, scenario: Scenario, told: _Told, doubt: Doubt) -> Iterator[str]:
     """Whether the answers are true, whatever they are."""
     record = stage.record.read_text().splitlines() if stage.record.exists() else []
-    for wish in scenario.wishes:
-        path = stage.final(wish.request_id)
-        if path.exists():
-            yield from untrue(record, wish, scenario, FinalStatus.model_validate_json(path.read_bytes()), doubt)
+    for wish, seen in told.items():
+        if seen is not None:
+            yield from untrue(record, wish, scenario, FinalStatus.model_validate_json(seen), doubt)
 
 
-def _foretold(stage: Stage, scenario: Scenario) -> Iterator[str]:
+def _foretold(told: _Told) -> Iterator[str]:
     """Whether the answers are the ones that the story ends with."""
-    for wish in scenario.wishes:
-        path = stage.final(wish.request_id)
-        answer = json.loads(path.read_bytes()) if path.exists() else None
-        if answer is not None and (answer["state"], answer["reason"]) != (wish.state, wish.reason):
+    for wish, seen in told.items():
+        if seen is None:
+            continue
+        answer = json.loads(seen)
+        if (answer["state"], answer["reason"]) != (wish.state, wish.reason):
             yield f"{wish.request_id} is said to be {answer['state']} ({answer['reason']}): {answer['message']}"
-        told = tuple(attempt["script"] for attempt in answer["attempts"]) if answer else wish.runs
-        if told != wish.runs:
-            yield f"the answer to {wish.request_id} tells of {told}"
-    yield from _scripts(stage.record, scenario)
+        scripts = tuple(attempt["script"] for attempt in _attempts(seen))
+        if scripts != wish.runs:
+            yield f"the answer to {wish.request_id} tells of {scripts}"
 
 
-def _notes(record: Path) -> list[tuple[str, str, str]]:
-    lines = record.read_text().splitlines() if record.exists() else []
-    return [(what, script, rest[0]) for what, script, *rest in map(str.split, lines)]
+def _notes(record: Path) -> dict[str, list[_Note]]:
+    """The scripts' own record, by request."""
+    found = defaultdict(list)
+    for line in record.read_text().splitlines() if record.exists() else []:
+        what, script, request_id, *rest = line.split()
+        found[request_id].append((what, script, " ".join(rest)))
+    return found
 
 
-def _scripts(record: Path, scenario: Scenario) -> Iterator[str]:
+def _scripts(record: Path, told: _Told) -> Iterator[str]:
     notes = _notes(record)
-    for what, script, request_id in notes:
-        if what == "overlap":
-            yield f"{script} of {request_id} met another script of its lock"
-    for wish in scenario.wishes:
-        ran = tuple(runs_of(record, wish.request_id))
-        if ran != wish.runs:
+    asked = {wish.request_id for wish in told}
+    for request_id, lines in notes.items():
+        if request_id not in asked:
+            yield f"for {request_id}, which nobody asked for, ran {lines}"
+        for what, script, _ in lines:
+            if what == "overlap":
+                yield f"{script} of {request_id} met another script of its lock"
+    for wish, seen in told.items():
+        lines = notes[wish.request_id]
+        ran = tuple(script for what, script, _ in lines if what == "begin")
+        if ran not in (wish.runs, tuple(script for script in wish.runs if script not in wish.cut)):
             yield f"for {wish.request_id} ran {ran}, not {wish.runs}"
-        ended = tuple(script for what, script, asked in notes if what == "end" and asked == wish.request_id)
-        if ended != ran:
+        ended = [(script, code) for what, script, code in lines if what == "end" and script not in wish.cut]
+        whole = tuple(script for script in ran if script not in wish.cut)
+        if tuple(script for script, _ in ended) != whole:
             yield f"of {wish.request_id}, {ran} began and {ended} ended"
+        codes = [(each["script"], str(each["exit_code"])) for each in _attempts(seen)] if seen else ended
+        if [each for each in codes if each[0] not in wish.cut] != ended:
+            yield f"the answer to {wish.request_id} tells of {codes}; so they ended: {ended}"
 
 
-def journal_faults(stage: Stage, scenario: Scenario) -> Iterator[str]:
-    """Where the journal holds what may not be, or says something else than the answers."""
-    with Journal.open(stage.journal, read_only=True) as journal:
-        yield from journal.integrity()
-        for wish in scenario.wishes:
-            record = journal.get(wish.request_id)
-            if record is None:
-                yield f"the journal does not know {wish.request_id}"
-                continue
-            answer = final_status(record, journal.attempts(wish.request_id), _OUTPUT_BYTES)
-            path = stage.final(wish.request_id)
-            if path.exists() and path.read_bytes() != answer.model_dump_json().encode():
-                yield f"the journal would answer {wish.request_id} differently: {answer}"
-            if record.settled_at is None:
-                yield f"{wish.request_id} is not settled"
-    yield from _histories(stage, scenario.wishes)
-
-
-def _histories(stage: Stage, wishes: tuple[Wish, ...]) -> Iterator[str]:
-    with closing(sqlite3.connect(f"file:{stage.journal}?mode=ro", uri=True)) as journal:
-        for wish in wishes:
-            state = "received"
-            moves = journal.execute(
-                "SELECT event, source, dest FROM transitions WHERE request_id = ? ORDER BY rowid", (wish.request_id,)
-            )
-            for event, source, dest in moves:
-                if (event, source, dest) not in _LEGAL or source != state:
-                    yield f"{wish.request_id} went from {source} to {dest} by {event}, coming from {state}"
-                state = dest
-        for (count,) in journal.execute("SELECT count(*) FROM attempts WHERE ending IS NULL"):
-            if count:
-                yield f"{count} run(s) never ended, by the journal"
-
-
-def strays(stage: Stage, scenario: Scenario) -> Iterator[str]:
-    """What lies there that a coordinator which has done everything and stopped leaves nobody."""
-    expected = {f"{wish.request_id}.json" for wish in scenario.wishes} | {".coordinator"}
-    for folder, belongs in ((stage.requests, set()), (stage.status, expected), (stage.state, _BELONGS)):
-        for name in sorted({path.name for path in folder.iterdir()} - belongs):
-            yield f"{name} was left in {folder.name}/"
-    for folder in sorted((stage.state / "runs").glob("*")):
-        yield f"runs/{folder.name} was left in {stage.state.name}/"
+def _attempts(answer: bytes) -> list[dict[str, Any]]:
+    return json.loads(answer)["attempts"]

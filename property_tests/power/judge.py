@@ -4,50 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from coordinator.settings import Limits
 from fsm.journal import Journal
-from property_tests.crash import verdict
+from property_tests.crash.history import journal_faults
+from property_tests.crash.leavings import strays
 from property_tests.crash.reality import Doubt, untrue
 from property_tests.crash.scenarios import Wish
 from property_tests.power.disk import Image
 from property_tests.power.moments import Moment
-from property_tests.power.recording import Recording
+from property_tests.power.recording import FOLDERS, Recording
 from protocol.messages import FinalStatus, Reason
 
-
-@dataclass(frozen=True)
-class Place:
-    """The folders to look at."""
-
-    root: Path
-
-    @property
-    def requests(self) -> Path:
-        """See ``Host``."""
-        return self.root / "requests"
-
-    @property
-    def status(self) -> Path:
-        """See ``Host``."""
-        return self.root / "status"
-
-    @property
-    def state(self) -> Path:
-        """See ``Host``."""
-        return self.root / "state"
-
-    @property
-    def journal(self) -> Path:
-        """See ``Host``."""
-        return self.state / "journal.db"
-
-    def final(self, request_id: str) -> Path:
-        """See ``Host``."""
-        return self.status / f"{request_id}.json"
+OUTPUT_BYTES = Limits().output_bytes
 
 
 def judge(root: Path, recording: Recording, image: Image, moment: Moment, record: list[str]) -> list[str]:
@@ -60,18 +32,26 @@ def judge(root: Path, recording: Recording, image: Image, moment: Moment, record
         moment: when it came.
         record: what the scripts have noted since the beginning.
     """
-    place = Place(root)
-    strays = list(verdict.strays(place, recording.scenario))  # before anybody else opens the journal
-    if not place.journal.exists():
+    requests, status, state = (root / name for name in FOLDERS)
+    journal_file = state / "journal.db"
+    wishes = recording.scenario.wishes
+    # Before anybody else opens the journal.
+    left = list(strays(requests, status, state, wishes, OUTPUT_BYTES))
+    if not journal_file.exists():
         return ["there is no journal"]
-    with closing(Journal.open(place.journal, read_only=True)) as journal:
-        asked = [wish for wish in recording.scenario.wishes if _was_asked(wish, recording, image, moment, journal)]
-    scenario = replace(recording.scenario, wishes=tuple(asked))
-    faults = [fault for wish in asked for fault in _answer(place, recording, wish, image, moment, record)]
+    told = {wish: _read(status / f"{wish.request_id}.json") for wish in wishes}
+    with closing(Journal.open(journal_file, read_only=True)) as journal:
+        told = {wish: answer for wish, answer in told.items() if _was_asked(wish, recording, image, moment, journal)}
+    faults = [
+        fault for wish, answer in told.items() for fault in _answer(wish, answer, recording, image, moment, record)
+    ]
     if recording.earlier.forgotten:  # what was answered before is known from its status alone
-        known = tuple(wish for wish in asked if wish.request_id not in recording.earlier.seen)
-        scenario = replace(scenario, wishes=known)
-    return [*faults, *strays, *verdict.journal_faults(place, scenario)]
+        told = {wish: answer for wish, answer in told.items() if wish.request_id not in recording.earlier.seen}
+    return [*faults, *left, *journal_faults(journal_file, told, OUTPUT_BYTES)]
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def _was_asked(wish: Wish, recording: Recording, image: Image, moment: Moment, journal: Journal) -> bool:
@@ -88,14 +68,13 @@ def _was_asked(wish: Wish, recording: Recording, image: Image, moment: Moment, j
 
 
 def _answer(
-    place: Place, recording: Recording, wish: Wish, image: Image, moment: Moment, record: list[str]
+    wish: Wish, content: bytes | None, recording: Recording, image: Image, moment: Moment, record: list[str]
 ) -> Iterator[str]:
-    try:
-        content = place.final(wish.request_id).read_bytes()
-        answer = FinalStatus.model_validate_json(content)
-    except FileNotFoundError:
+    if content is None:
         yield f"{wish.request_id} has no answer"
         return
+    try:
+        answer = FinalStatus.model_validate_json(content)
     except ValidationError as error:
         yield f"the answer to {wish.request_id} is none: {error}"
         return

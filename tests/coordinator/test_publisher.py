@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from coordinator.publisher import Publisher
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
@@ -13,6 +15,8 @@ from protocol.clock import SystemClock
 from protocol.inbox import Inbox
 from protocol.messages import Action, Reason
 from protocol.outbox import Outbox
+
+NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 class FullJournal(Journal):
@@ -37,16 +41,26 @@ class UnreadableJournal(Journal):
         return super().get(request_id)
 
 
-def test_an_answer_that_cannot_be_read_from_the_journal_is_tried_again(tmp_path):
+@pytest.fixture
+def folders(tmp_path):
+    """``requests/`` and ``status/``."""
+    made = tmp_path / "requests", tmp_path / "status"
+    for folder in made:
+        folder.mkdir()
+    return made
+
+
+def _refuse(journal, record):
+    with Lives(journal).of(record) as life:
+        life.fire(Event.REFUSE, at=NOW, reason=Reason.INVALID_REQUEST, message="cannot", settles=True)
+
+
+def test_an_answer_that_cannot_be_read_from_the_journal_is_tried_again(tmp_path, folders):
     """The caller learns that it is not out, and so has it tried again soon."""
-    status = tmp_path / "status"
-    status.mkdir()
+    requests, status = folders
     with UnreadableJournal.open(tmp_path / "journal.db") as journal:
-        now = datetime.now(UTC)
-        journal.insert("one", "core", Action.UPDATE, None, None, now)
-        with Lives(journal).of(journal.get("one")) as life:
-            life.fire(Event.REFUSE, at=now, reason=Reason.INVALID_REQUEST, message="cannot", settles=True)
-        publisher = Publisher(Outbox(status), Inbox(tmp_path, 1024), journal, SystemClock(), 1024)
+        _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
+        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024)
         journal.sick = True
         assert publisher.final("one") is False
         journal.sick = False
@@ -54,16 +68,11 @@ def test_an_answer_that_cannot_be_read_from_the_journal_is_tried_again(tmp_path)
         assert (status / "one.json").exists()
 
 
-def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path):
+def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path, folders):
     """It is out all the same, the caller goes on with the next request, and it is noted as soon as there is room."""
-    requests, status = tmp_path / "requests", tmp_path / "status"
-    requests.mkdir()
-    status.mkdir()
+    requests, status = folders
     with FullJournal.open(tmp_path / "journal.db") as journal:
-        now = datetime.now(UTC)
-        journal.insert("one", "core", Action.UPDATE, None, None, now)
-        with Lives(journal).of(journal.get("one")) as life:
-            life.fire(Event.REFUSE, at=now, reason=Reason.INVALID_REQUEST, message="cannot", settles=True)
+        _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         (requests / "one.json").touch()
         publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024)
         assert publisher.final("one") is False
@@ -74,3 +83,22 @@ def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path):
         assert publisher.retry() is True
         assert journal.get("one").published
         assert (status / "one.json").stat().st_ino == answer.st_ino
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_nobody_is_welcomed_late(tmp_path, folders, is_settled):
+    """What a lane has taken up, or answered, before its admission could be told of, is not said to wait (I1)."""
+    requests, status = folders
+    with Journal.open(tmp_path / "journal.db") as journal:
+        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024)
+        admitted = journal.insert("one", "core", Action.HEALTH, None, None, NOW)
+        publisher.welcome(admitted)
+        assert publisher._outbox.read_progress("one").seq == 0
+        with Lives(journal).of(admitted) as life:
+            life.fire(Event.ACCEPT, at=NOW)
+        if is_settled:
+            _refuse(journal, journal.get("one"))
+            publisher.final("one")
+        publisher.welcome(admitted)
+        progress = publisher._outbox.read_progress("one")
+        assert progress is None if is_settled else progress.seq == 0

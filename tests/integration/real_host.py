@@ -82,15 +82,15 @@ class Host:
         directory.mkdir(mode=0o755, parents=True)
         for folder in (directory.parent, directory):
             folder.chmod(0o755)
-        for script in SCRIPTS:
-            text = (scripts or {}).get(script, "")
-            if text is not None:
-                self.script(name, script, text)
         self.sections[f"components.{name}"] = {
             "directory": str(directory),
             "timeout_s": 60,
             "kill_grace_s": 1,
         } | settings
+        for script in SCRIPTS:
+            text = (scripts or {}).get(script, "")
+            if text is not None:
+                self.script(name, script, text)
         return directory
 
     def script(self, component: str, name: str, text: str = "") -> Path:
