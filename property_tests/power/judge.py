@@ -80,7 +80,8 @@ def _answer(
         return
     if moment.seen.get(wish.request_id, content) != content:
         yield f"the answer to {wish.request_id} changed, from {moment.seen[wish.request_id]!r} to {content!r}"
-    asked = image.get(f"requests/{wish.request_id}.json")
+    path = f"requests/{wish.request_id}.json"
+    asked = image.get(path, recording.image.get(path))  # what this coordinator found, or the one before the cut
     is_torn = asked is not None and asked != recording.earlier.asked.get(wish.request_id)
     if is_torn and answer.reason is Reason.INVALID_REQUEST:
         if any(f" {wish.request_id}" in line for line in record):
