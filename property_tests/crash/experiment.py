@@ -222,9 +222,9 @@ class Experiment:
         begin = time.monotonic()
         supervisor = Supervisor(self._stage)
         try:
-            self._rest.expect(lambda: supervisor.tend() or self._rest.is_answered(), "the answers")
+            supervisor.expect(self._rest, self._rest.is_answered, "the answers")
             self._result.settled_s = time.monotonic() - begin
-            self._rest.expect(lambda: supervisor.tend() or self._rest.is_taken_away(), "the requests to be taken away")
+            supervisor.expect(self._rest, self._rest.is_taken_away, "the requests to be taken away")
             supervisor.stop()
         finally:
             self._result.restarts = supervisor.restarts
