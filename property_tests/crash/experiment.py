@@ -37,8 +37,7 @@ class Experiment:
         self._trial = trial
         self._scenario = scenario = trial.scenario
         self._stage = stage = Stage(folder, machine, sources)
-        errs = any(isinstance(blow, Blow) and blow.error for blow in trial.blows)
-        self._lookout = Lookout(stage.status, _SELDOM_S if errs else PERIOD_S)
+        self._lookout = Lookout(stage.status, _SELDOM_S if self._is_over else PERIOD_S)
         self._result = Result()
         self._rest = Rest(stage, scenario)
         for name, part in scenario.components.items():
