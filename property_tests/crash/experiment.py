@@ -38,8 +38,7 @@ class Experiment:
         self._trial = trial
         self._scenario = scenario = trial.scenario
         self._stage = stage = Stage(folder, machine, sources)
-        errs = any(isinstance(blow, Blow) and blow.error for blow in trial.blows)
-        self._lookout = Lookout(stage.status, _SELDOM_S if errs else PERIOD_S)
+        self._lookout = Lookout(stage.status, _SELDOM_S if self._is_over else PERIOD_S)
         self._result = Result()
         self._rest = Rest(stage, scenario)
         for name, part in scenario.components.items():
@@ -228,9 +227,9 @@ class Experiment:
         begin = time.monotonic()
         supervisor = Supervisor(self._stage)
         try:
-            self._rest.expect(lambda: supervisor.tend() or self._rest.is_answered(), "the answers")
+            supervisor.expect(self._rest, self._rest.is_answered, "the answers")
             self._result.settled_s = time.monotonic() - begin
-            self._rest.expect(lambda: supervisor.tend() or self._rest.is_taken_away(), "the requests to be taken away")
+            supervisor.expect(self._rest, self._rest.is_taken_away, "the requests to be taken away")
             supervisor.stop()
         finally:
             self._result.restarts = supervisor.restarts

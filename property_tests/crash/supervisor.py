@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from property_tests.crash.rest import Rest
 from property_tests.crash.stage import Stage
 from tests.integration.real_host import until
 
@@ -20,8 +23,14 @@ class Supervisor:
         self._stage = stage
         self._log_before = len(stage.log())
 
-    def tend(self) -> bool:
-        """Start it again if it has ended; always false, so that a condition may follow.
+    def expect(self, rest: Rest, condition: Callable[[], bool], what: str) -> None:
+        """Wait for ``condition``, with each life as patiently as with the first; start it again when it has ended."""
+        while not condition():
+            life = self.restarts
+            rest.expect(lambda life=life: self._tend() > life or condition(), what)
+
+    def _tend(self) -> int:
+        """Start it again if it has ended; how often that was done.
 
         Raises:
             AssertionError: it ended with 0 though nobody asked it to, or will not stay up.
@@ -35,7 +44,7 @@ class Supervisor:
             self.restarts += 1
             self.notes.append(f"ended with {code}")
             self._stage.spawn()
-        return False
+        return self.restarts
 
     def stop(self) -> None:
         """Ask it to stop; an error on that way may show in the exit code."""
