@@ -15,7 +15,7 @@ import executors.loading
 from coordinator import rebuild
 from coordinator.bell import Bell
 from coordinator.daemon import Daemon
-from coordinator.errors import AlreadyRunningError, ConfigurationError
+from coordinator.errors import AlreadyRunningError, refusal
 from coordinator.housekeeping import Housekeeping
 from coordinator.intake import Intake
 from coordinator.orchestrator import Orchestrator
@@ -55,7 +55,8 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
 
     Raises:
         AlreadyRunningError: another one holds the state folder.
-        ConfigurationError: a folder cannot be made.
+        ConfigurationError: a folder cannot be made; only the operator can help.
+        UnavailableError: a folder cannot be made this time.
         JournalError: the journal can be neither opened nor replaced.
     """
     state = settings.paths.state
@@ -82,7 +83,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
 
     stop = Stop(threading.Event(), threading.Event())
     bell = Bell()
-    publisher = Publisher(outbox, inbox, journal, clock, settings.limits.output_bytes)
+    publisher = Publisher(outbox, inbox, journal, clock, settings.limits.output_bytes, bell.ring)
     runner = Runner(
         settings,
         journal,
@@ -157,9 +158,8 @@ def _make_folders(settings: Settings) -> None:
         try:
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigurationError(
-                f"cannot make the folder {folder}: {error.strerror}; create it, or change paths in the configuration"
-            ) from None
+            advice = "create it, or change paths in the configuration"
+            raise refusal(f"cannot make the folder {folder}: {error.strerror}; {advice}", error) from None
     # Each time: whoever made them may have died before this.
     sync_names(settings.paths.requests, settings.paths.status, settings.paths.state)
 

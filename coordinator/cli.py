@@ -12,10 +12,11 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from coordinator.errors import AlreadyRunningError, ConfigurationError
-from coordinator.settings import Settings, load_settings
+from coordinator.errors import ConfigurationError, UnavailableError
+from coordinator.settings import load_settings
 from protocol.messages import Action
 
+FAILED = 1
 USAGE_ERROR = 2
 
 app = typer.Typer(
@@ -40,7 +41,7 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Start no script: say what would run.")] = False,
 ) -> None:
     """Run the coordinator in the foreground, as systemd does."""
-    _leave(_command("run", config, config, dry_run=dry_run))
+    _leave(_module("run").execute(config, dry_run=dry_run))
 
 
 @app.command()
@@ -103,7 +104,7 @@ def check(
 @app.command()
 def diagram() -> None:
     """Print the state diagram (Mermaid), made from the table of legal moves."""
-    _leave(importlib.import_module("coordinator.commands.diagram").execute())
+    _leave(_module("diagram").execute())
 
 
 def main() -> None:
@@ -114,12 +115,16 @@ def main() -> None:
 def _command(name: str, config: Path | None, *arguments: Any, **options: Any) -> int:
     """Load the configuration, then the command, then execute it."""
     try:
-        settings: Settings = load_settings(config)
-        code: int = importlib.import_module(f"coordinator.commands.{name}").execute(settings, *arguments, **options)
-    except (ConfigurationError, AlreadyRunningError) as error:
+        settings = load_settings(config)
+        code: int = _module(name).execute(settings, *arguments, **options)
+    except (ConfigurationError, UnavailableError) as error:
         print(error, file=sys.stderr)  # noqa: T201
-        return USAGE_ERROR
+        return USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED
     return code
+
+
+def _module(command: str) -> Any:
+    return importlib.import_module(f"coordinator.commands.{command}")
 
 
 def _leave(code: int) -> NoReturn:

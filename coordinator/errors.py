@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+
+_OPERATORS = {
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EPERM,
+}
+
 
 class CoordinatorError(Exception):
     """Anything that keeps the coordinator from doing its work; the message names the remedy."""
@@ -11,5 +24,14 @@ class ConfigurationError(CoordinatorError):
     """The configuration cannot be used: exit code 2, the operator's to mend."""
 
 
-class AlreadyRunningError(CoordinatorError):
+class AlreadyRunningError(ConfigurationError):
     """Another coordinator works on the same state folder."""
+
+
+class UnavailableError(CoordinatorError):
+    """The host could not give what is needed just now: exit code 1, for a supervisor to try again."""
+
+
+def refusal(message: str, cause: OSError) -> CoordinatorError:
+    """What to raise when the host refuses: whether only the operator can help, or time may, too."""
+    return ConfigurationError(message) if cause.errno in _OPERATORS else UnavailableError(message)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -91,8 +92,9 @@ class Intake:
         """Journal first, for the whole batch with one fsync; the effects of each after it (I2)."""
         with self._journal.transaction():
             effects = [effect for entry in batch if (effect := self._judge(entry.name))]
-        for effect in effects:
-            effect()
+        with ExitStack() as stack:  # one that fails keeps none of the others back: nobody comes to them again
+            for effect in reversed(effects):
+                stack.callback(effect)
 
     def _judge(self, name: str) -> _Effect | None:
         """Decide about one file, and record it; what remains to be done once that is on disk is returned."""
@@ -146,8 +148,10 @@ class Intake:
         return partial(self._turn_away, stem, refusal)
 
     def _welcome(self, record: RequestRecord) -> None:
-        self._publisher.welcome(record)
-        self._admitted(record.component or "")
+        try:
+            self._publisher.welcome(record)
+        finally:
+            self._admitted(record.component or "")
         with logger.contextualize(request_id=record.request_id):
             logger.info("accepted: {} {} {}", record.action, record.component, record.version or "")
 
@@ -172,9 +176,7 @@ class Intake:
 
     def _at_rest(self, name: str) -> bool:
         """Whether ``name`` has stayed the same for ``settle_s``, by our own looking and the monotonic clock (I11)."""
-        try:
-            present = self._inbox.fingerprint(name)
-        except FileNotFoundError:
+        if (present := self._inbox.fingerprint(name)) is None:
             return False
         now = self._clock.monotonic()
         fingerprint, since = self._before.get(name, (present, now))

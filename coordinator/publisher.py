@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from loguru import logger
@@ -20,14 +21,32 @@ _BATCH = 100
 
 
 class Publisher:
-    """Writes ``status/`` and, once an answer is there, takes the request away."""
+    """Writes ``status/`` and, once an answer is there, takes the request away.
 
-    def __init__(self, outbox: Outbox, inbox: Inbox, journal: Journal, clock: Clock, output_bytes: int) -> None:
+    Args:
+        outbox: where answers go.
+        inbox: where their requests are.
+        journal: what all answers are made of.
+        clock: stamps progress.
+        output_bytes: how much of what scripts wrote an answer holds at most.
+        asked_again: called when a request was there anew by the time that it was to be taken away.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        inbox: Inbox,
+        journal: Journal,
+        clock: Clock,
+        output_bytes: int,
+        asked_again: Callable[[], object],
+    ) -> None:
         self._outbox = outbox
         self._inbox = inbox
         self._journal = journal
         self._clock = clock
         self._output_bytes = output_bytes
+        self._asked_again = asked_again
         self._seq: dict[str, int] = {}
         self._one_at_a_time = threading.Lock()
         # Two writers of one progress file would see each other's half (I5). Never held during an fsync.
@@ -103,10 +122,13 @@ class Publisher:
         record = self._journal.get(request_id)
         if record is None or record.published:
             return
+        answered = self._inbox.fingerprint(request_file(request_id))
         self._outbox.publish(final_status(record, self._journal.attempts(request_id), self._output_bytes))
         self._clear(request_id)  # after the answer: at no instant is there neither
-        self._inbox.remove(request_file(request_id))
+        removed = self._inbox.remove_unchanged(request_file(request_id), answered)
         self._journal.mark_published(request_id)
+        if not removed:  # whoever took the answer submitted the same id again: that is another one to answer (I7)
+            self._asked_again()
 
     def _clear(self, request_id: str) -> None:
         with self._reporting:

@@ -10,7 +10,7 @@ from loguru import logger
 
 from coordinator import logs
 from coordinator.app import build, distrust_journal
-from coordinator.errors import AlreadyRunningError, ConfigurationError
+from coordinator.errors import ConfigurationError, UnavailableError
 from coordinator.settings import Settings, load_settings
 from fsm.errors import FsmError, JournalDamagedError
 from protocol.clock import SystemClock
@@ -28,9 +28,9 @@ def serve(config: Path | None, executor: str | None) -> int:
         settings = load_settings(config)
         logs.set_up(settings.paths.log_file)
         return _serve(settings, executor)
-    except (ConfigurationError, AlreadyRunningError) as error:
+    except (ConfigurationError, UnavailableError) as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return 2 if isinstance(error, ConfigurationError) else 1
 
 
 def _serve(settings: Settings, executor: str | None) -> int:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 import executors.loading
-from coordinator.errors import ConfigurationError
+from coordinator.errors import ConfigurationError, refusal
 from protocol.names import is_component
 
 DEFAULT_PATH = Path("/etc/dunebugger/update-coordinator.toml")
@@ -142,6 +142,7 @@ def load_settings(path: Path | None) -> Settings:
     Raises:
         ConfigurationError: the file is missing, not TOML, or holds an unknown key or a wrong value; the message
             names file, line where possible, key, and the nearest known key.
+        UnavailableError: the file is there, but could not be read this time.
     """
     if path is None and not DEFAULT_PATH.exists():
         return Settings()
@@ -150,7 +151,7 @@ def load_settings(path: Path | None) -> Settings:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text)
     except OSError as error:
-        raise ConfigurationError(f"cannot read the configuration {path}: {error.strerror}") from None
+        raise refusal(f"cannot read the configuration {path}: {error.strerror}", error) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the configuration {path}: {error}") from None
     try:

@@ -101,13 +101,12 @@ class Inbox:
                     chunk.clear()
             yield from _stamped(chunk, known)
 
-    def fingerprint(self, name: str) -> Fingerprint:
-        """The present fingerprint of ``name``.
-
-        Raises:
-            FileNotFoundError: it is gone.
-        """
-        return _fingerprint((self.directory / name).lstat())
+    def fingerprint(self, name: str) -> Fingerprint | None:
+        """The present fingerprint of ``name``; None when nothing is there."""
+        try:
+            return _fingerprint((self.directory / name).lstat())
+        except FileNotFoundError:
+            return None
 
     def read(self, name: str) -> bytes:
         """The bytes of a plain file that nobody is writing.
@@ -141,6 +140,21 @@ class Inbox:
             OSError: the folder is read-only or gone.
         """
         remove(self.directory / name)
+
+    def remove_unchanged(self, name: str, seen: Fingerprint | None) -> bool:
+        """Take ``name`` out of the folder unless it is another file than the one ``seen``; tell whether it is out.
+
+        POSIX has no call that compares and removes: a file that takes the place of the one compared goes with it.
+
+        Raises:
+            OSError: the folder is read-only or gone.
+        """
+        if (present := self.fingerprint(name)) is None:
+            return True
+        if present != seen:
+            return False
+        self.remove(name)
+        return True
 
     def quarantine(self, name: str, folder: Path, label: str) -> None:
         """Move ``name`` into ``folder`` as ``label``: what cannot be answered is kept for a person to look at.

@@ -6,21 +6,17 @@ import os
 import sys
 from pathlib import Path
 
-from coordinator.settings import DEFAULT_PATH, Settings
-
 _MEMORY = {
     "MALLOC_ARENA_MAX": "1",  # a heap per thread would never be given back; ours take turns anyway
     "MALLOC_TRIM_THRESHOLD_": "131072",
 }
 
 
-def execute(settings: Settings, config: Path | None, *, dry_run: bool = False) -> int:
+def execute(config: Path | None, *, dry_run: bool = False) -> int:
     """Turn this process into the daemon's: what the command line needed is left behind (I12).
 
-    The pid stays the same, for systemd and for shells. ``settings`` were read only to find mistakes before that.
+    The pid stays the same, for systemd and for shells. The configuration is read, and its mistakes are said, there.
     """
-    del settings
-    path = config or (DEFAULT_PATH if DEFAULT_PATH.exists() else None)
-    arguments = [str(path.resolve()) if path else "", "dry-run" if dry_run else ""]
+    arguments = [str(config.resolve()) if config else "", "dry-run" if dry_run else ""]
     command = [sys.executable, "-m", "coordinator.process", *arguments]
     os.execve(sys.executable, command, os.environ | _MEMORY)  # noqa: S606

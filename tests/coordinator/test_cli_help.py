@@ -1,14 +1,18 @@
 """What can be typed, and what it costs to start."""
 
+import errno
 import inspect
+import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from coordinator.cli import USAGE_ERROR, app
+from coordinator.cli import FAILED, USAGE_ERROR, app
+from coordinator.serve import serve
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
@@ -25,6 +29,11 @@ COMMANDS = {
 def typed(*words):
     """The outcome of a command line, on a terminal wide enough not to break words."""
     return CliRunner().invoke(app, list(words), env={"COLUMNS": "200", "NO_COLOR": "1"})
+
+
+def sick_disk(*_arguments, fault=errno.EIO, **_options):
+    """Fail as the system call would."""
+    raise OSError(fault, os.strerror(fault))
 
 
 def test_every_command_is_listed():
@@ -67,7 +76,7 @@ def test_a_wrong_command_line_is_a_usage_error(words):
 
 
 @pytest.mark.parametrize(
-    "words", [["run"], ["submit", "core", "health"], ["status", "r1"], ["history"], ["explain", "r1"], ["check"]]
+    "words", [["submit", "core", "health"], ["status", "r1"], ["history"], ["explain", "r1"], ["check"]]
 )
 def test_a_configuration_error_is_a_usage_error(tmp_path, words):
     """Every command refuses a configuration with an unknown key: exit code 2, and the reason on stderr."""
@@ -77,6 +86,29 @@ def test_a_configuration_error_is_a_usage_error(tmp_path, words):
     assert result.exit_code == USAGE_ERROR
     assert f"{config}:1: unknown key limit; did you mean limits?" in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("words", [["status", "r1"], ["check"]])
+def test_a_configuration_that_cannot_be_read_this_time_is_no_usage_error(tmp_path, monkeypatch, words):
+    """A sick disk is nothing that another command line would mend: exit code 1."""
+    monkeypatch.setattr(Path, "read_text", sick_disk)
+    result = typed(*words, "--config", str(tmp_path / "c.toml"))
+    assert result.exit_code == FAILED
+    assert result.stderr == f"cannot read the configuration {tmp_path / 'c.toml'}: Input/output error\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [(errno.EIO, 1), (errno.ENOSPC, 1), (errno.EMFILE, 1), (errno.EROFS, 1), (errno.EACCES, 2)]
+)
+@pytest.mark.parametrize("call", ["read_text", "mkdir"])
+def test_a_supervisor_tries_again_what_may_go_well_next_time(tmp_path, monkeypatch, capsys, call, fault, code):
+    """A start that fails by a passing error ends with 1; 2, not to be tried again, is for what the operator mends."""
+    config = tmp_path / "c.toml"
+    folders = "".join(f'{name} = "{tmp_path / name}"\n' for name in ("requests", "status", "state"))
+    config.write_text(f'[paths]\n{folders}log_file = "{tmp_path / "log"}"\n')
+    monkeypatch.setattr(Path, call, partial(sick_disk, fault=fault))
+    assert serve(config, None) == code
+    assert os.strerror(fault) in capsys.readouterr().err
 
 
 def test_run_loads_only_what_it_needs():

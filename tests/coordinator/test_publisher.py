@@ -1,4 +1,4 @@
-"""Publishing while the journal cannot be written."""
+"""Publishing while the journal cannot be written, and while clients are quick."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_an_answer_that_cannot_be_read_from_the_journal_is_tried_again(tmp_path,
     requests, status = folders
     with UnreadableJournal.open(tmp_path / "journal.db") as journal:
         _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
-        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024)
+        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
         journal.sick = True
         assert publisher.final("one") is False
         journal.sick = False
@@ -74,7 +74,7 @@ def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path, fold
     with FullJournal.open(tmp_path / "journal.db") as journal:
         _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         (requests / "one.json").touch()
-        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024)
+        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
         assert publisher.final("one") is False
         assert publisher.retry() is False
         assert not (requests / "one.json").exists()
@@ -90,7 +90,7 @@ def test_nobody_is_welcomed_late(tmp_path, folders, is_settled):
     """What a lane has taken up, or answered, before its admission could be told of, is not said to wait (I1)."""
     requests, status = folders
     with Journal.open(tmp_path / "journal.db") as journal:
-        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024)
+        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
         admitted = journal.insert("one", "core", Action.HEALTH, None, None, NOW)
         publisher.welcome(admitted)
         assert publisher._outbox.read_progress("one").seq == 0
@@ -102,3 +102,35 @@ def test_nobody_is_welcomed_late(tmp_path, folders, is_settled):
         publisher.welcome(admitted)
         progress = publisher._outbox.read_progress("one")
         assert progress is None if is_settled else progress.seq == 0
+
+
+class QuickClient(Outbox):
+    """Has a client that takes each answer and submits the same id again, before its first request is gone."""
+
+    def publish(self, status):
+        super().publish(status)
+        name = f"{status.request_id}.json"
+        (self.directory / name).unlink()
+        fresh = self.directory.parent / "requests" / ".fresh"
+        fresh.write_text("{}")
+        fresh.rename(fresh.with_name(name))
+
+
+@pytest.mark.parametrize("had_request", [True, False])
+def test_a_request_that_comes_while_its_answer_goes_out_is_not_taken_away_with_the_first(
+    tmp_path, folders, had_request
+):
+    """It is another submission of the same id, to be answered, too (I7); and somebody is told to look at it."""
+    requests, status = folders
+    rung = []
+    with Journal.open(tmp_path / "journal.db") as journal:
+        _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
+        if had_request:
+            (requests / "one.json").touch()
+        publisher = Publisher(
+            QuickClient(status), Inbox(requests, 1024), journal, SystemClock(), 1024, lambda: rung.append("again")
+        )
+        assert publisher.final("one") is True
+        assert (requests / "one.json").exists()
+        assert not journal.busy(["one"])  # or nobody would look at it
+        assert rung == ["again"]

@@ -252,11 +252,11 @@ def test_without_leases_a_file_is_read(inbox, monkeypatch):
     assert inbox.read("r1.json") == b"{}"
 
 
-@pytest.mark.parametrize("look", ["read", "fingerprint"])
-def test_a_vanished_file_is_told(inbox, look):
+def test_a_vanished_file_is_told(inbox):
     """A file that is gone is neither empty nor refused."""
     with pytest.raises(FileNotFoundError):
-        getattr(inbox, look)("r1.json")
+        inbox.read("r1.json")
+    assert inbox.fingerprint("r1.json") is None
 
 
 def test_reading_leaves_no_descriptor_open(inbox, precious):
@@ -385,6 +385,21 @@ def test_anything_can_be_removed(inbox, precious, kind):
 def test_removing_what_is_gone_is_done(inbox):
     """A request that somebody else removed already needs no removing."""
     inbox.remove("r1.json")
+
+
+def test_only_the_file_that_was_seen_is_removed(inbox):
+    """One that took its place since, or came where none was, stays; one that is gone is out."""
+    path = inbox.directory / "r1.json"
+    path.write_bytes(b"{}")
+    seen = inbox.fingerprint("r1.json")
+    (inbox.directory / "new").write_bytes(b"{}")
+    (inbox.directory / "new").rename(path)
+    assert inbox.remove_unchanged("r1.json", seen) is False
+    assert inbox.remove_unchanged("r1.json", None) is False
+    assert path.exists()
+    assert inbox.remove_unchanged("r1.json", inbox.fingerprint("r1.json")) is True
+    assert not path.exists()
+    assert inbox.remove_unchanged("r1.json", seen) is True
 
 
 def test_a_folder_that_forbids_removing_is_told(inbox, monkeypatch):
