@@ -17,7 +17,7 @@ from property_tests.crash.strace import Strace
 from property_tests.crash.supervisor import Supervisor
 from property_tests.crash.trial import Blow, Cut, Hit, Look, Result, Trial
 from property_tests.crash.verdict import judge, runs_of
-from tests.integration.real_host import REPOSITORY, until
+from tests.integration.real_host import until
 
 _SELDOM_S = 0.01  # between two looks of the reader where most of the time is spent in waiting
 
@@ -32,7 +32,7 @@ class Experiment:
         sources: the tree whose coordinator is tried.
     """
 
-    def __init__(self, folder: Path, machine: Machine, trial: Trial, sources: Path = REPOSITORY) -> None:
+    def __init__(self, folder: Path, machine: Machine, trial: Trial, sources: Path) -> None:
         folder.mkdir()
         self._folder = folder
         self._trial = trial

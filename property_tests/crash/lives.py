@@ -87,17 +87,16 @@ class Lives:
     Args:
         cycles: kills and restarts.
         seed: of everything left to chance; instants of other processes are not.
-        sources: the tree whose coordinator is tried.
     """
 
-    def __init__(self, cycles: int, seed: int, sources: Path) -> None:
+    def __init__(self, cycles: int, seed: int) -> None:
         self._cycles = cycles
         self._seed = seed
         self._chance = random.Random(seed)
         self._folder = Path(tempfile.mkdtemp(prefix="soak-"))
         self._machine = Machine(self._folder)
         (self._folder / "host").mkdir()
-        self._stage = stage = Stage(self._folder / "host", self._machine, sources)
+        self._stage = stage = Stage(self._folder / "host", self._machine)
         self._lookout = Lookout(stage.status)
         self._customer = Customer(stage, self._lookout, self._chance)
         self._tale = Tale()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from property_tests.crash.machine import below
-from tests.integration.real_host import until
+from tests.integration.real_host import REPOSITORY, until
 
 LAUNCHER, SESSION = "launcher", "session"
 SHELLS = (LAUNCHER, SESSION)
@@ -23,12 +23,12 @@ _AT_GATE = (b"wait_for_partner", b"fifo_open")
 _GATE = '[ -p "${{2%/state/runs}}/gate-{shell}" ] && {{ : <"${{2%/state/runs}}/gate-{shell}"; }}\n'
 
 
-def with_gates(sources: Path, folder: Path) -> Path:
-    """A copy of ``sources`` in ``folder`` whose shells stop at their gates; made once."""
+def with_gates(folder: Path) -> Path:
+    """A copy of the sources in ``folder`` whose shells stop at their gates; made once."""
     copy = folder / "sources"
     if not copy.exists():
         for package in _PACKAGES:
-            shutil.copytree(sources / package, copy / package)
+            shutil.copytree(REPOSITORY / package, copy / package)
         for shell in SHELLS:
             path = copy / "executors" / f"{shell}.sh"
             path.write_text(_GATE.format(shell=shell) + path.read_text())

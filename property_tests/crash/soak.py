@@ -10,14 +10,12 @@ import argparse
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from pathlib import Path
 
 from property_tests.crash.lives import ENDS, Lives, Tale
-from tests.integration.real_host import REPOSITORY
 
 
-def _soak(cycles: int, seed: int, sources: Path) -> Tale:
-    return Lives(cycles, seed, sources).run()
+def _soak(cycles: int, seed: int) -> Tale:
+    return Lives(cycles, seed).run()
 
 
 def main() -> int:
@@ -25,18 +23,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Kill and restart the coordinator at random under mixed requests.")
     parser.add_argument("--cycles", type=int, default=2000, help="lives, over all jobs (%(default)s)")
     parser.add_argument("--seed", type=int, default=20261125)
-    parser.add_argument("--sources", type=Path, default=REPOSITORY, help="the tree whose coordinator is tried")
     parser.add_argument("--jobs", type=int, default=2, help="hosts side by side (%(default)s)")
     options = parser.parse_args()
     begin = time.monotonic()
     tale = Tale()
     with ProcessPoolExecutor(options.jobs) as pool:
         shares = [len(range(job, options.cycles, options.jobs)) for job in range(options.jobs)]
-        hosts = [
-            pool.submit(_soak, share, options.seed + job, options.sources.resolve())
-            for job, share in enumerate(shares)
-            if share
-        ]
+        hosts = [pool.submit(_soak, share, options.seed + job) for job, share in enumerate(shares) if share]
         for host in as_completed(hosts):
             tale.add(host.result())
     seconds = time.monotonic() - begin

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
 from operator import itemgetter
-from pathlib import Path
 
 from property_tests.crash.calls import Call
 from property_tests.crash.reality import Doubt
@@ -24,7 +23,6 @@ from property_tests.crash.strace import Injection
 from property_tests.crash.tally import Tally
 from property_tests.crash.trial import Blow, Look, Result, Trial
 from property_tests.crash.workers import Workers
-from tests.integration.real_host import REPOSITORY
 
 RESTART_S = 2.0  # what the coordinator may take from its start to the last answer, beside the scripts' own time
 _PER_START = 3.0  # on a machine so slow that even that is short: so many times what the start itself took
@@ -74,7 +72,6 @@ class Options:
     seed: int
     firsts: int
     texts: tuple[str, ...]
-    sources: Path
     jobs: int
     rare: float
     until: float
@@ -204,7 +201,6 @@ def main(kind: Kind) -> int:
     parser.add_argument("--seed", type=int, default=20261124)
     parser.add_argument("--firsts", type=int, default=3, help="recoveries to sweep per story (%(default)s)")
     parser.add_argument("--story", action="append", help="only stories whose name holds this text")
-    parser.add_argument("--sources", type=Path, default=REPOSITORY, help="the tree whose coordinator is tried")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rare", type=float, default=0.02, help="share of what need be tried rarely (%(default)s)")
     parser.add_argument("--only", default="", help="only trials whose description holds this text, as WRONG tells it")
@@ -216,14 +212,13 @@ def main(kind: Kind) -> int:
         asked.seed,
         asked.firsts,
         tuple(asked.story or ("",)),
-        asked.sources.resolve(),
         asked.jobs,
         asked.rare,
         begin + asked.minutes * 60,
         asked.only,
     )
-    with Workers(options.sources, options.jobs) as workers:
+    with Workers(options.jobs) as workers:
         tally = Sweep(kind, options, workers).run()
-    print(tally.table())
+    print(tally)
     print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")
     return 1 if tally.wrong else 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from property_tests.crash.calls import GROUPS
 from property_tests.crash.trial import Result, Trial
+from property_tests.table import table
 
 _COLUMNS = (*GROUPS, "start-up", "script", "beside")
 
@@ -74,20 +75,19 @@ class Tally:
         if long and is_loud:
             print(f"NOTE: {what}: {short}", long, sep="\n    ", flush=True)
 
-    def table(self) -> str:
+    def __str__(self) -> str:
         """All of it, in Markdown."""
         used = [column for column in _COLUMNS if any(row.hits[column] for row in self._rows.values())]
         head = ["story", *used, "all", "restarts", "not reached", "wrong", "slowest, s"]
-        lines = [_line(head), _line(["---"] + ["---:"] * (len(head) - 1))]
         total = Row()
-        for name, row in sorted(self._rows.items(), key=lambda item: (item[0].startswith("recovery"), item[0])):
-            lines.append(_cells(name, row, used))
+        rows = sorted(self._rows.items(), key=lambda item: (item[0].startswith("recovery"), item[0]))
+        for _, row in rows:
             total.hits += row.hits
             total.missed += row.missed
             total.wrong += row.wrong
             total.restarts += row.restarts
             total.slowest_s = max(total.slowest_s, row.slowest_s)
-        lines.append(_cells("all", total, used))
+        lines = table(head, [_cells(name, row, used) for name, row in (*rows, ("all", total))])
         if self._errors:
             lines += ["", *self._by_error(used)]
         lines += ["", *(f"{count} times: {note}" for note, count in sorted(self._notes.items()))]
@@ -97,18 +97,10 @@ class Tally:
 
     def _by_error(self, groups: Sequence[str]) -> list[str]:
         errors = sorted({error for counts in self._errors.values() for error in counts})
-        lines = [_line(["call", *errors]), _line(["---"] + ["---:"] * len(errors))]
-        return lines + [
-            _line([group, *(self._errors[group][error] for error in errors)])
-            for group in groups
-            if group in self._errors
-        ]
+        met = [group for group in groups if group in self._errors]
+        return table(["call", *errors], [[group, *(self._errors[group][error] for error in errors)] for group in met])
 
 
-def _cells(name: str, row: Row, used: Sequence[str]) -> str:
+def _cells(name: str, row: Row, used: Sequence[str]) -> list[object]:
     counts = [row.hits[column] for column in used]
-    return _line([name, *counts, sum(counts), row.restarts, row.missed, row.wrong, f"{row.slowest_s:.2f}"])
-
-
-def _line(cells: Sequence[object]) -> str:
-    return f"| {' | '.join(map(str, cells))} |"
+    return [name, *counts, sum(counts), row.restarts, row.missed, row.wrong, f"{row.slowest_s:.2f}"]

@@ -16,6 +16,7 @@ from property_tests.crash.experiment import Experiment
 from property_tests.crash.machine import Machine
 from property_tests.crash.shells import SHELLS, with_gates
 from property_tests.crash.trial import Blow, Result, Trial
+from tests.integration.real_host import REPOSITORY
 
 _MISSES = 3  # tries to hit a call that did not come up, for threads do not always take turns in the same order
 
@@ -23,8 +24,7 @@ _MISSES = 3  # tries to hit a call that did not come up, for threads do not alwa
 class Site:
     """Where one worker process makes its trials, one after the other."""
 
-    def __init__(self, sources: Path) -> None:
-        self._sources = sources
+    def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="crash-"))
         self._machine = Machine(self._folder)
         self._machine.power_on()
@@ -35,7 +35,7 @@ class Site:
         for _ in range(_MISSES):
             self._count += 1
             place = self._folder / f"experiment-{self._count}"
-            result = Experiment(place, self._machine, trial, self._sources_for(trial)).run()
+            result = Experiment(place, self._machine, trial, self._sources(trial)).run()
             if result.faults:
                 self._machine.reboot()  # whatever it left running
             if result.faults and result.is_astray:
@@ -47,19 +47,19 @@ class Site:
                 break
         return result
 
-    def _sources_for(self, trial: Trial) -> Path:
+    def _sources(self, trial: Trial) -> Path:
         roles = {blow.role for blow in trial.blows if isinstance(blow, Blow)} | set(
             trial.look.roles if trial.look else ()
         )
-        return with_gates(self._sources, self._folder) if roles & set(SHELLS) else self._sources
+        return with_gates(self._folder) if roles & set(SHELLS) else REPOSITORY
 
 
 _site: Site | None = None
 
 
-def _set_up(sources: Path) -> None:
+def _set_up() -> None:
     global _site  # noqa: PLW0603  one per worker process
-    _site = Site(sources)
+    _site = Site()
 
 
 def _make(trial: Trial) -> tuple[Trial, Result]:
@@ -74,12 +74,11 @@ class Workers:
     """A pool of worker processes.
 
     Args:
-        sources: the tree whose coordinator is tried.
         jobs: how many work at a time.
     """
 
-    def __init__(self, sources: Path, jobs: int) -> None:
-        self._pool = ProcessPoolExecutor(jobs, initializer=_set_up, initargs=(sources,))
+    def __init__(self, jobs: int) -> None:
+        self._pool = ProcessPoolExecutor(jobs, initializer=_set_up)
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from property_tests.crash.scenarios import ROLLED_BACK, SCENARIOS, SUCCESS
 from property_tests.power.operations import Kind
 from property_tests.power.trial import Before, Findings, Life, Trial
+from property_tests.table import table
 
 _KINDS = ("none", *(kind.value for kind in Kind))
 
@@ -65,12 +66,12 @@ class Table:
     def __str__(self) -> str:
         kinds = [kind for kind in _KINDS if any(row.kinds[kind] for row in self._rows.values())]
         head = ["life", "recorded", "instants", *(f"after {kind}" for kind in kinds), "states", "real daemon", "wrong"]
-        lines = [head, ["---"] + ["---:"] * (len(head) - 1)]
+        rows = []
         for name, row in sorted(self._rows.items(), key=lambda item: (": " in item[0], item[0])):
             counts = [row.kinds[kind] for kind in kinds]
-            lines.append([name, self._lives[name], row.instants, *counts, len(row.digests), row.real, row.wrong])
-        lines.append(["all", *(sum(line[at] for line in lines[2:]) for at in range(1, len(head)))])
-        return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+            rows.append([name, self._lives[name], row.instants, *counts, len(row.digests), row.real, row.wrong])
+        sums = [sum(row[at] for row in rows) for at in range(1, len(head))]
+        return "\n".join(table(head, [*rows, ["all", *sums]]))
 
 
 def main() -> int:
