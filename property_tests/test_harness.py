@@ -68,7 +68,8 @@ BREAKS = {
     ),
     "effects come before the journal": Break(
         "coordinator/intake.py",
-        "        for effect in effects:\n            effect()\n",
+        "        with ExitStack() as stack:  # one that fails keeps none of the others back: none comes again\n"
+        "            for effect in reversed(effects):\n                stack.callback(effect)\n",
         "            for effect in effects:\n                effect()\n",
         KILLS,
         "the journal would answer",
