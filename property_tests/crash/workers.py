@@ -18,14 +18,19 @@ from property_tests.crash.shells import SHELLS, with_gates
 from property_tests.crash.trial import Blow, Result, Trial
 from tests.integration.real_host import REPOSITORY
 
+_PLACE = "experiment-"
 _MISSES = 3  # tries to hit a call that did not come up, for threads do not always take turns in the same order
 
 
 class Site:
-    """Where one worker process makes its trials, one after the other."""
+    """Where one worker process makes its trials, one after the other.
 
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="crash-"))
+    Args:
+        folder: for a folder of its own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = Path(tempfile.mkdtemp(dir=folder))
         self._machine = Machine(self._folder)
         self._machine.power_on()
         self._count = 0
@@ -34,7 +39,7 @@ class Site:
         """One trial; where a call did not come up it is made again."""
         for _ in range(_MISSES):
             self._count += 1
-            place = self._folder / f"experiment-{self._count}"
+            place = self._folder / f"{_PLACE}{self._count}"
             result = Experiment(place, self._machine, trial, self._sources(trial)).run()
             if result.faults:
                 self._machine.reboot()  # whatever it left running
@@ -57,9 +62,9 @@ class Site:
 _site: Site | None = None
 
 
-def _set_up() -> None:
+def _set_up(folder: Path) -> None:
     global _site  # noqa: PLW0603  one per worker process
-    _site = Site()
+    _site = Site(folder)
 
 
 def _make(trial: Trial) -> tuple[Trial, Result]:
@@ -71,20 +76,23 @@ def _make(trial: Trial) -> tuple[Trial, Result]:
 
 
 class Workers:
-    """A pool of worker processes.
+    """A pool of worker processes; of what they leave on the disk, only trials in which something was wrong stay.
 
     Args:
         jobs: how many work at a time.
     """
 
     def __init__(self, jobs: int) -> None:
-        self._pool = ProcessPoolExecutor(jobs, initializer=_set_up)
+        self._folder = Path(tempfile.mkdtemp(prefix="crash-"))
+        self._pool = ProcessPoolExecutor(jobs, initializer=_set_up, initargs=(self._folder,))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+        if not any(self._folder.glob(f"*/{_PLACE}*")):
+            shutil.rmtree(self._folder)
 
     def make(self, trials: Iterable[Trial], until: float = inf) -> Iterator[tuple[Trial, Result]]:
         """Make all trials; each comes back with its result as soon as it is done.
