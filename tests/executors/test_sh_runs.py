@@ -209,36 +209,34 @@ def test_without_descriptors_nothing_starts(component: Component, settings: Exec
     made.close()
 
 
-def test_without_a_list_of_users_nothing_starts(
-    component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "name", "error", "told"),
+    [
+        # the C library does not tell an unknown user from a list that cannot be read
+        (pwd, "getpwuid", KeyError("getpwuid(): uid not found: 0"), "cannot find the home"),
+        # sh starts threads for the streams
+        (threading.Thread, "start", RuntimeError("can't start new thread"), "can't start new thread"),
+    ],
+    ids=["no list of users", "no room for a thread"],
+)
+def test_a_host_that_lacks_what_a_start_takes_refuses(
+    component: Component,
+    settings: ExecutorSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    name: str,
+    error: Exception,
+    told: str,
 ):
-    """The C library does not tell an unknown user from an unreadable file: a refusal, to be tried again."""
+    """Like one that cannot fork: nothing was started, and the next try may go well."""
 
-    def unknown(uid: int) -> None:
-        raise KeyError(f"getpwuid(): uid not found: {uid}")
+    def refuse(*_arguments: object) -> None:
+        raise error
 
     component.script("touch ran")
     made = load("sh").create(settings, CLOCK)
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    with pytest.raises(CannotStartError, match="cannot find the home"):
-        made.start(component.step())
-    monkeypatch.undo()
-    assert run(made, component.step(attempt=2)).exit_code == 0
-    made.close()
-
-
-def test_without_room_for_a_thread_nothing_starts(
-    component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch
-):
-    """A host without room for the threads that sh starts refuses, like one that cannot fork."""
-
-    def refuse(_thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    component.script("touch ran")
-    made = load("sh").create(settings, CLOCK)
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    with pytest.raises(CannotStartError, match="can't start new thread"):
+    monkeypatch.setattr(owner, name, refuse)
+    with pytest.raises(CannotStartError, match=told):
         made.start(component.step())
     monkeypatch.undo()
     assert run(made, component.step(attempt=2)).exit_code == 0
