@@ -23,6 +23,7 @@ from property_tests.crash.strace import Injection
 from property_tests.crash.tally import Tally
 from property_tests.crash.trial import Blow, Look, Result, Trial
 from property_tests.crash.workers import Workers
+from property_tests.report import Waiting
 
 RESTART_S = 2.0  # what the coordinator may take from its start to the last answer, beside the scripts' own time
 _PER_START = 3.0  # on a machine so slow that even that is short: so many times what the start itself took
@@ -111,12 +112,12 @@ class Sweep:
             f"to be tried: {len(trials)}",
             flush=True,
         )
-        tried = 0
+        waiting = Waiting(len(trials), self._kind.noun)
         for trial, result in self._workers.make(trials, self._options.until):
             self.tally.add(trial, result, self._faults(trial, result))
-            tried += 1
-        if tried < len(trials):
-            print(f"no time was left for {len(trials) - tried} of them")
+            waiting.step(self.tally.wrong)
+        if waiting.done < len(trials):
+            print(f"no time was left for {len(trials) - waiting.done} of them")
         return self.tally
 
     def _direct(self) -> tuple[list[Trial], list[Trial]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from property_tests.crash.calls import GROUPS
 from property_tests.crash.trial import Result, Trial
-from property_tests.table import table
+from property_tests.report import markdown_table
 
 _COLUMNS = (*GROUPS, "start-up", "script", "beside")
 
@@ -87,7 +87,7 @@ class Tally:
             total.wrong += row.wrong
             total.restarts += row.restarts
             total.slowest_s = max(total.slowest_s, row.slowest_s)
-        lines = table(head, [_cells(name, row, used) for name, row in (*rows, ("all", total))])
+        lines = markdown_table(head, [_cells(name, row, used) for name, row in (*rows, ("all", total))])
         if self._errors:
             lines += ["", *self._by_error(used)]
         lines += ["", *(f"{count} times: {note}" for note, count in sorted(self._notes.items()))]
@@ -98,7 +98,9 @@ class Tally:
     def _by_error(self, groups: Sequence[str]) -> list[str]:
         errors = sorted({error for counts in self._errors.values() for error in counts})
         met = [group for group in groups if group in self._errors]
-        return table(["call", *errors], [[group, *(self._errors[group][error] for error in errors)] for group in met])
+        return markdown_table(
+            ["call", *errors], [[group, *(self._errors[group][error] for error in errors)] for group in met]
+        )
 
 
 def _cells(name: str, row: Row, used: Sequence[str]) -> list[object]:

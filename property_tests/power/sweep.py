@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from property_tests.crash.scenarios import ROLLED_BACK, SCENARIOS, SUCCESS
 from property_tests.power.operations import Kind
 from property_tests.power.trial import Before, Findings, Life, Trial
-from property_tests.table import table
+from property_tests.report import Waiting, markdown_table
 
 _KINDS = ("none", *(kind.value for kind in Kind))
 
@@ -71,7 +71,7 @@ class Table:
             counts = [row.kinds[kind] for kind in kinds]
             rows.append([name, self._lives[name], row.instants, *counts, len(row.digests), row.real, row.wrong])
         sums = [sum(row[at] for row in rows) for at in range(1, len(head))]
-        return "\n".join(table(head, [*rows, ["all", *sums]]))
+        return "\n".join(markdown_table(head, [*rows, ["all", *sums]]))
 
 
 def main() -> int:
@@ -85,9 +85,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     begin, table = time.monotonic(), Table()
+    planned = lives(options)
+    waiting = Waiting(len(planned), "lives")
     with ProcessPoolExecutor(options.jobs) as pool:
-        for future in as_completed([pool.submit(_try, life) for life in lives(options)]):
+        for future in as_completed([pool.submit(_try, life) for life in planned]):
             table.add(*future.result())
+            waiting.step(table.wrong)
     print(table)
     print(f"\n{len(table.digests)} different states; wrong: {table.wrong}")
     print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")
