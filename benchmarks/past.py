@@ -10,8 +10,9 @@ from pathlib import Path
 from fsm.journal import Journal
 from fsm.records import AttemptRecord, Ending
 from fsm.table import Event
-from protocol.messages import Action, Progress, State
+from protocol.messages import Progress
 from protocol.outbox import Outbox
+from protocol.vocabulary import Action, State
 
 _TOGETHER = 1000
 _AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)

@@ -1,6 +1,7 @@
 """The command line: what can be typed. What a command does lives in ``coordinator/commands/``, loaded when asked for.
 
-``run`` stays up for years on a small machine, so it loads nothing that only the others need.
+``run`` stays up for years on a small machine and must be back soon after each death, so nothing is loaded here that
+only the others need: no pydantic, and so no settings either.
 """
 
 from __future__ import annotations
@@ -8,103 +9,114 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any
 
-import typer
+import click
 
 from coordinator.errors import ConfigurationError, UnavailableError
-from coordinator.settings import load_settings
-from protocol.messages import Action
+from protocol.vocabulary import Action
 
 FAILED = 1
 USAGE_ERROR = 2
 
-app = typer.Typer(
-    name="update-coordinator",
-    help="Runs the updates that an unprivileged container asks for, and answers every request exactly once.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Configuration; default /etc/dunebugger/update-coordinator.toml.",
 )
+_json = click.option("--json", is_flag=True, help="Print JSON, for programs.")
+_ACTIONS = click.Choice([action.value for action in Action])
+_request_id = click.argument("request_id", metavar="ID", help="The request's id.")
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="Configuration; default /etc/dunebugger/update-coordinator.toml."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+@click.group(name="update-coordinator")
+def app() -> None:
+    """Runs the updates that an unprivileged container asks for, and answers every request exactly once."""
 
 
 @app.command()
-def run(
-    config: Config = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Start no script: say what would run.")] = False,
-) -> None:
+@_config
+@click.option("--dry-run", is_flag=True, help="Start no script: say what would run.")
+def run(config: Path | None, *, dry_run: bool) -> None:
     """Run the coordinator in the foreground, as systemd does."""
-    _leave(_module("run").execute(config, dry_run=dry_run))
+    sys.exit(_module("run").execute(config, dry_run=dry_run))
 
 
 @app.command()
+@click.argument("component", help="Name of a configured component.")
+@click.argument("action", type=_ACTIONS, metavar="ACTION", help=f"What to do: {', '.join(_ACTIONS.choices)}.")
+@click.argument("version", required=False, help="SemVer; needed for update.")
+@_config
+@click.option("--wait", is_flag=True, help="Show progress and wait for the answer.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    default=3600,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --wait: for how long at most.",
+)
+@_json
 def submit(
-    component: Annotated[str, typer.Argument(help="Name of a configured component.")],
-    action: Annotated[Action, typer.Argument(help="What to do.")],
-    version: Annotated[str | None, typer.Argument(help="SemVer; needed for update.")] = None,
-    config: Config = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Show progress and wait for the answer.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", help="With --wait: for how many seconds at most.")] = 3600,
-    json: Json = False,
+    component: str,
+    action: str,
+    version: str | None,
+    config: Path | None,
+    *,
+    wait: bool,
+    timeout: float,
+    json: bool,
 ) -> None:
     """Submit a request, as the container would."""
-    _leave(_command("submit", config, component, action, version, wait=wait, timeout_s=timeout, as_json=json))
+    _leave("submit", config, component, Action(action), version, wait=wait, timeout_s=timeout, as_json=json)
 
 
 @app.command()
-def status(
-    request_id: Annotated[str, typer.Argument(metavar="ID", help="The request's id.")],
-    config: Config = None,
-    json: Json = False,
-) -> None:
+@_request_id
+@_config
+@_json
+def status(request_id: str, config: Path | None, *, json: bool) -> None:
     """Show where a request stands, or how it ended."""
-    _leave(_command("status", config, request_id, as_json=json))
+    _leave("status", config, request_id, as_json=json)
 
 
 @app.command()
-def history(
-    config: Config = None,
-    component: Annotated[str | None, typer.Option("--component", help="Only this component's.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 20,
-    json: Json = False,
-) -> None:
+@_config
+@click.option("--component", metavar="NAME", help="Only this component's.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="How many, newest first."
+)
+@_json
+def history(config: Path | None, component: str | None, limit: int, *, json: bool) -> None:
     """List the latest requests and how they ended."""
-    _leave(_command("history", config, component, limit, as_json=json))
+    _leave("history", config, component, limit, as_json=json)
 
 
 @app.command()
-def explain(
-    request_id: Annotated[str, typer.Argument(metavar="ID", help="The request's id.")],
-    config: Config = None,
-    json: Json = False,
-) -> None:
+@_request_id
+@_config
+@_json
+def explain(request_id: str, config: Path | None, *, json: bool) -> None:
     """Tell in plain words what happened to a request, step by step."""
-    _leave(_command("explain", config, request_id, as_json=json))
+    _leave("explain", config, request_id, as_json=json)
 
 
 @app.command()
-def check(
-    config: Config = None,
-    scripts: Annotated[
-        bool, typer.Option("--scripts/--no-scripts", help="Also run every component's health-check.sh.")
-    ] = True,
-    json: Json = False,
-) -> None:
+@_config
+@click.option(
+    "--scripts/--no-scripts", default=True, show_default=True, help="Also run every component's health-check.sh."
+)
+@_json
+def check(config: Path | None, *, scripts: bool, json: bool) -> None:
     """Go through the whole troubleshooting list, and say what to do about each finding."""
-    _leave(_command("check", config, scripts=scripts, as_json=json))
+    _leave("check", config, scripts=scripts, as_json=json)
 
 
 @app.command()
 def diagram() -> None:
     """Print the state diagram (Mermaid), made from the table of legal moves."""
-    _leave(_module("diagram").execute())
+    sys.exit(_module("diagram").execute())
 
 
 def main() -> None:
@@ -112,20 +124,16 @@ def main() -> None:
     app()
 
 
-def _command(name: str, config: Path | None, *arguments: Any, **options: Any) -> int:
+def _leave(name: str, config: Path | None, *arguments: Any, **options: Any) -> None:
     """Load the configuration, then the command, then execute it."""
     try:
-        settings = load_settings(config)
+        settings = importlib.import_module("coordinator.settings").load_settings(config)
         code: int = _module(name).execute(settings, *arguments, **options)
     except (ConfigurationError, UnavailableError) as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED
-    return code
+        click.echo(error, err=True)
+        code = USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED
+    sys.exit(code)
 
 
 def _module(command: str) -> Any:
     return importlib.import_module(f"coordinator.commands.{command}")
-
-
-def _leave(code: int) -> NoReturn:
-    raise typer.Exit(code)

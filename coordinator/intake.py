@@ -25,8 +25,9 @@ from protocol.clock import Clock
 from protocol.decode import RequestUnreadableError, decode_request
 from protocol.errors import ProtocolError
 from protocol.inbox import BeingWrittenError, Entry, Fingerprint, HardLinkError, Inbox
-from protocol.messages import Reason, Request
+from protocol.messages import Request
 from protocol.names import REQUEST_ID_RULE, is_component, is_request_id, printable, stem_of
+from protocol.vocabulary import Reason
 
 _WINDOW = 1024  # names held in memory at once, however many there are (I12)
 _TROUBLE_S = 5.0  # nothing rings when a disk is well again

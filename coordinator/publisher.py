@@ -13,9 +13,10 @@ from fsm.journal import Journal
 from fsm.records import AttemptRecord, Ending, RequestRecord
 from protocol.clock import Clock
 from protocol.inbox import Inbox
-from protocol.messages import Attempt, FinalStatus, Progress, State
+from protocol.messages import Attempt, FinalStatus, Progress
 from protocol.names import request_file
 from protocol.outbox import Outbox
+from protocol.vocabulary import State
 
 _BATCH = 100
 

@@ -22,9 +22,10 @@ from protocol.clock import Clock
 from protocol.decode import decode_request
 from protocol.errors import ProtocolError
 from protocol.inbox import Entry, Inbox
-from protocol.messages import Action, FinalStatus, Request, State
+from protocol.messages import FinalStatus, Request
 from protocol.names import is_request_id, stem_of
 from protocol.outbox import Outbox
+from protocol.vocabulary import Action, State
 
 _BATCH = 1000
 _SALVAGED = "taken over from its status file after the journal was lost"

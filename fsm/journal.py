@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fsm.records import AttemptRecord, RequestRecord
     from fsm.recovery import Resumption, Trace
     from fsm.table import Event
-    from protocol.messages import Action, Reason, State
+    from protocol.vocabulary import Action, Reason, State
 
 
 _INSERT = (

@@ -9,14 +9,14 @@ from transitions import Machine, MachineError
 
 from fsm.errors import IllegalMoveError
 from fsm.table import MOVES, Event
-from protocol.messages import State
+from protocol.vocabulary import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from fsm.records import AttemptRecord, RequestRecord
-    from protocol.messages import Reason
+    from protocol.vocabulary import Reason
 
 
 class MoveRecorder(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.messages import State
+from protocol.vocabulary import State
 
 
 class Event(StrEnum):

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Protocol
 
 from policy import judges
-from protocol.messages import Reason, Request
+from protocol.messages import Request
+from protocol.vocabulary import Reason
 
 
 @dataclass(frozen=True)

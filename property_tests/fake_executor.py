@@ -8,7 +8,7 @@ from pathlib import Path
 from executors.errors import CannotStartError
 from executors.step import Conclusion, Identity, Objection, Outcome, Step, Trace, Watch
 from property_tests.world import Deed, Run, World
-from protocol.messages import Reason
+from protocol.vocabulary import Reason
 
 
 class FakeExecutor:

@@ -12,9 +12,10 @@ from protocol.atomic import write_atomically
 from protocol.clock import Clock
 from protocol.decode import RequestInvalidError, findings
 from protocol.errors import ProtocolError
-from protocol.messages import Action, FinalStatus, Progress, Request
+from protocol.messages import FinalStatus, Progress, Request
 from protocol.names import request_file
 from protocol.outbox import Outbox
+from protocol.vocabulary import Action
 
 POLL_S = 0.05
 

@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 from pydantic import ValidationError
 
 from protocol.errors import ProtocolError
-from protocol.messages import Action, Request
+from protocol.messages import Request
 from protocol.names import REQUEST_ID_RULE, is_request_id, printable
+from protocol.vocabulary import Action
 
 _REMEDY = "write a JSON object with component, action, version (for update), request_id and timestamp"
 

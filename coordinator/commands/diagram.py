@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsm.table import MOVES
-from protocol.messages import State
+from protocol.vocabulary import State
 
 _TERMINAL = (State.SUCCEEDED, State.ROLLED_BACK, State.FAILED)
 

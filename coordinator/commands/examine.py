@@ -19,7 +19,7 @@ from fsm.journal import Journal
 from protocol.client import Client
 from protocol.clock import SystemClock
 from protocol.errors import ProtocolError
-from protocol.messages import Action
+from protocol.vocabulary import Action
 
 UNIT = "dunebugger-update-coordinator"
 _COMPOSE_FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fsm.records import RequestRecord
-from protocol.messages import State
+from protocol.vocabulary import State
 
 COLOURS = {
     State.RECEIVED: "dim",

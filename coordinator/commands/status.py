@@ -8,8 +8,8 @@ from coordinator.commands.journal_reader import complain, reading
 from coordinator.commands.look import request_line
 from coordinator.publisher import final_status
 from coordinator.settings import Settings
-from protocol.messages import State
 from protocol.outbox import Outbox
+from protocol.vocabulary import State
 
 
 def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:

@@ -15,12 +15,13 @@ from protocol import messages
 from protocol.client import Client
 from protocol.clock import SystemClock
 from protocol.errors import ProtocolError
+from protocol.vocabulary import Action
 
 
 def execute(
     settings: Settings,
     component: str,
-    action: messages.Action,
+    action: Action,
     version: str | None,
     *,
     wait: bool,

@@ -18,7 +18,7 @@ from executors.shells import end, pair, shells
 from executors.step import Conclusion, Executor, Identity, Objection, Outcome, Step, Trace, Watch
 from executors.vetting import vet
 from protocol.clock import Clock
-from protocol.messages import Action
+from protocol.vocabulary import Action
 
 _TICK_S = 0.1  # how late a deadline or a wish to stop may be seen
 _QUELL_GRACE_S = 10.0

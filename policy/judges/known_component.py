@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from policy.judgement import Circumstances, Refusal
-from protocol.messages import Reason, Request
+from protocol.messages import Request
 from protocol.names import printable
+from protocol.vocabulary import Reason
 
 
 class KnownComponent:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from policy.judgement import Circumstances, Refusal
-from protocol.messages import Action, Reason, Request
+from protocol.messages import Request
+from protocol.vocabulary import Action, Reason
 
 
 class RequestComplete:

@@ -16,7 +16,8 @@ from fsm.recovery import MAX_RESUMES
 from property_tests.crash.scenarios import HEALTH, ROLLBACK, UPDATE, Scenario, Wish
 from property_tests.truth import REFUSALS, Truth
 from property_tests.world import Deed, Run
-from protocol.messages import FinalStatus, Reason, State
+from protocol.messages import FinalStatus
+from protocol.vocabulary import Reason, State
 
 VERSION = "1.2.3"  # what the stage asks for
 _NOBODY = Identity("", 0, 0)

@@ -17,7 +17,8 @@ from property_tests.crash.scenarios import Wish
 from property_tests.power.disk import Image
 from property_tests.power.moments import Moment
 from property_tests.power.recording import FOLDERS, Recording
-from protocol.messages import FinalStatus, Reason
+from protocol.messages import FinalStatus
+from protocol.vocabulary import Reason
 
 OUTPUT_BYTES = Limits().output_bytes
 

@@ -13,8 +13,8 @@ from fsm.machine import Lives
 from fsm.table import Event
 from protocol.clock import SystemClock
 from protocol.inbox import Inbox
-from protocol.messages import Action, Reason
 from protocol.outbox import Outbox
+from protocol.vocabulary import Action, Reason
 
 NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 

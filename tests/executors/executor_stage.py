@@ -9,7 +9,7 @@ from pathlib import Path
 
 from executors.step import Executor, Identity, Outcome, Step
 from protocol.clock import SystemClock
-from protocol.messages import Action
+from protocol.vocabulary import Action
 
 CLOCK = SystemClock()
 PATIENCE_S = 60.0

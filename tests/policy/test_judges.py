@@ -10,7 +10,8 @@ from policy.judgement import Circumstances, Refusal, all_judges, decide
 from policy.judges.known_component import KnownComponent
 from policy.judges.request_complete import RequestComplete
 from policy.judges.version_well_formed import VersionWellFormed
-from protocol.messages import Action, Reason, Request
+from protocol.messages import Request
+from protocol.vocabulary import Action, Reason
 
 NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 CIRCUMSTANCES = Circumstances(NOW, frozenset({"remote", "core", "scheduler"}))

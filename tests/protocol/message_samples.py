@@ -4,7 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from protocol.messages import Action, Attempt, FinalStatus, Progress, Reason, State
+from protocol.messages import Attempt, FinalStatus, Progress
+from protocol.vocabulary import Action, Reason, State
 
 STAMP = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from protocol import client as client_module
 from protocol.client import Client, NoAnswerError, SpoolUnavailableError
 from protocol.decode import decode_request
 from protocol.errors import ProtocolError
-from protocol.messages import Action
 from protocol.outbox import Outbox
+from protocol.vocabulary import Action
 
 
 @pytest.fixture

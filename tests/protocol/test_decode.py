@@ -9,7 +9,7 @@ import pytest
 from message_samples import STAMP, request_bytes, request_fields
 
 from protocol.decode import RequestInvalidError, RequestUnreadableError, decode_request
-from protocol.messages import Action
+from protocol.vocabulary import Action
 
 DEEP = b'{"x":' * 5000 + b"1" + b"}" * 5000
 
