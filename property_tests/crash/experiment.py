@@ -91,7 +91,7 @@ class Experiment:
         for request_id in sorted(self._scenario.taken):
             until(lambda name=request_id: f"{name}.json" in self._lookout.finals, "the reader to see the answer")
             self._lookout.take(request_id)
-        stage.await_rest()
+        self._rest.expect(stage.is_at_rest, "the coordinator to come to rest")
 
     def _first_life(self, look: Look | None) -> None:
         """The story as it is; looked at, or told up to the first cut, which ``_life_to`` waits for."""
@@ -192,12 +192,16 @@ class Experiment:
         begin = time.monotonic()
         self._rest.expect(self._rest.is_answered, "the answers")
         self._result.told_s = time.monotonic() - begin
-        self._rest.expect(self._rest.is_quiet, "everything to come to rest")
+        self._rest.expect(self._is_done, "everything to come to rest")
         straces = dict(stage.straces)
         if look.stops:
             stage.stop()
         self._result.calls = {role: strace.calls() for role, strace in straces.items()}
         stage.kill()
+
+    def _is_done(self) -> bool:
+        """Whether this life has nothing left to do; that the one before left nothing says little of it."""
+        return self._rest.is_quiet() and self._stage.is_at_rest()
 
     def _await(self, blow: Blow, strace: Strace) -> None:
         """Wait for the blow to fall and for what it does, or for the story to end without it."""
@@ -205,7 +209,7 @@ class Experiment:
             self._endure(blow, strace)
             return
         stage = self._stage
-        self._rest.expect(lambda: stage.ended() or self._rest.is_quiet(), "the blow to fall")
+        self._rest.expect(lambda: stage.ended() or self._is_done(), "the blow to fall")
         hit = None
         if stage.ended():
             (call,) = strace.calls()[-1:] or (None,)

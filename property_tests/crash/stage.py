@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from coordinator.settings import Limits
@@ -19,6 +21,7 @@ from tests.integration.real_host import REPOSITORY, Host, until
 
 MAIN, WATCHER = "main", "watcher"
 _PIPE_BYTES = 4096
+_PAUSE_S = 0.001
 _SET_PIPE_SIZE = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 
 # Begins every script. The record is append-only and the scripts' own; flock tells two scripts of one lock that meet,
@@ -101,10 +104,14 @@ class Stage(Host):
         return self.process
 
     def _stands_still(self) -> bool:
+        return "pipe_write" in self._waits_in()
+
+    def _waits_in(self) -> str:
+        """The kernel's function that its main thread sleeps in; empty when there is none."""
         try:
-            return "pipe_write" in Path(f"/proc/{self.pid()}/task/{self.pid()}/wchan").read_text()
+            return Path(f"/proc/{self.pid()}/wchan").read_text()
         except (FileNotFoundError, ProcessLookupError):
-            return False
+            return ""
 
     def open_gate(self) -> None:
         """Let it go on; what it says goes to the log."""
@@ -130,10 +137,9 @@ class Stage(Host):
         found = sorted(int(task.name) for task in Path(f"/proc/{self.pid()}/task").iterdir())
         return dict(zip([MAIN, *(f"lane {lock}" for lock in lanes), WATCHER], found, strict=True))
 
-    def await_rest(self) -> None:
-        """Wait until its main thread sleeps."""
-        task = Path(f"/proc/{self.pid()}/task/{self.pid()}/wchan")
-        until(lambda: "poll" in task.read_text(), "the coordinator to come to rest")
+    def is_at_rest(self) -> bool:
+        """Whether it has come up and its main thread sleeps."""
+        return self.is_ready() and "poll" in self._waits_in()
 
     def watch(self, role: str, names: Sequence[str], injection: Injection | None = None) -> Strace:
         """Put strace on one of the threads that stand at the gate; ``names``: the system calls to look out for."""
@@ -193,11 +199,11 @@ class Stage(Host):
     def kill(self) -> None:
         """SIGKILL; scripts go on."""
         if self.process is not None:
-            while not (pid := self.pid()) and self.process.poll() is None:
-                pass  # nsenter is about to fork it
-            if pid:
-                os.kill(pid, signal.SIGKILL)
-            self.process.wait()
+            while self.process.poll() is None:  # nsenter has yet to fork it; strace first forks others, to try itself
+                with suppress(ProcessLookupError):
+                    if pid := self.pid():
+                        os.kill(pid, signal.SIGKILL)
+                time.sleep(_PAUSE_S)
             self._forget()
 
     def _forget(self) -> None:

@@ -8,6 +8,7 @@ recovery; then these are tried in the same way.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ from property_tests.crash.trial import Blow, Look, Result, Trial
 from property_tests.crash.workers import Workers
 from property_tests.report import Waiting
 
+_JOBS = (os.cpu_count() or 1) + 1  # a trial waits now and then
 RESTART_S = 2.0  # what the coordinator may take from its start to the last answer, beside the scripts' own time
 _PER_START = 3.0  # on a machine so slow that even that is short: so many times what the start itself took
 
@@ -202,7 +204,7 @@ def main(kind: Kind) -> int:
     parser.add_argument("--seed", type=int, default=20261124)
     parser.add_argument("--firsts", type=int, default=3, help="recoveries to sweep per story (%(default)s)")
     parser.add_argument("--story", action="append", help="only stories whose name holds this text")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=_JOBS, help="trials at a time (%(default)s)")
     parser.add_argument("--rare", type=float, default=0.02, help="share of what need be tried rarely (%(default)s)")
     parser.add_argument("--only", default="", help="only trials whose description holds this text, as WRONG tells it")
     parser.add_argument("--minutes", type=float, default=inf, help="begin no trial after so long (no limit)")
