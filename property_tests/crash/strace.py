@@ -48,7 +48,11 @@ class Strace:
 
     def command(self, injection: Injection | None = None) -> list[str]:
         """The beginning of a command line that runs another one under strace from its first instruction on."""
-        inject = [f"--inject={injection.name}:{injection.what}:when={injection.nth}"] if injection else []
+        # The execve that begins the other one is shown, but strace does not count it.
+        return self._command(injection, uncounted=1 if injection and injection.name == "execve" else 0)
+
+    def _command(self, injection: Injection | None, uncounted: int = 0) -> list[str]:
+        inject = [f"--inject={injection.name}:{injection.what}:when={injection.nth - uncounted}"] if injection else []
         return ["strace", "-y", f"--output={self._output}", f"--trace={self._filter}", *inject]
 
     def attach(self, thread: int, injection: Injection | None = None) -> None:
@@ -58,7 +62,7 @@ class Strace:
             RuntimeError: strace may not; the operator must be root or have CAP_SYS_PTRACE.
         """
         self._process = subprocess.Popen(
-            [*self.command(injection), f"--attach={thread}"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+            [*self._command(injection), f"--attach={thread}"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         assert self._process.stderr is not None
         said = self._process.stderr.readline()
