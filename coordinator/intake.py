@@ -93,7 +93,7 @@ class Intake:
         """Journal first, for the whole batch with one fsync; the effects of each after it (I2)."""
         with self._journal.transaction():
             effects = [effect for entry in batch if (effect := self._judge(entry.name))]
-        with ExitStack() as stack:  # one that fails keeps none of the others back: none comes again
+        with ExitStack() as stack:  # one that fails keeps no other back: nobody comes to them again
             for effect in reversed(effects):
                 stack.callback(effect)
 

@@ -68,7 +68,7 @@ BREAKS = {
     ),
     "effects come before the journal": Break(
         "coordinator/intake.py",
-        "        with ExitStack() as stack:  # one that fails keeps none of the others back: none comes again\n"
+        "        with ExitStack() as stack:  # one that fails keeps no other back: nobody comes to them again\n"
         "            for effect in reversed(effects):\n                stack.callback(effect)\n",
         "            for effect in effects:\n                effect()\n",
         KILLS,
