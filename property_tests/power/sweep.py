@@ -77,7 +77,7 @@ class Table:
 def main() -> int:
     """Record, cut, start and judge; print the table, and say with the exit code whether all was well."""
     parser = argparse.ArgumentParser(description="Start the coordinator on everything a power cut may leave.")
-    parser.add_argument("--states", type=int, default=110_000, help="how many to try in all (%(default)s)")
+    parser.add_argument("--states", type=int, default=125_000, help="how many to try in all (%(default)s)")
     parser.add_argument("--real", type=int, default=500, help="how many of them by the real daemon (%(default)s)")
     parser.add_argument("--again", type=int, default=2, help="lives recorded after a cut, per story (%(default)s)")
     parser.add_argument("--seed", type=int, default=20261125)

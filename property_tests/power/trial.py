@@ -151,26 +151,27 @@ class Trial:
         return replace(moment, seen=seen), left
 
     def _try(self, stage: Stage, recording: Recording) -> list[tuple[Moment, Image]]:
-        """Start on states of every instant, or of a sample of them; what was tried."""
+        """Start on states of every instant, or of a sample of them; what was tried.
+
+        An instant that has fewer states of its own than its share leaves the rest to the next ones.
+        """
         self._found.instants = sum(1 for _ in moments(recording))
         each, more = divmod(self._life.states, self._found.instants)
         chosen = set(self._chance.sample(range(self._found.instants), more))
-        tried = []
+        tried, left = [], 0
         for number, (moment, disk) in enumerate(moments(recording)):
-            left = each + (number in chosen)
-            if not left:
-                continue
-            candidates = list(images(disk, self._chance, _BY_CHANCE))
+            left += each + (number in chosen)
+            candidates = list(images(disk, self._chance, _BY_CHANCE)) if left else []
             self._chance.shuffle(candidates)
             for image in candidates:
+                if not left:
+                    break
                 if (name := digest(image)) not in self._found.digests:
                     self._found.digests.add(name)
                     self._found.kinds[moment.kind] += 1
                     self._take_in(str(moment), self._serve(stage, recording, image, moment), image)
                     tried.append((moment, image))
                     left -= 1
-                    if not left:
-                        break
         return tried
 
     def _serve(self, stage: Stage, recording: Recording, image: Image, moment: Moment) -> list[str]:
