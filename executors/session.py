@@ -1,6 +1,7 @@
 """A run's directory, ``runs/<request_id>/<attempt>/``: all that is known of it, whoever dies meanwhile.
 
-command   what to run, for the shell; written before anything is asked
+command   what to run, for the shell, which knows by the last line that it has read all of it; written before
+          anything is asked
 stdout, stderr   the streams, complete; there before anything is asked, for inodes may run out
 session   what became of it, line by line; a line counts once its break is there:
           - who claimed the run: pid and start of the session, pid and start of its launcher; or "revoked". Created
@@ -56,7 +57,7 @@ class Session:
             _append(stream, b"")
         exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in step.environment().items())
         words = shlex.join((str(step.directory), f"{step.directory}/{step.script}", *step.arguments))
-        _append(self._command, os.fsencode(f"export {exports}\nset -- {words}\n"))
+        _append(self._command, os.fsencode(f"export {exports}\nset -- {words}\nwhole=y\n"))
 
     def claim(self) -> tuple[Identity, Identity] | None:
         """The session that claimed the run, and its launcher, in the present boot; None until it did."""

@@ -20,7 +20,9 @@ while IFS= read -r run; do
   [ "$claim" = "$me" ] || exit 9       # a sick disk: nobody must wait for a session that lives and runs nothing
   echo
 
-  . "$run/command"
+  whole=
+  . "$run/command"  # to the shell, a read that fails is the end of the file
+  [ "$whole" ] || exit 9  # as above; part of a command would be another command, or the last one
   began=
   { began=y && cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
   code=$?

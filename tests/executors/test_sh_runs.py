@@ -263,6 +263,28 @@ def test_a_script_whose_output_cannot_be_opened_has_no_exit_code(
     assert run(executor, component.step("req-2")).exit_code == 0
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_command_of_which_only_a_part_can_be_read_is_not_run(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, share: float
+):
+    """To a shell a failing read ends the file: neither that part is run, nor the last command (I1, I6)."""
+    prepare = Session.prepare
+
+    def prepare_badly(self: Session) -> None:
+        prepare(self)
+        command = self.directory / "command"
+        os.truncate(command, int(command.stat().st_size * share))
+
+    component.script('echo "$1" >>ran')
+    run(executor, component.step())
+    monkeypatch.setattr(Session, "prepare", prepare_badly)
+    outcome = run(executor, component.step("req-2", arguments=("1.2.3-" + "x" * 100_000,)))
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    monkeypatch.undo()
+    assert run(executor, component.step("req-3")).exit_code == 0
+    assert (component.directory / "ran").read_text() == "1.2.3\n" * 2
+
+
 def test_runs_are_private(executor: Executor, component: Component, settings: ExecutorSettings):
     """Logs may hold secrets: only the coordinator's user enters."""
     component.script("true")
