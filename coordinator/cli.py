@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -21,7 +22,7 @@ USAGE_ERROR = 2
 
 _config = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # who reads it says why it cannot, and whether time may mend that
     metavar="FILE",
     help="Configuration; default /etc/dunebugger/update-coordinator.toml.",
 )
@@ -40,7 +41,7 @@ def app() -> None:
 @click.option("--dry-run", is_flag=True, help="Start no script: say what would run.")
 def run(config: Path | None, *, dry_run: bool) -> None:
     """Run the coordinator in the foreground, as systemd does."""
-    sys.exit(_module("run").execute(config, dry_run=dry_run))
+    _exit(lambda: _module("run").execute(config, dry_run=dry_run))
 
 
 @app.command()
@@ -124,11 +125,16 @@ def main() -> None:
     app()
 
 
-def _leave(name: str, config: Path | None, *arguments: Any, **options: Any) -> None:
+def _leave(name: str, config: Path | None, *arguments: Any, **options: Any) -> NoReturn:
     """Load the configuration, then the command, then execute it."""
+    load = importlib.import_module("coordinator.settings").load_settings
+    _exit(lambda: _module(name).execute(load(config), *arguments, **options))
+
+
+def _exit(command: Callable[[], int]) -> NoReturn:
+    """Execute it and end with its exit code; say in words what keeps it from its work."""
     try:
-        settings = importlib.import_module("coordinator.settings").load_settings(config)
-        code: int = _module(name).execute(settings, *arguments, **options)
+        code = command()
     except (ConfigurationError, UnavailableError) as error:
         click.echo(error, err=True)
         code = USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED

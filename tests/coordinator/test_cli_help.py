@@ -110,6 +110,26 @@ def test_a_supervisor_tries_again_what_may_go_well_next_time(tmp_path, monkeypat
     assert os.strerror(fault) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("fault", "code"), [(errno.EIO, FAILED), (errno.ENOMEM, FAILED), (errno.ENOENT, USAGE_ERROR)])
+def test_a_daemon_that_cannot_be_started_is_told_of_in_words(monkeypatch, fault, code):
+    """The host may have room next time, so a supervisor tries again; an interpreter that is gone stays away."""
+    monkeypatch.setattr(os, "execve", partial(sick_disk, fault=fault))
+    result = typed("run")
+    assert result.exit_code == code
+    assert result.stderr == f"cannot start {sys.executable}: {os.strerror(fault)}\n"
+
+
+def test_a_disk_that_is_sick_for_a_moment_is_no_wrong_command_line(tmp_path, monkeypatch):
+    """The command line does not judge the configuration's file: who reads it knows why it cannot."""
+    config = tmp_path / "c.toml"
+    config.write_text("")
+    started = []
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(os, "execve", lambda _program, command, _environment: started.append(command[3:]))
+    typed("run", "--config", str(config))
+    assert started == [[str(config), ""]]
+
+
 def test_run_loads_only_what_it_needs():
     """``run`` stays up for years: its process holds no command line, no rich, no TLS and no command at all."""
     program = (
