@@ -28,7 +28,7 @@ LOOKING: dict[str, tuple[str, ...]] = {
     "read": ("read", "readv", "pread64", "preadv"),
     "list": ("getdents64", "getdents"),
     "stat": ("stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink"),
-    "descriptor": ("pipe", "pipe2", "eventfd2", "inotify_init", "inotify_init1", "socket", "dup", "dup2", "dup3"),
+    "descriptor": ("pipe", "pipe2", "eventfd2", "inotify_init", "inotify_init1", "socket", "dup", "fcntl"),
     "watch": ("inotify_add_watch",),
     "pidfd": ("pidfd_open",),
 }
@@ -75,6 +75,11 @@ class Call:
     def changes(self) -> bool:
         """Whether it changes anything: an open does so only when it is for writing."""
         return self.group in CHANGING and (self.group != "open" or self.writes)
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether it is the execve with which strace starts what it looks at: nothing has happened yet."""
+        return (self.name, self.nth) == ("execve", 1)
 
     @property
     def injected(self) -> bool:

@@ -18,12 +18,13 @@ _ERRORS: dict[str, tuple[str, ...]] = {
     "mkdir": _NO_DISK,
     "link": _NO_DISK,
     "clone": _NO_MEMORY,
+    "execve": ("EIO", "ENOMEM"),
     "truncate": ("ENOSPC", "EIO"),
     "attributes": ("EIO", "EROFS"),
     "read": ("EIO",),
     "list": ("EIO",),
     "stat": ("EIO",),
-    "descriptor": ("EMFILE",),
+    "descriptor": ("EMFILE",),  # but not dup2 and dup3: for a number within the limit they need no room
     "watch": ("ENOSPC",),  # fs.inotify.max_user_watches
     "pidfd": ("EMFILE",),
 }
@@ -38,6 +39,10 @@ def errors_of(call: Call, *, injected: bool = False) -> tuple[str, ...]:
         injected: whether it has failed already, because it was made to.
     """
     if (call.failed and not injected) or (call.is_nameless and call.group in _ON_NAMELESS):
+        return ()
+    if call.is_beginning:
+        return ()
+    if call.name == "fcntl" and "F_DUPFD" not in call.text:  # of its many jobs the one that makes a descriptor
         return ()
     is_reader = call.group == "open" and not call.writes
     return _ERRORS.get("open for reading" if is_reader else call.group, ())

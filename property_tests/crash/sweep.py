@@ -62,8 +62,7 @@ class Kind:
 
 def kills(role: str, call: Call, *, takes_power: bool = False) -> Iterator[Blow]:
     """The coordinator's end at a call that changes anything."""
-    # strace's own first execve starts the coordinator: nothing has happened yet
-    if call.changes and not (call.name == "execve" and call.nth == 1):
+    if call.changes and not call.is_beginning:
         yield Blow(role, Injection(call.name, call.nth), takes_power, place=call.place)
 
 
