@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from property_tests.crash.rest import Rest
@@ -10,6 +11,8 @@ from tests.integration.real_host import until
 
 _RESTARTS = 3
 _FOR_GOOD = (0, 2)
+# So loguru tells of a line that it could not write, on which nothing hangs.
+_LOST_LINE = re.compile(r"^--- Logging error in Loguru .*?^--- End of logging error ---\n", re.DOTALL | re.MULTILINE)
 
 
 class Supervisor:
@@ -55,8 +58,14 @@ class Supervisor:
         code = stage.bury() if stage.ended() else stage.stop()
         if code:
             self.notes.append(f"ended with {code} when it was to stop")
-        if "Traceback" in self._log():
-            self.notes.append(f"a traceback in the log:\n{self._log()}")
+        said, lost = _LOST_LINE.subn("", self._said())
+        if lost:
+            self.notes.append("a line of the log was lost")
+        if "Traceback" in said:
+            self.notes.append(f"a traceback in the log:\n{said}")
+
+    def _said(self) -> str:
+        return self._stage.log()[self._log_before :]
 
     def _log(self) -> str:
-        return self._stage.log()[self._log_before :][-3000:]
+        return self._said()[-3000:]
