@@ -70,7 +70,8 @@ class Session:
         """Make sure that the run never starts; False when it was claimed before and may have started.
 
         A claimant that has created the file but not written its line yet finds another's line when it reads again,
-        and goes no further; if it wrote in the last moment, the claim is put back.
+        and goes no further; if it wrote in the last moment, the claim is put back. One that finds the file here but not
+        our line yet ends, and its launcher with it: nobody asks that one again.
 
         Raises:
             OSError: the disk is full or read-only.

@@ -10,19 +10,16 @@ me="$$ $start $1"
 set -C  # a run is claimed once
 
 while IFS= read -r run; do
-  # 2> comes first: were it to fail after the claim was made, that would pass for somebody else's
-  { echo "$me" || exit 9; } 2>/dev/null >"$run/session" || {
-    [ -e "$run/session" ] && continue  # revoked
-    exit 9                             # as above: no room to say that it starts; that we end tells who waits
-  }
+  echo "$me" >"$run/session"  # may fail after the file was made, too: what it holds tells
+  claim=
   IFS= read -r claim <"$run/session"
-  [ "$claim" = revoked ] && continue   # while it claimed
-  [ "$claim" = "$me" ] || exit 9       # a sick disk: nobody must wait for a session that lives and runs nothing
+  [ "$claim" = revoked ] && continue   # before, or while it claimed
+  [ "$claim" = "$me" ] || exit 9       # no room, or a sick disk: that we end tells who waits
   echo
 
   whole=
   . "$run/command"  # to the shell, a read that fails is the end of the file
-  [ "$whole" ] || exit 9  # as above; part of a command would be another command, or the last one
+  [ "$whole" ] || exit 9  # part of a command would be another command, or the last one
   began=
   { began=y && cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
   code=$?

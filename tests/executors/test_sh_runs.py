@@ -285,6 +285,25 @@ def test_a_command_of_which_only_a_part_can_be_read_is_not_run(
     assert (component.directory / "ran").read_text() == "1.2.3\n" * 2
 
 
+def test_a_claim_that_fails_halfway_is_not_taken_for_a_revocation(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+):
+    """A shell short of descriptors makes the file and fails then: it ends, lest someone wait for it (I1)."""
+    prepare = Session.prepare
+
+    def prepare_badly(self: Session) -> None:
+        prepare(self)
+        (self.directory / "session").touch()
+
+    component.script("touch ran")
+    monkeypatch.setattr(Session, "prepare", prepare_badly)
+    outcome = run(executor, component.step())
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.NOT_STARTED, None)
+    assert not (component.directory / "ran").exists()
+    monkeypatch.undo()
+    assert run(executor, component.step("req-2")).exit_code == 0
+
+
 def test_runs_are_private(executor: Executor, component: Component, settings: ExecutorSettings):
     """Logs may hold secrets: only the coordinator's user enters."""
     component.script("true")
