@@ -2,7 +2,7 @@
 # folder, which is only a mark: by it a coordinator that lost everything else finds these shells in /proc.
 # stdin: run directories, read by the parked session. stdout: a line break whenever something happened.
 trap : PIPE
-IFS= read -r stat </proc/self/stat
+IFS= read -r stat </proc/self/stat || exit  # part of a number would be another process
 fields() { shift 19; start=$1; }
 fields ${stat##*) }  # from field 3 of proc(5) on
 

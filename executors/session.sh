@@ -3,7 +3,7 @@
 # PIPE: a coordinator that died must not end a run. The others: a script may say "kill 0" and means itself.
 # A trap with a command, unlike an ignored signal, is not passed on to the script.
 trap : PIPE TERM INT HUP QUIT USR1 USR2 ALRM
-IFS= read -r stat </proc/self/stat
+IFS= read -r stat </proc/self/stat || exit 9  # part of a number would be another process
 fields() { shift 19; start=$1; }
 fields ${stat##*) }  # from field 3 of proc(5) on
 me="$$ $start $1"
