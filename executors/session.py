@@ -71,7 +71,7 @@ class Session:
 
         A claimant that has created the file but not written its line yet finds another's line when it reads again,
         and goes no further; if it wrote in the last moment, the claim is put back. One that finds the file here but not
-        our line yet ends, and its launcher with it: nobody asks that one again.
+        our line yet ends, and its launcher with it; a run asked of that one does not start, and is tried again.
 
         Raises:
             OSError: the disk is full or read-only.

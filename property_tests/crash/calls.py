@@ -28,6 +28,7 @@ LOOKING: dict[str, tuple[str, ...]] = {
     "read": ("read", "readv", "pread64", "preadv"),
     "list": ("getdents64", "getdents"),
     "stat": ("stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink"),
+    # without dup2 and dup3: for a number within the limit they need no room
     "descriptor": ("pipe", "pipe2", "eventfd2", "inotify_init", "inotify_init1", "socket", "dup", "fcntl"),
     "watch": ("inotify_add_watch",),
     "pidfd": ("pidfd_open",),

@@ -24,7 +24,7 @@ _ERRORS: dict[str, tuple[str, ...]] = {
     "read": ("EIO",),
     "list": ("EIO",),
     "stat": ("EIO",),
-    "descriptor": ("EMFILE",),  # but not dup2 and dup3: for a number within the limit they need no room
+    "descriptor": ("EMFILE",),
     "watch": ("ENOSPC",),  # fs.inotify.max_user_watches
     "pidfd": ("EMFILE",),
 }
