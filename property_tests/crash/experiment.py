@@ -7,7 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-from property_tests.crash.leavings import strays
 from property_tests.crash.lookout import PERIOD_S, Lookout
 from property_tests.crash.machine import Machine
 from property_tests.crash.rest import Rest
@@ -147,7 +146,7 @@ class Experiment:
         stage, rest = self._stage, self._rest
         for part in self._scenario.components:
             (stage.root / "components" / part / "go").touch()  # whoever waits for the end of the story
-        if not self._is_over or self._left_something():
+        if not self._is_over or rest.has_leavings():
             begin = time.monotonic()
             stage.start()
             self._result.ready_s = time.monotonic() - begin
@@ -157,11 +156,6 @@ class Experiment:
             rest.expect(rest.is_quiet, "everything to come to rest")
             if stage.stop() != 0:
                 self._result.faults.append("it did not end with 0 after SIGTERM")
-
-    def _left_something(self) -> bool:
-        stage = self._stage
-        left = strays(stage.requests, stage.status, stage.state, self._scenario.wishes, stage.output_bytes)
-        return any(left)
 
     def _ask(self) -> None:
         for wish in self._scenario.wishes:
@@ -192,16 +186,12 @@ class Experiment:
         begin = time.monotonic()
         self._rest.expect(self._rest.is_answered, "the answers")
         self._result.told_s = time.monotonic() - begin
-        self._rest.expect(self._is_done, "everything to come to rest")
+        self._rest.expect(self._rest.is_done, "everything to come to rest")
         straces = dict(stage.straces)
         if look.stops:
             stage.stop()
         self._result.calls = {role: strace.calls() for role, strace in straces.items()}
         stage.kill()
-
-    def _is_done(self) -> bool:
-        """Whether this life has nothing left to do; that the one before left nothing says little of it."""
-        return self._rest.is_quiet() and self._stage.is_at_rest()
 
     def _await(self, blow: Blow, strace: Strace) -> None:
         """Wait for the blow to fall and for what it does, or for the story to end without it."""
@@ -209,7 +199,7 @@ class Experiment:
             self._endure(blow, strace)
             return
         stage = self._stage
-        self._rest.expect(lambda: stage.ended() or self._is_done(), "the blow to fall")
+        self._rest.expect(lambda: stage.ended() or self._rest.is_done(), "the blow to fall")
         hit = None
         if stage.ended():
             (call,) = strace.calls()[-1:] or (None,)

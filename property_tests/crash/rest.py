@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from property_tests.crash.leavings import strays
 from property_tests.crash.scenarios import Scenario
 from property_tests.crash.stage import Stage
 from tests.integration.real_host import until
@@ -46,3 +47,12 @@ class Rest:
             or any(stage.status.glob(".*.tmp"))
             or any((stage.state / "runs").glob("*"))
         )
+
+    def is_done(self) -> bool:
+        """Whether this life has nothing left to do; that the one before left nothing says little of it."""
+        return self.is_quiet() and self._stage.is_at_rest()
+
+    def has_leavings(self) -> bool:
+        """Whether anything lies there that the story's end must not leave."""
+        stage = self._stage
+        return any(strays(stage.requests, stage.status, stage.state, self._scenario.wishes, stage.output_bytes))
