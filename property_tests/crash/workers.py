@@ -101,10 +101,10 @@ class Workers:
             trials: what to make, in this order.
             until: when, on the monotonic clock, to begin no more of them.
         """
-        futures = [self._pool.submit(_make, trial) for trial in trials]
-        for future in as_completed(futures):
+        waiting = [self._pool.submit(_make, trial) for trial in trials]
+        for future in as_completed(waiting.copy()):
             if time.monotonic() > until:
-                for waiting in futures:
-                    waiting.cancel()
+                while waiting:  # once: each of those called off comes by here, too
+                    waiting.pop().cancel()
             if not future.cancelled():
                 yield future.result()
