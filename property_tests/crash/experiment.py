@@ -110,11 +110,11 @@ class Experiment:
         if blow.role in SHELLS:
             stage.gate_shell(blow.role)
             self._ask()
-            self._await(blow, stage.watch_shell(blow.role, blow.names, blow.injection))
+            strace = stage.watch_shell(blow.role, blow.names, blow.injection)
         else:
             strace = stage.watch(blow.role, blow.names, blow.injection)
             self._ask()
-            self._await(blow, strace)
+        self._await(blow, strace)
 
     def _life_to(self, blow: Blow | Cut) -> None:
         """A start that finds what the last life left, and is struck in its turn."""
@@ -188,9 +188,10 @@ class Experiment:
         self._result.told_s = time.monotonic() - begin
         self._rest.expect(self._rest.is_done, "everything to come to rest")
         straces = dict(stage.straces)
+        self._result.calls = before = {role: strace.calls() for role, strace in straces.items()}
         if look.stops:
             stage.stop()
-        self._result.calls = {role: strace.calls() for role, strace in straces.items()}
+            self._result.last_calls = {role: strace.calls()[len(before[role]) :] for role, strace in straces.items()}
         stage.kill()
 
     def _await(self, blow: Blow, strace: Strace) -> None:
@@ -203,9 +204,8 @@ class Experiment:
         hit = None
         if stage.ended():
             (call,) = strace.calls()[-1:] or (None,)
-            log = stage.log()[-3000:]
             if call is None or (call.name, call.nth) != (blow.injection.name, blow.injection.nth):
-                raise AssertionError(f"it ended by itself, at {call}\n{log}")
+                raise AssertionError(f"it ended by itself, at {call}\n{stage.log()[-3000:]}")
             hit = blow.hit(call)
         if blow.takes_power:
             stage.power_off()

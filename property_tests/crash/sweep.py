@@ -131,11 +131,10 @@ class Sweep:
             self.tally.record(trial, result)
             self._told_s[trial.scenario.name] = max(result.told_s, self._told_s.get(trial.scenario.name, 0.0))
             plain = replace(trial, look=None)
-            found += [
-                replace(plain, blows=(blow,), doubt=trial.doubt or kind.doubt) for blow in _all(result, kind.blows)
-            ]
+            every = _all(kind.blows, result.calls, result.last_calls)
+            found += [replace(plain, blows=(blow,), doubt=trial.doubt or kind.doubt) for blow in every]
             if trial.look == kind.look:
-                firsts += [replace(plain, blows=(blow,)) for blow in _all(result, kind.first)]
+                firsts += [replace(plain, blows=(blow,)) for blow in _all(kind.first, result.calls)]
         return self._thinned(sorted(found, key=str)), sorted(firsts, key=str)
 
     def _recoveries(self, direct: list[Trial]) -> list[Trial]:
@@ -153,7 +152,8 @@ class Sweep:
             if result.faults:
                 self.tally.record(trial, result)
             plain = replace(trial, look=None, doubt=kind.doubt)
-            found += [replace(plain, blows=(*trial.blows, blow)) for blow in _all(result, kind.blows)]
+            every = _all(kind.blows, result.calls, result.last_calls)
+            found += [replace(plain, blows=(*trial.blows, blow)) for blow in every]
         return self._thinned(sorted(found, key=str))
 
     def _thinned(self, trials: list[Trial]) -> list[Trial]:
@@ -187,8 +187,8 @@ class Sweep:
         return [f"answered {result.settled_s:.2f} s after the restart; allowed are {allowed:.2f} s"]
 
 
-def _all(result: Result, blows: Callable[[str, Call], Iterator[Blow]]) -> list[Blow]:
-    return [blow for role, calls in result.calls.items() for call in calls for blow in blows(role, call)]
+def _all(blows: Callable[[str, Call], Iterator[Blow]], *parts: dict[str, list[Call]]) -> list[Blow]:
+    return [blow for part in parts for role, calls in part.items() for call in calls for blow in blows(role, call)]
 
 
 def _doubt_of_recovery(kind: Kind) -> Doubt | None:

@@ -150,7 +150,8 @@ class Result:
         ready_s: from that start to its "ready", in seconds.
         polls: how often the reader looked.
         restarts: how often the coordinator ended with an error and was started again.
-        calls: per role what the last life called, when it was looked at.
+        calls: per role what the last life called until it came to rest, when it was looked at.
+        last_calls: per role what it called after that, asked to stop: a life that is struck need not come so far.
         notes: what deserves a look though nothing is wrong.
     """
 
@@ -162,6 +163,7 @@ class Result:
     polls: int = 0
     restarts: int = 0
     calls: dict[str, list[Call]] = field(default_factory=dict)
+    last_calls: dict[str, list[Call]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
