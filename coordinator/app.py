@@ -15,7 +15,7 @@ import executors.loading
 from coordinator import rebuild
 from coordinator.bell import Bell
 from coordinator.daemon import Daemon
-from coordinator.errors import AlreadyRunningError, refusal
+from coordinator.errors import AlreadyRunningError, UnavailableError, refusal
 from coordinator.housekeeping import Housekeeping
 from coordinator.intake import Intake
 from coordinator.orchestrator import Orchestrator
@@ -23,14 +23,17 @@ from coordinator.publisher import Publisher
 from coordinator.runner import Runner
 from coordinator.settings import Settings
 from coordinator.watcher import Watcher
+from executors.loading import Kind
 from executors.processes import boot_id
 from executors.settings import ExecutorSettings
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
 from fsm.machine import Lives
+from policy.judgement import all_judges
 from protocol.atomic import sync_directory, sync_names, write_atomically
 from protocol.clock import Clock
 from protocol.inbox import Inbox
+from protocol.modules import hollow_packages
 from protocol.outbox import Outbox
 
 JOURNAL = "journal.db"
@@ -55,10 +58,11 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
 
     Raises:
         AlreadyRunningError: another one holds the state folder.
-        ConfigurationError: a folder cannot be made; only the operator can help.
-        UnavailableError: a folder cannot be made this time.
+        ConfigurationError: a folder cannot be made, or judges are missing; only the operator can help.
+        UnavailableError: a folder cannot be made, or the program itself be read, this time.
         JournalError: the journal can be neither opened nor replaced.
     """
+    kind = _parts(executor_name or settings.execution.executor)
     state = settings.paths.state
     _make_folders(settings)
     resources.enter_context(_instance_lock(state / LOCK))
@@ -68,7 +72,6 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     journal, lost = _open_journal(state, outbox)
     resources.callback(journal.close)
     lives = Lives(journal)
-    kind = executors.loading.load(executor_name or settings.execution.executor)
     executor = kind.create(ExecutorSettings(state / RUNS, settings.limits.output_bytes), clock)
     resources.callback(executor.close)
     components = frozenset(settings.components)
@@ -147,6 +150,19 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
 def distrust_journal(settings: Settings) -> None:
     """Have the next start read the whole journal, and replace it if it is not sound."""
     (settings.paths.state / SUSPECT).touch()
+
+
+def _parts(executor: str) -> Kind:
+    """The executor's module; every judge is loaded, too, for a start that cannot read them must let nothing in (I6)."""
+    try:
+        all_judges()
+        kind = executors.loading.load(executor)
+        hollow = hollow_packages()
+    except OSError as error:
+        raise refusal(f"cannot read {error.filename}: {error.strerror}", error) from None
+    if hollow:
+        raise UnavailableError(f"cannot start: only a part of {', '.join(hollow)} could be read; start again")
+    return kind
 
 
 def _make_folders(settings: Settings) -> None:

@@ -142,7 +142,7 @@ def load_settings(path: Path | None) -> Settings:
     Raises:
         ConfigurationError: the file is missing, not TOML, or holds an unknown key or a wrong value; the message
             names file, line where possible, key, and the nearest known key.
-        UnavailableError: the file is there, but could not be read this time.
+        UnavailableError: the file, or the folder of executors, is there, but could not be read this time.
     """
     if path is None and not DEFAULT_PATH.exists():
         return Settings()
@@ -156,6 +156,8 @@ def load_settings(path: Path | None) -> Settings:
         raise ConfigurationError(f"cannot read the configuration {path}: {error}") from None
     try:
         return Settings.model_validate(values)
+    except OSError as error:
+        raise refusal(f"cannot read {error.filename}: {error.strerror}", error) from None
     except ValidationError as error:
         findings = [
             _finding(path, text, [str(part) for part in finding["loc"]], finding["type"], finding["msg"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from typing import Protocol, cast
 
 from executors import kinds
@@ -11,6 +10,7 @@ from executors.errors import UnknownExecutorError
 from executors.settings import ExecutorSettings
 from executors.step import Executor
 from protocol.clock import Clock
+from protocol.modules import modules_of
 
 
 class Kind(Protocol):
@@ -21,8 +21,12 @@ class Kind(Protocol):
 
 
 def known() -> tuple[str, ...]:
-    """The names a configuration may use, such as ``dry-run`` for ``kinds/dry_run.py``."""
-    return tuple(sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(kinds.__path__)))
+    """The names a configuration may use, such as ``dry-run`` for ``kinds/dry_run.py``.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    return tuple(name.replace("_", "-") for name in modules_of(kinds))
 
 
 def load(name: str) -> Kind:
@@ -30,6 +34,7 @@ def load(name: str) -> Kind:
 
     Raises:
         UnknownExecutorError: no executor has that name.
+        OSError: the folder of executors cannot be read.
     """
     if name not in known():
         raise UnknownExecutorError(f"cannot find executor {name!r}: use one of {', '.join(known())}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Protocol
 
 from policy import judges
 from protocol.messages import Request
+from protocol.modules import modules_of
 from protocol.vocabulary import Reason
 
 
@@ -40,9 +40,12 @@ class Judge(Protocol):
 
 @cache
 def all_judges() -> tuple[Judge, ...]:
-    """Every judge in ``policy/judges/``, in the order of their modules' names."""
-    names = sorted(module.name for module in pkgutil.iter_modules(judges.__path__))
-    return tuple(importlib.import_module(f"{judges.__name__}.{name}").JUDGE for name in names)
+    """Every judge in ``policy/judges/``, in the order of their modules' names.
+
+    Raises:
+        OSError: the folder cannot be read: who cannot ask every judge must let nothing in (I6).
+    """
+    return tuple(importlib.import_module(f"{judges.__name__}.{name}").JUDGE for name in modules_of(judges))
 
 
 def decide(request: Request, circumstances: Circumstances, asked: Sequence[Judge] | None = None) -> Refusal | None:

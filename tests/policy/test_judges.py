@@ -1,7 +1,9 @@
 """Each judge as a table of scenarios: one request in, one verdict out."""
 
-import pkgutil
+import errno
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -143,9 +145,21 @@ def test_where_nothing_is_configured_nothing_is_known():
 
 def test_every_module_brings_a_judge():
     """Each file in policy/judges/ is asked, in the order of the files' names; nothing has to be registered."""
-    modules = sorted(module.name for module in pkgutil.iter_modules(judges.__path__))
+    modules = sorted(file.stem for file in Path(judges.__file__).parent.glob("[!_]*.py"))
     assert [type(judge).__module__ for judge in all_judges()] == [f"policy.judges.{name}" for name in modules]
     assert {KnownComponent, RequestComplete, VersionWellFormed} <= {type(judge) for judge in all_judges()}
+
+
+def test_judges_that_cannot_be_read_are_missed(monkeypatch):
+    """A sick disk must not leave a coordinator without judges, which would let every request in (I6)."""
+
+    def fail(path):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    all_judges.cache_clear()
+    monkeypatch.setattr(os, "listdir", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        decide(asked(component="web", version="latest"), CIRCUMSTANCES)
 
 
 @pytest.mark.parametrize(
