@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
@@ -135,6 +136,21 @@ def test_no_start_goes_without_its_own_parts(tmp_path, monkeypatch, folder, writ
     with pytest.raises(UnavailableError) as error, ExitStack() as resources:
         build(load_settings(config), SystemClock(), resources)
     assert str(error.value) == f"cannot read {ROOT / folder}: Input/output error"
+    assert not (tmp_path / "requests").exists()
+
+
+def test_no_start_goes_with_a_part_of_a_library(tmp_path, monkeypatch):
+    """A package that came without its ``__init__.py`` ends the start: it would be stumbled over for good."""
+    config = tmp_path / "c.toml"
+    folders = "".join(f'{name} = "{tmp_path / name}"\n' for name in ("requests", "status", "state"))
+    config.write_text(f"[paths]\n{folders}")
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "__init__.py").touch()
+    hidden = ModuleType("hidden")
+    hidden.__path__ = [str(tmp_path / "hidden")]
+    monkeypatch.setitem(sys.modules, "hidden", hidden)
+    with pytest.raises(UnavailableError, match="only a part of hidden could be read"), ExitStack() as resources:
+        build(load_settings(config), SystemClock(), resources)
     assert not (tmp_path / "requests").exists()
 
 
