@@ -159,7 +159,8 @@ def _parts(executor: str) -> Kind:
         kind = executors.loading.load(executor)
         hollow = hollow_packages()
     except OSError as error:
-        raise refusal(f"cannot read {error.filename}: {error.strerror}", error) from None
+        place = error.filename or "the program"  # a read has no name, only an open has
+        raise refusal(f"cannot read {place}: {error.strerror}", error) from None
     if hollow:
         raise UnavailableError(f"cannot start: only a part of {', '.join(hollow)} could be read; start again")
     return kind

@@ -1,6 +1,7 @@
 """What can be typed, and what it costs to start."""
 
 import errno
+import importlib
 import inspect
 import os
 import subprocess
@@ -137,6 +138,17 @@ def test_no_start_goes_without_its_own_parts(tmp_path, monkeypatch, folder, writ
         build(load_settings(config), SystemClock(), resources)
     assert str(error.value) == f"cannot read {ROOT / folder}: Input/output error"
     assert not (tmp_path / "requests").exists()
+
+
+def test_a_judge_that_cannot_be_read_to_its_end_ends_the_start(tmp_path, monkeypatch):
+    """An error while a file is read names no file, unlike one while it is opened; the words do without."""
+    config = tmp_path / "c.toml"
+    config.write_text(f'[paths]\nrequests = "{tmp_path / "requests"}"\n')
+    monkeypatch.setattr(importlib, "import_module", sick_disk)
+    all_judges.cache_clear()
+    with pytest.raises(UnavailableError) as error, ExitStack() as resources:
+        build(load_settings(config), SystemClock(), resources)
+    assert str(error.value) == "cannot read the program: Input/output error"
 
 
 def test_no_start_goes_with_a_part_of_a_library(tmp_path, monkeypatch):
