@@ -1,26 +1,18 @@
 """What can be typed, and what it costs to start."""
 
 import errno
-import importlib
 import inspect
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from click.testing import CliRunner
 
-from coordinator.app import build
 from coordinator.cli import FAILED, USAGE_ERROR, app
-from coordinator.errors import UnavailableError
 from coordinator.serve import serve
-from coordinator.settings import load_settings
-from policy.judgement import all_judges
-from protocol.clock import SystemClock
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
@@ -116,54 +108,6 @@ def test_a_supervisor_tries_again_what_may_go_well_next_time(tmp_path, monkeypat
     monkeypatch.setattr(Path, call, partial(sick_disk, fault=fault))
     assert serve(config, None) == code
     assert os.strerror(fault) in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("written", ["", '[execution]\nexecutor = "sh"\n'])
-@pytest.mark.parametrize("folder", ["policy/judges", "executors/kinds"])
-def test_no_start_goes_without_its_own_parts(tmp_path, monkeypatch, folder, written):
-    """A folder of judges or executors that cannot be read ends the start before anything is made or let in."""
-    config = tmp_path / "c.toml"
-    folders = "".join(f'{name} = "{tmp_path / name}"\n' for name in ("requests", "status", "state"))
-    config.write_text(f'[paths]\n{folders}log_file = "{tmp_path / "log"}"\n{written}')
-    listed = os.listdir
-
-    def listdir(path="."):
-        if str(path).endswith(folder):
-            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return listed(path)
-
-    monkeypatch.setattr(os, "listdir", listdir)
-    all_judges.cache_clear()
-    with pytest.raises(UnavailableError) as error, ExitStack() as resources:
-        build(load_settings(config), SystemClock(), resources)
-    assert str(error.value) == f"cannot read {ROOT / folder}: Input/output error"
-    assert not (tmp_path / "requests").exists()
-
-
-def test_a_judge_that_cannot_be_read_to_its_end_ends_the_start(tmp_path, monkeypatch):
-    """An error while a file is read names no file, unlike one while it is opened; the words do without."""
-    config = tmp_path / "c.toml"
-    config.write_text(f'[paths]\nrequests = "{tmp_path / "requests"}"\n')
-    monkeypatch.setattr(importlib, "import_module", sick_disk)
-    all_judges.cache_clear()
-    with pytest.raises(UnavailableError) as error, ExitStack() as resources:
-        build(load_settings(config), SystemClock(), resources)
-    assert str(error.value) == "cannot read the program: Input/output error"
-
-
-def test_no_start_goes_with_a_part_of_a_library(tmp_path, monkeypatch):
-    """A package that came without its ``__init__.py`` ends the start: it would be stumbled over for good."""
-    config = tmp_path / "c.toml"
-    folders = "".join(f'{name} = "{tmp_path / name}"\n' for name in ("requests", "status", "state"))
-    config.write_text(f"[paths]\n{folders}")
-    (tmp_path / "hidden").mkdir()
-    (tmp_path / "hidden" / "__init__.py").touch()
-    hidden = ModuleType("hidden")
-    hidden.__path__ = [str(tmp_path / "hidden")]
-    monkeypatch.setitem(sys.modules, "hidden", hidden)
-    with pytest.raises(UnavailableError, match="only a part of hidden could be read"), ExitStack() as resources:
-        build(load_settings(config), SystemClock(), resources)
-    assert not (tmp_path / "requests").exists()
 
 
 @pytest.mark.parametrize(("fault", "code"), [(errno.EIO, FAILED), (errno.ENOMEM, FAILED), (errno.ENOENT, USAGE_ERROR)])
