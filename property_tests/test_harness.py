@@ -39,6 +39,7 @@ class Break:
 
 CUTS = "property_tests.power.sweep --states 400 --again 0 --real 0 --story successful --story failing"
 KILLS = "property_tests.crash.kill_sweep --story refused --firsts 0"
+SIGNALS = "property_tests.crash.kill_sweep --story limit --firsts 0 --only pidfd_send_signal"
 REBOOTS = "property_tests.crash.reboot_sweep --story takes"
 
 BREAKS = {
@@ -80,6 +81,9 @@ BREAKS = {
         "temporary = path",
         KILLS,
         "no JSON",
+    ),
+    "a script is ended before anybody notes why": Break(
+        "executors/kinds/sh.py", "            session.note(cause)\n", "            pass\n", SIGNALS, "(script_failed)"
     ),
     "resumes are not bounded": Break(
         "coordinator/runner.py",

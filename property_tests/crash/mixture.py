@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from property_tests.crash.scenarios import FAILS, HEALTH, ROLLBACK, UPDATE, Part
+from property_tests.crash.scenarios import FAILS, HEALTH, ROLLBACK, STUBBORN, UPDATE, Part
 
 OUTPUT_BYTES = 4096  # limits.output_bytes: little, so that what is far above it costs little
 
@@ -22,11 +22,6 @@ setsid bash -c 'trap "" TERM; for at in {1..10}; do echo still here; sleep 0.2; 
 (setsid sleep 2 9>&- </dev/null >/dev/null 2>&1 &)
 sleep 0.0$((RANDOM % 10)) 9>&-
 flock --unlock 9"""
-# Its children ignore TERM as it does; one keeps the lock's file, so that whatever runs beside it is told of.
-_STUBBORN = """
-trap '' TERM
-setsid bash -c 'trap "" TERM; while :; do sleep 1; done' &
-while :; do sleep 1; done"""
 _UNDONE = 'undone-"$UPDATE_REQUEST_ID"'
 
 # Nothing but what never ends runs under the short limit: on a busy machine it would be too short for all else.
@@ -39,7 +34,7 @@ COMPONENTS = {
     "noisy": Part("loud", {UPDATE: _NOISY, HEALTH: _NOISY}),
     "hopeless": Part("loud", {UPDATE: f"{_NOISY}; {FAILS}", ROLLBACK: FAILS}),
     "forking": Part("forking", {UPDATE: _FORKING}),
-    "stubborn": Part("late", {UPDATE: _STUBBORN}, _LATE),
+    "stubborn": Part("late", {UPDATE: STUBBORN}, _LATE),
     "tardy": Part("late", {UPDATE: "sleep 1000"}, _LATE),
 }
 

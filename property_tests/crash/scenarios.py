@@ -10,6 +10,11 @@ FAILS = "echo broken >&2; exit 3"
 HEALTHY_ONCE_ROLLED_BACK = f"[ -e rolled-back ] || {{ {FAILS}; }}"
 # The numbers of one step add up to more than a coordinator's tick, so that it reports each of them.
 SLOW = "for at in 20 40 60 80; do echo PHASE:at-$at; echo PROGRESS:$at; sleep 0.12 9>&-; done"
+# Its children ignore TERM as it does; one keeps the lock's file, so that whatever runs beside it is told of.
+STUBBORN = """
+trap '' TERM
+setsid bash -c 'trap "" TERM; while :; do sleep 1; done' &
+while :; do sleep 1; done"""
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,19 @@ SCENARIOS = (
         "an update waits for the lock",
         {"left": Part("shared", {UPDATE: FAILS}), "right": Part("shared")},
         (undone("one", "left"), updated("two", "right"), healthy("three", "right")),
+    ),
+    # Nothing but what never ends has the short limit: on a busy machine it would be too short for all else.
+    Scenario(
+        "an update meets its time limit",
+        {
+            "late": Part(
+                "shared",
+                {UPDATE: STUBBORN},
+                {"timeout_s": 1.0, "kill_grace_s": 0.2, "on_failure": "none", "verify_health": False},
+            ),
+            "right": Part("shared"),
+        },
+        (Wish("one", "update", "late", "failed", "timeout", (UPDATE,), cut=(UPDATE,)), healthy("two", "right")),
     ),
     Scenario("first start", CORE, (updated("one"), refused("two")), at_birth=True),
     Scenario("script outlives the coordinator", {"core": Part("core", {UPDATE: SLOW})}, (updated("one"),)),

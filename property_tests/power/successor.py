@@ -6,9 +6,11 @@ cuts is given to the real daemon and real scripts as well (``real.py``), which m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from signal import SIGKILL
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -19,17 +21,18 @@ from coordinator import app, orchestrator
 from coordinator.daemon import Daemon
 from coordinator.settings import Component, Limits, Paths, Settings
 from executors.kinds.sh import ShExecutor
+from executors.processes import alive, look
+from executors.session import Session
 from executors.settings import ExecutorSettings
 from executors.step import Step
 from fsm.errors import FsmError, JournalDamagedError
-from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, Scenario
+from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
 from property_tests.little_host import NoBell, NoWatcher
 from property_tests.world import HandClock
 from protocol.clock import Clock
 
 _STARTS = 3  # a supervisor's patience: who needs more never comes up
 _PASSES = 10
-_CLAIM = "1 1 1 1\n"  # of a process that is none of ours
 
 
 class Successor:
@@ -89,19 +92,22 @@ class Successor:
         raise AssertionError("it never comes to rest")
 
     def _play(self, step: Step, run: Path) -> None:
-        """What a session does with a run, and the script with its time."""
-        (run / "session").write_text(_CLAIM)
+        """What a session does with a run, and the script with its time; the session lives as long as we do."""
+        (run / "session").write_text(_claim())
         self._record.append(f"begin {step.script} {step.request_id}")
         code = self._act(step)
+        if code is None:
+            return
         self._record.append(f"end {step.script} {step.request_id} {code}")
         with (run / "session").open("a") as session:
             session.write(f"exit {code}\n")
 
-    def _act(self, step: Step) -> int:
+    def _act(self, step: Step) -> int | None:
+        """The script's exit code; None when it runs until it is ended."""
         text = self._scenario.components[step.component].scripts.get(step.script, "")
         if text == HEALTHY_ONCE_ROLLED_BACK:
             return 0 if any(line.startswith("end rollback.sh") for line in self._record) else 3
-        return 3 if text == FAILS else 0
+        return {FAILS: 3, STUBBORN: None}.get(text, 0)
 
 
 class _Theatre(ShExecutor):
@@ -121,6 +127,21 @@ class _Theatre(ShExecutor):
         del lane
         assert self._step is not None
         self._play(self._step, run)
+
+    def _kill(self, session: Session) -> list[int]:
+        """Only a session of this life still lives; it says how its script was ended."""
+        claim = session.claim()
+        if claim is not None and alive(claim[0]) and session.exit_code() is None:
+            with Path(session.directory, "session").open("a") as file:
+                file.write(f"exit {128 + SIGKILL}\n")
+        return []
+
+
+def _claim() -> str:
+    """As a session's and its launcher's: of the one process that is sure to live, ours."""
+    own = look(os.getpid())
+    assert own is not None
+    return f"{own.pid} {own.start_ticks} {own.pid} {own.start_ticks}\n"
 
 
 @contextmanager
