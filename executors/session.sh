@@ -21,9 +21,9 @@ while IFS= read -r run; do
   . "$run/command"  # to the shell, a read that fails is the end of the file
   [ "$whole" ] || exit 9  # part of a command would be another command, or the last one
   began=
-  { began=y && cd "$1" && unset OLDPWD && shift && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
+  { cd "$1" && unset OLDPWD && shift && began=y && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
   code=$?
-  [ "$began" ] || exit 9                        # no stream could be opened: that is no exit code of the script
+  [ "$began" ] || exit 9                        # no stream, or no folder: that is no exit code of the script
   echo "exit $code" >>"$run/session" || exit 9  # never park again as if this run had no end
   echo
   cd /  # a component's directory may be moved away or unmounted while nothing runs

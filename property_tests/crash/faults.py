@@ -18,7 +18,7 @@ _ERRORS: dict[str, tuple[str, ...]] = {
     "mkdir": _NO_DISK,
     "link": _NO_DISK,
     "clone": _NO_MEMORY,
-    "execve": ("EIO", "ENOMEM"),
+    "execve": ("EIO", "ENOMEM", "EMFILE"),
     "truncate": ("ENOSPC", "EIO"),
     "attributes": ("EIO", "EROFS"),
     "read": ("EIO",),

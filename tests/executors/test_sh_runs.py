@@ -48,13 +48,15 @@ def test_a_script_that_vanished_after_vetting_tells_by_its_exit_code(executor: E
     assert "not found" in outcome.error
 
 
-def test_a_directory_that_vanished_tells_by_its_exit_code(executor: Executor, component: Component):
-    """Nothing runs in another directory instead."""
+def test_a_script_whose_directory_cannot_be_entered_has_no_exit_code(executor: Executor, component: Component):
+    """It never ran, and runs in no other directory instead; the shell's words stay, its exit code is not told (I1)."""
     component.directory.rmdir()
     outcome = run(executor, component.step())
-    assert (outcome.conclusion, outcome.output) == (Conclusion.EXITED, "")
-    assert outcome.exit_code not in (0, None)
+    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.INTERRUPTED, None, "")
     assert "cd" in outcome.error
+    component.directory.mkdir()
+    component.script("exit 0")
+    assert run(executor, component.step("req-2")).exit_code == 0
 
 
 def test_the_environment_is_exactly_the_documented_one(
