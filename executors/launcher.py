@@ -91,7 +91,10 @@ class Launcher:
                 )
         except KeyError as error:  # also when /etc/passwd could not be read: the C library does not tell the two apart
             raise CannotStartError(f"cannot find the home of user {os.geteuid()} in /etc/passwd") from error
-        except (sh.ForkException, sh.ErrorReturnCode, sh.CommandNotFound, RuntimeError) as error:  # the last: no thread
+        except sh.ForkException as error:  # in words a whole traceback, of the child's
+            last = str(error).strip().rpartition("\n")[2].strip()
+            raise CannotStartError(f"cannot start /bin/sh: {last}; is the machine out of memory?") from error
+        except (sh.ErrorReturnCode, sh.CommandNotFound, RuntimeError) as error:  # the last: no thread
             raise CannotStartError(f"cannot start /bin/sh: {error}; is the machine out of memory?") from error
 
     def ask(self, run: Path) -> None:

@@ -1,0 +1,162 @@
+"""Scripts that cannot be started, or of which nobody can say that they were."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pwd
+import resource
+import threading
+from pathlib import Path
+
+import pytest
+from executor_stage import CLOCK, Component, run
+
+from executors.errors import CannotStartError
+from executors.loading import load
+from executors.session import Session
+from executors.settings import ExecutorSettings
+from executors.step import Conclusion, Executor
+
+
+def test_an_attempt_starts_once(executor: Executor, component: Component):
+    """A second start of the same attempt is refused (I3)."""
+    component.script("echo ran >>count")
+    run(executor, component.step())
+    with pytest.raises(CannotStartError, match="cannot start"):
+        executor.start(component.step())
+    assert (component.directory / "count").read_text() == "ran\n"
+
+
+def test_what_cannot_be_written_does_not_start(component: Component, settings: ExecutorSettings):
+    """A disk that refuses the run's directory refuses the run."""
+    settings.runs.write_text("in the way")
+    made = load("sh").create(settings, CLOCK)
+    with pytest.raises(CannotStartError, match=r"cannot start update\.sh"):
+        made.start(component.step())
+
+
+def test_without_descriptors_nothing_starts(component: Component, settings: ExecutorSettings):
+    """EMFILE is a refusal, and the attempt stays revoked afterwards."""
+    component.script("touch ran")
+    made = load("sh").create(settings, CLOCK)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 2, hard))
+    try:
+        with pytest.raises(CannotStartError):
+            made.start(component.step())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert run(made, component.step(attempt=2)).exit_code == 0
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error", "told"),
+    [
+        # the C library does not tell an unknown user from a list that cannot be read
+        (pwd, "getpwuid", KeyError("getpwuid(): uid not found: 0"), "cannot find the home"),
+        # sh starts threads for the streams
+        (threading.Thread, "start", RuntimeError("can't start new thread"), "can't start new thread"),
+        # the child makes both calls, and tells of the error by a traceback, of which one line is told
+        (os, "setsid", OSError(errno.ENOMEM, "Cannot allocate memory"), "/bin/sh: OSError: .* Cannot allocate memory;"),
+        (os, "execve", OSError(errno.EIO, "Input/output error"), "/bin/sh: OSError: .* Input/output error;"),
+    ],
+    ids=["no list of users", "no room for a thread", "no room in the child", "no shell for the child"],
+)
+def test_a_host_that_lacks_what_a_start_takes_refuses(
+    component: Component,
+    settings: ExecutorSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    name: str,
+    error: Exception,
+    told: str,
+):
+    """Like one that cannot fork: nothing was started, and the next try may go well."""
+
+    def refuse(*_arguments: object) -> None:
+        raise error
+
+    component.script("touch ran")
+    made = load("sh").create(settings, CLOCK)
+    monkeypatch.setattr(owner, name, refuse)
+    with pytest.raises(CannotStartError, match=told):
+        made.start(component.step())
+    monkeypatch.undo()
+    assert run(made, component.step(attempt=2)).exit_code == 0
+    made.close()
+
+
+def test_a_script_whose_output_cannot_be_opened_has_no_exit_code(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+):
+    """It never ran: the shell's failure to open a stream must not be told as the script's own end (I1)."""
+    prepare = Session.prepare
+
+    def prepare_badly(self: Session) -> None:
+        prepare(self)
+        Path(self.stdout).unlink()
+        Path(self.stdout).symlink_to("/nowhere/stdout")
+
+    monkeypatch.setattr(Session, "prepare", prepare_badly)
+    component.script("touch ran")
+    outcome = run(executor, component.step())
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert not (component.directory / "ran").exists()
+    monkeypatch.undo()
+    assert run(executor, component.step("req-2")).exit_code == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
+def test_a_command_of_which_only_a_part_can_be_read_is_not_run(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, share: float
+):
+    """To a shell a failing read ends the file: neither that part is run, nor the last command (I1, I6)."""
+    prepare = Session.prepare
+
+    def prepare_badly(self: Session) -> None:
+        prepare(self)
+        command = self.directory / "command"
+        os.truncate(command, int(command.stat().st_size * share))
+
+    component.script('echo "$1" >>ran')
+    run(executor, component.step())
+    monkeypatch.setattr(Session, "prepare", prepare_badly)
+    outcome = run(executor, component.step("req-2", arguments=("1.2.3-" + "x" * 100_000,)))
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    monkeypatch.undo()
+    assert run(executor, component.step("req-3")).exit_code == 0
+    assert (component.directory / "ran").read_text() == "1.2.3\n" * 2
+
+
+def test_a_claim_that_fails_halfway_is_not_taken_for_a_revocation(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+):
+    """A shell short of descriptors makes the file and fails then: it ends, lest someone wait for it (I1)."""
+    prepare = Session.prepare
+
+    def prepare_badly(self: Session) -> None:
+        prepare(self)
+        (self.directory / "session").touch()
+
+    component.script("touch ran")
+    monkeypatch.setattr(Session, "prepare", prepare_badly)
+    outcome = run(executor, component.step())
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.NOT_STARTED, None)
+    assert not (component.directory / "ran").exists()
+    monkeypatch.undo()
+    assert run(executor, component.step("req-2")).exit_code == 0
+
+
+def test_a_script_whose_directory_cannot_be_entered_has_no_exit_code(executor: Executor, component: Component):
+    """It never ran, and runs in no other directory instead; the shell's words stay, its exit code is not told (I1)."""
+    component.directory.rmdir()
+    outcome = run(executor, component.step())
+    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.INTERRUPTED, None, "")
+    assert "cd" in outcome.error
+    component.directory.mkdir()
+    component.script("exit 0")
+    assert run(executor, component.step("req-2")).exit_code == 0
