@@ -166,10 +166,11 @@ class Machine:
 
     def close(self) -> None:
         """Cut its power, if it is on, and take it away with its disk."""
-        if self.is_on():
+        if not self.is_there():
+            return
+        if self._nspawn is not None:
             self.cut_power()
-        if self.is_there():
-            self.disk.remove()
+        self.disk.remove()
 
     def run(
         self,

@@ -86,6 +86,7 @@ def test_its_disk_can_be_full(machine):
     machine.disk.resize("300m")
     full = machine.run("sh", "-c", "cat /dev/zero > /opt/filler", check=False)
     assert "No space left on device" in full.stderr
+    assert (machine.disk.root / "opt/filler").stat().st_size < 300 << 20
     machine.run("rm", "/opt/filler")
     machine.disk.resize("50%")
 
@@ -113,18 +114,21 @@ def test_a_program_that_does_not_end_fails_the_test(machine):
     assert machine.run("pgrep", "-f", "sleep 432[1]", check=False).returncode == 1
 
 
-def test_nothing_of_it_is_left(new_machine):
-    """No process, no mount, no control group, no file."""
+@pytest.mark.parametrize("ended", ["as it should", "by a kill of systemd-nspawn"])
+def test_nothing_of_it_is_left(new_machine, ended):
+    """No mount, no file, no control group; and so no process, which would be in one."""
     made = new_machine()
     made.boot()
-    folder, leader, groups = made.disk.folder, made.leader, made.groups
+    folder, leader, groups, at = made.disk.folder, made.leader, made.groups, made.disk.root.stat()
     assert leader in made.pids()
+    if ended != "as it should":
+        made._nspawn.kill()
     made.close()
     assert list(folder.iterdir()) == []
     assert str(folder) not in Path("/proc/self/mounts").read_text()
     assert not any(group.exists() for group in groups)
-    assert not Path(f"/proc/{leader}").exists()
-    assert not [path for path in Path("/run/systemd/nspawn").rglob("*") if made.name in path.name]
+    litter = {made.name, f"inode-{at.st_dev}:{at.st_ino}"}
+    assert not [path for path in Path("/run/systemd/nspawn").rglob("*") if path.name in litter]
 
 
 def test_a_machine_that_cannot_boot_says_why(new_machine):
