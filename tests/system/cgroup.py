@@ -1,0 +1,50 @@
+"""The control groups that a machine lives in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from deadline import until
+
+
+class ControlGroup:
+    """One group of this name in every hierarchy that systemd uses: the unified one, and v1's ``name=systemd``.
+
+    systemd-nspawn makes the groups of its machine below the one it runs in. Two machines that it starts from the same
+    group would share all of theirs, for each has a ``system.slice/docker.service``; and what is left of one could not
+    be told from the other.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.folders = [mount / name for mount in _hierarchies()]
+
+    def make(self) -> None:
+        """Make it, empty: nothing is left in it of what ran before."""
+        self.remove()
+        for folder in self.folders:
+            folder.mkdir()
+
+    def remove(self) -> None:
+        """Remove it with all below it, once the last process has left."""
+        until(lambda: all(_removed(folder) for folder in self.folders), f"no process in {self.folders}")
+
+
+def _hierarchies() -> list[Path]:
+    lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    ours = {
+        Path(at)
+        for _, at, kind, options, *_ in lines
+        if at.startswith("/sys/fs/cgroup") and (kind == "cgroup2" or "name=systemd" in options.split(","))
+    }
+    assert ours, "cannot find a control group hierarchy under /sys/fs/cgroup; in a container, run it with --privileged"
+    return sorted(ours)
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        for path, _, _ in os.walk(folder, topdown=False):
+            Path(path).rmdir()
+    except OSError:  # EBUSY: a process is still in there, or has not been reaped
+        return False
+    return True
