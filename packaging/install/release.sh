@@ -52,7 +52,7 @@ build_release() {
     mkdir -p "$RELEASES"
     "$PYTHON" -m venv "$RELEASE" ||
         build_failed "the virtual environment could not be made" "run: apt-get install python3-venv"
-    pip_install --require-hashes --requirement "$CHECKOUT/requirements.lock" ||
+    pip_install --only-binary :all: --require-hashes --requirement "$CHECKOUT/requirements.lock" ||
         build_failed "pip could not install requirements.lock (its words are above)" "$(pip_remedy)"
     pip_install --no-deps --no-build-isolation "$CHECKOUT" ||
         build_failed "pip could not build the project (its words are above)" "mend the checkout and run this again"
@@ -70,7 +70,7 @@ pip_install() {
     local offline=()
     if [ -n "$WHEELHOUSE" ]; then offline=(--no-index --find-links "$(readlink -f "$WHEELHOUSE")"); fi
     "$RELEASE/bin/python" -m pip --disable-pip-version-check --no-input --quiet \
-        install --no-cache-dir --only-binary :all: --no-binary dunebugger-update-coordinator "${offline[@]}" "$@"
+        install --no-cache-dir "${offline[@]}" "$@"
 }
 
 pip_remedy() {
