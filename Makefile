@@ -16,12 +16,12 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock wheelhouse clean
+.PHONY: help demo run test system-test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock wheelhouse clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
-	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test, LOCK_ARGS for lock,"
+	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test and system-test, LOCK_ARGS for lock,"
 	@echo "           SWEEP_ARGS, FAULT_ARGS, REBOOT_ARGS, CUTS_ARGS and SOAK_ARGS for the sweeps and the soak,"
 	@echo "           WHEELHOUSE_ARGS for wheelhouse."
 
@@ -34,6 +34,9 @@ run: $(DEMO_STAMP) ## run the coordinator in the foreground on ./var/run, until 
 
 test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k spool -x")
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+system-test: $(TEST_STAMP) ## boot machines with Docker and run the system tests in them, as root (PYTEST_ARGS="-k cut")
+	$(BIN)/pytest tests/system $(PYTEST_ARGS)
 
 crash-sweep: $(TEST_STAMP) ## kill the coordinator at every call that changes anything (SWEEP_ARGS="--sample 450")
 	$(BIN)/python -m property_tests.crash.kill_sweep $(SWEEP_ARGS)

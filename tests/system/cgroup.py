@@ -1,0 +1,43 @@
+"""The control groups that a machine lives in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from deadline import until
+
+
+class ControlGroup:
+    """One group of this name in every hierarchy that systemd uses: the unified one, and v1's ``name=systemd``.
+
+    systemd-nspawn makes the groups of its machine below the one it runs in. Two machines that it starts from the same
+    group would share all of theirs: each systemd would find, and end, the processes of the other.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.folders = [mount / name for mount in _hierarchies()]
+
+    def make(self) -> None:
+        """Make it, empty: nothing is left in it of what ran before."""
+        self.remove()
+        for folder in self.folders:
+            folder.mkdir()
+
+    def remove(self) -> None:
+        """Remove it with all below it, once the last process has left."""
+        until(lambda: all(_removed(folder) for folder in self.folders), f"no process in {self.folders}")
+
+
+def _hierarchies() -> list[Path]:
+    lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [Path(at) for _, at, kind, options, *_ in lines if kind == "cgroup2" or "name=systemd" in options.split(",")]
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        for path, _, _ in os.walk(folder, topdown=False):
+            Path(path).rmdir()
+    except OSError:  # EBUSY: a process is still in there, or has not been reaped
+        return False
+    return True

@@ -1,0 +1,119 @@
+"""Machines for the tests: prepared once per session, booted in about a second each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from disk import Disk
+from images import RELEASES, REMOTE, publish
+from machine import CHECKOUT, REPOSITORY, Machine
+from registry import Registry
+
+_MACHINES = pytest.StashKey[list[Machine]]()
+
+
+def missing_packages() -> list[str]:
+    """The Debian packages of all that packages.txt names and that is not here."""
+    text = Path(__file__).with_name("packages.txt").read_text(encoding="utf-8")
+    needed = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    path = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin"
+    return sorted(
+        {
+            package
+            for name, package in needed
+            if not (Path(name).exists() if name[0] == "/" else shutil.which(name, path=path))
+        }
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def needed():
+    """Fail, rather than skip, where a system test cannot be run: who asks for these tests wants to know the answer."""
+    why = []
+    if os.geteuid() != 0:
+        why.append("they boot machines: run them as root")
+    if missing := missing_packages():
+        why.append(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
+    if why:
+        pytest.fail(f"cannot run the system tests; {'; '.join(why)}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def registry(needed, tmp_path_factory):
+    """A registry that holds the releases of ``images.RELEASES`` as ``dunebugger/remote``."""
+    made = Registry(tmp_path_factory.mktemp("registry"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def stock(registry, tmp_path_factory):
+    """The disk of a host that runs release 1.0.0: what every machine begins with."""
+    made = Machine(tmp_path_factory.mktemp("stock"))
+    try:
+        made.boot()
+        publish(made, registry, REMOTE, RELEASES)
+        made.docker("pull", "--quiet", registry.name(REMOTE, "1.0.0"))
+        made.shut_down()
+        made.disk.unmount()
+        yield made.disk
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def make_machine(stock, tmp_path_factory, request):
+    """Makes machines, powered off; who made one closes it. The options are those of ``Machine``."""
+    made = request.config.stash.setdefault(_MACHINES, [])
+
+    def make(stock: Disk = stock, **options) -> Machine:
+        binds = {REPOSITORY: CHECKOUT} | options.pop("binds", {})
+        made.append(Machine(tmp_path_factory.mktemp("machine"), stock, binds, **options))
+        return made[-1]
+
+    return make
+
+
+@pytest.fixture
+def new_machine(make_machine):
+    """Makes machines of a test's own, powered off; they are closed after it."""
+    made = []
+
+    def make(**options) -> Machine:
+        made.append(make_machine(**options))
+        return made[-1]
+
+    yield make
+    for machine in made:
+        machine.close()
+
+
+@pytest.fixture(scope="module")
+def module_machine(make_machine):
+    """The one machine of a module's tests."""
+    made = make_machine()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def machine(module_machine, registry):
+    """A machine that is on. The tests of a module share it, and each leaves it as the next may find it."""
+    registry.line.open()
+    if not module_machine.is_on():
+        module_machine.boot()
+    return module_machine
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Let a failed test tell what the machines told."""
+    report = yield
+    if report.failed:
+        for machine in item.config.stash.get(_MACHINES, []):
+            if machine.is_there():
+                report.sections.append((f"what {machine.name} told", machine.told()))
+    return report

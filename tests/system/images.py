@@ -1,0 +1,98 @@
+"""Small images, each good or bad in its own way, made from what lies in / without a base image."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from machine import Machine
+from registry import Registry
+
+REMOTE = "dunebugger/remote"
+PROGRAMS = ("sh", "sleep", "cat", "ls", "test", "id", "touch", "rm", "mkdir")
+# Ends at once when it is told to: compose waits ten seconds before it kills.
+SERVE = "trap 'exit 0' TERM INT; sleep infinity & wait"
+# How often a container is looked at is the compose file's, or this: a test should not wait for the default, 30 s.
+_WATCHED = "HEALTHCHECK --interval=1s --timeout=5s --retries=2 CMD"
+
+
+@dataclass(frozen=True)
+class Image:
+    """What an image is made of.
+
+    Attributes:
+        command: a text of sh, the container's first process.
+        health: a text of sh that is run each second and must exit 0; none is run when it is empty.
+        user: ``user`` or ``user:group``, as numbers.
+        files: more files, by their absolute paths.
+        changes: more lines as in a Dockerfile, of those that ``docker import`` takes.
+    """
+
+    command: str = SERVE
+    health: str = "exit 0"
+    user: str = "0:0"
+    files: tuple[tuple[str, str], ...] = ()
+    changes: tuple[str, ...] = ()
+
+    def build(self, machine: Machine, name: str) -> None:
+        """Make it on a machine. Its file /version holds the part of ``name`` after the last colon."""
+        changes = [f"CMD {_exec_form(self.command)}", f"USER {self.user}", *self.changes]
+        if self.health:
+            changes.append(f"{_WATCHED} {self.health}")
+        archive = _archive((("/version", f"{name.rpartition(':')[2]}\n"), *self.files))
+        flags = [flag for change in changes for flag in ("--change", change)]
+        machine.docker("import", *flags, "-", name, input=archive)
+
+
+# What the tests update to. Each has a layer of its own, so that each is really pulled.
+RELEASES = {
+    "1.0.0": Image(),
+    "1.1.0": Image(),
+    "1.2.0": Image(command="echo cannot start: this release is broken >&2; exit 3"),
+    "1.3.0": Image(health="echo not well; exit 1"),
+}
+
+
+def publish(machine: Machine, registry: Registry, repository: str, releases: dict[str, Image]) -> None:
+    """Make images on a machine, push them to the registry, and keep none of them on the machine."""
+    for version, image in releases.items():
+        name = registry.name(repository, version)
+        image.build(machine, name)
+        machine.docker("push", "--quiet", name)
+        machine.docker("rmi", name)
+
+
+def _exec_form(text: str) -> str:
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'["/bin/sh", "-c", "{quoted}"]'
+
+
+def _archive(files: tuple[tuple[str, str], ...]) -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as archive:
+        for folder, mode in (("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777), ("proc", 0o755), ("sys", 0o755)):
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, mode
+            archive.addfile(entry)
+        contents = _programs() | {path: (text.encode(), 0o644) for path, text in files}
+        for path, (content, mode) in contents.items():
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(content), mode
+            archive.addfile(entry, io.BytesIO(content))
+    return held.getvalue()
+
+
+@cache
+def _programs() -> dict[str, tuple[bytes, int]]:
+    """The programs and all that the loader takes for them, under the paths where it looks."""
+    found = {f"/bin/{program}": Path(shutil.which(program, path="/usr/bin:/bin") or program) for program in PROGRAMS}
+    for program in list(found.values()):
+        listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout
+        found |= {library: Path(library) for library in re.findall(r"(/\S+) \(0x", listed)}
+    return {path: (file.read_bytes(), 0o755) for path, file in found.items()}

@@ -1,0 +1,244 @@
+"""A machine with a booted systemd and a Docker engine of its own, whose power can be cut."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from cgroup import ControlGroup
+from deadline import until
+from disk import DOCKER, Disk
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CHECKOUT = "/mnt/checkout"  # where a machine sees it
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+}
+# Joins the control groups before "--", then becomes the rest.
+_JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
+_NSPAWN_RUN = Path("/run/systemd/nspawn")
+_BOOT_DEADLINE_S = 120.0
+_STOP_DEADLINE_S = 120.0
+
+
+class Machine:
+    """systemd as the first process of its own namespaces, on a disk that survives it.
+
+    It shares the network with the outer machine. /tmp and /run in it are lost with the power, as on most hosts.
+    Whoever boots it must be the main thread: the machine ends with the thread that booted it, so that it ends with
+    the tests, however they end.
+    """
+
+    def __init__(self, folder: Path, stock: Disk | None = None, binds: Mapping[Path, str] | None = None) -> None:
+        """Prepare it, powered off.
+
+        Args:
+            folder: a new one, for its disk.
+            stock: the disk that its own begins as a copy of; without it, a fresh Debian with what / has installed.
+            binds: folders of the outer machine, and where they are seen in it, read-only.
+        """
+        self.name = f"dunebugger-{uuid.uuid4().hex[:8]}"
+        self.disk = Disk(folder, stock)
+        self._binds = [f"--bind-ro={outside}:{inside}" for outside, inside in (binds or {}).items()]
+        self._group = ControlGroup(self.name)
+        self.groups = self._group.folders
+        self._console = folder / "console"
+        self._nspawn: subprocess.Popen[bytes] | None = None
+        self.leader = 0  # its first process, as it is called outside
+
+    def boot(self) -> None:
+        """Switch it on, and wait until all that starts by itself, the Docker engine too, has started or failed."""
+        assert not self.is_on(), f"cannot boot {self.name}: it is on"
+        self._group.make()
+        with self._console.open("ab") as console:
+            self._nspawn = subprocess.Popen(
+                self._command(),
+                # Unified: as on a Debian 12 host; and under v1 the controllers would be read-only, Docker's need is to
+                # make groups there.
+                env=_ENVIRONMENT | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,  # Ctrl-C is for the tests: they then close the machine
+            )
+        try:
+            self.leader = until(self._find_leader, "a first process")
+            until(self._has_started, "a booted system", _BOOT_DEADLINE_S)
+        except BaseException as error:
+            told = self.told()
+            self.cut_power()
+            raise AssertionError(f"cannot boot {self.name}: {error}\n{told}") from error
+
+    def _command(self) -> list[str]:
+        return [
+            *("setpriv", "--pdeathsig=KILL", "sh", "-c", _JOIN, "sh", *map(str, self.groups), "--"),
+            *("systemd-nspawn", f"--directory={self.disk.root}", f"--machine={self.name}"),
+            *("--register=no", "--keep-unit", "--console=pipe", "--link-journal=no", "--boot"),
+            *("--resolv-conf=off", "--timezone=off"),  # the disk has those of /
+            # runc: a key ring for every container; a filter of devices, which cgroup v2 has as a BPF program.
+            "--system-call-filter=@keyring bpf",
+            # dockerd: looks after the network of every container, the host's too. systemd-nspawn takes this away
+            # from a machine that shares the outer network.
+            "--capability=CAP_NET_ADMIN",
+            # Docker's layers are overlays, which cannot lie on the overlay that is the root.
+            f"--bind={self.disk.docker}:{DOCKER}",
+            *self._binds,
+        ]
+
+    def _find_leader(self) -> int:
+        """The child of systemd-nspawn that is in other namespaces; there is another child for a moment."""
+        assert self._nspawn is not None
+        if self._nspawn.poll() is not None:
+            raise AssertionError(f"systemd-nspawn ended with {self._nspawn.returncode}")
+        ours = Path("/proc/self/ns/pid").readlink()
+        pid = self._nspawn.pid
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            return next((int(child) for child in children if Path(f"/proc/{child}/ns/pid").readlink() != ours), 0)
+        except OSError:
+            return 0
+
+    def _has_started(self) -> bool:
+        assert self._nspawn is not None
+        if self._nspawn.poll() is not None:
+            raise AssertionError(f"systemd-nspawn ended with {self._nspawn.returncode}")
+        return self.run("systemctl", "is-system-running", check=False).stdout.strip() in {"running", "degraded"}
+
+    def is_on(self) -> bool:
+        """Whether it has been booted and neither shut down nor cut off."""
+        return self._nspawn is not None and self._nspawn.poll() is None
+
+    def is_there(self) -> bool:
+        """Whether it has not been closed."""
+        return os.path.ismount(self.disk.folder)
+
+    def pids(self) -> set[int]:
+        """All of its processes, as they are called outside."""
+        found = (path.read_text().split() for group in self.groups for path in group.rglob("cgroup.procs"))
+        return {int(pid) for pids in found for pid in pids}
+
+    def cut_power(self) -> None:
+        """End all that runs on it, from one instant to the next; what is on the disk stays."""
+        assert self._nspawn is not None
+        if self.is_on() and self.leader:
+            os.kill(self.leader, signal.SIGKILL)
+        elif self.is_on():
+            self._nspawn.kill()
+        self._await_end()
+
+    def shut_down(self) -> None:
+        """Stop it in good order, as for a reboot."""
+        self.run("systemctl", "poweroff", check=False)  # which may be ended before it has said that all is well
+        self._await_end()
+
+    def reboot(self) -> None:
+        """Shut down and boot."""
+        self.shut_down()
+        self.boot()
+
+    def _await_end(self) -> None:
+        assert self._nspawn is not None
+        try:
+            self._nspawn.wait(_STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            told = self.told()
+            self._nspawn.kill()
+            self._nspawn.wait()
+            raise AssertionError(f"{self.name} has not stopped in {_STOP_DEADLINE_S:g} s\n{told}") from None
+        finally:
+            self.leader = 0
+            self._group.remove()
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what systemd-nspawn leaves where /run is no tmpfs."""
+        at = self.disk.root.stat()
+        (_NSPAWN_RUN / f"locks/inode-{at.st_dev}:{at.st_ino}").unlink(missing_ok=True)
+        propagate = _NSPAWN_RUN / "propagate" / self.name
+        if propagate.is_dir():
+            propagate.rmdir()
+
+    def close(self) -> None:
+        """Cut its power, if it is on, and take it away with its disk."""
+        if self.is_on():
+            self.cut_power()
+        if self.is_there():
+            self.disk.remove()
+
+    def run(
+        self,
+        *command: str,
+        check: bool = True,
+        input: str | bytes = b"",  # noqa: A002 - subprocess's own word
+        timeout: float = 120.0,
+        env: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program in it, as root, with nothing of the outer environment, and wait for its end.
+
+        Args:
+            command: the program and its arguments.
+            check: whether it must end with exit code 0.
+            input: what it reads from its standard input.
+            timeout: seconds after which it is killed, and the test fails.
+            env: what is to be in its environment besides PATH, HOME and LANG.
+        """
+        assert self.is_on(), f"cannot run {command} on {self.name}: it is off"
+        assert self.leader
+        variables = [f"{name}={value}" for name, value in (_ENVIRONMENT | dict(env or {})).items()]
+        argv = ["nsenter", "--target", str(self.leader), "--all", "--wd=/", "env", "-i", *variables, *command]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
+            try:
+                raw = process.communicate(input.encode() if isinstance(input, str) else input, timeout)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)  # nsenter's child too: it holds the pipes
+                raise AssertionError(f"{command} has not ended in {timeout:g} s on {self.name}") from None
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        out, err = (text.decode(errors="replace") for text in raw)
+        done = subprocess.CompletedProcess(command, process.returncode, out, err)
+        assert not check or done.returncode == 0, f"{command} ended with {done.returncode}\n{out}{err}"
+        return done
+
+    def sh(self, text: str, **options) -> str:
+        """Run a text of sh in it; what it wrote on its standard output. The options are those of ``run``."""
+        return self.run("sh", "-euc", text, **options).stdout
+
+    def read(self, path: str) -> str:
+        """The content of a file in it."""
+        return self.run("cat", path).stdout
+
+    def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
+        """Write a file in it, and the folders above it."""
+        script = 'mkdir -p "${1%/*}/"; cat > "$1"; chmod "$2" "$1"'
+        self.run("sh", "-euc", script, "sh", path, f"{mode:o}", input=content)
+
+    def boot_id(self) -> str:
+        """What the kernel says this boot is called."""
+        return self.read("/proc/sys/kernel/random/boot_id").strip()
+
+    def docker(self, *arguments: str, **options) -> str:
+        """What ``docker`` with these arguments wrote. The options are those of ``run``."""
+        return self.run("docker", *arguments, **options).stdout.strip()
+
+    def journal(self, unit: str | None = None) -> str:
+        """What the journal holds, of all boots; of one unit if named. It can be read when the machine is off, too."""
+        journal = f"--directory={self.disk.root}/var/log/journal"
+        chosen = ["--unit", unit] if unit else []
+        return subprocess.run(
+            ["journalctl", journal, "--no-pager", "--output=short-precise", *chosen], capture_output=True, text=True
+        ).stdout
+
+    def told(self) -> str:
+        """The last words of the console and the journal, for the message of a failure."""
+        parts = {"console": self._console.read_text(errors="replace"), "journal": self.journal()}
+        return "\n".join(
+            f"--- {name} of {self.name}\n" + "\n".join(text.splitlines()[-100:]) for name, text in parts.items()
+        )

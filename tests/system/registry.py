@@ -1,0 +1,178 @@
+"""A registry of images, as far from the machines as the internet: it stays when their power is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from deadline import until
+
+_CONFIG = """\
+version: 0.1
+log: {{level: error}}
+storage:
+  filesystem: {{rootdirectory: "{folder}"}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+
+
+class Registry:
+    """docker-registry, and the line to it, which tests can break. Docker asks no TLS of what is on 127.0.0.1."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it with its images in ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._port = _free_port()
+        config = folder / "config.yml"
+        config.write_text(_CONFIG.format(folder=folder / "images", port=self._port))
+        self._log = (folder / "log").open("ab")
+        self._server = subprocess.Popen(
+            ["setpriv", "--pdeathsig=KILL", "docker-registry", "serve", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        try:
+            until(self._answers, lambda: f"a registry\n{(folder / 'log').read_text()}")
+            self.line = Line(self._port)
+        except BaseException:
+            self._end()
+            raise
+
+    def name(self, repository: str, version: str) -> str:
+        """What an image in it is called, such as ``127.0.0.1:34567/dunebugger/remote:1.0.0``."""
+        return f"127.0.0.1:{self.line.port}/{repository}:{version}"
+
+    def _answers(self) -> bool:
+        assert self._server.poll() is None, (
+            f"docker-registry ended with {self._server.returncode}: see {self._log.name}"
+        )
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self._port)).close()
+            return True
+        return False
+
+    def close(self) -> None:
+        """End it; its images stay in the folder."""
+        self.line.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._server.send_signal(signal.SIGKILL)
+        self._server.wait()
+        self._log.close()
+
+
+class Line:
+    """What lies between a machine and a server: a forwarder on a port of its own.
+
+    A new one is open. ``shut`` refuses connections, as a server does that is down. ``cut_after`` and ``hang_after`` let
+    so many more bytes of answers through, then end the connections, or let them lie open and silent. Each ends what
+    was going on before; ``open`` makes all well again.
+    """
+
+    def __init__(self, server_port: int) -> None:
+        self._server_port = server_port
+        self.port = _free_port()
+        self._left: float = float("inf")
+        self._hangs = False
+        self._listener: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.open()
+
+    def open(self) -> None:
+        """Let everything through."""
+        self._await(self._set(float("inf"), hangs=False))
+
+    def shut(self) -> None:
+        """Refuse connections."""
+        self._await(self._end())
+
+    def cut_after(self, answered: int) -> None:
+        """End every connection as soon as the server has answered so many bytes."""
+        self._await(self._set(answered, hangs=False))
+
+    def hang_after(self, answered: int) -> None:
+        """Let nothing through any more as soon as the server has answered so many bytes."""
+        self._await(self._set(answered, hangs=True))
+
+    def is_used_up(self) -> bool:
+        """Whether the bytes of ``cut_after`` or ``hang_after`` have gone through."""
+        return self._left <= 0
+
+    def close(self) -> None:
+        """Shut it for good."""
+        self.shut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _await(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    async def _set(self, left: float, *, hangs: bool) -> None:
+        await self._end()
+        self._left, self._hangs = left, hangs
+        self._listener = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
+
+    async def _end(self) -> None:
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _forward(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        onward = None
+        # Cancelled by shut: this is how a forwarder's connection ends, and nothing that its listener should report.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            try:
+                there, onward = await asyncio.open_connection("127.0.0.1", self._server_port)
+                ways = {asyncio.create_task(self._ask(here, onward)), asyncio.create_task(self._answer(there, back))}
+                try:
+                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for way in ways:
+                        way.cancel()
+                    await asyncio.gather(*ways, return_exceptions=True)
+            finally:
+                for writer in (back, onward):
+                    if writer is not None:
+                        writer.transport.abort()
+
+    async def _ask(self, here: asyncio.StreamReader, onward: asyncio.StreamWriter) -> None:
+        while asked := await here.read(1 << 16):
+            onward.write(asked)
+            await onward.drain()
+
+    async def _answer(self, there: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        while answered := await there.read(1 << 16):
+            through = int(min(len(answered), self._left))
+            self._left -= through
+            back.write(answered[:through])
+            await back.drain()
+            if through < len(answered):
+                if self._hangs:
+                    await asyncio.Event().wait()  # until the line is set otherwise, or the client gives up
+                return
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])

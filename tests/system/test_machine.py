@@ -1,0 +1,133 @@
+"""The machine that system tests use is a real one: it boots, runs units, and loses its power."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from machine import CHECKOUT, REPOSITORY
+
+
+def test_it_boots_without_a_failed_unit(machine):
+    """Whatever the outer machine starts, here is a plain Debian, and all that it starts works."""
+    assert machine.run("systemctl", "is-system-running", check=False).stdout == "running\n"
+    assert machine.sh("cat /proc/1/comm") == "systemd\n"
+
+
+def test_every_boot_has_its_own_id(machine):
+    """The coordinator tells a reboot from its own restart by this."""
+    outer = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    seen = [machine.boot_id()]
+    machine.reboot()
+    seen.append(machine.boot_id())
+    machine.cut_power()
+    machine.boot()
+    seen.append(machine.boot_id())
+    assert len({outer, *seen}) == 4
+
+
+def test_what_is_on_the_disk_survives_a_power_cut(machine):
+    """And what is in /run and /tmp does not."""
+    machine.write("/opt/kept/file", "kept\n", 0o750)
+    machine.sh("sync -d /opt/kept/file; touch /run/lost /tmp/lost")
+    machine.cut_power()
+    machine.boot()
+    assert machine.read("/opt/kept/file") == "kept\n"
+    assert machine.sh("stat -c %a /opt/kept/file; ls -d /run/lost /tmp/lost 2> /dev/null || true") == "750\n"
+
+
+def test_a_power_cut_ends_all_at_once(machine):
+    """Nothing hears of it: no signal, no last word."""
+    machine.write(
+        "/opt/last-word.sh", "trap 'echo heard > /opt/heard' TERM EXIT; touch /run/began; sleep infinity & wait"
+    )
+    machine.run("systemd-run", "--unit=last-word", "sh", "/opt/last-word.sh")
+    machine.sh("until [ -e /run/began ]; do sleep 0.01; done", timeout=20)
+    machine.cut_power()
+    assert not (machine.disk.root / "opt/heard").exists()
+    machine.boot()
+
+
+def test_a_shut_down_ends_all_in_good_order(machine):
+    """The other way to lose a machine: units are told to stop."""
+    machine.write("/opt/last-word.sh", "trap 'echo heard > /opt/heard' TERM; touch /run/began; sleep infinity & wait")
+    machine.run("systemd-run", "--unit=last-word", "sh", "/opt/last-word.sh")
+    machine.sh("until [ -e /run/began ]; do sleep 0.01; done", timeout=20)
+    machine.shut_down()
+    assert (machine.disk.root / "opt/heard").exists()
+    machine.boot()
+
+
+def test_a_transient_unit_runs(machine):
+    """systemd-run, with its exit code and its lines in the journal."""
+    done = machine.run("systemd-run", "--wait", "--unit=told", "sh", "-c", "echo told; exit 7", check=False)
+    assert done.returncode == 7, done.stderr
+    machine.run("journalctl", "--sync")
+    assert "told\n" in machine.journal("told.service")
+
+
+def test_its_environment_is_its_own(machine):
+    """Nothing of what the tests' own environment holds gets in, and standard input is empty."""
+    assert machine.sh("env | sort | sed 's/=.*//'; cat").split() == ["HOME", "LANG", "PATH", "PWD"]
+
+
+def test_it_knows_nothing_of_an_installation_outside(machine):
+    """A host on which nothing of ours was ever installed."""
+    assert machine.sh("ls -d /opt/dunebugger /etc/dunebugger /var/dunebugger 2> /dev/null || true") == ""
+
+
+def test_it_sees_the_checkout_and_cannot_change_it(machine):
+    """What is installed on it comes from there."""
+    assert machine.read(f"{CHECKOUT}/pyproject.toml") == (REPOSITORY / "pyproject.toml").read_text()
+    assert machine.run("touch", f"{CHECKOUT}/new", check=False).returncode != 0
+
+
+def test_a_program_that_does_not_end_fails_the_test(machine):
+    """And it is gone, with what it started."""
+    with pytest.raises(AssertionError, match=r"has not ended in 0\.3 s"):
+        machine.run("sh", "-c", "sleep 4321; true", timeout=0.3)
+    assert machine.run("pgrep", "-f", "sleep 432[1]", check=False).returncode == 1
+
+
+def test_nothing_of_it_is_left(new_machine):
+    """No process, no mount, no control group, no file."""
+    made = new_machine()
+    made.boot()
+    folder, leader, groups = made.disk.folder, made.leader, made.groups
+    assert leader in made.pids()
+    made.close()
+    assert list(folder.iterdir()) == []
+    assert str(folder) not in Path("/proc/self/mounts").read_text()
+    assert not any(group.exists() for group in groups)
+    assert not Path(f"/proc/{leader}").exists()
+    assert not [path for path in Path("/run/systemd/nspawn").rglob("*") if made.name in path.name]
+
+
+def test_a_machine_that_cannot_boot_says_why(new_machine):
+    """And leaves nothing behind, as any other."""
+    made = new_machine(binds={Path("/nonexistent"): "/mnt/nonexistent"})
+    with pytest.raises(AssertionError, match=r"(?s)cannot boot .*nonexistent"):
+        made.boot()
+    made.close()
+    assert list(made.disk.folder.iterdir()) == []
+
+
+def test_two_machines_do_not_see_each_other(new_machine, machine):
+    """Each has its own processes, disk and name."""
+    other = new_machine()
+    other.boot()
+    other.write("/opt/of-the-other", "")
+    machine.cut_power()
+    machine.boot()
+    assert other.run("systemctl", "is-system-running", check=False).stdout == "running\n"
+    assert not machine.sh("ls /opt").count("of-the-other")
+    assert machine.read("/etc/machine-id") != other.read("/etc/machine-id")
+
+
+def test_a_folder_that_was_written_to_keeps_its_mode(machine):
+    """``write`` makes what is missing, and touches nothing else."""
+    machine.run("install", "-d", "-m", "700", "/opt/closed")
+    machine.write("/opt/closed/file", b"\xff", 0o600)
+    assert stat.S_IMODE((machine.disk.root / "opt/closed").stat().st_mode) == 0o700
+    assert (machine.disk.root / "opt/closed/file").read_bytes() == b"\xff"
