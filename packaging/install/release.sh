@@ -8,14 +8,18 @@ readonly _COMPLETE=share/complete # holds the fingerprint; written last, so that
 
 # Sets RELEASE: the folder of this checkout's release, built already or not.
 choose_release() {
-    local version number=1
+    local version folder number=1
     version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$CHECKOUT/pyproject.toml")
     [[ $version =~ ^[0-9][0-9A-Za-z.+-]*$ ]] || die "tell the version: pyproject.toml says \"$version\"" \
         "run packaging/install.sh of an unchanged checkout"
     FINGERPRINT=$(fingerprint)
+    for folder in "$RELEASES/$version" "$RELEASES/$version"-*; do
+        RELEASE=$folder
+        if is_complete "$folder" && [ "$(< "$folder/$_COMPLETE")" = "$FINGERPRINT" ]; then return; fi
+    done
     RELEASE=$RELEASES/$version
     # A development checkout: the same version with other content gets a folder of its own.
-    while is_complete "$RELEASE" && [ "$(< "$RELEASE/$_COMPLETE")" != "$FINGERPRINT" ]; do
+    while is_complete "$RELEASE"; do
         number=$((number + 1))
         RELEASE=$RELEASES/$version-$number
     done

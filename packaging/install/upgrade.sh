@@ -40,6 +40,7 @@ replace_release() {
     say "stopping release $(basename "$(current_release)")"
     trap go_back EXIT
     trap 'exit 1' INT TERM HUP
+    STOPPED_AT=$(date +%s)
     systemctl stop "$UNIT"
     keep_present "$1"
     basename "$(current_release)" > "$HOME_FOLDER/previous"
@@ -58,7 +59,7 @@ keep_present() {
     journal_tool "$1" keep "$CONFIGURATION" "$KEPT.part"
     basename "$(current_release)" > "$KEPT.part/present"
     for file in "${HOST_FILES[@]}"; do
-        if [ -f "$file" ]; then cp --parents --preserve=mode,ownership "$file" "$KEPT.part/host"; fi
+        if [ -f "$file" ]; then install -D -m "0$(stat -c %a "$file")" "$file" "$KEPT.part/host$file"; fi
     done
     sync --file-system "$KEPT.part"
     mv -T "$KEPT.part" "$KEPT"
@@ -78,7 +79,7 @@ go_back() {
     printf 'cannot upgrade to release %s: it could not be put in place, or did not stay up. %s\n' \
         "$(basename "$RELEASE")" "The last lines of the service's log:" >&2
     systemctl stop "$UNIT" # first: it must not come up by itself meanwhile
-    journalctl --unit "$UNIT" --lines 20 --no-pager --output cat >&2
+    journalctl --unit "$UNIT" --since "@$STOPPED_AT" --lines 20 --no-pager --output cat >&2
     if [ -d "$KEPT" ]; then put_back "$RELEASE" "$RELEASES/$(< "$KEPT/present")" || exit 1; fi
     if start_service; then
         printf 'Release %s runs again, with configuration and journal as before. %s\n' \
