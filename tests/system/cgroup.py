@@ -31,7 +31,13 @@ class ControlGroup:
 
 def _hierarchies() -> list[Path]:
     lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    return [Path(at) for _, at, kind, options, *_ in lines if kind == "cgroup2" or "name=systemd" in options.split(",")]
+    ours = {
+        Path(at)
+        for _, at, kind, options, *_ in lines
+        if at.startswith("/sys/fs/cgroup") and (kind == "cgroup2" or "name=systemd" in options.split(","))
+    }
+    assert ours, "cannot find a control group hierarchy under /sys/fs/cgroup; in a container, run it with --privileged"
+    return sorted(ours)
 
 
 def _removed(folder: Path) -> bool:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from disk import Disk
+from disk import Disk, keep_mounts_private
 from images import RELEASES, REMOTE, publish
 from machine import CHECKOUT, REPOSITORY, Machine
 from registry import Registry
@@ -39,6 +39,7 @@ def needed():
         why.append(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
     if why:
         pytest.fail(f"cannot run the system tests; {'; '.join(why)}", pytrace=False)
+    keep_mounts_private()
 
 
 @pytest.fixture(scope="session")

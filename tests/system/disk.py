@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -9,6 +10,9 @@ import uuid
 from pathlib import Path
 
 from deadline import until
+
+_CLONE_NEWNS = 0x00020000  # <linux/sched.h>
+_ALLOWED = "run the system tests as root, and in a container with --privileged"
 
 DOCKER = "/var/lib/docker"
 
@@ -48,20 +52,19 @@ class Disk:
     It lies in a tmpfs: an overlay takes no other overlay for its upper folder, and / is one in many containers.
     """
 
-    def __init__(self, folder: Path, stock: Disk | None = None, options: str = "mode=755") -> None:
+    def __init__(self, folder: Path, stock: Disk | None = None) -> None:
         """Mount it under ``folder``.
 
         Args:
             folder: a new one; empty again after ``remove``.
             stock: what it begins as. It must not be mounted as a root, and must be there for as long as this one.
-            options: of the tmpfs, such as ``size=500m``.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.root = folder / "root"
         self.docker = folder / "docker"
         self.upper = folder / "upper"
-        _mount("-t", "tmpfs", "-o", options, "none", str(folder))
+        _mount("-t", "tmpfs", "-o", "mode=755", "none", str(folder))
         try:
             for made in (self.root, self.upper, folder / "work"):
                 made.mkdir(mode=0o755)
@@ -83,6 +86,10 @@ class Disk:
         """Put the root together."""
         layers = f"lowerdir={self._lower},upperdir={self.upper},workdir={self.folder / 'work'}"
         _mount("-t", "overlay", "-o", layers, "overlay", str(self.root))
+
+    def resize(self, size: str) -> None:
+        """Let it hold so much, such as ``500m``; no less than it holds already."""
+        _mount("-o", f"remount,size={size}", str(self.folder))
 
     def unmount(self) -> None:
         """Take the root apart, so that the disk is at rest; what ends in this very moment may hold it for another."""
@@ -123,9 +130,14 @@ class Disk:
         (self.root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
 
 
+def keep_mounts_private() -> None:
+    """Let what this thread mounts from now on be seen by what it starts only, and vanish with it, however it ends."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNS) != 0:
+        raise AssertionError(f"cannot have mounts of our own: {os.strerror(ctypes.get_errno())}; {_ALLOWED}")
+    _mount("--make-rprivate", "/")
+
+
 def _mount(*arguments: str) -> None:
     done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, (
-        f"cannot mount {arguments[-1]}: {done.stderr.strip()}; run the system tests as root, and in a container with "
-        "--privileged"
-    )
+    assert done.returncode == 0, f"cannot mount {arguments[-1]}: {done.stderr.strip()}; {_ALLOWED}"

@@ -67,6 +67,29 @@ def test_a_transient_unit_runs(machine):
     assert "told\n" in machine.journal("told.service")
 
 
+def test_a_hardened_unit_runs(machine):
+    """Sandboxing is real: a unit that may not write somewhere cannot."""
+    hardened = [
+        *("ProtectSystem=strict", "ReadWritePaths=/opt", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes"),
+        *("NoNewPrivileges=yes", "CapabilityBoundingSet=", "RestrictNamespaces=yes", "PrivateNetwork=yes"),
+        *("ProtectKernelTunables=yes", "ProtectControlGroups=yes", "SystemCallFilter=@system-service"),
+    ]
+    run = ["systemd-run", "--wait", "--pipe", *(f"--property={line}" for line in hardened), "sh", "-euc"]
+    machine.run(*run, "touch /opt/allowed")
+    denied = machine.run(*run, "touch /etc/denied", check=False)
+    assert denied.returncode == 1
+    assert "Read-only file system" in denied.stderr
+
+
+def test_its_disk_can_be_full(machine):
+    """To the last byte, for as long as a test likes."""
+    machine.disk.resize("300m")
+    full = machine.run("sh", "-c", "cat /dev/zero > /opt/filler", check=False)
+    assert "No space left on device" in full.stderr
+    machine.run("rm", "/opt/filler")
+    machine.disk.resize("50%")
+
+
 def test_its_environment_is_its_own(machine):
     """Nothing of what the tests' own environment holds gets in, and standard input is empty."""
     assert machine.sh("env | sort | sed 's/=.*//'; cat").split() == ["HOME", "LANG", "PATH", "PWD"]
