@@ -16,13 +16,14 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test system-test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock clean
+.PHONY: help demo run test system-test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock wheelhouse clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test and system-test, LOCK_ARGS for lock,"
-	@echo "           SWEEP_ARGS, FAULT_ARGS, REBOOT_ARGS, CUTS_ARGS and SOAK_ARGS for the sweeps and the soak."
+	@echo "           SWEEP_ARGS, FAULT_ARGS, REBOOT_ARGS, CUTS_ARGS and SOAK_ARGS for the sweeps and the soak,"
+	@echo "           WHEELHOUSE_ARGS for wheelhouse."
 
 demo: $(DEMO_STAMP) ## show the main job on real requests under ./var/demo
 	$(BIN)/python packaging/demo/demo.py
@@ -75,6 +76,13 @@ lock: | $(LOCK_TOOLS)/bin/pip-compile ## write the lock files again (LOCK_ARGS=-
 	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements.lock pyproject.toml
 	$(PIP_COMPILE) $(LOCK_ARGS) --extra test --extra lint --constraint requirements.lock \
 	  --output-file requirements-test.lock pyproject.toml
+
+# Hashes are checked here as they are at the installation. For another machine than this one:
+# WHEELHOUSE_ARGS="--platform manylinux2014_armv7l --python-version 3.11"
+wheelhouse: | $(BIN)/pip ## download what install.sh --wheelhouse needs into dist/wheelhouse (WHEELHOUSE_ARGS)
+	rm -rf dist/wheelhouse
+	$(PIP) download --require-hashes --only-binary :all: $(WHEELHOUSE_ARGS) \
+	  --dest dist/wheelhouse --requirement requirements.lock
 
 clean: ## remove the environment, ./var/demo and caches; ./var/run stays
 	rm -rf $(VENV) var/demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

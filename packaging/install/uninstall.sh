@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# Takes the coordinator off the host: what says what is ours goes last, so that a second run finds it.
+
+STAYS=()
+
+# A script outlives the service in a unit of its own; without its scripts and its coordinator nobody would end it well.
+refuse_running_scripts() {
+    local running
+    running=$(systemctl list-units --plain --no-legend --state active,activating,deactivating,reloading \
+        'dunebugger-update-*.service' | cut -d' ' -f1 | grep --invert-match --line-regexp --fixed-strings "$UNIT" |
+        paste -sd' ') || true
+    [ -z "$running" ] || die "uninstall: an update is running ($running)" \
+        "wait until it has ended (systemctl status $running), then run this again"
+}
+
+stop_for_good() {
+    say "stopping the service"
+    if ! systemctl stop "$UNIT" 2> /dev/null && is_active; then
+        die "stop $UNIT" "look at: systemctl status $UNIT"
+    fi
+    ( refuse_running_scripts ) || {
+        systemctl start "$UNIT"
+        exit 1
+    }
+    systemctl --quiet disable "$UNIT" 2> /dev/null || true
+}
+
+remove_all() {
+    say "removing unit, configuration, log, shared folders, unchanged component scripts and releases"
+    remove_scripts
+    rm -rf "$UNIT_FILE" "$UNIT_FILE.d" "$UNIT_FILE.part"
+    systemctl daemon-reload
+    systemctl reset-failed "$UNIT" 2> /dev/null || true
+    name_folders_elsewhere
+    rm -rf /var/dunebugger/updates
+    rm -f "$CONFIGURATION" "$CONFIGURATION.part" "$TMPFILES_FILE" "$SYSUSERS_FILE"
+    rm -f /var/log/dunebugger/update-coordinator{,.*}.log
+    rmdir --ignore-fail-on-non-empty /var/dunebugger /var/log/dunebugger /etc/dunebugger 2> /dev/null || true
+    if [ "$(readlink "$COMMAND_LINK")" = "$CURRENT/bin/update-coordinator" ]; then rm -f "$COMMAND_LINK"; fi
+    remove_group
+    rm -rf "$HOME_FOLDER"
+    rmdir --ignore-fail-on-non-empty "$BASE" 2> /dev/null || true
+}
+
+remove_scripts() {
+    local component name file
+    for component in "${COMPONENTS[@]}"; do
+        for name in "${SCRIPT_NAMES[@]}"; do
+            file=$BASE/$component/$name
+            rm -f "$file.new" "$file.part"
+            if [ ! -e "$file" ]; then continue; fi
+            if is_as_recorded "$file"; then
+                rm -f "$file"
+            else
+                STAYS+=("$file: you changed it")
+            fi
+        done
+        rmdir --ignore-fail-on-non-empty "$BASE/$component" 2> /dev/null || true
+    done
+}
+
+# Folders that the operator chose are the operator's to remove.
+name_folders_elsewhere() {
+    local key path release
+    release=$(current_release)
+    if [ -z "$release" ]; then return; fi
+    while read -r key path; do
+        case $path in
+            /var/dunebugger/updates/requests | /var/dunebugger/updates/status | "$STATE") ;;
+            /var/log/dunebugger/update-coordinator.log) ;;
+            *) STAYS+=("$path: the configuration had it as paths.$key") ;;
+        esac
+    done < <(journal_tool "$release" paths "$CONFIGURATION" 2> /dev/null || true)
+}
+
+remove_group() {
+    if getent group "$GROUP" > /dev/null && ! groupdel "$GROUP" 2> /dev/null; then
+        STAYS+=("group $GROUP: it is some user's first group; groupdel $GROUP removes it once that user has another")
+    fi
+}
+
+purge_journal() {
+    say "removing the journal"
+    rm -rf "$STATE"
+    rmdir --ignore-fail-on-non-empty "$(dirname "$STATE")" 2> /dev/null || true
+}
+
+tell_what_stays() {
+    local path
+    if [ -d "$STATE" ]; then STAYS+=("$STATE: the journal; --uninstall --purge removes it"); fi
+    for path in "$BASE/docker-compose.yml" "$BASE"/*/backups "$BASE"/core/{releases,current}; do
+        if [ -e "$path" ]; then STAYS+=("$path: it belongs to the components"); fi
+    done
+    say "the update coordinator is uninstalled"
+    if ((${#STAYS[@]})); then
+        note "What stays:"
+        for path in "${STAYS[@]}"; do note "  $path"; done
+    fi
+}
