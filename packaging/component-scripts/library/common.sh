@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What every component script needs: words, numbers, the request, one run at a time. Sourced, never run.
 set -euo pipefail
+shopt -s inherit_errexit # a failure inside $(...) is one, too
 umask 022
 
 phase() { # NAME PERCENT
@@ -69,7 +70,7 @@ lock() { # FILE
     flock -n 9 && return
     say "waiting for another update that holds $1"
     flock -w "${LOCK_WAIT_S:-300}" 9 ||
-        die "cannot start: another update has held $1 for ${LOCK_WAIT_S:-300} s; see who: fuser -v $1"
+        die "cannot start: another update has held $1 for ${LOCK_WAIT_S:-300} s; see who: lslocks"
 }
 
 # Seconds since some moment that no change of the clock moves.

@@ -144,7 +144,9 @@ def main(arguments: list[str]) -> int:
     except ComposeFileError as error:
         sys.stderr.write(f"cannot {arguments[0]} the image in {file}: {error}\n")
     except OSError as error:
-        sys.stderr.write(f"cannot {arguments[0]} the image in {error.filename or file}: {os.strerror(error.errno or 0)}\n")
+        sys.stderr.write(
+            f"cannot {arguments[0]} the image in {error.filename or file}: {os.strerror(error.errno or 0)}\n"
+        )
     else:
         return 0
     return 1

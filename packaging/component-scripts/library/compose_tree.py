@@ -1,7 +1,7 @@
 """What a compose file means, for comparing it before and after an edit.
 
-The tree is built from YAML nodes, not from Python values: compose has tags of its own (``!reset``, ``!override``), and how
-a number is written must not be lost in the comparison.
+The tree is built from YAML nodes, not from Python values: compose has tags of its own (``!reset``, ``!override``), and
+how a number is written must not be lost in the comparison.
 """
 
 from __future__ import annotations
