@@ -80,14 +80,21 @@ uptime_s() {
     printf '%s\n' "${up%.*}"
 }
 
-# From now on a failure runs UNDO, and being stopped does not: then rollback.sh has the time that an undoing needs.
-on_failure() { # UNDO_FUNCTION
-    # shellcheck disable=SC2064  # the name is meant now
-    trap "$1" EXIT
-    trap 'trap - EXIT; warn "stopped; what was changed is put back by: UPDATE_ROLLBACK_OF=$REQUEST $HERE/rollback.sh"
-          exit 143' TERM INT HUP
+# Runs a function and sets RESULT to its exit code. `set -e` and `exit` end the function only; in a condition, as in
+# `if function`, bash would go on after a command that failed.
+attempt() { # FUNCTION ARGUMENT...
+    set +e
+    (
+        set -e
+        "$@"
+    )
+    # shellcheck disable=SC2034  # it is read where this is called
+    RESULT=$?
+    set -e
 }
 
-all_is_well() {
-    trap - EXIT TERM INT HUP
+# From now on TERM ends the script without an attempt to undo: rollback.sh has the time that this needs.
+leave_undoing_to_rollback() {
+    trap 'warn "stopped; what was changed is put back by: UPDATE_ROLLBACK_OF=$REQUEST $HERE/rollback.sh"; exit 143' \
+        TERM INT HUP
 }

@@ -40,27 +40,27 @@ container_update() { # VERSION
             "A private one needs: sudo docker login"
     phase backup 50
     back_up "$before" "$wanted"
-    on_failure undo_update
-    phase set-image 55
-    set_file_image "$wanted"
-    phase start 60
-    up "$wanted" -d
-    phase verify 80
-    expect_well "$(image_id "$wanted")" "${STABLE_S:-10}"
-    all_is_well
+    leave_undoing_to_rollback
+    attempt change_container "$wanted"
+    if ((RESULT != 0)); then
+        warn "the update failed; what was there before is put back"
+        put_back "$(backup_of "$REQUEST")"
+        prune_containers_backups
+        die "cannot update $SERVICE to $wanted; it is back at $(file_image)"
+    fi
     sync
     prune_containers_backups
     progress 100
     say "$SERVICE runs $wanted (before: $before)"
 }
 
-undo_update() {
-    all_is_well
-    warn "the update failed; what was there before is put back"
-    put_back "$(backup_of "$REQUEST")"
-    prune_containers_backups
-    warn "$SERVICE is back at $(file_image)"
-    exit 1
+change_container() { # IMAGE
+    phase set-image 55
+    set_file_image "$1"
+    phase start 60
+    up "$1" -d
+    phase verify 80
+    expect_well "$(image_id "$1")" "${STABLE_S:-10}"
 }
 
 container_rollback() {
