@@ -15,6 +15,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from coordinator import words
 from coordinator.publisher import Publisher
 from fsm.journal import Journal
 from fsm.machine import Lives
@@ -157,7 +158,7 @@ class Intake:
         finally:
             self._admitted(record.component or "")
         with logger.contextualize(request_id=record.request_id):
-            logger.info("accepted: {} {} {}", record.action, record.component, record.version or "")
+            logger.info("accepted: {}", words.asked(record))
 
     def _turn_away(self, stem: str, refusal: Refusal) -> None:
         logger.bind(request_id=stem).warning("refused ({}): {}", refusal.reason, refusal.message)

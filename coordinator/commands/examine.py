@@ -191,4 +191,6 @@ def health(settings: Settings) -> Iterator[Finding]:
             yield good(f"{name}: healthy")
         else:
             script = component.directory / plan.HEALTH_CHECK
-            yield bad(f"{name}: {final.message}", f"bash -x {script}; echo $?")
+            last = (final.error.strip() or final.output.strip()).rpartition("\n")[2]
+            said = f"; it said: {last}" if last else ""
+            yield bad(f"{name}: {final.message}{said}", f"bash -x {script}; echo $?")

@@ -25,6 +25,13 @@ class ControlGroup:
         for folder in self.folders:
             folder.mkdir()
 
+    def kill(self) -> None:
+        """End all that is in it in one instant: frozen first, so that none goes on and sees that another has ended."""
+        unified = next(folder for folder in self.folders if (folder / "cgroup.kill").exists())
+        (unified / "cgroup.freeze").write_text("1")
+        until(lambda: "frozen 1" in (unified / "cgroup.events").read_text(), f"all in {unified} to be frozen")
+        (unified / "cgroup.kill").write_text("1")
+
     def remove(self) -> None:
         """Remove it with all below it, once the last process has left."""
         until(lambda: all(_removed(folder) for folder in self.folders), f"no process in {self.folders}")

@@ -127,10 +127,8 @@ class Machine:
     def cut_power(self) -> None:
         """End all that runs on it, from one instant to the next; what is on the disk stays."""
         assert self._nspawn is not None
-        if self.leader in self.pids():
-            os.kill(self.leader, signal.SIGKILL)
-        else:
-            self._nspawn.kill()
+        if self.pids():
+            self._group.kill()
         self._await_end()
 
     def shut_down(self) -> None:

@@ -1,0 +1,156 @@
+"""A host as the design document has it: the coordinator, two containers of one compose file, and a Python application."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from deadline import until
+from host import COMMAND, REQUESTS, STATUS, UNIT, Host
+from images import REMOTE
+from machine import Machine
+from registry import Registry
+
+COMPOSE = "/opt/dunebugger/docker-compose.yml"
+SCHEDULER = "dunebugger/scheduler"
+CORE_UNIT = "dunebugger-core.service"
+CORE_PORT = 18471
+ANSWER_DEADLINE_S = 180.0
+_CORE_SERVICE = """\
+[Unit]
+Description=DuneBugger core
+[Service]
+ExecStart=/opt/dunebugger/core/current/venv/bin/python /opt/dunebugger/core/current/app.py
+Restart=on-failure
+RestartSec=1
+[Install]
+WantedBy=multi-user.target
+"""
+_SOON = {"STABLE_S": "2", "HEALTH_TIMEOUT_S": "20"}
+
+
+class Household(Host):
+    """What its operator and its containers do, and what can be seen of it."""
+
+    def __init__(self, machine: Machine, registry: Registry) -> None:
+        """Take a machine, on or off."""
+        super().__init__(machine)
+        self.registry = registry
+        self.disk = machine.disk.root
+        self._number = 0
+
+    # -- making it, once per session: the machines of the tests begin as copies ----------------------------------
+
+    def furnish(self, api: str) -> None:
+        """Install the coordinator with the packaged scripts, and release 1.0.0 of every component."""
+        self.install(checkout="/mnt/checkout")
+        self.write_compose_file()
+        for component, repository in (("remote", REMOTE), ("scheduler", SCHEDULER)):
+            self.configure(component, IMAGE=self.registry.name(repository, "").rstrip(":"), **_SOON)
+        self.configure(
+            "core",
+            API=api,
+            REPOSITORY="owner/app",
+            ASSET='"app-{version}.tar.gz"',
+            HEALTH_URL=f"http://127.0.0.1:{CORE_PORT}/",
+            **_SOON,
+        )
+        self.machine.write(f"/etc/systemd/system/{CORE_UNIT}", _CORE_SERVICE)
+        self.sh(f"systemctl daemon-reload; systemctl enable {CORE_UNIT}; docker-compose -f {COMPOSE} up -d")
+        final = self.settle("core", "update", "1.0.0")
+        assert final["success"], final
+
+    def write_compose_file(self) -> None:
+        """The packaged example, with this registry's images and this host's group; no network of Docker's own here."""
+        group = self.sh("getent group dunebugger | cut -d: -f3").strip()
+        text = self.machine.read("/mnt/checkout/packaging/docker-compose.yml")
+        for name, repository in (("remote", REMOTE), ("scheduler", SCHEDULER)):
+            text = text.replace(
+                f"ghcr.io/marco-svitol/dunebugger-{name}:1.0.0", self.registry.name(repository, "1.0.0")
+            )
+        text = text.replace('- "995"', f'- "{group}"')
+        text = text.replace("    restart: unless-stopped\n", "    restart: unless-stopped\n    network_mode: host\n")
+        self.machine.write(COMPOSE, text)
+
+    def configure(self, component: str, **keys: str) -> None:
+        """Add keys to a component.env, as an operator would: what stands last counts."""
+        path = f"/opt/dunebugger/{component}/component.env"
+        lines = "".join(f"{key}={value}\n" for key, value in keys.items())
+        self.machine.write(path, self.machine.read(path) + lines)
+
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    def ask(self, component: str, action: str, version: str = "", request_id: str = "") -> str:
+        """Drop a request; its id."""
+        self._number += 1
+        request_id = request_id or f"{component}-{action}-{self._number}"
+        fields = {
+            "component": component,
+            "action": action,
+            "request_id": request_id,
+            "timestamp": "2026-01-16T10:30:00Z",
+        }
+        text = json.dumps(fields | ({"version": version} if version else {}))
+        script = f'cat > {REQUESTS}/.new; mv {REQUESTS}/.new "{REQUESTS}/$1.json"'
+        self.machine.run("sh", "-euc", script, "sh", request_id, input=text)
+        return request_id
+
+    def answer(self, request_id: str) -> dict[str, Any]:
+        """Wait for the answer; it stays where it is."""
+        path = self.disk / STATUS.lstrip("/") / f"{request_id}.json"
+        until(path.exists, lambda: f"the answer to {request_id}\n{self.story(request_id)}", ANSWER_DEADLINE_S)
+        return json.loads(path.read_text())
+
+    def settle(self, component: str, action: str, version: str = "") -> dict[str, Any]:
+        """Ask, and wait for the answer."""
+        return self.answer(self.ask(component, action, version))
+
+    def await_phase(self, request_id: str, phase: str, attempt: int = 1) -> None:
+        """Wait until a script has said that it begins with ``phase``: faster than progress tells, for cuts."""
+        path = self.run_folder(request_id, attempt) / "stdout"
+        line = f"PHASE:{phase}\n"
+        end = time.monotonic() + ANSWER_DEADLINE_S
+        while not (path.exists() and line in path.read_text(errors="replace")):
+            assert time.monotonic() < end, f"no phase {phase} of {request_id}\n{self.story(request_id)}"
+            time.sleep(0.001)
+
+    def run_folder(self, request_id: str, attempt: int = 1) -> Path:
+        """Where an attempt's session keeps its files."""
+        return self.disk / "var/lib/dunebugger/update-coordinator/runs" / request_id / str(attempt)
+
+    def story(self, request_id: str) -> str:
+        """What the coordinator tells of a request, for the message of a failure."""
+        if not self.machine.is_on():
+            return "(the machine is off)"
+        return self.machine.run(COMMAND, "explain", request_id, check=False).stdout
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def running(self, service: str = "remote") -> tuple[str, str]:
+        """Which release's image the service's container has, and its state."""
+        format_ = "{{.Config.Image}} {{.State.Status}}"
+        image, state = self.machine.docker("inspect", "--format", format_, f"dunebugger-{service}").split()
+        return image.rpartition(":")[2], state
+
+    def container(self, service: str = "remote") -> str:
+        """The container's id and when it was started: the same after what touched nothing."""
+        return self.machine.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", f"dunebugger-{service}")
+
+    def named(self, service: str = "remote") -> str:
+        """Which release the compose file names."""
+        lines = self.machine.read(COMPOSE).splitlines()
+        return next(line for line in lines if f"/{service}:" in line and "image:" in line).rpartition(":")[2]
+
+    def core_answers(self) -> str:
+        """What the application answers: the release that really runs."""
+        return self.sh(f"curl --fail --silent http://127.0.0.1:{CORE_PORT}/").split()[0]
+
+    def core_link(self) -> str:
+        """The release that ``current`` leads to."""
+        return self.sh("basename $(readlink /opt/dunebugger/core/current)").strip()
+
+    def await_service(self) -> None:
+        """Wait until the coordinator is up."""
+        until(self.is_active, lambda: f"{UNIT} to be active\n{self.machine.journal(UNIT)[-4000:]}")

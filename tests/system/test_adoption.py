@@ -1,0 +1,139 @@
+"""The coordinator goes away while a script runs, and comes back: the script never notices, and the answer is true."""
+
+from __future__ import annotations
+
+import pytest
+from deadline import until
+from household import Household
+from host import COMMAND, STATE, UNIT
+from machine import Machine
+
+_HELD = "/run/held"  # the script waits for as long as this file is there
+_WAITS = f"""#!/bin/bash
+echo "begin $UPDATE_REQUEST_ID" >> /var/tmp/probe.log
+echo PHASE:waiting
+while [ -e {_HELD} ]; do sleep 0.05; done
+echo "end $UPDATE_REQUEST_ID" >> /var/tmp/probe.log
+echo "came through"
+echo "and complained" >&2
+exit $(cat /var/tmp/probe.code)
+"""
+_CONFIGURATION = """
+[execution]
+executor = "systemd"
+[components.probe]
+directory = "/opt/dunebugger/probe"
+"""
+
+
+@pytest.fixture
+def probe(household: Household) -> Machine:
+    """A component whose update waits until it is told to go on, and then ends with the code it is told."""
+    machine = household.machine
+    directory = "/opt/dunebugger/probe"
+    machine.write(f"{directory}/update.sh", _WAITS, 0o755)
+    for script in ("rollback.sh", "health-check.sh"):
+        machine.write(f"{directory}/{script}", f"#!/bin/sh\necho {script} >> /var/tmp/probe.log\n", 0o755)
+    machine.write("/etc/dunebugger/update-coordinator.toml", _CONFIGURATION)
+    machine.write("/var/tmp/probe.log", "")
+    machine.write("/var/tmp/probe.code", "0\n")
+    machine.write(_HELD, "")
+    machine.sh(f"systemctl restart {UNIT}")
+    household.await_service()
+    return machine
+
+
+def begin(household: Household, request_id: str) -> str:
+    """Ask for an update, and wait until its script waits; the coordinator's pid."""
+    household.ask("probe", "update", "1.2.3", request_id)
+    household.await_phase(request_id, "waiting")
+    return household.main_pid()
+
+
+def restart_after(machine: Machine, pause: str, more: str = "") -> None:
+    """Have systemd wait less than it is told by the packaged unit, until the machine is off."""
+    machine.write(f"/run/systemd/system/{UNIT}.service.d/soon.conf", f"[Service]\nRestartSec={pause}\n{more}\n")
+    machine.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
+
+
+def came_back(household: Household, before: str) -> None:
+    """Wait for another coordinator than ``before``."""
+    until(lambda: household.main_pid() not in ("0", before), "another coordinator")
+    household.await_service()
+
+
+@pytest.mark.parametrize("code", [0, 7])
+@pytest.mark.parametrize("how", ["restart", "kill", "stop for a while"])
+def test_a_running_script_is_adopted(household: Household, probe: Machine, how: str, code: int):
+    """It runs once, to its own end; exit code and output are its own; there is one answer."""
+    request_id = f"{how.replace(' ', '-')}-{code}"
+    probe.write("/var/tmp/probe.code", f"{code}\n")
+    pid = begin(household, request_id)
+    if how == "restart":
+        probe.sh(f"systemctl restart {UNIT}")
+    elif how == "kill":
+        probe.sh(f"kill -9 {pid}")
+    else:
+        probe.sh(f"systemctl stop {UNIT}; sleep 1; systemctl start {UNIT}")
+    came_back(household, pid)
+    assert probe.read("/var/tmp/probe.log") == f"begin {request_id}\n"
+    probe.sh(f"rm {_HELD}")
+    final = household.answer(request_id)
+    assert (final["output"], final["error"]) == ("PHASE:waiting\ncame through\n", "and complained\n")
+    assert final["attempts"][0]["exit_code"] == code
+    assert final["state"] == ("rolled_back" if code else "succeeded")
+    last = ["rollback.sh"] if code else []
+    assert probe.read("/var/tmp/probe.log").split("\n")[:-1] == [
+        f"begin {request_id}", f"end {request_id}", *last, "health-check.sh",
+    ]  # fmt: skip
+    told = probe.run(COMMAND, "explain", request_id).stdout
+    assert "started again and found update.sh still running: waited for it to end" in told
+
+
+def test_it_may_die_again_and_again(household: Household, probe: Machine):
+    """Ten times in one run: still one run, and one answer."""
+    restart_after(probe, "100ms")
+    pid = begin(household, "many-deaths")
+    for _ in range(10):
+        probe.sh(f"kill -9 {pid}")
+        came_back(household, pid)
+        pid = household.main_pid()
+    probe.sh(f"rm {_HELD}")
+    assert household.answer("many-deaths")["success"]
+    assert probe.read("/var/tmp/probe.log").count("begin") == 1
+
+
+def test_a_script_that_ends_while_nobody_looks_is_told_truly(household: Household, probe: Machine):
+    """Its session wrote the exit code; whoever comes next reads it."""
+    probe.write("/var/tmp/probe.code", "9\n")
+    begin(household, "alone")
+    probe.sh(f"systemctl stop {UNIT}; rm {_HELD}")
+    until(lambda: "end alone" in probe.read("/var/tmp/probe.log"), "the script's end")
+    probe.sh(f"systemctl start {UNIT}")
+    final = household.answer("alone")
+    assert (final["attempts"][0]["exit_code"], final["state"]) == (9, "rolled_back")
+
+
+def test_a_coordinator_that_hangs_is_started_again(household: Household, probe: Machine):
+    """The watchdog sees it; the script does not."""
+    restart_after(probe, "100ms", "WatchdogSec=2")
+    pid = begin(household, "hangs")
+    probe.sh(f"kill -STOP {pid}")
+    came_back(household, pid)
+    assert "Watchdog timeout" in probe.journal(UNIT)
+    probe.sh(f"rm {_HELD}")
+    assert household.answer("hangs")["success"]
+
+
+def test_an_operator_may_stop_a_script(household: Household, probe: Machine):
+    """``systemctl stop`` of its unit: interrupted, rolled back, told so."""
+    begin(household, "stopped")
+    probe.sh("systemctl stop 'dunebugger-request-stopped-1-*'")
+    final = household.answer("stopped")
+    assert (final["state"], final["reason"]) == ("rolled_back", "interrupted")
+
+
+def test_the_journal_of_requests_is_whole_after_all_that(household: Household, probe: Machine):
+    """And every request has its answer."""
+    told = probe.run(COMMAND, "check", "--no-scripts").stdout
+    assert f"{STATE}/journal.db is whole; 0 request(s) under way" in told

@@ -1,0 +1,108 @@
+"""The installed service as an operator meets it: the document's own commands, the status, the log, the check."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from deadline import until
+from host import UNIT
+from household import Household
+
+# "Deployment", step 4 of the design document, word for word.
+_MANUAL_TEST = """\
+cat > /var/dunebugger/updates/requests/test-123.json << EOF
+{
+  "component": "remote",
+  "action": "health",
+  "request_id": "test-123",
+  "timestamp": "$(date -Iseconds)"
+}
+EOF
+"""
+_QUESTIONS = ("service", "shared folders", "container", "scripts", "log", "health checks")
+
+
+def test_the_documents_manual_test_works_word_for_word(household: Household):
+    """Drop ``test-123.json`` with ``cat``; read the status."""
+    household.sh(_MANUAL_TEST)
+    status = "/var/dunebugger/updates/status/test-123.json"
+    until((household.disk / status.lstrip("/")).exists, "the answer")
+    final = json.loads(household.sh(f"cat {status}"))
+    assert (final["request_id"], final["success"], final["message"]) == ("test-123", True, "Healthy")
+    assert "dunebugger-remote runs" in final["output"]
+
+
+def test_the_status_says_what_it_is_doing(household: Household):
+    """``systemctl status``: active, enabled, and a line for people, while it waits and while it works."""
+    told = household.sh(f"systemctl status --no-pager {UNIT}")
+    assert "Active: active (running)" in told
+    assert "; enabled;" in told
+    assert 'Status: "waiting for requests"' in told
+    household.machine.docker("pause", "dunebugger-scheduler")  # its health check waits for somebody to unpause
+    try:
+        request_id = household.ask("core", "health")
+        household.answer(request_id)
+    finally:
+        household.machine.docker("unpause", "dunebugger-scheduler")
+
+
+def test_the_journal_can_be_asked_for_a_request(household: Household):
+    """Each line about a request carries its id, of the coordinator and of the script's unit."""
+    request_id = household.ask("remote", "health", request_id="ask-the-journal")
+    household.answer(request_id)
+    told = household.sh(f"journalctl --no-pager --output=cat UPDATE_REQUEST_ID={request_id}")
+    assert "accepted: health remote" in told
+    assert "succeeded: Healthy" in told
+    unit = household.sh("journalctl --no-pager --output=cat -u 'dunebugger-request-ask-the-journal-1-*'")
+    assert "health-check.sh of health remote" in unit
+
+
+def test_check_answers_each_question_of_the_document(household: Household):
+    """All six of "Updates not working", and each finds a household in order."""
+    found = json.loads(household.sh("update-coordinator check --json"))
+    by_area = {area: [row for row in found if row["area"] == area] for area in _QUESTIONS}
+    assert all(by_area.values()), found
+    assert [row for row in found if row["grade"] == "bad"] == []
+    assert any("dunebugger-remote sees /var/dunebugger/updates/requests" in row["finding"] for row in found)
+    assert any(re.match(r"systemd says .* is active \(running\)", row["finding"]) for row in found)
+    assert {row["finding"] for row in by_area["health checks"]} == {
+        "core: healthy", "remote: healthy", "scheduler: healthy",
+    }  # fmt: skip
+
+
+def test_check_finds_each_trouble_of_the_document(household: Household):
+    """Each of the six made true, one at a time: the exit code is 1, and the finding names the remedy."""
+    machine = household.machine
+    troubles = {
+        "container": ("docker stop -t 1 dunebugger-remote", "docker start dunebugger-remote", "docker start"),
+        "scripts": (
+            "chmod o+w /opt/dunebugger/core/update.sh",
+            "chmod o-w /opt/dunebugger/core/update.sh",
+            "chmod go-w",
+        ),
+        "shared folders": (
+            "mount -o bind,ro /var/dunebugger/updates/status /var/dunebugger/updates/status",
+            "umount /var/dunebugger/updates/status",
+            "remount it writable",
+        ),
+        "health checks": ("systemctl stop dunebugger-core", "systemctl start dunebugger-core", "bash -x"),
+        "service": (f"systemctl disable --quiet {UNIT}", f"systemctl enable --quiet {UNIT}", "systemctl enable"),
+    }
+    for area, (make, mend, remedy) in troubles.items():
+        machine.sh(make)
+        told = machine.run("update-coordinator", "check", "--json", check=False)
+        machine.sh(mend)
+        bad = [row for row in json.loads(told.stdout) if row["grade"] == "bad" and row["area"] == area]
+        assert told.returncode == 1, area
+        assert any(remedy in row["remedy"] for row in bad), (area, told.stdout)
+
+
+def test_the_exposure_is_what_the_paper_says(household: Household):
+    """``systemd-analyze security``: the figure in docs/operations.md was measured."""
+    told = household.sh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
+    score = re.search(r"(\d+\.\d+) (\w+)", told)
+    assert score is not None, told
+    paper = Path(__file__).parents[2].joinpath("docs/operations.md").read_text(encoding="utf-8")
+    assert f"{score[1]} {score[2]}" in paper, told
