@@ -18,7 +18,9 @@ download() { # URL FILE BYTES
 
 # Sets ARTIFACT to the verified file and DIGEST to its digest. Changes nothing but the folder of downloads.
 fetch_release() { # VERSION
-    local tag="${TAG//'{version}'/$1}" asset="${ASSET//'{version}'/$1}" json="$DOWNLOADS/release.json" lines=() url size sums
+    # shellcheck disable=SC2153  # TAG and ASSET come from component.env
+    local tag="${TAG//'{version}'/$1}" asset="${ASSET//'{version}'/$1}" json="$DOWNLOADS/release.json"
+    local lines=() url size sums
     rm -rf "$DOWNLOADS"
     mkdir -p "$DOWNLOADS"
     download "$API/repos/$REPOSITORY/releases/tags/$tag" "$json" "$((8 << 20))" ||

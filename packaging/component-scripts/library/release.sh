@@ -65,20 +65,21 @@ build_release() { # RELEASE VERSION DIGEST
     mv -T "$draft" "$folder"
     phase dependencies 50
     install_dependencies "$folder"
-    sync
+    sync --file-system "$folder"
     printf '%s %s\n' "$2" "$3" > "$folder/$COMPLETE.new"
     sync "$folder/$COMPLETE.new"
     mv -T "$folder/$COMPLETE.new" "$folder/$COMPLETE"
     sync "$folder" "$ROOT/releases"
 }
 
+# The environment needs no pip of its own, which takes a small computer ten seconds to install: the coordinator's serves.
 install_dependencies() { # FOLDER
     local options=(--disable-pip-version-check --no-input --quiet)
-    "${APP_PYTHON:-python3}" -m venv "$1/venv" ||
+    "${APP_PYTHON:-python3}" -m venv --without-pip "$1/venv" ||
         die "cannot make a virtual environment with ${APP_PYTHON:-python3}; install it: apt-get install python3-venv"
     [[ -f "$1/requirements.txt" ]] || return 0
     [[ ! -d "$1/wheels" ]] || options+=(--no-index --find-links "$1/wheels")
-    "$1/venv/bin/python" -m pip install "${options[@]}" --requirement "$1/requirements.txt" ||
+    "$PYTHON" -m pip --python "$1/venv/bin/python" install "${options[@]}" --requirement "$1/requirements.txt" ||
         die "cannot install the dependencies of the release; see pip's words above"
 }
 
