@@ -104,9 +104,7 @@ def _wheel():
     with zipfile.ZipFile(packed, "w") as wheel:
         wheel.writestr("greeter.py", 'WORD = "hello"\n')
         wheel.writestr("greeter-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: greeter\nVersion: 1.0\n")
-        wheel.writestr(
-            "greeter-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
+        wheel.writestr("greeter-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         wheel.writestr(
             "greeter-1.0.dist-info/RECORD",
             "greeter.py,,\ngreeter-1.0.dist-info/METADATA,,\ngreeter-1.0.dist-info/WHEEL,,\n"

@@ -54,9 +54,7 @@ class Unpacking:
         for number, member in enumerate(archive):
             room -= max(member.size, 0)
             if number >= MEMBERS or room < 0:
-                raise ArchiveError(
-                    f"it holds over {MEMBERS} entries or {self._limit_bytes} bytes (UNPACKED_BYTES)"
-                )
+                raise ArchiveError(f"it holds over {MEMBERS} entries or {self._limit_bytes} bytes (UNPACKED_BYTES)")
             if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
                 raise ArchiveError(f"{member.name!r} is neither a file nor a folder nor a link")
             path = _inside(member.name)
