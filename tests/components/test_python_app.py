@@ -78,9 +78,11 @@ def test_a_version_that_runs_already_is_left_alone(host):
 )
 def test_a_bad_release_gives_way_to_the_one_before(host, version, words):
     """One that ends at once, does not answer, or cannot be built: the update says so, and 1.0.0 runs again."""
+    pid = host.pid()
     done = host.update(version)
     assert done.returncode == 1
     assert words in done.stderr
+    assert (host.pid() == pid) == (version in ("1.5.0", "1.8.0")), "what was only built must not restart the service"
     assert "it is back at releases/1.0.0" in done.stderr
     assert host.rollback(done.request).returncode == 0
 

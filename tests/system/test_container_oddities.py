@@ -141,3 +141,17 @@ def test_a_script_started_by_hand_makes_up_an_id(host):
     assert f"  {request}\n" in refused.stderr
     assert host.rollback(request).returncode == 0
     assert host.file_image().endswith("remote:1.0.0")
+
+
+def test_an_image_pinned_by_its_digest_gives_way_to_a_tag_and_comes_back(host):
+    """The operator asked for a version, so the file names that; the rollback writes the digest again."""
+    [digest] = json.loads(host.engine.out("inspect", f"{host.registry.name}/remote:1.0.0"))[0]["RepoDigests"]
+    host.compose_file.write_text(host.compose_file.read_text().replace(f"{host.registry.name}/remote:1.0.0", digest))
+    host.compose("up", "-d", "remote")
+    before = host.compose_file.read_bytes(), host.containers()
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    assert host.file_image().endswith("/remote:1.1.0")
+    assert host.rollback(done.request).returncode == 0
+    after = host.compose_file.read_bytes(), host.containers()
+    assert after == before

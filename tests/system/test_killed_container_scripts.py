@@ -48,3 +48,19 @@ def test_a_killed_update_may_run_again(host, phase):
     assert [one[1].rpartition(":")[2] for one in host.containers()] == ["1.1.0"]
     assert host.rollback("one").returncode == 0
     assert host.sight() == before
+
+
+@pytest.mark.parametrize("new_one_too", [False, True])
+def test_what_compose_left_half_replaced_is_cleared_away(host, new_one_too):
+    """Compose died after it had renamed the old container, or also made the new one: the old one is back, alone."""
+    before = host.sight()
+    host.killed("update.sh", ["1.1.0"], variables("one"), phase="start", after_s=0)
+    [(name, *_)] = host.containers()
+    if new_one_too:
+        host.compose("up", "-d", "--no-recreate", "--scale", "remote=2", "remote")
+        assert len(host.containers()) == 2
+    host.engine.run("stop", name)
+    host.engine.run("rename", name, f"0123456789ab_{name.lstrip('/')}")
+    back = host.rollback("one")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert host.sight() == before

@@ -9,8 +9,8 @@ download() { # URL FILE BYTES
     # The limit on the file's size also holds where a server does not tell how much it will send.
     (
         ulimit -f "$(($3 / 1024 + 1))"
-        curl --fail --silent --show-error --location --max-redirs 5 --proto "$scheme" --proto-redir "$scheme" --globoff \
-            --connect-timeout 15 --speed-limit 1 --speed-time 30 --max-time "${DOWNLOAD_TIMEOUT_S:-480}" \
+        curl --fail --silent --show-error --location --max-redirs 5 --proto "$scheme" --proto-redir "$scheme" \
+            --globoff --connect-timeout 15 --speed-limit 1 --speed-time 30 --max-time "${DOWNLOAD_TIMEOUT_S:-480}" \
             --retry 3 --retry-delay 2 --retry-connrefused --max-filesize "$3" \
             --header "User-Agent: dunebugger-update-coordinator" --output "$2" --url "$1"
     )

@@ -36,7 +36,7 @@ python_app_update() { # VERSION
     attempt change_app "$VERSION" "$DIGEST"
     if ((RESULT != 0)); then
         warn "the update failed; what was there before is put back"
-        put_back "$(backup_of "$REQUEST")"
+        is_as_before "$(backup_of "$REQUEST")" || put_back "$(backup_of "$REQUEST")"
         prune
         die "cannot update $SERVICE to $VERSION; it is back at ${before:-nothing}"
     fi
