@@ -139,7 +139,9 @@ def test_a_script_started_by_hand_makes_up_an_id(host):
     refused = host.rollback("")
     assert refused.returncode == 1
     assert f"  {request}\n" in refused.stderr
-    assert host.rollback(request).returncode == 0
+    back = host.rollback(request)
+    assert back.returncode == 0
+    assert "to undo it later" not in back.stdout
     assert host.file_image().endswith("remote:1.0.0")
 
 

@@ -64,7 +64,6 @@ change_container() { # IMAGE
 }
 
 container_rollback() {
-    read_request
     phase check 0
     find_backup_to_restore
     prepare

@@ -112,8 +112,8 @@ expect_well() { # IMAGE_ID SECONDS_TO_STAY_UP
 
 show_logs_and_die() { # WORDS
     warn "its last lines:"
-    docker logs --tail 20 "$CONTAINER" 2>&1 | sed 's/^/  | /' >&2
+    docker logs --tail 20 "$CONTAINER" 2>&1 | sed 's/^/  | /' >&2 || true
     docker container inspect --format '{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}' \
-        "$CONTAINER" | sed '/^$/d; s/^/  health check | /' | tail -n 5 >&2
+        "$CONTAINER" | sed '/^$/d; s/^/  health check | /' | tail -n 5 >&2 || true
     die "$*; the whole log: docker logs $NAME"
 }

@@ -59,7 +59,6 @@ change_app() { # VERSION DIGEST
 }
 
 python_app_rollback() {
-    read_request
     phase check 0
     find_backup_to_restore
     prepare
