@@ -53,11 +53,16 @@ power-cuts: $(TEST_STAMP) ## start the coordinator on all that power cuts may le
 soak: $(TEST_STAMP) ## kill the coordinator at random instants under a stream of requests (SOAK_ARGS="--cycles 200")
 	$(BIN)/python -m property_tests.crash.soak $(SOAK_ARGS)
 
-lint: $(TEST_STAMP) ## check style, types and the imports between the folders
+lint: $(TEST_STAMP) ## check style, types, imports between the folders, and the shell scripts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@command -v shellcheck > /dev/null || \
+	  { echo "cannot check the shell scripts: install shellcheck with apt-get install shellcheck" >&2; exit 1; }
+	git ls-files -z -- '*.sh' .ci/run ':!executors' | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
+	@# These are read by /bin/sh as text, and split words on purpose.
+	shellcheck --shell=sh --exclude=SC1091,SC2086 executors/*.sh
 
 format: $(TEST_STAMP) ## rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .

@@ -67,7 +67,8 @@ find_backup_to_restore() {
     local of="${UPDATE_ROLLBACK_OF:-}" known
     if [[ -z "$of" ]]; then
         known="$(backups_newest_first | sed 's:.*/:  :')"
-        die "cannot roll back: UPDATE_ROLLBACK_OF names no request. Those with a backup here, newest first:"$'\n'"${known:-  none}"
+        warn "cannot roll back: UPDATE_ROLLBACK_OF names no request. Those with a backup here, newest first:"
+        die "${known:-  none}"
     fi
     check_id "$of"
     BACKUP="$(backup_of "$of")"

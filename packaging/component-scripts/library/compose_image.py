@@ -123,7 +123,7 @@ def _known(mapping: MappingNode, key: str) -> str:
 
 def _is_plain_string(image: str) -> bool:
     """Whether YAML takes ``image`` for text without quotes; 12:30 would be a number."""
-    return yaml.SafeLoader("").resolve(ScalarNode, image, (True, False)) == STRING_TAG
+    return bool(yaml.safe_load(image) == image)
 
 
 def main(arguments: list[str]) -> int:

@@ -44,7 +44,7 @@ container_update() { # VERSION
     attempt change_container "$wanted"
     if ((RESULT != 0)); then
         warn "the update failed; what was there before is put back"
-        put_back "$(backup_of "$REQUEST")"
+        is_as_before "$(backup_of "$REQUEST")" || put_back "$(backup_of "$REQUEST")"
         prune_containers_backups
         die "cannot update $SERVICE to $wanted; it is back at $(file_image)"
     fi
@@ -64,7 +64,6 @@ change_container() { # IMAGE
 }
 
 container_rollback() {
-    read_request
     phase check 0
     find_backup_to_restore
     prepare

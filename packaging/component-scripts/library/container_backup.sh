@@ -5,7 +5,7 @@
 # sick, stopped), and, unless absent, container (its id), name, ran-as (the image's name when it was made), image-id.
 # The copy of the compose file is for people: putting back changes one image and never undoes what others edited since.
 
-# Takes down what the service's container is, before anything is pulled: pulling may give its image's name another meaning.
+# Notes what the service's container is before anything is pulled: a pull may give its image's name another meaning.
 look_at_present() {
     WAS=absent RUNS_ID="" RUNS_NAME="" NAME=""
     [[ -n "$CONTAINER" ]] || return 0

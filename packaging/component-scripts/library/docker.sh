@@ -59,7 +59,8 @@ service_containers() {
     local ids id label=com.docker.compose.oneoff
     ids="$(compose ps -a -q "$SERVICE")" || return 1
     for id in $ids; do
-        docker container inspect --format "{{if ne (index .Config.Labels \"$label\") \"True\"}}{{.Id}}{{end}}" "$id" || return 1
+        docker container inspect --format "{{if ne (index .Config.Labels \"$label\") \"True\"}}{{.Id}}{{end}}" "$id" ||
+            return 1
     done | sort -u | sed '/^$/d'
 }
 
@@ -83,20 +84,22 @@ look_at() { # CONTAINER
     NAME="${NAME#/}"
 }
 
-# Ends the script unless the service's container runs, of image ID, and is healthy, or stays up where it has no health check.
+# Ends the script unless the container runs that image and is healthy, or stays up where it has no health check.
 expect_well() { # IMAGE_ID SECONDS_TO_STAY_UP
     local image="$1" stay="$2" began restarts up
     find_container
     [[ -n "$CONTAINER" ]] || die "cannot find a container of $SERVICE; start it: ${COMPOSE[*]} up -d $SERVICE"
     look_at "$CONTAINER"
     [[ "$RUNS_ID" == "$image" ]] ||
-        die "cannot accept container $NAME: it runs the image $RUNS_ID, not $image; does another file name an image for it?"
+        die "cannot accept container $NAME: it runs the image $RUNS_ID, not $image;" \
+            "does another file name an image for it?"
     restarts="$RESTARTS"
     began="$(uptime_s)"
     while look_at "$CONTAINER"; do
         up="$(($(uptime_s) - began))"
         [[ "$STATE" == running && "$RESTARTS" == "$restarts" ]] ||
-            show_logs_and_die "container $NAME does not stay up: it is $STATE, exit code $EXIT_CODE, restarts $RESTARTS"
+            show_logs_and_die "container $NAME does not stay up: it is $STATE, exit code $EXIT_CODE," \
+                "$RESTARTS restarts"
         [[ "$HEALTH" != unhealthy ]] || show_logs_and_die "container $NAME runs, but its health check fails"
         [[ "$HEALTH" != healthy ]] || return 0
         [[ "$HEALTH" != none || "$up" -lt "$stay" ]] || return 0
@@ -109,8 +112,8 @@ expect_well() { # IMAGE_ID SECONDS_TO_STAY_UP
 
 show_logs_and_die() { # WORDS
     warn "its last lines:"
-    docker logs --tail 20 "$CONTAINER" 2>&1 | sed 's/^/  | /' >&2
+    docker logs --tail 20 "$CONTAINER" 2>&1 | sed 's/^/  | /' >&2 || true
     docker container inspect --format '{{with .State.Health}}{{range .Log}}{{println .Output}}{{end}}{{end}}' \
-        "$CONTAINER" | sed '/^$/d; s/^/  health check | /' | tail -n 5 >&2
-    die "$1; the whole log: docker logs $NAME"
+        "$CONTAINER" | sed '/^$/d; s/^/  health check | /' | tail -n 5 >&2 || true
+    die "$*; the whole log: docker logs $NAME"
 }

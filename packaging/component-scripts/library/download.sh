@@ -9,8 +9,8 @@ download() { # URL FILE BYTES
     # The limit on the file's size also holds where a server does not tell how much it will send.
     (
         ulimit -f "$(($3 / 1024 + 1))"
-        curl --fail --silent --show-error --location --max-redirs 5 --proto "$scheme" --proto-redir "$scheme" --globoff \
-            --connect-timeout 15 --speed-limit 1 --speed-time 30 --max-time "${DOWNLOAD_TIMEOUT_S:-480}" \
+        curl --fail --silent --show-error --location --max-redirs 5 --proto "$scheme" --proto-redir "$scheme" \
+            --globoff --connect-timeout 15 --speed-limit 1 --speed-time 30 --max-time "${DOWNLOAD_TIMEOUT_S:-480}" \
             --retry 3 --retry-delay 2 --retry-connrefused --max-filesize "$3" \
             --header "User-Agent: dunebugger-update-coordinator" --output "$2" --url "$1"
     )
@@ -18,7 +18,9 @@ download() { # URL FILE BYTES
 
 # Sets ARTIFACT to the verified file and DIGEST to its digest. Changes nothing but the folder of downloads.
 fetch_release() { # VERSION
-    local tag="${TAG//'{version}'/$1}" asset="${ASSET//'{version}'/$1}" json="$DOWNLOADS/release.json" lines=() url size sums
+    # shellcheck disable=SC2153  # TAG and ASSET come from component.env
+    local tag="${TAG//'{version}'/$1}" asset="${ASSET//'{version}'/$1}" json="$DOWNLOADS/release.json"
+    local lines=() url size sums
     rm -rf "$DOWNLOADS"
     mkdir -p "$DOWNLOADS"
     download "$API/repos/$REPOSITORY/releases/tags/$tag" "$json" "$((8 << 20))" ||

@@ -36,11 +36,11 @@ python_app_update() { # VERSION
     attempt change_app "$VERSION" "$DIGEST"
     if ((RESULT != 0)); then
         warn "the update failed; what was there before is put back"
-        put_back "$(backup_of "$REQUEST")"
+        is_as_before "$(backup_of "$REQUEST")" || put_back "$(backup_of "$REQUEST")"
         prune
         die "cannot update $SERVICE to $VERSION; it is back at ${before:-nothing}"
     fi
-    sync
+    sync --file-system "$ROOT"
     prune
     progress 100
     say "$SERVICE runs $VERSION (before: ${before:-nothing})"
@@ -59,11 +59,11 @@ change_app() { # VERSION DIGEST
 }
 
 python_app_rollback() {
-    read_request
     phase check 0
     find_backup_to_restore
     prepare
     if is_as_before "$BACKUP"; then
+        prune_releases # what an update that was cut off had begun to build
         say "$SERVICE is as it was before request $UPDATE_ROLLBACK_OF, so nothing is put back"
         exit 0
     fi
@@ -119,7 +119,7 @@ put_back() { # BACKUP
     if [[ "$was" == stopped || -z "$target" ]]; then
         stop_service
         restart_is_done
-        sync
+        sync --file-system "$ROOT"
         return 0
     fi
     restart_service
@@ -130,7 +130,7 @@ put_back() { # BACKUP
     else
         say "$SERVICE was not well before either, so it is only started again"
     fi
-    sync
+    sync --file-system "$ROOT"
 }
 
 prune() {

@@ -31,8 +31,8 @@ is_current() { # VERSION
     [[ "$(< "$ROOT/releases/$name/$COMPLETE")" == "$1 "* ]]
 }
 
-# Sets RELEASE to the name under which VERSION is installed, or is to be: a folder that is in use, or that a backup names,
-# is never built over. Where a version was published anew, its digest tells the two apart.
+# Sets RELEASE to the name under which VERSION is installed, or is to be: a folder that is in use, or that a backup
+# names, is never built over. Where a version was published anew, its digest tells the two apart.
 choose_release() { # VERSION DIGEST
     for RELEASE in "$1" "$1.${2:7:12}"; do
         if holds "$RELEASE" "$1" "$2" || ! is_needed "$RELEASE"; then
@@ -52,8 +52,8 @@ is_needed() { # RELEASE
     return 1
 }
 
-# Builds the release from the verified artifact: unpacked under another name, renamed, then its environment in the place where
-# it will be used, for a virtual environment cannot be moved. Complete only when all of it is on the disk.
+# Builds the release from the verified artifact: unpacked under another name, renamed, then its environment in the place
+# where it will be used, for a virtual environment cannot be moved. Complete only when all of it is on the disk.
 build_release() { # RELEASE VERSION DIGEST
     local folder="$ROOT/releases/$1" draft="$ROOT/releases/.draft"
     phase unpack 40
@@ -65,25 +65,26 @@ build_release() { # RELEASE VERSION DIGEST
     mv -T "$draft" "$folder"
     phase dependencies 50
     install_dependencies "$folder"
-    sync
+    sync --file-system "$folder"
     printf '%s %s\n' "$2" "$3" > "$folder/$COMPLETE.new"
     sync "$folder/$COMPLETE.new"
     mv -T "$folder/$COMPLETE.new" "$folder/$COMPLETE"
     sync "$folder" "$ROOT/releases"
 }
 
+# The environment needs no pip of its own, which takes a small computer ten seconds to install.
 install_dependencies() { # FOLDER
     local options=(--disable-pip-version-check --no-input --quiet)
-    "${APP_PYTHON:-python3}" -m venv "$1/venv" ||
+    "${APP_PYTHON:-python3}" -m venv --without-pip "$1/venv" ||
         die "cannot make a virtual environment with ${APP_PYTHON:-python3}; install it: apt-get install python3-venv"
     [[ -f "$1/requirements.txt" ]] || return 0
     [[ ! -d "$1/wheels" ]] || options+=(--no-index --find-links "$1/wheels")
-    "$1/venv/bin/python" -m pip install "${options[@]}" --requirement "$1/requirements.txt" ||
+    "$PYTHON" -m pip --python "$1/venv/bin/python" install "${options[@]}" --requirement "$1/requirements.txt" ||
         die "cannot install the dependencies of the release; see pip's words above"
 }
 
-# Makes `current` lead to TARGET, or removes it where that is empty: in one step, and to stay. Until restart_is_done, it is
-# on record that the service may still run what `current` led to before.
+# Makes `current` lead to TARGET, or removes it where that is empty: in one step, and to stay. Until restart_is_done, it
+# is on record that the service may still run what `current` led to before.
 switch_current() { # TARGET
     : > "$RESTART_DUE"
     sync "$RESTART_DUE" "$ROOT/releases"

@@ -1,10 +1,10 @@
 """Find a release's artifact, and the digest that the release publishes for it.
 
-usage: release_asset.py choose RELEASE_JSON TAG ASSET    prints four lines: URL, digest, size in bytes, URL of SHA256SUMS
-       release_asset.py sum SHA256SUMS ASSET             prints the digest that the list gives the artifact
+usage: release_asset.py choose RELEASE_JSON TAG ASSET   prints four lines: URL, digest, size in bytes, URL of SHA256SUMS
+       release_asset.py sum SHA256SUMS ASSET            prints the digest that the list gives the artifact
 
-RELEASE_JSON is what GitHub's ``GET /repos/{owner}/{repo}/releases/tags/{tag}`` answers. A digest is ``sha256:`` and 64 hex
-digits. The digest's line is empty where the release publishes none itself; the last where it holds no SHA256SUMS.
+RELEASE_JSON is what GitHub's ``GET /repos/{owner}/{repo}/releases/tags/{tag}`` answers. A digest is ``sha256:`` and 64
+hex digits. The digest's line is empty where the release publishes none itself; the last where it holds no SHA256SUMS.
 """
 
 from __future__ import annotations

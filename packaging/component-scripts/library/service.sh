@@ -27,9 +27,10 @@ restart_service() {
 
 stop_service() {
     systemctl stop "$SERVICE"
+    systemctl reset-failed "$SERVICE" 2> /dev/null || true # it is stopped now, not failed
 }
 
-# Ends the script unless the service is active, stays the same process for a while, and answers where it is known how to ask.
+# Ends the script unless the service is active, stays the same process for a while, and answers where it can be asked.
 expect_service_well() { # SECONDS_TO_STAY_UP
     local began up first now
     began="$(uptime_s)"

@@ -1,4 +1,4 @@
-"""Unpack an archive that a stranger may have made: nothing lands outside the folder, nothing but files, folders and links.
+"""Unpack an archive that a stranger may have made: files, folders and links, and nothing outside of the folder.
 
 usage: unpack.py ARCHIVE FOLDER BYTES
 
@@ -8,10 +8,12 @@ Owners and special permission bits are not taken over.
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import sys
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -37,6 +39,8 @@ class Unpacking:
             ArchiveError: one of them is refused; what was written until then remains for the caller to remove.
         """
         members = list(self._judged(archive))
+        if not members:
+            raise ArchiveError("it holds nothing")
         top = _single_top(members)
         self._folder.mkdir()
         for member, path in members:
@@ -50,9 +54,7 @@ class Unpacking:
         for number, member in enumerate(archive):
             room -= max(member.size, 0)
             if number >= MEMBERS or room < 0:
-                raise ArchiveError(
-                    f"it holds more than {MEMBERS} entries or {self._limit_bytes} bytes (UNPACKED_BYTES)"
-                )
+                raise ArchiveError(f"it holds over {MEMBERS} entries or {self._limit_bytes} bytes (UNPACKED_BYTES)")
             if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
                 raise ArchiveError(f"{member.name!r} is neither a file nor a folder nor a link")
             path = _inside(member.name)
@@ -131,7 +133,7 @@ def main(arguments: list[str]) -> int:
     try:
         with tarfile.open(file) as archive:
             Unpacking(Path(folder), int(limit_bytes)).unpack(archive)
-    except (ArchiveError, tarfile.TarError, EOFError, ValueError, OSError) as error:
+    except (ArchiveError, tarfile.TarError, EOFError, ValueError, OSError, zlib.error, lzma.LZMAError) as error:
         sys.stderr.write(f"cannot unpack {Path(file).name}: {error}\n")
         return 1
     return 0

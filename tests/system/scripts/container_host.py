@@ -41,6 +41,7 @@ class ContainerHost:
         for name in ("remote", "scheduler"):
             shutil.copytree(SCRIPTS / name, folder / name)
             self.settings(name)
+        self.extra = {}
         self._number = 0
 
     def settings(self, name, **more):
@@ -57,14 +58,14 @@ class ContainerHost:
         """``docker-compose ARGUMENT...`` as the operator would."""
         done = subprocess.run(
             ["docker-compose", "-f", str(self.compose_file), *arguments],
-            env=self.environment({}), capture_output=True, text=True, timeout=120,
+            env=self.environment({}) | {"PATH": PATH}, capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def environment(self, more):
         """What a script of the coordinator sees, and where this test's engine is."""
-        return {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DOCKER_HOST": self.engine.host} | more
+        return {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DOCKER_HOST": self.engine.host} | more | self.extra
 
     def update(self, version, *, request="", component="remote"):
         """Run update.sh; the request's id is in the result."""

@@ -116,7 +116,7 @@ class Engine:
         """Start the engine; containers with a restart policy come up again."""
         command = ["dockerd", "--data-root", f"{self._folder}/data", "--exec-root", f"{self._folder}/exec"]
         command += ["--pidfile", f"{self._folder}/pid", "-H", self.host, "--iptables=false", "--ip6tables=false"]
-        command += ["--bridge=none", "--ip-forward=false"]
+        command += ["--bridge=none", "--ip-forward=false", "--max-download-attempts=1"]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_until(lambda: self.run("version", check=False).returncode == 0, "a Docker engine")

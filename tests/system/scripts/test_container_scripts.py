@@ -46,7 +46,7 @@ def test_a_version_that_runs_already_is_left_alone(host):
     ],
 )
 def test_a_bad_version_gives_way_to_the_one_before(host, version, words):
-    """It exits at once, its health check fails, or it ends in a loop: the update fails, says why, and 1.0.0 runs again."""
+    """It exits at once, its health check fails, or it ends in a loop: the update says why, and 1.0.0 runs again."""
     before = host.sight()
     done = host.update(version)
     assert done.returncode == 1
@@ -83,7 +83,7 @@ def test_a_registry_out_of_reach_stops_nothing(host):
 
 
 def test_two_components_of_one_file_do_not_undo_each_other(host):
-    """Remote is rolled back after scheduler was updated: scheduler's image stays, in the file and running."""
+    """``remote`` is rolled back after scheduler was updated: scheduler's image stays, in the file and running."""
     first = host.update("1.1.0")
     second = host.update("1.4.0", component="scheduler")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr

@@ -1,10 +1,13 @@
-"""A container's update killed at every phase, and its rollback too: the next rollback brings back what was there (I8)."""
+"""A container's update killed at every phase, and its rollback too: the next rollback brings back what was (I8)."""
 
 from __future__ import annotations
 
 import pytest
 
-PHASES = ["check", "pull", "backup", "set-image", "start", "verify"]
+# Phases and the seconds after which the kill comes; compose is at its work for a second or two after "start".
+INSTANTS = [("check", 0), ("pull", 0), ("pull", 0.2), ("backup", 0), ("backup", 0.05)]
+INSTANTS += [("set-image", 0), ("set-image", 0.15), ("verify", 0), ("verify", 1)]
+INSTANTS += [("start", after_s) for after_s in (0, 0.4, 0.8, 1.2, 1.6, 2.0, 2.5)]
 
 
 def variables(request, of=""):
@@ -12,8 +15,7 @@ def variables(request, of=""):
     return {"UPDATE_REQUEST_ID": request, "UPDATE_ROLLBACK_OF": of or request}
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("after_s", [0, 0.15, 0.5, 1.2, 2.0])
+@pytest.mark.parametrize(("phase", "after_s"), INSTANTS)
 def test_a_killed_update_is_undone(host, phase, after_s):
     """SIGKILL to all that the script started, some time after each phase began."""
     before = host.sight()
@@ -36,13 +38,29 @@ def test_a_killed_rollback_is_done_again(host, phase, after_s):
     assert host.sight() == before
 
 
-@pytest.mark.parametrize("phase", PHASES[2:])
+@pytest.mark.parametrize("phase", ["backup", "set-image", "start", "verify"])
 def test_a_killed_update_may_run_again(host, phase):
-    """With on_interruption = "rerun": the second run ends it, and a rollback still knows what was there before the first."""
+    """With on_interruption = "rerun": the second run ends it; a rollback knows what was there before the first."""
     before = host.sight()
     host.killed("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=0.5)
     again = host.update("1.1.0", request="one")
     assert again.returncode == 0, again.stdout + again.stderr
     assert [one[1].rpartition(":")[2] for one in host.containers()] == ["1.1.0"]
     assert host.rollback("one").returncode == 0
+    assert host.sight() == before
+
+
+@pytest.mark.parametrize("new_one_too", [False, True])
+def test_what_compose_left_half_replaced_is_cleared_away(host, new_one_too):
+    """Compose died after it had renamed the old container, or also made the new one: the old one is back, alone."""
+    before = host.sight()
+    host.killed("update.sh", ["1.1.0"], variables("one"), phase="start", after_s=0)
+    [(name, *_)] = host.containers()
+    if new_one_too:
+        host.compose("up", "-d", "--no-recreate", "--scale", "remote=2", "remote")
+        assert len(host.containers()) == 2
+    host.engine.run("stop", name)
+    host.engine.run("rename", name, f"0123456789ab_{name.lstrip('/')}")
+    back = host.rollback("one")
+    assert back.returncode == 0, back.stdout + back.stderr
     assert host.sight() == before

@@ -1,0 +1,215 @@
+"""The packaged scripts of a Python application, with a real server, real archives and real environments."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from app_host import AppHost
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A host on which 1.0.0 was installed by the first update; each test leaves it at that."""
+    made = AppHost(tmp_path_factory.mktemp("app"))
+    for version in ("1.0.0", "1.1.0", "1.4.0"):
+        made.publish(version)
+    made.publish("1.2.0", kind="exits")
+    made.publish("1.3.0", kind="ill")
+    made.publish("1.5.0", kind="unmet")
+    made.publish("1.6.0", digest="wrong")
+    made.publish("1.7.0", digest="none")
+    made.publish("1.8.0", more={".complete": b"1.8.0"}.items())
+    made.publish("1.9.0", digest="sums")
+    first = made.update("1.0.0", request="first")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert made.answer() == "1.0.0 hello"
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def host(installed):
+    """The host, and afterwards the proof that it is as it was."""
+    before = installed.sight()
+    assert before[:3] == ("releases/1.0.0", ["1.0.0"], "1.0.0 hello")
+    yield installed
+    assert installed.sight() == before
+
+
+def test_an_update_and_its_rollback(host):
+    """1.1.0 runs in an environment of its own; then 1.0.0 runs again, and the folder of 1.1.0 is gone."""
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line[6:] for line in done.stdout.splitlines() if line.startswith("PHASE:")] == [
+        "check", "release", "download", "verify-download", "backup", "unpack", "dependencies", "switch", "restart",
+        "verify",
+    ]  # fmt: skip
+    assert (host.current(), host.answer()) == ("releases/1.1.0", "1.1.0 hello")
+    release = host.folder / "releases" / "1.1.0"
+    assert json.loads((release / "VERSION").read_text()) == {"full_version": "1.1.0"}
+    assert (release / "app.py").stat().st_uid == 0
+    health = host.run("health-check.sh")
+    assert (health.returncode, health.stdout.splitlines()[-1]) == (0, "app.service runs 1.1.0")
+    back = host.rollback(done.request)
+    assert back.returncode == 0, back.stderr
+    again = host.pid()
+    assert "nothing is put back" in host.rollback(done.request).stdout
+    assert host.pid() == again
+
+
+def test_a_version_that_runs_already_is_left_alone(host):
+    """Nobody is asked for it, and no backup is made."""
+    pid, asked = host.pid(), len(host.server.asked)
+    done = host.update("1.0.0")
+    assert (done.returncode, host.pid(), len(host.server.asked)) == (0, pid, asked)
+    assert "runs 1.0.0 already" in done.stdout
+    assert "changed nothing" in host.rollback(done.request).stdout
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("1.2.0", "app.service does not stay up: it is failed"),
+        ("1.3.0", "app.service runs, but does not answer http://127.0.0.1:"),
+        ("1.5.0", "cannot install the dependencies"),
+        ("1.8.0", "its top folder holds .complete or venv"),
+    ],
+)
+def test_a_bad_release_gives_way_to_the_one_before(host, version, words):
+    """One that ends at once, does not answer, or cannot be built: the update says so, and 1.0.0 runs again."""
+    pid = host.pid()
+    done = host.update(version)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert (host.pid() == pid) == (version in ("1.5.0", "1.8.0")), "what was only built must not restart the service"
+    assert "it is back at releases/1.0.0" in done.stderr
+    assert host.rollback(done.request).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("1.6.0", "cannot trust app-1.6.0.tar.gz: its digest is sha256:"),
+        ("1.7.0", "publishes no SHA-256 of app-1.7.0.tar.gz"),
+        ("9.9.9", "cannot learn about release v9.9.9"),
+        ("latest", "it is not a version"),
+        ("../1.0.0", "it is not a version"),
+    ],
+)
+def test_what_cannot_be_trusted_changes_nothing(host, version, words):
+    """A tampered artifact, one without a digest, no such release: no backup, and the service is left alone."""
+    pid = host.pid()
+    done = host.update(version)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert host.pid() == pid
+    assert "changed nothing" in host.rollback(done.request).stdout
+
+
+def test_an_artifact_beyond_the_limit_is_not_kept(host):
+    """Whatever the server says of its size, and where it says nothing."""
+    host.settings(DOWNLOAD_BYTES=500)
+    assert "more than DOWNLOAD_BYTES=500" in host.update("1.1.0").stderr
+    release = json.loads(host.server.files["/repos/owner/app/releases/tags/v1.1.0"])
+    release["assets"][0]["size"] = 7
+    host.server.files["/repos/owner/app/releases/tags/v1.1.0"] = json.dumps(release).encode()
+    host.server.files["/stored/app-1.1.0.tar.gz"], kept = b"0" * 99_999, host.server.files["/stored/app-1.1.0.tar.gz"]
+    done = host.update("1.1.0")
+    assert "cannot download" in done.stderr
+    assert sum(one.stat().st_size for one in (host.folder / "releases" / ".download").iterdir()) < 4000
+    host.server.files["/stored/app-1.1.0.tar.gz"] = kept
+    host.settings()
+
+
+def test_a_list_of_sums_is_as_good_as_a_digest(host):
+    """SHA256SUMS of the same release."""
+    done = host.update("1.9.0")
+    assert done.returncode == 0, done.stderr
+    assert host.rollback(done.request).returncode == 0
+
+
+def test_a_version_published_anew_is_installed_beside_the_old(host):
+    """The same version with another digest never overwrites what runs; the rollback finds it untouched."""
+    first = host.update("1.4.0")
+    host.publish("1.4.0", note="anew")
+    second = host.update("1.0.0")
+    third = host.update("1.4.0")
+    assert (first.returncode, second.returncode, third.returncode) == (0, 0, 0), third.stderr
+    assert len(host.releases()) == 3
+    assert host.current().startswith("releases/1.4.0.")
+    assert (host.folder / "current" / "note").read_text() == "anew"
+    for one in (third, second, first):
+        back = host.rollback(one.request)
+        assert back.returncode in (0, 1), back.stderr
+    assert "made room for newer ones" in back.stderr
+    assert host.update("1.0.0").returncode == 0
+    for _ in range(2):  # two more backups, so that none names 1.4.0 any longer
+        assert host.rollback(host.update("1.1.0").request).returncode == 0
+
+
+PHASES = ["check", "release", "download", "verify-download", "backup", "unpack", "dependencies", "switch", "restart"]
+
+
+@pytest.mark.parametrize(("phase", "after_s"), [(one, 0.0) for one in [*PHASES, "verify"]] + [
+    ("unpack", 0.2), ("dependencies", 1.0), ("switch", 0.05), ("restart", 0.1), ("verify", 0.5),
+])  # fmt: skip
+def test_a_killed_update_is_undone(host, phase, after_s):
+    """SIGKILL in each phase (I8); then one update succeeds over whatever the first left."""
+    host.killed("update.sh", "1.1.0", request=f"killed-{phase}-{after_s}", phase=phase, after_s=after_s)
+    back = host.rollback(f"killed-{phase}-{after_s}")
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert (host.current(), host.answer()) == ("releases/1.0.0", "1.0.0 hello")
+
+
+@pytest.mark.parametrize("phase", ["restore", "verify-restored"])
+def test_a_killed_rollback_is_done_again(host, phase):
+    """Also when it had switched the link, and the service still ran the new release."""
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    host.killed("rollback.sh", request="undo", of=done.request, phase=phase, after_s=0.02)
+    assert host.rollback(done.request).returncode == 0
+
+
+def test_an_incomplete_release_is_built_anew(host):
+    """What a power cut left under the version's own name is not believed."""
+    folder = host.folder / "releases" / "1.1.0"
+    folder.mkdir()
+    (folder / "app.py").write_text("import sys; sys.exit(1)")
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    assert host.answer() == "1.1.0 hello"
+    assert host.rollback(done.request).returncode == 0
+
+
+def test_a_service_that_was_stopped_is_stopped_again(host):
+    """What was there before was a release that nobody had started."""
+    host.systemctl("stop", "app.service")
+    health = host.run("health-check.sh")
+    assert health.returncode == 1
+    assert "does not stay up: it is inactive" in health.stderr
+    done = host.update("1.1.0")
+    assert (done.returncode, host.answer()) == (0, "1.1.0 hello")
+    assert host.rollback(done.request).returncode == 0
+    assert host.answer() is None
+    host.systemctl("restart", "app.service")
+    assert host.run("health-check.sh").returncode == 0
+
+
+def test_the_first_installation_can_be_undone(tmp_path):
+    """Afterwards there is no link and no running service; the scripts beside it are untouched."""
+    host = AppHost(tmp_path)
+    try:
+        host.publish("1.0.0")
+        before = host.beside()
+        assert "leads nowhere" in host.run("health-check.sh").stderr
+        done = host.update("1.0.0")
+        assert done.returncode == 0, done.stderr
+        back = host.rollback(done.request)
+        assert back.returncode == 0, back.stderr
+        assert (host.current(), host.releases(), host.answer(), host.beside()) == (None, [], None, before)
+        refused = host.run("rollback.sh")
+        assert refused.returncode == 1
+        assert f"  {done.request}" in refused.stderr
+    finally:
+        host.close()

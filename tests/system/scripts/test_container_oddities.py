@@ -1,0 +1,181 @@
+"""The packaged scripts of a container where a host is not as the book says."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+
+from container_host import PATH
+from cut_line import CutLine
+
+# A plugin as Docker's own packages install it. Debian 12 has none, so docker-compose 1 does its work here; what is
+# tested is that the scripts find it, and that they forbid it to pull.
+PLUGIN = """\
+#!/bin/bash
+if [[ "$1" == docker-cli-plugin-metadata ]]; then
+    echo '{{"SchemaVersion": "0.1.0", "Vendor": "test", "Version": "v2.0.0", "ShortDescription": "compose"}}'
+    exit
+fi
+shift
+echo "$*" >> {notes}
+[[ "$*" != "up --help" ]] || echo "      --pull string   Pull image before running"
+arguments=()
+for one; do
+    [[ "$one" =~ ^(--pull|never)$ ]] || arguments+=("$one")
+done
+exec docker-compose "${{arguments[@]}}"
+"""
+
+
+def test_compose_as_a_plugin_is_preferred_and_never_pulls(host):
+    """``docker compose`` where it is there: it is asked for its options, and told ``--pull never``."""
+    plugins = host.folder / "docker" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    plugin = plugins / "docker-compose"
+    plugin.write_text(PLUGIN.format(notes=host.folder / "notes"))
+    plugin.chmod(0o755)
+    host.extra = {"DOCKER_CONFIG": str(host.folder / "docker")}
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert host.rollback(done.request).returncode == 0
+    notes = (host.folder / "notes").read_text().splitlines()
+    ups = [line for line in notes if " up " in line]
+    assert len(ups) == 2
+    assert all(line.endswith("up -d --no-deps --no-build --pull never remote") for line in ups)
+
+
+def test_neither_compose_is_told_with_the_package_to_install(host):
+    """A PATH without docker-compose, and a Docker command without the plugin."""
+    folder = host.folder / "bin"
+    folder.mkdir()
+    for name in ("bash", "dirname", "docker", "flock", "grep", "sed", "cut", "sort", "cat"):
+        (folder / name).symlink_to(shutil.which(name, path=PATH))
+    host.extra = {"PATH": str(folder)}
+    done = host.update("1.1.0")
+    assert done.returncode == 1
+    assert "apt-get install docker-compose" in done.stderr
+
+
+def test_the_override_file_beside_the_compose_file_counts(host):
+    """Compose reads it by itself; the container must not lose what it says."""
+    (host.folder / "docker-compose.override.yml").write_text(
+        'version: "2.4"\nservices:\n  remote:\n    environment:\n      KIND: overridden\n'
+    )
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    name = host.containers()[0][0]
+    assert "KIND=overridden" in json.loads(host.engine.out("inspect", name))[0]["Config"]["Env"]
+
+
+def test_an_image_that_the_override_file_names_is_found_out(host):
+    """The compose file's own image then means nothing: the update fails and nothing is left of it."""
+    (host.folder / "docker-compose.override.yml").write_text(
+        f'version: "2.4"\nservices:\n  remote:\n    image: {host.registry.name}/remote:1.0.0\n'
+    )
+    before = host.sight()
+    done = host.update("1.1.0")
+    assert done.returncode == 1
+    assert "does another file name an image for it?" in done.stderr
+    assert host.sight() == before
+
+
+def test_a_linked_compose_file_is_changed_where_it_lies(host):
+    """The link stays a link, and the project the one of the link's folder."""
+    real = host.folder / "kept" / "compose.yml"
+    real.parent.mkdir()
+    host.compose_file.rename(real)
+    host.compose_file.symlink_to("kept/compose.yml")
+    before = host.sight()
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    assert host.compose_file.is_symlink()
+    assert b"remote:1.1.0" in real.read_bytes()
+    assert host.rollback(done.request).returncode == 0
+    assert host.sight() == before
+
+
+def test_another_update_of_the_same_file_is_waited_for(host):
+    """A person who starts a script by hand is no exception; and the wait has an end."""
+    host.settings("remote", LOCK_WAIT_S=1)
+    with (host.folder / ".docker-compose.yml.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        done = host.update("1.1.0")
+    assert done.returncode == 1
+    assert "waiting for another update" in done.stdout
+    assert "has held" in done.stderr
+    assert host.update("1.1.0").returncode == 0
+
+
+def test_a_container_older_than_the_file_is_restored_as_such(host):
+    """The file had been edited to 1.4.0 by hand while 1.0.0 ran on: a failed update brings back both."""
+    host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:1.4.0"))
+    before = host.compose_file.read_bytes(), host.containers()
+    done = host.update("1.2.0")
+    assert done.returncode == 1
+    assert (host.compose_file.read_bytes(), host.containers()) == before
+    assert "nothing is put back" in host.rollback(done.request).stdout
+
+
+def test_a_service_that_was_sick_before_is_only_started_again(host):
+    """The version before fails its health check, and so does the new one: nobody waits for what was never well."""
+    host.engine.run("pull", f"{host.registry.name}/remote:1.5.0")
+    host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:1.3.0"))
+    host.compose("up", "-d", "remote")
+    while "unhealthy" not in host.engine.out("ps", "--filter", "name=remote"):
+        pass
+    done = host.update("1.5.0")
+    assert done.returncode == 1
+    assert "was not well before either" in done.stdout
+    assert host.containers()[0][1].endswith("remote:1.3.0")
+
+
+def test_a_script_started_by_hand_makes_up_an_id(host):
+    """And says how to undo what it did; a rollback without an id lists those there are."""
+    host.extra = {"UPDATE_REQUEST_ID": ""}
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    words = next(line for line in done.stdout.splitlines() if line.startswith("started by hand"))
+    request = words.split("UPDATE_ROLLBACK_OF=")[1].split()[0]
+    refused = host.rollback("")
+    assert refused.returncode == 1
+    assert f"  {request}\n" in refused.stderr
+    back = host.rollback(request)
+    assert back.returncode == 0
+    assert "to undo it later" not in back.stdout
+    assert host.file_image().endswith("remote:1.0.0")
+
+
+def test_an_image_pinned_by_its_digest_gives_way_to_a_tag_and_comes_back(host):
+    """The operator asked for a version, so the file names that; the rollback writes the digest again."""
+    [digest] = json.loads(host.engine.out("inspect", f"{host.registry.name}/remote:1.0.0"))[0]["RepoDigests"]
+    host.compose_file.write_text(host.compose_file.read_text().replace(f"{host.registry.name}/remote:1.0.0", digest))
+    host.compose("up", "-d", "remote")
+    before = host.compose_file.read_bytes(), host.containers()
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    assert host.file_image().endswith("/remote:1.1.0")
+    assert host.rollback(done.request).returncode == 0
+    after = host.compose_file.read_bytes(), host.containers()
+    assert after == before
+
+
+def test_a_registry_lost_in_the_middle_of_a_layer_stops_nothing(host):
+    """The layer ends early; once the line is whole again, the same update succeeds."""
+    line = CutLine(host.registry)
+    try:
+        text = host.compose_file.read_text()
+        host.compose_file.write_text(text.replace(f"{host.registry.name}/remote", f"{line.name}/remote"))
+        host.settings("remote", IMAGE=f"{line.name}/remote")
+        host.compose("up", "-d", "remote")
+        before, started = host.sight(), host.started_at()
+        line.cut.set()
+        done = host.update("1.1.0")
+        assert done.returncode == 1
+        assert line.ended_early
+        assert "nothing was changed" in done.stderr
+        assert (host.sight(), host.started_at()) == (before, started)
+        line.cut.clear()
+        assert host.update("1.1.0").returncode == 0
+    finally:
+        line.close()
