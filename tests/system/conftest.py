@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,12 @@ def stock(registry, tmp_path_factory):
         yield made.disk
     finally:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(needed):
+    """The packages that an installation without network needs, in the checkout's dist/wheelhouse."""
+    subprocess.run(["make", "--silent", "wheelhouse"], cwd=REPOSITORY, check=True)
 
 
 @pytest.fixture(scope="session")

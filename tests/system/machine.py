@@ -191,7 +191,7 @@ class Machine:
         assert self.is_on(), f"cannot run {command} on {self.name}: it is off"
         assert self.leader
         variables = [f"{name}={value}" for name, value in (_ENVIRONMENT | dict(env or {})).items()]
-        argv = ["nsenter", "--target", str(self.leader), "--all", "--wd=/", "env", "-i", *variables, *command]
+        argv = ["nsenter", "--target", str(self.leader), "--all", "--wdns=/", "env", "-i", *variables, *command]
         pipe = subprocess.PIPE
         with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
             try:
