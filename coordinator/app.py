@@ -15,17 +15,20 @@ import executors.loading
 from coordinator import rebuild
 from coordinator.bell import Bell
 from coordinator.daemon import Daemon
-from coordinator.errors import AlreadyRunningError, UnavailableError, refusal
+from coordinator.errors import AlreadyRunningError, ConfigurationError, UnavailableError, refusal
 from coordinator.housekeeping import Housekeeping
 from coordinator.intake import Intake
 from coordinator.orchestrator import Orchestrator
 from coordinator.publisher import Publisher
 from coordinator.runner import Runner
+from coordinator.service_manager import ServiceManager
 from coordinator.settings import Settings
 from coordinator.watcher import Watcher
+from executors.errors import UnsuitableHostError
 from executors.loading import Kind
 from executors.processes import boot_id
 from executors.settings import ExecutorSettings
+from executors.step import Executor
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
 from fsm.machine import Lives
@@ -72,7 +75,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     journal, lost = _open_journal(state, outbox)
     resources.callback(journal.close)
     lives = Lives(journal)
-    executor = kind.create(ExecutorSettings(state / RUNS, settings.limits.output_bytes), clock)
+    executor = _executor(kind, ExecutorSettings(state / RUNS, settings.limits.output_bytes), clock)
     resources.callback(executor.close)
     components = frozenset(settings.components)
     if lost or not has_runs:  # even where nothing tells of an earlier coordinator, its script may still run (I10)
@@ -84,6 +87,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     outbox.sweep(journal.busy)
     outbox.mark()
 
+    manager = ServiceManager.of(os.environ, os.getpid())
     stop = Stop(threading.Event(), threading.Event())
     bell = Bell()
     publisher = Publisher(outbox, inbox, journal, clock, settings.limits.output_bytes, bell.ring)
@@ -106,7 +110,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
         distrust_journal(settings)
         bell.ring()
 
-    orchestrator = Orchestrator(settings.lanes, journal, runner, stop.stopping, fatal)
+    orchestrator = Orchestrator(settings.lanes, journal, runner, manager, stop.stopping, fatal)
     intake = Intake(
         inbox,
         journal,
@@ -117,6 +121,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
         quarantine=state / QUARANTINE,
         settle_s=settings.limits.settle_s,
         admitted=orchestrator.wake,
+        alive=manager.alive,
     )
     housekeeping = Housekeeping(
         journal,
@@ -135,6 +140,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
         publisher=publisher,
         orchestrator=orchestrator,
         housekeeping=housekeeping,
+        manager=manager,
         journal=journal,
         lives=lives,
         components=components,
@@ -164,6 +170,13 @@ def _parts(executor: str) -> Kind:
     if hollow:
         raise UnavailableError(f"cannot start: only a part of {', '.join(hollow)} could be read; start again")
     return kind
+
+
+def _executor(kind: Kind, settings: ExecutorSettings, clock: Clock) -> Executor:
+    try:
+        return kind.create(settings, clock)
+    except UnsuitableHostError as error:
+        raise ConfigurationError(str(error)) from None
 
 
 def _make_folders(settings: Settings) -> None:

@@ -26,11 +26,12 @@ class Bell:
         except BlockingIOError:  # it is ringing already
             return
 
-    def wait(self, timeout_s: float | None) -> None:
-        """Sleep until rung, or for ``timeout_s`` at most (None: for ever)."""
-        self._poll.poll(None if timeout_s is None else max(0, timeout_s) * 1000)
+    def wait(self, timeout_s: float | None) -> bool:
+        """Sleep until rung, or for ``timeout_s`` at most (None: for ever); whether it was rung."""
+        rung = self._poll.poll(None if timeout_s is None else max(0, timeout_s) * 1000)
         try:
             while os.read(self._read, 4096):
                 pass
         except BlockingIOError:
-            return
+            pass
+        return bool(rung)

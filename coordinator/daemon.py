@@ -14,6 +14,7 @@ from coordinator.housekeeping import Housekeeping
 from coordinator.intake import Intake
 from coordinator.orchestrator import Orchestrator
 from coordinator.publisher import Publisher
+from coordinator.service_manager import ServiceManager
 from coordinator.watcher import Watcher
 from fsm.errors import JournalDamagedError, JournalError
 from fsm.journal import Journal
@@ -39,6 +40,7 @@ class Daemon:
         publisher: Publisher,
         orchestrator: Orchestrator,
         housekeeping: Housekeeping,
+        manager: ServiceManager,
         journal: Journal,
         lives: Lives,
         components: frozenset[str],
@@ -55,6 +57,7 @@ class Daemon:
         self._publisher = publisher
         self._orchestrator = orchestrator
         self._housekeeping = housekeeping
+        self._manager = manager
         self._journal = journal
         self._lives = lives
         self._components = components
@@ -78,9 +81,10 @@ class Daemon:
             self._orchestrator.start()
             self._watcher.start()
             logger.info("ready: {} component(s)", len(self._components))
+            self._manager.ready()  # before anything is taken up: a start that failed has changed nothing
             self._orchestrator.go()  # no script begins before all of this stands
             while not self._signals and not self._errors:
-                self._bell.wait(self._pass())
+                self._sleep(self._pass())
         except JournalDamagedError as damage:
             self._fatal(damage)
         finally:
@@ -107,6 +111,16 @@ class Daemon:
         pause = _SLOW_S if self._watcher.is_watching and published else _TROUBLE_S
         return pause if again is None else min(pause, again)
 
+    def _sleep(self, seconds: float) -> None:
+        """Wait for the bell, with a sign of life now and then, for as long as every lane stands."""
+        deadline = self._clock.monotonic() + seconds
+        while self._orchestrator.stands():
+            self._manager.alive()
+            left = deadline - self._clock.monotonic()
+            if left <= 0 or self._bell.wait(min(left, self._manager.interval_s)):
+                return
+        self._bell.wait(seconds)
+
     def _abandon_unconfigured(self) -> None:
         """Answer what waits for a component that the configuration no longer has: no lane would ever take it up."""
         for record in self._journal.due_elsewhere(self._components):
@@ -130,6 +144,7 @@ class Daemon:
     def _stop(self) -> None:
         """Start nothing more; wait for what runs, then interrupt it as I3 says."""
         logger.info("stopping: a running script has {:g} s to finish", self._stop_timeout_s)
+        self._manager.stopping()
         self._stopping.set()
         self._watcher.stop()
         self._orchestrator.stop()

@@ -52,6 +52,7 @@ class Intake:
         quarantine: Path,
         settle_s: float,
         admitted: Callable[[str], None],
+        alive: Callable[[], None],
     ) -> None:
         self._inbox = inbox
         self._journal = journal
@@ -62,6 +63,7 @@ class Intake:
         self._quarantine = quarantine
         self._settle_s = settle_s
         self._admitted = admitted
+        self._alive = alive
         self._restless: dict[str, tuple[Fingerprint, float]] = {}
         self._is_hindered = False
         self._before: dict[str, tuple[Fingerprint, float]] = {}
@@ -83,6 +85,7 @@ class Intake:
         while window := self._inbox.oldest(_WINDOW, after=after, known=self._journal.busy):
             for batch in _batches(window):
                 self._take(batch)
+                self._alive()  # a flood takes longer than the watchdog waits
             after = window[-1]
             if len(window) < _WINDOW:
                 break

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 
 from loguru import logger
 
+from coordinator import words
 from coordinator.bell import Bell
 from coordinator.runner import Runner
+from coordinator.service_manager import ServiceManager
 from fsm.errors import JournalDamagedError, JournalUnavailableError
 from fsm.journal import Journal
 
@@ -32,11 +34,13 @@ class Orchestrator:
         lanes: Mapping[str, frozenset[str]],
         journal: Journal,
         runner: Runner,
+        manager: ServiceManager,
         stopping: threading.Event,
         fatal: Callable[[BaseException], None],
     ) -> None:
         self._journal = journal
         self._runner = runner
+        self._manager = manager
         self._stopping = stopping
         self._fatal = fatal
         self._bells = {lock: Bell() for lock in lanes}
@@ -63,6 +67,10 @@ class Orchestrator:
         for bell in self._bells.values():
             bell.ring()
 
+    def stands(self) -> bool:
+        """Whether every lane is there: one that died would leave its requests without an answer."""
+        return all(worker.is_alive() for worker in self._workers)
+
     def wake(self, component: str) -> None:
         """Tell the lane of ``component`` that the journal holds something for it."""
         self._bells[self._lock_of[component]].ring()
@@ -87,7 +95,9 @@ class Orchestrator:
                 if record is None:
                     bell.wait(None)
                 else:
+                    self._manager.busy(lock, f"{words.asked(record)} ({record.request_id})")
                     self._runner.run(record)
+                    self._manager.idle(lock)
             except JournalDamagedError as error:
                 self._fatal(error)
                 return

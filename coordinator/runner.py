@@ -108,7 +108,7 @@ class Runner:
         self._conclude(walk, attempt, self._wait(walk, attempt, step))
 
     def _wait(self, walk: Walk, attempt: AttemptRecord, step: Step) -> Outcome:
-        watch = _Watch(walk, attempt, self._publisher, self._must_stop)
+        watch = _Watch(walk, attempt, self._publisher, self._must_stop, self._stopping)
         return self._executor.wait(step, watch, deadline=attempt.started_monotonic + step.timeout_s)
 
     def _resume(self, walk: Walk, attempt: AttemptRecord) -> None:
@@ -144,6 +144,10 @@ class Runner:
 
     def _conclude(self, walk: Walk, attempt: AttemptRecord, outcome: Outcome, *, seen: bool = True) -> None:
         """Turn the end of one run into a move, into the next step, or into another try."""
+        if outcome.conclusion is Conclusion.LEFT:
+            logger.info("{} goes on without this coordinator; the next one will tell how it ended", attempt.script)
+            walk.rests = True
+            return
         ended = walk.end(attempt, outcome, seen=seen)
         what = words.ending(ended.script, ended, outcome.detail)
         if walk.next_script is not None:  # else it was the last one, and the answer says it
@@ -215,11 +219,19 @@ class Runner:
 class _Watch:
     """Passes on what a running script shows."""
 
-    def __init__(self, walk: Walk, attempt: AttemptRecord, publisher: Publisher, must_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        walk: Walk,
+        attempt: AttemptRecord,
+        publisher: Publisher,
+        must_stop: Callable[[], bool],
+        may_leave: Callable[[], bool],
+    ) -> None:
         self._walk = walk
         self._attempt = attempt
         self._publisher = publisher
         self.must_stop = must_stop
+        self.may_leave = may_leave
 
     def started(self, identity: Identity) -> None:
         """The session is there: a successor must find it."""

@@ -87,6 +87,7 @@ class Component(_Section):
     verify_health: bool = True
     on_failure: Literal["rollback", "none"] = "rollback"
     on_interruption: Literal["rollback", "rerun"] = "rollback"
+    memory_bytes: int = Field(default=2 * 1024 * 1024 * 1024, ge=16 * 1024 * 1024)
 
 
 def _document_components() -> dict[str, Component]:

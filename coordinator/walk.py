@@ -187,6 +187,7 @@ class Walk:
             rollback_of=record.request_id if self.action is Action.UPDATE else record.rollback_of or "",
             timeout_s=component.timeout_s,
             kill_grace_s=component.kill_grace_s,
+            memory_bytes=component.memory_bytes,
         )
 
 

@@ -31,6 +31,12 @@ _RESUMED = {
 }
 
 
+def asked(record: RequestRecord) -> str:
+    """Action, component and version, as far as the request could be read."""
+    words = [str(record.action or "request"), record.component or "(unreadable)", record.version or ""]
+    return " ".join(word for word in words if word)
+
+
 def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     """How one run of ``script`` ended, as the middle of a sentence."""
     if attempt is None or attempt.ending is Ending.NOT_STARTED:

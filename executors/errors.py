@@ -11,3 +11,7 @@ class CannotStartError(ExecutorError):
 
 class UnknownExecutorError(ExecutorError):
     """The configuration names an executor that does not exist: its author's fault."""
+
+
+class UnsuitableHostError(ExecutorError):
+    """The configuration names an executor that this host cannot serve: its author's fault."""

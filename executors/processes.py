@@ -72,7 +72,7 @@ def family(session: Identity, launcher: Identity, request_id: str) -> list[Proce
     everyone = look_around()
     is_held = alive(launcher)
     root = launcher if is_held else session
-    members = _below({root.pid}, everyone.values()) if alive(root) else set()
+    members = below({root.pid}, everyone.values()) if alive(root) else set()
     leader = everyone.get(session.pid)
     if leader is None or leader.start_ticks == session.start_ticks:
         members |= {p.pid for p in everyone.values() if p.session == session.pid}
@@ -85,15 +85,7 @@ def family(session: Identity, launcher: Identity, request_id: str) -> list[Proce
     return [everyone[pid] for pid in members - {session.pid, launcher.pid, os.getpid()}]
 
 
-def offspring(shells: Iterable[Process]) -> list[Process]:
-    """What lives and descends from one of ``shells``, or belongs to its session; without themselves and us."""
-    everyone = look_around()
-    roots = {shell.pid for shell in shells if everyone.get(shell.pid, shell).start_ticks == shell.start_ticks}
-    members = _below(roots, everyone.values()) | {p.pid for p in everyone.values() if p.session in roots}
-    return [everyone[pid] for pid in members - roots - {os.getpid()}]
-
-
-def _below(roots: Iterable[int], everyone: Iterable[Process]) -> set[int]:
+def below(roots: Iterable[int], everyone: Iterable[Process]) -> set[int]:
     """The pids of all descendants of ``roots``."""
     children: dict[int, list[int]] = {}
     for process in everyone:

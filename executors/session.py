@@ -4,9 +4,9 @@ command   what to run, for the shell, which knows by the last line that it has r
           anything is asked
 stdout, stderr   the streams, complete; there before anything is asked, for inodes may run out
 session   what became of it, line by line; a line counts once its break is there:
-          - who claimed the run: pid and start of the session, pid and start of its launcher; or "revoked". Created
-            exclusively, so that a run is either claimed or revoked, once; a claimant reads its line again before it
-            goes on
+          - who claimed the run: pid and start of the session, pid and start of its launcher, or its own again where a
+            unit of systemd holds it; or "revoked". Created exclusively, so that a run is either claimed or revoked,
+            once; a claimant reads its line again before it goes on
           - "ended_by CONCLUSION": the coordinator is about to end it; written before the first signal
           - "exit CODE": how the script ended; written by the session
 
@@ -25,6 +25,7 @@ from typing import BinaryIO, Literal
 from executors.output import excerpt
 from executors.processes import boot_id
 from executors.step import Conclusion, Identity, Outcome, Step
+from protocol.vocabulary import Action
 
 _CLAIM_WORDS = 4
 _REVOKED = b"revoked\n"
@@ -42,6 +43,26 @@ class Session:
         self.stdout, self.stderr, self._command = f"{at}/stdout", f"{at}/stderr", f"{at}/command"
         self._session = f"{at}/session"
         self._claimed: tuple[Identity, Identity] | None = None
+
+    @classmethod
+    def left_in(cls, directory: Path, kill_grace_s: float) -> Session:
+        """The session of a run of which nothing but its directory is known."""
+        step = Step(
+            request_id=directory.parent.name,
+            attempt=int(directory.name),
+            lane="",
+            component="",
+            action=Action.HEALTH,
+            directory=Path("/"),
+            script="",
+            arguments=(),
+            version="",
+            rollback_of="",
+            timeout_s=0,
+            kill_grace_s=kill_grace_s,
+            memory_bytes=0,
+        )
+        return cls(directory.parents[1], step)
 
     def prepare(self) -> None:
         """Write what is to be run, and make the files that it will write.

@@ -1,12 +1,12 @@
-# Runs scripts, one after the other. Arguments: pid and start of the launcher, and launcher.sh's mark. The files are
-# described in session.py.
+# Runs scripts, one after the other. Arguments: pid and start of the launcher, "" in a unit of systemd, which has none;
+# and launcher.sh's mark. The files are described in session.py.
 # PIPE: a coordinator that died must not end a run. The others: a script may say "kill 0" and means itself.
 # A trap with a command, unlike an ignored signal, is not passed on to the script.
 trap : PIPE TERM INT HUP QUIT USR1 USR2 ALRM
 IFS= read -r stat </proc/self/stat || exit 9  # part of a number would be another process
 fields() { shift 19; start=$1; }
 fields ${stat##*) }  # from field 3 of proc(5) on
-me="$$ $start $1"
+me="$$ $start ${1:-$$ $start}"
 set -C  # a run is claimed once
 
 while IFS= read -r run; do

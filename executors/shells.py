@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGSTOP
 
-from executors.processes import Process, look_around, marked, offspring, send, terminate
+from executors.processes import Process, below, look_around, marked, send, terminate
 from executors.step import Identity
+from executors.units import unit_of
 from protocol.clock import Clock
 
 
@@ -30,6 +33,16 @@ def end(found: list[Process], grace_s: float, clock: Clock) -> None:
         return
     for shell in found:
         send(shell.pid, shell.start_ticks, SIGSTOP)  # nothing new is started meanwhile; orphans still go to launchers
-    terminate(partial(offspring, found), grace_s, clock)
+    terminate(partial(_offspring, found), grace_s, clock)
     for shell in found:
         send(shell.pid, shell.start_ticks, SIGKILL)
+
+
+def _offspring(found: Iterable[Process]) -> list[Process]:
+    """What lives below one of these shells, or in its session or unit; without themselves and us."""
+    everyone = look_around()
+    roots = {shell.pid for shell in found if everyone.get(shell.pid, shell).start_ticks == shell.start_ticks}
+    born = below(roots, everyone.values()) | {p.pid for p in everyone.values() if p.session in roots}
+    if units := {unit for root in roots if (unit := unit_of(root))}:
+        born |= {pid for pid in everyone if unit_of(pid) in units}
+    return [everyone[pid] for pid in born - roots - {os.getpid()}]

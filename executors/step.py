@@ -17,7 +17,8 @@ class Step:
 
     ``lane`` names the lock under which it runs: an executor may keep one thing per lane, for steps of a lane never
     overlap (I10). ``directory`` and ``script`` come from the configuration, ``arguments`` holds nothing but a
-    validated version (I6).
+    validated version (I6). ``memory_bytes`` is the most it may use, with all that it starts, where the executor can see
+    to that.
     """
 
     request_id: str
@@ -32,6 +33,7 @@ class Step:
     rollback_of: str
     timeout_s: float
     kill_grace_s: float
+    memory_bytes: int
 
     def environment(self) -> Mapping[str, str]:
         """What the script learns about the request it runs for (wire contract)."""
@@ -63,17 +65,18 @@ class Trace(StrEnum):
 
 
 class Conclusion(StrEnum):
-    """How a run ended."""
+    """How a run ended, as far as the coordinator that waited for it is concerned."""
 
     EXITED = "exited"
     TIMED_OUT = "timed_out"
     INTERRUPTED = "interrupted"
     NOT_STARTED = "not_started"
+    LEFT = "left"  # it has not ended: this coordinator stops, and the next one adopts it
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run that is over: nothing the script started under a timeout or interruption lives on.
+    """A run that is over, unless it was left: nothing the script started under a timeout or interruption lives on.
 
     ``exit_code`` is None when nobody could record it; ``output`` and ``error`` are bounded excerpts of the streams.
     """
@@ -104,6 +107,9 @@ class Watch(Protocol):
 
     def must_stop(self) -> bool:
         """Whether the run is to be interrupted now."""
+
+    def may_leave(self) -> bool:
+        """Whether the coordinator is about to stop: a run that outlives it need not be waited for."""
 
 
 class Executor(Protocol):

@@ -83,7 +83,11 @@ BREAKS = {
         "no JSON",
     ),
     "a script is ended before anybody notes why": Break(
-        "executors/kinds/sh.py", "            session.note(cause)\n", "            pass\n", SIGNALS, "(script_failed)"
+        "executors/sessions.py",
+        "            session.note(cause)\n        stuck",
+        "            pass\n        stuck",
+        SIGNALS,
+        "(script_failed)",
     ),
     "resumes are not bounded": Break(
         "coordinator/runner.py",

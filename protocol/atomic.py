@@ -11,13 +11,16 @@ from protocol.removal import remove
 TEMPORARY_SUFFIX = ".tmp"
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+def write_atomically(
+    path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None, durable: bool = True
+) -> None:
     """Make ``path`` hold exactly ``data``; a reader sees the old content or the new, nothing between.
 
     Args:
         path: the file to replace. A link found there is replaced, not followed.
         data: the whole content.
         mode: permission bits, whatever the umask says.
+        owner: user and group ids; without, those of this process.
         durable: whether it must survive a power cut: costs two fsyncs. Without, only this boot is certain to see it.
 
     Raises:
@@ -26,6 +29,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: boo
     temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")
     descriptor = _create(temporary, mode)
     try:
+        if owner is not None:
+            os.fchown(descriptor, *owner)
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
@@ -33,7 +38,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644, durable: boo
             os.fsync(descriptor)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        error.filename = str(path)  # write(2) and fsync(2) know only a descriptor
+        error.filename = str(path)  # fchown(2), write(2) and fsync(2) know only a descriptor
         raise
     finally:
         os.close(descriptor)

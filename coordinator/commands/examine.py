@@ -53,9 +53,26 @@ def service(settings: Settings) -> Iterator[Finding]:
         yield good(f"a coordinator runs (pid {pid})")
     else:
         yield bad("no coordinator runs on this configuration", f"systemctl start {UNIT}, or update-coordinator run")
-    state = ask("systemctl", "is-active", UNIT)
-    if state is not None:
-        yield note(f"systemd says {UNIT} is {state.output.strip() or 'unknown'}")
+    told = ask("systemctl", "show", UNIT, "--property=LoadState,ActiveState,SubState,UnitFileState,StatusText")
+    if told is None or told.code != 0:
+        yield note("systemd is not here, or does not answer: nothing starts the coordinator again")
+        return
+    yield from _unit(dict(line.partition("=")[::2] for line in told.output.splitlines()))
+
+
+def _unit(shown: dict[str, str]) -> Iterator[Finding]:
+    """What systemd shows of the service."""
+    if shown.get("LoadState") != "loaded":
+        yield note(f"systemd knows no {UNIT}: nothing starts the coordinator again", "sudo packaging/install.sh")
+        return
+    state = shown.get("ActiveState", "unknown")
+    says = f"systemd says {UNIT} is {state} ({shown.get('SubState', 'unknown')})"
+    if state == "failed":
+        yield bad(says, f"journalctl -u {UNIT} -n 100 tells why; then systemctl restart {UNIT}")
+    else:
+        yield note(f"{says}: {shown['StatusText']}" if shown.get("StatusText") else says)
+    if shown.get("UnitFileState") != "enabled":
+        yield bad(f"{UNIT} does not start when the host boots", f"systemctl enable {UNIT}")
 
 
 def folders(settings: Settings) -> Iterator[Finding]:

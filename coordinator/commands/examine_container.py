@@ -6,6 +6,7 @@ Docker is asked where the folders are mounted; whether they can be used from the
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from coordinator.commands.finding import Finding, ask, bad, good, note
 from coordinator.settings import Paths, Settings
 
 _CLIENTS = {"remote", "dunebugger-remote"}  # the document's name for the container that asks, with and without project
+_GROUP_WRITES = stat.S_IWGRP | stat.S_IXGRP
 _SERVICE = "com.docker.compose.service"
 _TRY = """
 echo "$(id -u)"
@@ -101,11 +103,11 @@ def container(settings: Settings) -> Iterator[Finding]:
 
 
 def _missing(containers: list[_Container], paths: Paths) -> Finding:
-    volumes = " and ".join(f"{folder}:{folder}" for folder in sorted({paths.requests.parent, paths.status.parent}))
+    volumes = " and ".join(f"{folder}:{folder}" for folder in (paths.requests, paths.status))
     names = [one.name for one in containers if one.name in _CLIENTS or one.service == "remote"]
     return bad(
         f"{names[0]} does not mount {paths.requests}" if names else f"no container mounts {paths.requests}",
-        f"add the volume {volumes} to the container's compose file, then docker-compose up -d",
+        f"add the volumes {volumes} to the container's compose file, then docker-compose up -d",
     )
 
 
@@ -170,8 +172,16 @@ def _judge(
     if "d" not in tried.rights:
         return bad(f"{one.name} finds no folder {inner}, where {folder} should be", f"docker restart {one.name}")
     if not set("wx") <= set(tried.rights):
-        return lacking(f"{sees}, but its user (uid {tried.uid}) cannot {purpose} there", f"chown {tried.uid} {folder}")
+        return lacking(f"{sees}, but its user (uid {tried.uid}) cannot {purpose} there", _admission(folder, tried.uid))
     return good(f"{sees} and can {purpose} there")
+
+
+def _admission(folder: Path, uid: str) -> str:
+    """How to let a container's user in: by the folder's group where that may write, as install.sh sets it up."""
+    found = folder.stat()
+    if found.st_gid != 0 and found.st_mode & _GROUP_WRITES == _GROUP_WRITES:
+        return f'add group_add: ["{found.st_gid}"] to its service in the compose file, then docker-compose up -d'
+    return f"chown {uid} {folder}"
 
 
 def _understand(output: str) -> tuple[_Tried, _Tried] | None:

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from coordinator.commands.journal_reader import reading
-from coordinator.commands.look import COLOURS, what, when
+from coordinator.commands.look import COLOURS, when
 from coordinator.settings import Settings
+from coordinator.words import asked
 
 
 def execute(settings: Settings, component: str | None, limit: int, *, as_json: bool) -> int:
@@ -40,7 +41,7 @@ def execute(settings: Settings, component: str | None, limit: int, *, as_json: b
     for record in records:
         console.print(
             Text.assemble(
-                f"{when(record.received_at)}  ", (f"{record.state:<12}", COLOURS[record.state]), (what(record), "bold")
+                f"{when(record.received_at)}  ", (f"{record.state:<12}", COLOURS[record.state]), (asked(record), "bold")
             )
         )
         standing = [] if record.settled_at else ["not over yet"]

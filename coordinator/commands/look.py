@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from coordinator.words import asked
 from fsm.records import RequestRecord
 from protocol.vocabulary import State
 
@@ -32,12 +33,6 @@ def time_of_day(stamp: datetime) -> str:
     return f"{stamp.astimezone():%H:%M:%S}"
 
 
-def what(record: RequestRecord) -> str:
-    """Action, component and version, as far as the request could be read."""
-    words = [str(record.action or "request"), record.component or "(unreadable)", record.version or ""]
-    return " ".join(word for word in words if word)
-
-
 def request_line(record: RequestRecord) -> str:
     """One request on one line."""
-    return f"{record.request_id}: {what(record)}, received {when(record.received_at)}"
+    return f"{record.request_id}: {asked(record)}, received {when(record.received_at)}"

@@ -20,9 +20,10 @@ import executors.loading
 from coordinator import app, orchestrator
 from coordinator.daemon import Daemon
 from coordinator.settings import Component, Limits, Paths, Settings
-from executors.kinds.sh import ShExecutor
+from executors.kinds.sh import Launchers
 from executors.processes import alive, look
 from executors.session import Session
+from executors.sessions import SessionExecutor
 from executors.settings import ExecutorSettings
 from executors.step import Step
 from fsm.errors import FsmError, JournalDamagedError
@@ -110,23 +111,23 @@ class Successor:
         return {FAILS: 3, STUBBORN: None}.get(text, 0)
 
 
-class _Theatre(ShExecutor):
-    """The real executor on an audience's side: what it would hand to a launcher is played at once."""
+class _Players(Launchers):
+    """What would be handed to a launcher is played at once."""
+
+    def __init__(self, mark: Path, clock: Clock, play) -> None:
+        super().__init__(mark, clock)
+        self._play = play
+
+    def ask(self, step: Step, session: Session) -> None:
+        """See ``Starter.ask``."""
+        self._play(step, session.directory)
+
+
+class _Theatre(SessionExecutor):
+    """The real executor, with players for launchers."""
 
     def __init__(self, settings: ExecutorSettings, clock: Clock, play) -> None:
-        super().__init__(settings, clock)
-        self._play = play
-        self._step: Step | None = None
-
-    def start(self, step: Step) -> None:
-        """See ``Executor.start``."""
-        self._step = step
-        super().start(step)
-
-    def _ask(self, lane: str, run: Path) -> None:
-        del lane
-        assert self._step is not None
-        self._play(self._step, run)
+        super().__init__(settings, clock, _Players(settings.runs, clock, play))
 
     def _kill(self, session: Session) -> list[int]:
         """Only a session of this life still lives; it says how its script was ended."""

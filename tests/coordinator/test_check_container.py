@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from docker_answers import (
     COMPOSE,
@@ -70,7 +72,7 @@ def test_a_container_without_the_volume_is_bad(docker, shared, found):
     docker.holds(container())
     ((grade, text, remedy),) = found()
     assert (grade, text) == ("bad", f"remote does not mount {shared}/requests")
-    assert f"{shared}:{shared}" in remedy
+    assert f"volumes {shared}/requests:{shared}/requests and {shared}/status:{shared}/status to" in remedy
 
 
 def test_a_compose_service_is_known_by_its_label(docker, found):
@@ -117,6 +119,16 @@ def test_a_user_who_may_not_write_is_bad(docker, shared, found):
     assert "its user (uid 1000) cannot write requests" in requests[1]
     assert requests[2] == f"chown 1000 {shared}/requests"
     assert (status[0], status[2]) == ("note", f"chown 1000 {shared}/status")
+
+
+def test_a_user_who_may_join_the_folders_group_is_told_so(docker, shared, found):
+    """As install.sh leaves them: the group may write, so nothing on the host needs to change."""
+    for name, mode in (("requests", 0o1770), ("status", 0o770)):
+        os.chown(shared / name, 0, 4711)
+        (shared / name).chmod(mode)
+    docker.holds(container(VOLUME), tried=UID_1000)
+    remedy = 'add group_add: ["4711"] to its service in the compose file, then docker-compose up -d'
+    assert [one[2] for one in found()] == [remedy] * 2
 
 
 @pytest.mark.parametrize(("tried", "told"), [(OLD_FOLDER, "an older folder"), (NO_FOLDER, "finds no folder")])

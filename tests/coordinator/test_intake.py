@@ -54,6 +54,7 @@ def stage(tmp_path):
                 quarantine=tmp_path / "quarantine",
                 settle_s=60.0,
                 admitted=admitted.append,
+                alive=lambda: None,
             )
 
         yield requests, intake

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, Component
+from executor_stage import CLOCK, EXECUTOR, Component
 
+from executors import sessions
 from executors.loading import load
 from executors.settings import ExecutorSettings
 from executors.step import Executor
 
 OUTPUT_BYTES = 4096
+# Each executor's own tests, beside those that all must pass.
+collect_ignore = ["test_systemd_units.py"] if EXECUTOR == "sh" else ["test_sh_launchers.py"]
 
 
 @pytest.fixture
@@ -31,7 +36,31 @@ def component(tmp_path: Path) -> Component:
 
 @pytest.fixture
 def executor(settings: ExecutorSettings) -> Iterator[Executor]:
-    """The executor of the configuration's default, ``sh``."""
-    made = load("sh").create(settings, CLOCK)
+    """The executor under test."""
+    made = load(EXECUTOR).create(settings, CLOCK)
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays(tmp_path: Path) -> Iterator[None]:
+    """Whatever a test leaves in its folders is ended with it."""
+    yield
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(tmp_path):
+                os.kill(int(process.name), 9)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deaf to TERM is killed soon."""
+    monkeypatch.setattr(sessions, "_QUELL_GRACE_S", 0.2)
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> tuple[ExecutorSettings, Component]:
+    """Another coordinator's folders on the same host."""
+    directory = tmp_path / "other component"
+    directory.mkdir()
+    return ExecutorSettings(runs=tmp_path / "others", output_bytes=4096), Component(directory)

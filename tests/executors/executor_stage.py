@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from executors.loading import load
+from executors.settings import ExecutorSettings
 from executors.step import Executor, Identity, Outcome, Step
 from protocol.clock import SystemClock
 from protocol.vocabulary import Action
 
+EXECUTOR = os.environ.get("TEST_EXECUTOR", "sh")  # tests/system runs the same tests on "systemd", where that runs
 CLOCK = SystemClock()
 PATIENCE_S = 60.0
+FOREVER = "while :; do sleep 600; done"
+DEAF = f"trap '' TERM HUP INT; echo $BASHPID >pid; {FOREVER}"
 
 
 def until(fact: Callable[[], object]) -> None:
@@ -39,9 +45,10 @@ def written(path: Path) -> bool:
 
 @dataclass
 class RecordingWatch:
-    """Remembers what it was told, and wants to stop as soon as ``stop`` holds."""
+    """Remembers what it was told; wants to stop once ``stop`` holds, and may leave once ``leave`` does."""
 
     stop: Callable[[], bool] = lambda: False
+    leave: Callable[[], bool] = lambda: False
     identities: list[Identity] = field(default_factory=list)
     progress: list[tuple[str | None, int | None]] = field(default_factory=list)
 
@@ -53,6 +60,31 @@ class RecordingWatch:
 
     def must_stop(self) -> bool:
         return self.stop()
+
+    def may_leave(self) -> bool:
+        return self.leave()
+
+
+def after(fact: Callable[[], object]) -> RecordingWatch:
+    """A watch that wants to stop once ``fact`` holds."""
+    return RecordingWatch(stop=lambda: bool(fact()))
+
+
+class Dead(Exception):  # noqa: N818  not an error: an end
+    """The coordinator died here."""
+
+
+class Dying(RecordingWatch):
+    """Dies as soon as ``when`` holds."""
+
+    def __init__(self, when: Callable[[], bool]) -> None:
+        super().__init__()
+        self._when = when
+
+    def must_stop(self) -> bool:
+        if self._when():
+            raise Dead
+        return False
 
 
 @dataclass
@@ -80,6 +112,7 @@ class Component:
             "rollback_of": "",
             "timeout_s": 60.0,
             "kill_grace_s": 0.3,
+            "memory_bytes": 64 * 1024 * 1024,
         }
         return Step(**(given | changes))  # type: ignore[arg-type]
 
@@ -96,3 +129,14 @@ def run(executor: Executor, step: Step, watch: RecordingWatch | None = None, wit
 def end(pid_file: Path) -> None:
     """End a process that a test left alive on purpose."""
     os.kill(int(pid_file.read_text()), 9)
+
+
+def leave(settings: ExecutorSettings, step: Step, *signs: str, executor: str = EXECUTOR) -> Identity:
+    """Let a coordinator start the step, see its signs, and die."""
+    doomed = load(executor).create(settings, CLOCK)
+    watch = Dying(lambda: bool(watch.identities) and all(written(step.directory / sign) for sign in signs))
+    doomed.start(step)
+    with suppress(Dead):
+        doomed.wait(step, watch, deadline=CLOCK.monotonic() + PATIENCE_S)
+    doomed.close()
+    return watch.identities[0]

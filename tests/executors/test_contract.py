@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from executor_stage import CLOCK, Component, RecordingWatch, run
+from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, run
 
 from executors.loading import known, load
 from executors.processes import boot_id
@@ -14,7 +14,7 @@ from executors.step import Conclusion, Executor, Trace
 from protocol.vocabulary import Reason
 
 
-@pytest.fixture(params=["sh", "dry-run"])
+@pytest.fixture(params=[EXECUTOR, "dry-run"])
 def each(request: pytest.FixtureRequest, settings: ExecutorSettings) -> Iterator[Executor]:
     """Each executor in turn."""
     made = load(request.param).create(settings, CLOCK)
@@ -78,7 +78,7 @@ def test_dry_run_says_what_it_would_do(settings: ExecutorSettings, component: Co
 
 def test_executors_are_found_by_name():
     """The names in the configuration are those of the files."""
-    assert {"sh", "dry-run"} <= set(known())
+    assert {"sh", "systemd", "dry-run"} <= set(known())
 
 
 def test_an_unknown_executor_is_refused_by_naming_the_known_ones():

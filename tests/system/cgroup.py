@@ -12,7 +12,8 @@ class ControlGroup:
     """One group of this name in every hierarchy that systemd uses: the unified one, and v1's ``name=systemd``.
 
     systemd-nspawn makes the groups of its machine below the one it runs in. Two machines that it starts from the same
-    group would share all of theirs: each systemd would find, and end, the processes of the other.
+    group would share all of theirs, for each has a ``system.slice/docker.service``; and what is left of one could not
+    be told from the other.
     """
 
     def __init__(self, name: str) -> None:

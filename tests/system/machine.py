@@ -77,7 +77,8 @@ class Machine:
 
     def _command(self) -> list[str]:
         return [
-            *("setpriv", "--pdeathsig=KILL", "sh", "-c", _JOIN, "sh", *map(str, self.groups), "--"),
+            # When the tests die, systemd-nspawn shuts the machine down; a kill would leave all but itself running.
+            *("setpriv", "--pdeathsig=TERM", "sh", "-c", _JOIN, "sh", *map(str, self.groups), "--"),
             *("systemd-nspawn", f"--directory={self.disk.root}", f"--machine={self.name}"),
             *("--register=no", "--keep-unit", "--console=pipe", "--link-journal=no", "--boot"),
             *("--resolv-conf=off", "--timezone=off"),  # the disk has those of /
@@ -126,9 +127,9 @@ class Machine:
     def cut_power(self) -> None:
         """End all that runs on it, from one instant to the next; what is on the disk stays."""
         assert self._nspawn is not None
-        if self.is_on() and self.leader:
+        if self.leader in self.pids():
             os.kill(self.leader, signal.SIGKILL)
-        elif self.is_on():
+        else:
             self._nspawn.kill()
         self._await_end()
 
@@ -166,10 +167,11 @@ class Machine:
 
     def close(self) -> None:
         """Cut its power, if it is on, and take it away with its disk."""
-        if self.is_on():
+        if not self.is_there():
+            return
+        if self._nspawn is not None:
             self.cut_power()
-        if self.is_there():
-            self.disk.remove()
+        self.disk.remove()
 
     def run(
         self,

@@ -139,22 +139,22 @@ class Line:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        onward = None
-        # Cancelled by shut: this is how a forwarder's connection ends, and nothing that its listener should report.
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        writers = [back]
+        try:
+            there, onward = await asyncio.open_connection("127.0.0.1", self._server_port)
+            writers.append(onward)
+            ways = {asyncio.create_task(self._ask(here, onward)), asyncio.create_task(self._answer(there, back))}
             try:
-                there, onward = await asyncio.open_connection("127.0.0.1", self._server_port)
-                ways = {asyncio.create_task(self._ask(here, onward)), asyncio.create_task(self._answer(there, back))}
-                try:
-                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for way in ways:
-                        way.cancel()
-                    await asyncio.gather(*ways, return_exceptions=True)
+                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for writer in (back, onward):
-                    if writer is not None:
-                        writer.transport.abort()
+                for way in ways:
+                    way.cancel()
+                await asyncio.gather(*ways, return_exceptions=True)
+            for writer in writers:
+                writer.close()
+        except (OSError, asyncio.CancelledError):  # the line has been set otherwise: this is how its connections end
+            for writer in writers:
+                writer.transport.abort()
 
     async def _ask(self, here: asyncio.StreamReader, onward: asyncio.StreamWriter) -> None:
         while asked := await here.read(1 << 16):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from cgroup import ControlGroup
 from machine import CHECKOUT, REPOSITORY
 
 
@@ -86,13 +89,15 @@ def test_its_disk_can_be_full(machine):
     machine.disk.resize("300m")
     full = machine.run("sh", "-c", "cat /dev/zero > /opt/filler", check=False)
     assert "No space left on device" in full.stderr
+    assert (machine.disk.root / "opt/filler").stat().st_size < 300 << 20
     machine.run("rm", "/opt/filler")
     machine.disk.resize("50%")
 
 
 def test_its_environment_is_its_own(machine):
-    """Nothing of what the tests' own environment holds gets in, and standard input is empty."""
+    """Nothing of what the tests' own environment holds gets in, standard input is empty, and it runs in its root."""
     assert machine.sh("env | sort | sed 's/=.*//'; cat").split() == ["HOME", "LANG", "PATH", "PWD"]
+    assert machine.run("pwd").stdout == "/\n"
 
 
 def test_it_knows_nothing_of_an_installation_outside(machine):
@@ -113,18 +118,43 @@ def test_a_program_that_does_not_end_fails_the_test(machine):
     assert machine.run("pgrep", "-f", "sleep 432[1]", check=False).returncode == 1
 
 
-def test_nothing_of_it_is_left(new_machine):
-    """No process, no mount, no control group, no file."""
+@pytest.mark.parametrize("ended", ["as it should", "by a kill of systemd-nspawn"])
+def test_nothing_of_it_is_left(new_machine, ended):
+    """No mount, no file, no control group; and so no process, which would be in one."""
     made = new_machine()
     made.boot()
-    folder, leader, groups = made.disk.folder, made.leader, made.groups
+    folder, leader, groups, at = made.disk.folder, made.leader, made.groups, made.disk.root.stat()
     assert leader in made.pids()
+    if ended != "as it should":
+        made._nspawn.kill()
+        made._nspawn.wait()
     made.close()
     assert list(folder.iterdir()) == []
     assert str(folder) not in Path("/proc/self/mounts").read_text()
     assert not any(group.exists() for group in groups)
-    assert not Path(f"/proc/{leader}").exists()
-    assert not [path for path in Path("/run/systemd/nspawn").rglob("*") if made.name in path.name]
+    litter = {made.name, f"inode-{at.st_dev}:{at.st_ino}"}
+    assert not [path for path in Path("/run/systemd/nspawn").rglob("*") if path.name in litter]
+
+
+_KILLED_TESTS = """
+import os, sys
+from pathlib import Path
+from disk import keep_mounts_private
+from machine import Machine
+keep_mounts_private()
+made = Machine(Path(sys.argv[1]))
+made.boot()
+print(made.name, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_it_ends_with_the_tests_that_are_killed(tmp_path):
+    """A run of the tests that is cut short leaves nothing that works on."""
+    run = [sys.executable, "-c", _KILLED_TESTS, str(tmp_path)]
+    name = subprocess.run(run, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True).stdout.strip()
+    ControlGroup(name).remove()
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
 
 
 def test_a_machine_that_cannot_boot_says_why(new_machine):

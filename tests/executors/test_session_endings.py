@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, Component, RecordingWatch, end, lives, run, until, written
+from executor_stage import CLOCK, DEAF, FOREVER, Component, RecordingWatch, after, end, lives, run, written
 
-from executors.loading import load
 from executors.settings import ExecutorSettings
 from executors.step import Conclusion, Executor
-
-FOREVER = "while :; do sleep 600; done"
-DEAF = f"trap '' TERM HUP INT; echo $BASHPID >pid; {FOREVER}"
 
 FAMILIES = {
     "plain": f"echo $$ >pid; {FOREVER}",
@@ -28,11 +23,6 @@ FAMILIES = {
     "parent gone first": f"(setsid bash -c \"{DEAF}\" & ) ; trap 'exit 0' TERM; {FOREVER}",
     "spawns at TERM": f"trap '{DEAF}' TERM; while :; do sleep 0.05; done",
 }
-
-
-def after(fact: Callable[[], object]) -> RecordingWatch:
-    """A watch that wants to stop once ``fact`` holds."""
-    return RecordingWatch(stop=lambda: bool(fact()))
 
 
 @pytest.mark.parametrize("body", FAMILIES.values(), ids=FAMILIES.keys())
@@ -101,35 +91,6 @@ def test_a_killed_session_is_an_interruption(executor: Executor, component: Comp
     assert run(executor, component.step("req-2")).exit_code == 0
 
 
-LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher; ps -o ppid= $PPID | tr -d ' ' >launcher.done"
-
-
-def test_a_killed_launcher_costs_nothing(executor: Executor, component: Component):
-    """Its session goes on; the next run has a new launcher."""
-    component.script(f"{LAUNCHER}; kill -9 $(cat launcher); echo ok; exit 6")
-    codes = [run(executor, component.step(f"req-{number}")).exit_code for number in range(3)]
-    assert codes == [6, 6, 6]
-
-
-def test_a_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
-    """Neither launcher nor session lives: the next start makes new ones."""
-    component.script(f"{LAUNCHER}; echo $PPID >shell")
-    assert run(executor, component.step()).exit_code == 0
-    for name in ("launcher", "shell"):
-        end(component.directory / name)
-    until(lambda: not (lives(component.directory / "launcher") or lives(component.directory / "shell")))
-    assert run(executor, component.step("req-2")).exit_code == 0
-
-
-def test_a_family_without_launcher_is_found_by_session_and_environment(executor: Executor, component: Component):
-    """With the launcher dead, orphans belong to init; they are found all the same."""
-    component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{DEAF}" & ) ; {FOREVER}')
-    watch = after(lambda: written(component.directory / "pid"))
-    outcome = run(executor, component.step(), watch)
-    assert outcome.conclusion is Conclusion.INTERRUPTED
-    assert not lives(component.directory / "pid")
-
-
 def test_an_exit_code_that_cannot_be_written_is_not_made_up(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
@@ -153,19 +114,6 @@ def test_lanes_do_not_wait_for_each_other(executor: Executor, component: Compone
     executor.start(slow)
     assert run(executor, component.step("quick", lane="other", script="health-check.sh")).exit_code == 0
     assert executor.wait(slow, RecordingWatch(), deadline=CLOCK.monotonic() + 60).exit_code == 2
-
-
-def test_no_shell_is_left_after_close(component: Component, settings: ExecutorSettings):
-    """Launcher and parked session end when the executor lets go, also after an interruption."""
-    component.script(f"{LAUNCHER}; echo $PPID >shell")
-    made = load("sh").create(settings, CLOCK)
-    run(made, component.step())
-    shells = component.pids("launcher", "shell")
-    made.close()
-    until(lambda: not any(map(lives, shells)))
-    component.script(f"{LAUNCHER}; echo $PPID >shell; {FOREVER}")
-    run(made, component.step("req-2"), after(lambda: written(component.directory / "launcher.done")))
-    until(lambda: not any(map(lives, shells)))
 
 
 def test_a_signal_to_the_coordinators_group_reaches_no_script(executor: Executor, component: Component, tmp_path: Path):

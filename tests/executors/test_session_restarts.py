@@ -10,9 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, Component, RecordingWatch, lives, run, until, written
+from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, lives, run, until, written
 
-from executors.launcher import Launcher
 from executors.loading import load
 from executors.processes import boot_id
 from executors.session import Session
@@ -22,11 +21,11 @@ from executors.step import Conclusion, Executor, Identity, Step, Trace
 COORDINATOR = """
 import json, os, sys
 from pathlib import Path
-from executor_stage import CLOCK, Component, RecordingWatch
+from executor_stage import CLOCK, Component, EXECUTOR, RecordingWatch
 from executors.loading import load
 from executors.settings import ExecutorSettings
 runs, directory, grace, death = sys.argv[1:]
-executor = load("sh").create(ExecutorSettings(Path(runs), 4096), CLOCK)
+executor = load(EXECUTOR).create(ExecutorSettings(Path(runs), 4096), CLOCK)
 step = Component(Path(directory)).step(kill_grace_s=float(grace))
 executor.start(step)
 if death == "at once":
@@ -46,7 +45,7 @@ def die(component: Component, settings: ExecutorSettings, death: str, grace_s: f
     here = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), str(grace_s), death],
-        env={"PYTHONPATH": f"{here}:{here.parents[1]}"},
+        env=os.environ | {"PYTHONPATH": f"{here}:{here.parents[1]}"},
         stdout=subprocess.PIPE,
         check=False,
         timeout=60,
@@ -136,7 +135,7 @@ def test_a_death_within_the_grace_does_not_change_the_verdict(
     here = Path(__file__).parent
     doomed = subprocess.Popen(
         [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), "60", "in the grace"],
-        env={"PYTHONPATH": f"{here}:{here.parents[1]}"},
+        env=os.environ | {"PYTHONPATH": f"{here}:{here.parents[1]}"},
         stdout=subprocess.DEVNULL,
     )
     session = settings.runs / "req-1/1/session"
@@ -173,46 +172,6 @@ def test_a_claim_that_was_never_finished_is_revoked(
     assert (session.directory / "session").read_text() == "revoked\n"
 
 
-def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSettings):
-    """Even when the launcher has been asked already, and reads of it only later."""
-    component.script("touch ran")
-    session = Session(settings.runs, component.step())
-    session.prepare()
-    assert session.revoke()
-    launcher = Launcher(settings.runs)
-    launcher.ask(session.directory)
-    after = Session(settings.runs, component.step("after", script="other.sh"))
-    component.script("exit 0", "other.sh")
-    after.prepare()
-    launcher.ask(after.directory)
-    until(lambda: after.exit_code() is not None)
-    launcher.close()
-    assert not (component.directory / "ran").exists()
-    assert session.claim() is None
-
-
-def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
-    """Raced against each other, exactly one of them wins."""
-    component.script('touch "ran-$UPDATE_REQUEST_ID"')
-    launcher = Launcher(settings.runs)
-    for number in range(100):
-        session = Session(settings.runs, component.step(f"req-{number}"))
-        session.prepare()
-        try:
-            launcher.ask(session.directory)
-        except BrokenPipeError:  # its session met a half-written revocation, and ended
-            launcher.close()
-            launcher = Launcher(settings.runs)
-            launcher.ask(session.directory)
-        for _ in range(number * 20):
-            pass
-        is_revoked = session.revoke()
-        if not is_revoked:
-            until(lambda session=session: session.exit_code() is not None)
-        assert (component.directory / f"ran-req-{number}").exists() != is_revoked
-    launcher.close()
-
-
 def test_a_new_coordinators_own_runs_go_on_after_an_adoption(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
@@ -227,10 +186,10 @@ def test_a_new_coordinators_own_runs_go_on_after_an_adoption(
 def test_a_trace_after_the_end_leaves_nothing(component: Component, settings: ExecutorSettings):
     """A second executor object, as after a restart, agrees with the first."""
     component.script("exit 0")
-    first = load("sh").create(settings, CLOCK)
+    first = load(EXECUTOR).create(settings, CLOCK)
     watch = RecordingWatch()
     run(first, component.step(), watch)
-    second = load("sh").create(settings, CLOCK)
+    second = load(EXECUTOR).create(settings, CLOCK)
     assert second.trace(component.step(), watch.identities[0], boot_id()) is Trace.ENDED
     assert asdict(second.collect(component.step()))["exit_code"] == 0
     first.close()

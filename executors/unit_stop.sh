@@ -1,0 +1,8 @@
+# Run by systemd whenever the unit of a run stops. A script that ended by itself is left as it is, with all that it started:
+# its session has said so. Else somebody stopped the unit, its time is up, or its session was killed: unit_stop.py ends it.
+# Arguments: the run's directory, the interpreter, the grace in seconds.
+[ -e "$1/session" ] || exit 0  # settled and forgotten meanwhile
+while IFS= read -r line; do
+  case $line in "exit "*) exit 0 ;; esac
+done <"$1/session"
+exec "$2" -m executors.unit_stop "$1" "$3"

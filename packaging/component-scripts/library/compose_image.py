@@ -1,0 +1,156 @@
+"""Tell or set the image that a compose file gives one service; every other byte of the file stays as it is.
+
+usage: compose_image.py get FILE SERVICE
+       compose_image.py set FILE SERVICE IMAGE
+
+The text of exactly one scalar, ``services.SERVICE.image``, is found by the parser's own marks and replaced. A file in
+which that would not change this service alone, or not for certain, is refused: the operator then writes it plainly.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import yaml
+from compose_tree import ComposeFileError, Tree, parse, value_of
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from protocol.atomic import write_atomically
+
+FILE_BYTES = 1 << 20
+IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
+STRING_TAG = "tag:yaml.org,2002:str"
+PLAINLY = "write it plainly as `image: name:tag`"
+
+
+class ComposeImage:
+    """The image of one service in the text of a compose file."""
+
+    def __init__(self, text: str, service: str) -> None:
+        self._text = text
+        self._service = service
+        self._tree, root = parse(text)
+        services = self._own_value(root, "services", "the file")
+        entry = self._own_value(services, service, "`services`")
+        self._node = self._image_node(entry)
+
+    @property
+    def name(self) -> str:
+        """The image's reference as the file gives it, without quotes."""
+        return str(self._node.value)
+
+    def replaced(self, image: str) -> str:
+        """The whole text with ``image`` in place of the present reference.
+
+        Raises:
+            ComposeFileError: the change would reach another place of the file, too.
+        """
+        quote = self._node.style or ("" if _is_plain_string(image) else '"')
+        start, end = self._node.start_mark.index, self._node.end_mark.index
+        text = f"{self._text[:start]}{quote}{image}{quote}{self._text[end:]}"
+        expected: Tree = deepcopy(self._tree)
+        expected["services"][self._service]["image"] = (STRING_TAG, image)
+        if parse(text)[0] != expected:
+            raise ComposeFileError(
+                f"the image of `{self._service}` is used elsewhere in the file, too (an anchor, alias or merge key); "
+                f"give each service an image of its own"
+            )
+        return text
+
+    def _own_value(self, mapping: Node, key: str, where: str) -> Node:
+        """The value that stands right at ``key``; not one that an alias brings from elsewhere."""
+        if not isinstance(mapping, MappingNode):
+            raise ComposeFileError(f"{where} is not a mapping; compare it with the compose file's documentation")
+        found = value_of(mapping, key)
+        if found is None:
+            raise ComposeFileError(f"{where} has no `{key}`{_known(mapping, key)}")
+        key_node, value = found
+        if value.start_mark.index < key_node.end_mark.index:
+            raise ComposeFileError(f"`{key}` is an alias of what stands elsewhere in the file; write it out in full")
+        return value
+
+    def _image_node(self, entry: Node) -> ScalarNode:
+        try:
+            node = self._own_value(entry, "image", f"service `{self._service}`")
+        except ComposeFileError as error:
+            raise ComposeFileError(f"{error}; {PLAINLY} in the service itself") from None
+        if not isinstance(node, ScalarNode) or node.tag != STRING_TAG:
+            raise ComposeFileError(f"the image of `{self._service}` is not a name; {PLAINLY}")
+        raw = self._text[node.start_mark.index : node.end_mark.index]
+        if "$" in node.value:
+            raise ComposeFileError(f"the image of `{self._service}` holds a variable: {raw}; {PLAINLY}")
+        if raw[0] in "&!*|>" or "\n" in raw or "\r" in raw:
+            raise ComposeFileError(f"the image of `{self._service}` has an anchor, a tag or several lines; {PLAINLY}")
+        if not IMAGE.fullmatch(node.value):
+            raise ComposeFileError(f"the image of `{self._service}` is no image reference: {raw}; {PLAINLY}")
+        return node
+
+
+def read(file: Path) -> str:
+    """The text of a compose file, line ends and byte order mark included."""
+    data = file.read_bytes()
+    if len(data) > FILE_BYTES:
+        raise ComposeFileError(f"it is larger than {FILE_BYTES} bytes; name the right file in component.env")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ComposeFileError(f"byte {error.start} is not UTF-8; store the file as UTF-8") from None
+
+
+def set_image(file: Path, service: str, image: str) -> None:
+    """Give ``service`` another image; the file is replaced at once, or not at all, and a link to it is followed."""
+    if not IMAGE.fullmatch(image):
+        raise ComposeFileError(f"{image!r} is no image reference")
+    target = file.resolve(strict=True)
+    text = read(target)
+    changed = ComposeImage(text, service).replaced(image)
+    if changed == text:
+        return
+    before = target.stat()
+    owner = (before.st_uid, before.st_gid)
+    write_atomically(target, changed.encode("utf-8"), mode=stat.S_IMODE(before.st_mode), owner=owner)
+
+
+def _known(mapping: MappingNode, key: str) -> str:
+    names = ", ".join(str(name.value) for name, _ in mapping.value if isinstance(name, ScalarNode))
+    return "" if key == "image" else f"; it has: {names or 'nothing'}"
+
+
+def _is_plain_string(image: str) -> bool:
+    """Whether YAML takes ``image`` for text without quotes; 12:30 would be a number."""
+    return yaml.SafeLoader("").resolve(ScalarNode, image, (True, False)) == STRING_TAG
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; errors go to standard error in words."""
+    match arguments:
+        case ["get", file, service]:
+            image = None
+        case ["set", file, service, image]:
+            pass
+        case _:
+            sys.stderr.write(f"{__doc__}\n")
+            return 2
+    try:
+        if image is None:
+            sys.stdout.write(f"{ComposeImage(read(Path(file)), service).name}\n")
+        else:
+            set_image(Path(file), service, image)
+    except ComposeFileError as error:
+        sys.stderr.write(f"cannot {arguments[0]} the image in {file}: {error}\n")
+    except OSError as error:
+        sys.stderr.write(
+            f"cannot {arguments[0]} the image in {error.filename or file}: {os.strerror(error.errno or 0)}\n"
+        )
+    else:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""What ``check`` says of the service, from what ``systemctl show`` prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.commands import examine
+from coordinator.settings import Paths, Settings
+
+ACTIVE = {
+    "LoadState": "loaded", "ActiveState": "active", "SubState": "running",
+    "UnitFileState": "enabled", "StatusText": "update remote 1.1.0 (r1)",
+}  # fmt: skip
+UNKNOWN = {"LoadState": "not-found", "ActiveState": "inactive", "SubState": "dead", "UnitFileState": ""}
+SAYS = "systemd says dunebugger-update-coordinator is"
+
+
+@pytest.mark.parametrize(
+    ("shown", "code", "findings"),
+    [
+        (ACTIVE, 0, [("note", f"{SAYS} active (running): update remote 1.1.0 (r1)")]),
+        (ACTIVE | {"StatusText": ""}, 0, [("note", f"{SAYS} active (running)")]),
+        (ACTIVE | {"ActiveState": "failed", "SubState": "failed"}, 0, [("bad", f"{SAYS} failed (failed)")]),
+        (
+            ACTIVE | {"UnitFileState": "disabled"},
+            0,
+            [
+                ("note", f"{SAYS} active (running): update remote 1.1.0 (r1)"),
+                ("bad", "dunebugger-update-coordinator does not start when the host boots"),
+            ],
+        ),
+        (
+            UNKNOWN,
+            0,
+            [("note", "systemd knows no dunebugger-update-coordinator: nothing starts the coordinator again")],
+        ),
+        ({}, 1, [("note", "systemd is not here, or does not answer: nothing starts the coordinator again")]),
+    ],
+    ids=["active", "no status", "failed", "not enabled", "not installed", "not booted"],
+)
+def test_the_unit_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown, code, findings):
+    """Beside the finding whether a coordinator runs at all."""
+    told = "".join(f"{key}={value}\n" for key, value in shown.items())
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\ncat <<'E'\n{told}E\nexit {code}\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    settings = Settings(paths=Paths(state=tmp_path / "state"))
+    first, *others = examine.service(settings)
+    assert (first.grade, first.text) == ("bad", "no coordinator runs on this configuration")
+    assert [(one.grade, one.text) for one in others] == findings

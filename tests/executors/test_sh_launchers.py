@@ -1,0 +1,162 @@
+"""The launchers of the executor ``sh``: what becomes of runs when somebody ends their launchers, and of launchers."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from executor_stage import (
+    CLOCK,
+    DEAF,
+    FOREVER,
+    Component,
+    RecordingWatch,
+    after,
+    end,
+    leave,
+    lives,
+    run,
+    until,
+    written,
+)
+
+from executors.launcher import Launcher
+from executors.loading import load
+from executors.session import Session
+from executors.settings import ExecutorSettings
+from executors.shells import shells
+from executors.step import Conclusion, Executor, Identity
+
+LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher; ps -o ppid= $PPID | tr -d ' ' >launcher.done"
+
+
+def test_a_killed_launcher_costs_nothing(executor: Executor, component: Component):
+    """Its session goes on; the next run has a new launcher."""
+    component.script(f"{LAUNCHER}; kill -9 $(cat launcher); echo ok; exit 6")
+    codes = [run(executor, component.step(f"req-{number}")).exit_code for number in range(3)]
+    assert codes == [6, 6, 6]
+
+
+def test_a_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
+    """Neither launcher nor session lives: the next start makes new ones."""
+    component.script(f"{LAUNCHER}; echo $PPID >shell")
+    assert run(executor, component.step()).exit_code == 0
+    for name in ("launcher", "shell"):
+        end(component.directory / name)
+    until(lambda: not (lives(component.directory / "launcher") or lives(component.directory / "shell")))
+    assert run(executor, component.step("req-2")).exit_code == 0
+
+
+def test_a_family_without_launcher_is_found_by_session_and_environment(executor: Executor, component: Component):
+    """With the launcher dead, orphans belong to init; they are found all the same."""
+    component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{DEAF}" & ) ; {FOREVER}')
+    watch = after(lambda: written(component.directory / "pid"))
+    outcome = run(executor, component.step(), watch)
+    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert not lives(component.directory / "pid")
+
+
+def test_no_shell_is_left_after_close(component: Component, settings: ExecutorSettings):
+    """Launcher and parked session end when the executor lets go, also after an interruption."""
+    component.script(f"{LAUNCHER}; echo $PPID >shell")
+    made = load("sh").create(settings, CLOCK)
+    run(made, component.step())
+    shells = component.pids("launcher", "shell")
+    made.close()
+    until(lambda: not any(map(lives, shells)))
+    component.script(f"{LAUNCHER}; echo $PPID >shell; {FOREVER}")
+    run(made, component.step("req-2"), after(lambda: written(component.directory / "launcher.done")))
+    until(lambda: not any(map(lives, shells)))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_script_that_lost_its_launcher_and_its_folder_is_quelled(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """The session has the mark, too."""
+    component.script(f"{LAUNCHER}; echo $$ >pid; {FOREVER}")
+    leave(settings, component.step(), "pid", "launcher")
+    end(component.directory / "launcher")
+    until(lambda: not lives(component.directory / "launcher"))
+    shutil.rmtree(settings.runs)
+    executor.quell()
+    assert not lives(component.directory / "pid")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_script_that_lost_both_its_shells_is_quelled(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """Where no mark is left, the run's folder still tells."""
+    component.script(
+        f"{LAUNCHER}; echo $PPID >session; (setsid bash -c 'trap \"\" TERM; echo $$ >far; {FOREVER}' & )\n"
+        f"echo $$ >pid; {FOREVER}"
+    )
+    leave(settings, component.step(), "pid", "far", "launcher", "session")
+    for shell in component.pids("launcher", "session"):
+        end(shell)
+    until(lambda: not shells(settings.runs))
+    executor.quell()
+    assert not any(map(lives, component.pids("pid", "far")))
+
+
+def test_another_coordinators_script_of_the_same_id_is_left_alone(
+    executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
+):
+    """Without launcher a run's orphans are sought by the request's id, but never below another launcher."""
+    settings, other = others
+    other.script(f"echo $$ >pid; {FOREVER}")
+    component.script(f"{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
+    started: list[Identity] = []
+
+    def is_ready() -> bool:
+        if not started and written(component.directory / "far"):
+            started.append(leave(settings, other.step(), "pid"))
+        return bool(started)
+
+    step = component.step()
+    executor.start(step)
+    outcome = executor.wait(step, RecordingWatch(stop=is_ready), deadline=CLOCK.monotonic() + 60)
+    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert not lives(component.directory / "far")
+    assert lives(other.directory / "pid")
+
+
+def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSettings):
+    """Even when the launcher has been asked already, and reads of it only later."""
+    component.script("touch ran")
+    session = Session(settings.runs, component.step())
+    session.prepare()
+    assert session.revoke()
+    launcher = Launcher(settings.runs)
+    launcher.ask(session.directory)
+    after = Session(settings.runs, component.step("after", script="other.sh"))
+    component.script("exit 0", "other.sh")
+    after.prepare()
+    launcher.ask(after.directory)
+    until(lambda: after.exit_code() is not None)
+    launcher.close()
+    assert not (component.directory / "ran").exists()
+    assert session.claim() is None
+
+
+def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
+    """Raced against each other, exactly one of them wins."""
+    component.script('touch "ran-$UPDATE_REQUEST_ID"')
+    launcher = Launcher(settings.runs)
+    for number in range(100):
+        session = Session(settings.runs, component.step(f"req-{number}"))
+        session.prepare()
+        try:
+            launcher.ask(session.directory)
+        except BrokenPipeError:  # its session met a half-written revocation, and ended
+            launcher.close()
+            launcher = Launcher(settings.runs)
+            launcher.ask(session.directory)
+        for _ in range(number * 20):
+            pass
+        is_revoked = session.revoke()
+        if not is_revoked:
+            until(lambda session=session: session.exit_code() is not None)
+        assert (component.directory / f"ran-req-{number}").exists() != is_revoked
+    launcher.close()

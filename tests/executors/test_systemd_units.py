@@ -1,0 +1,256 @@
+"""The executor ``systemd``: what its units are told, and what becomes of runs when systemd ends them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from executor_stage import (
+    CLOCK,
+    DEAF,
+    FOREVER,
+    Component,
+    RecordingWatch,
+    after,
+    end,
+    leave,
+    lives,
+    run,
+    until,
+    written,
+)
+
+from executors import units
+from executors.errors import CannotStartError, UnsuitableHostError
+from executors.kinds import systemd
+from executors.loading import load
+from executors.processes import boot_id
+from executors.session import Session
+from executors.settings import ExecutorSettings
+from executors.step import Conclusion, Executor, Trace
+
+WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
+
+
+def systemctl(*arguments: str) -> str:
+    """What systemd says."""
+    return subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False).stdout.strip()
+
+
+@pytest.fixture
+def unit(settings: ExecutorSettings) -> str:
+    """The unit of the first attempt of the first request."""
+    return units.name_of(settings.runs / "req-1/1")
+
+
+def test_the_unit_is_named_after_its_request_and_has_limits_of_its_own(
+    executor: Executor, component: Component, settings: ExecutorSettings, unit: str
+):
+    """It is not in the coordinator's control group, and has a cap on its time and its memory."""
+    component.script(WAITS)
+    executor.start(component.step(timeout_s=7, kill_grace_s=3))
+    until(lambda: written(component.directory / "pid"))
+    shown = dict(
+        line.split("=", 1)
+        for line in systemctl("show", unit, "--property=MemoryMax,RuntimeMaxUSec,TasksMax,ActiveState").splitlines()
+    )
+    assert unit.startswith("dunebugger-request-req-1-1-")
+    assert shown == {
+        "MemoryMax": str(64 * 1024 * 1024),
+        "RuntimeMaxUSec": "40s",
+        "TasksMax": "4096",
+        "ActiveState": "active",
+    }
+    assert units.unit_of(int((component.directory / "pid").read_text())) == unit
+    assert units.unit_of(os.getpid()) is None
+    (component.directory / "go").touch()
+    assert executor.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic() + 60).exit_code == 5
+    until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
+
+
+def test_a_coordinator_that_stops_leaves_its_run_to_the_next(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """The wait ends at once, the script goes on, and its true end is told by whoever adopts it."""
+    component.script(WAITS)
+    watch = RecordingWatch(leave=lambda: written(component.directory / "pid"))
+    assert run(executor, component.step(), watch).conclusion is Conclusion.LEFT
+    executor.close()
+    successor = load("systemd").create(settings, CLOCK)
+    assert successor.trace(component.step(), watch.identities[0], boot_id()) is Trace.ALIVE
+    (component.directory / "go").touch()
+    outcome = successor.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic() + 60)
+    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.EXITED, 5, "done\n")
+
+
+def test_a_run_that_the_other_executor_left_is_adopted(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """Whoever changes the configuration while a script runs gets its true answer."""
+    component.script(WAITS)
+    identity = leave(settings, component.step(), "pid", executor="sh")
+    assert executor.trace(component.step(), identity, boot_id()) is Trace.ALIVE
+    (component.directory / "go").touch()
+    # It is not left alone again: it may be in the control group of a coordinator that stops.
+    watch = RecordingWatch(leave=lambda: True)
+    assert executor.wait(component.step(), watch, deadline=CLOCK.monotonic() + 60).exit_code == 5
+
+
+def test_a_run_in_a_unit_is_adopted_by_the_other_executor(component: Component, settings: ExecutorSettings):
+    """And back again; also when it must be ended."""
+    component.script(f'(setsid bash -c "{DEAF}" & ); echo $$ >main; {FOREVER}')
+    identity = leave(settings, component.step(), "pid", "main")
+    other = load("sh").create(settings, CLOCK)
+    assert other.trace(component.step(), identity, boot_id()) is Trace.ALIVE
+    outcome = other.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic())
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 143)
+    assert not any(map(lives, component.pids("pid", "main")))
+
+
+@pytest.mark.parametrize(("how", "conclusion"), [("stop", "interrupted"), ("cap", "timed_out")])
+def test_systemd_ends_a_run_whole_when_no_coordinator_lives(
+    component: Component,
+    settings: ExecutorSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    unit: str,
+    how: str,
+    conclusion: str,
+):
+    """Stopped, or beyond its time: everything gets TERM, then KILL, and the successor learns why."""
+    monkeypatch.setattr(systemd, "_CAP_SLACK_S", -0.3 if how == "cap" else 60)
+    component.script(
+        f'(setsid bash -c "{DEAF}" & ); trap "echo cleaned >cleaned; exit 7" TERM; echo $$ >main; {FOREVER} & wait'
+    )
+    step = component.step(timeout_s=2.0)
+    identity = leave(settings, step, "pid", "main")
+    if how == "stop":
+        systemctl("stop", unit)
+    until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
+    assert written(component.directory / "cleaned")
+    assert not lives(component.directory / "pid")
+    successor = load("systemd").create(settings, CLOCK)
+    assert successor.trace(step, identity, boot_id()) is Trace.ENDED
+    outcome = successor.collect(step)
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion(conclusion), 7)
+
+
+def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, component: Component, unit: str):
+    """An operator's ``systemctl stop`` is an interruption, not a failure of the script."""
+    component.script(f"echo $$ >pid; {FOREVER}")
+    stopped: list[subprocess.Popen[bytes]] = []
+
+    def stop_it() -> bool:
+        if not stopped and written(component.directory / "pid"):
+            stopped.append(subprocess.Popen(["systemctl", "stop", unit]))
+        return False
+
+    outcome = run(executor, component.step(), RecordingWatch(stop=stop_it))
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, 143)
+    stopped[0].wait()
+
+
+def test_a_killed_session_takes_its_unit_with_it(component: Component, settings: ExecutorSettings, unit: str):
+    """Also while no coordinator lives: systemd sees that the run lost who was to record its end."""
+    component.script(f'echo $PPID >shell; (setsid bash -c "{DEAF}" & ); {FOREVER}')
+    identity = leave(settings, component.step(), "pid", "shell")
+    end(component.directory / "shell")
+    until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
+    assert not lives(component.directory / "pid")
+    successor = load("systemd").create(settings, CLOCK)
+    assert successor.trace(component.step(), identity, boot_id()) is Trace.UNKNOWN
+    assert successor.collect(component.step()).conclusion is Conclusion.INTERRUPTED
+
+
+def test_what_left_its_unit_is_ended_with_its_script(executor: Executor, component: Component):
+    """``su``, and whoever else starts a scope, moves processes elsewhere: they still descend from the session."""
+    component.script(f"echo $$ >main; systemd-run --quiet --scope bash -c 'echo $$ >pid; {FOREVER}'")
+    watch = after(lambda: written(component.directory / "pid"))
+    assert run(executor, component.step(), watch).conclusion is Conclusion.INTERRUPTED
+    assert not any(map(lives, component.pids("main", "pid")))
+
+
+def test_two_coordinators_serve_the_same_id(
+    executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
+):
+    """Their units have different names; each ends its own."""
+    settings, other = others
+    other.script(f"echo $$ >pid; {FOREVER}")
+    component.script(f"(setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
+    leave(settings, other.step(), "pid")
+    outcome = run(executor, component.step(), after(lambda: written(component.directory / "far")))
+    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert not lives(component.directory / "far")
+    assert lives(other.directory / "pid")
+
+
+def test_a_revoked_run_never_starts(executor: Executor, component: Component, settings: ExecutorSettings):
+    """A unit whose start came through although it was given up finds the revocation, and ends."""
+    component.script("touch ran")
+    step = component.step()
+    session = Session(settings.runs, step)
+    session.prepare()
+    assert session.revoke()
+    systemd.Units(settings.runs, CLOCK).ask(step, session)
+    until(lambda: not units.members(units.name_of(session.directory)))
+    assert not (component.directory / "ran").exists()
+    assert executor.trace(step, None, boot_id()) is Trace.NEVER_STARTED
+
+
+def test_words_that_mean_something_to_systemd_are_just_words(component: Component, tmp_path: Path):
+    """Dollars, percent signs, quotes and backslashes in a path reach the shell as they are."""
+    odd = ExecutorSettings(tmp_path / "runs $HOME ${PATH} $$ 100%n \"q\" 'a' b\\n;x", 4096)
+    made = load("systemd").create(odd, CLOCK)
+    component.script("exit 3")
+    assert run(made, component.step()).exit_code == 3
+    component.script(f"echo $$ >pid; {FOREVER}")
+    identity = leave(odd, component.step("req-2"), "pid")
+    systemctl("stop", units.name_of(odd.runs / "req-2/1"))
+    assert made.trace(component.step("req-2"), identity, boot_id()) is Trace.ENDED
+    assert made.collect(component.step("req-2")).conclusion is Conclusion.INTERRUPTED
+
+
+def test_the_longest_id_has_a_unit(executor: Executor, component: Component):
+    """128 characters, with every kind among them."""
+    component.script("exit 4")
+    assert run(executor, component.step("a" * 100 + "._-B" * 7)).exit_code == 4
+
+
+def test_a_script_that_takes_too_much_memory_tells_so_itself(executor: Executor, component: Component):
+    """The limit is set on the unit: where the kernel enforces it, only the child that asked is killed."""
+    component.script("exit 0")
+    step = replace(component.step(), memory_bytes=16 * 1024 * 1024)
+    assert run(executor, step).exit_code == 0
+
+
+def test_a_unit_that_systemd_does_not_start_is_refused_in_its_words(
+    executor: Executor, component: Component, settings: ExecutorSettings, unit: str
+):
+    """Nothing was started, and nothing will be."""
+    subprocess.run(["systemd-run", "--quiet", f"--unit={unit}", "sleep", "600"], check=True)
+    component.script("touch ran")
+    with pytest.raises(CannotStartError, match=f"cannot start update.sh: systemd does not start {unit}: .*already"):
+        executor.start(component.step())
+    assert executor.trace(component.step(), None, boot_id()) is Trace.NEVER_STARTED
+    systemctl("stop", unit)
+
+
+def test_a_host_without_systemd_is_told_so(settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The remedy is in the message."""
+    monkeypatch.setattr(systemd, "_BOOTED", tmp_path / "not here")
+    with pytest.raises(UnsuitableHostError, match=r'cannot use executor = "systemd": .* say executor = "sh"'):
+        load("systemd").create(settings, CLOCK)
+
+
+def test_a_service_left_behind_is_no_part_of_a_later_end(executor: Executor, component: Component, unit: str):
+    """What a script left in the background on purpose outlives its unit, and the executor's next timeout."""
+    component.script("setsid bash -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.01; done")
+    assert run(executor, component.step()).exit_code == 0
+    until(lambda: systemctl("show", unit, "--property=ActiveState") == "ActiveState=inactive")
+    component.script(FOREVER)
+    assert run(executor, component.step("req-2"), within_s=0.2).conclusion is Conclusion.TIMED_OUT
+    assert lives(component.directory / "pid")
+    shutil.rmtree(component.directory)

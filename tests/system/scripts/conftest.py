@@ -1,0 +1,42 @@
+"""The parts that the tests of container scripts share: an engine and a registry of the outer machine."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from container_host import ContainerHost
+from docker_parts import Engine, Registry, compile_program
+
+
+@pytest.fixture(scope="session")
+def docker_parts():
+    """An engine and a registry that holds VERSIONS of ``remote`` and ``scheduler``."""
+    folder = Path(tempfile.mkdtemp(prefix="scripts-"))  # a socket's path must be short
+    program = compile_program(folder / "program")
+    registry = Registry(folder / "registry")
+    engine = Engine(folder / "engine")
+    engine.program = program
+    for name in ("remote", "scheduler"):
+        engine.publish(registry, name, program)
+    yield engine, registry
+    for container in engine.out("ps", "-aq").split():
+        engine.run("rm", "-f", container)
+    engine.stop()
+    registry.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def host(docker_parts, tmp_path):
+    """A host on which ``remote`` and ``scheduler`` 1.0.0 run."""
+    folder = Path(tempfile.mkdtemp(prefix="host", dir=tmp_path))
+    made = ContainerHost(folder, *docker_parts)
+    made.compose("up", "-d")
+    yield made
+    made.compose("down", "-t", "1")
+    engine = docker_parts[0]
+    for image in engine.out("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split():
+        engine.run("image", "rm", "-f", image, check=False)

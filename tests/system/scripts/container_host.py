@@ -1,0 +1,148 @@
+"""A folder as on a host: two components with the packaged scripts, and the compose file that both belong to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parents[3] / "packaging" / "component-scripts"
+COMPOSE = """\
+# the operator's own words stay
+version: "2.4"
+services:
+  remote:   # the web page
+    image: '{registry}/remote:{version}'   # set by updates
+    network_mode: none
+    restart: {restart}
+    stop_grace_period: 2s
+    labels: {{ note: "a: b # c" }}
+  scheduler:
+    image: {registry}/scheduler:1.0.0
+    network_mode: none
+"""
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class ContainerHost:
+    """What the coordinator would call, and what can be seen afterwards."""
+
+    def __init__(self, folder: Path, engine, registry, *, version="1.0.0", restart="unless-stopped") -> None:
+        self.folder = folder
+        self.engine = engine
+        self.registry = registry
+        self.compose_file = folder / "docker-compose.yml"
+        self.compose_file.write_text(COMPOSE.format(registry=registry.name, version=version, restart=restart))
+        for name in ("remote", "scheduler"):
+            shutil.copytree(SCRIPTS / name, folder / name)
+            self.settings(name)
+        self._number = 0
+
+    def settings(self, name, **more):
+        """Write a component.env."""
+        keys = {
+            "LIBRARY": SCRIPTS / "library", "PYTHON": sys.executable, "COMPOSE_YAML": self.compose_file,
+            "SERVICE": name, "IMAGE": f"{self.registry.name}/{name}", "TAG": "{version}", "STABLE_S": 4,
+            "HEALTH_TIMEOUT_S": 20, "BACKUPS": 3, "DOCKER_WAIT_S": 2, "LOCK_WAIT_S": 30,
+        } | more  # fmt: skip
+        text = "".join(f"{key}='{value}'\n" for key, value in keys.items())
+        (self.folder / name / "component.env").write_text(text)
+
+    def compose(self, *arguments):
+        """``docker-compose ARGUMENT...`` as the operator would."""
+        done = subprocess.run(
+            ["docker-compose", "-f", str(self.compose_file), *arguments],
+            env=self.environment({}), capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def environment(self, more):
+        """What a script of the coordinator sees, and where this test's engine is."""
+        return {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DOCKER_HOST": self.engine.host} | more
+
+    def update(self, version, *, request="", component="remote"):
+        """Run update.sh; the request's id is in the result."""
+        return self._run(component, "update.sh", [version], request or self.next_id(), version=version)
+
+    def rollback(self, of, *, component="remote"):
+        """Run rollback.sh of a request."""
+        return self._run(component, "rollback.sh", [], self.next_id(), of=of)
+
+    def health(self, component="remote"):
+        """Run health-check.sh."""
+        return self._run(component, "health-check.sh", [], self.next_id())
+
+    def next_id(self):
+        """A new request's id."""
+        self._number += 1
+        return f"request-{self._number}"
+
+    def killed(self, script, arguments, more, *, phase, after_s):
+        """Run a script and kill it, with all that it started, ``after_s`` after it has told of ``phase``."""
+        with subprocess.Popen(
+            [str(self.folder / "remote" / script), *arguments], cwd=self.folder / "remote",
+            env=self.environment(more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, start_new_session=True,
+        ) as running:  # fmt: skip
+            seen = []
+            for line in running.stdout:
+                seen.append(line)
+                if line == f"PHASE:{phase}\n":
+                    time.sleep(after_s)
+                    os.killpg(running.pid, signal.SIGKILL)
+                    break
+            else:
+                raise AssertionError(f"no phase {phase}: {''.join(seen)}")
+        return "".join(seen)
+
+    def _run(self, component, script, arguments, request, *, version="", of=""):
+        folder = self.folder / component
+        action = {"update.sh": "update", "rollback.sh": "rollback"}.get(script, "health")
+        more = {
+            "UPDATE_REQUEST_ID": request, "UPDATE_COMPONENT": component, "UPDATE_ACTION": action,
+            "UPDATE_VERSION": version, "UPDATE_ROLLBACK_OF": of or (request if action == "update" else ""),
+        }  # fmt: skip
+        done = subprocess.run(
+            [str(folder / script), *arguments], cwd=folder, env=self.environment(more), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=200,
+        )  # fmt: skip
+        done.request = request
+        return done
+
+    def containers(self, service="remote"):
+        """Each container of a service: name, image's name, image's id, state."""
+        ids = self.engine.out(
+            "ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.service={service}",
+            "--filter", f"label=com.docker.compose.project={self.folder.name}",
+        ).split()  # fmt: skip
+        seen = json.loads(self.engine.out("inspect", *ids)) if ids else []
+        return [(one["Name"], one["Config"]["Image"], one["Image"], one["State"]["Status"]) for one in seen]
+
+    def started_at(self, service="remote"):
+        """When the service's only container was started: the same after what touched nothing."""
+        ids = self.engine.out(
+            "ps", "-aq", "--filter", f"label=com.docker.compose.service={service}",
+            "--filter", f"label=com.docker.compose.project={self.folder.name}",
+        ).split()  # fmt: skip
+        return self.engine.out("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids)
+
+    def meaning(self, image):
+        """The id that an image's name means here."""
+        done = self.engine.run("image", "inspect", "--format", "{{.Id}}", image, check=False)
+        return done.stdout.decode().strip()
+
+    def sight(self):
+        """All that an undone update must leave as it was."""
+        before = self.compose_file.read_bytes()
+        return before, self.containers(), self.containers("scheduler"), self.meaning(self.file_image())
+
+    def file_image(self, service="remote"):
+        """The image that the compose file names, read in the plainest way."""
+        line = next(one for one in self.compose_file.read_text().splitlines() if f"/{service}:" in one)
+        return line.split("image:")[1].split("#")[0].strip().strip("'\"")

@@ -1,0 +1,168 @@
+"""A Docker engine and a registry of a test's own, on loopback, with images made from nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import socket
+import subprocess
+import tarfile
+import time
+import urllib.request
+from pathlib import Path
+
+# Runs until TERM, ends at once, or answers as a health check: what an image's only program has to do here.
+PROGRAM = r"""
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+static void leave(int number) { (void)number; _exit(0); }
+int main(int count, char **words) {
+    const char *word = count > 1 ? words[1] : "run";
+    if (!strcmp(word, "well")) return 0;
+    if (!strcmp(word, "ill")) { puts("no answer on port 80"); return 1; }
+    if (!strcmp(word, "exit")) { puts("cannot open the settings"); return 3; }
+    signal(SIGTERM, leave);
+    if (!strcmp(word, "late")) { sleep(2); puts("gave up after two seconds"); return 4; }
+    puts("ready");
+    fflush(stdout);
+    for (;;) pause();
+}
+"""
+CHECK = 'HEALTHCHECK --interval=1s --timeout=2s --retries=2 CMD ["/program", "{word}"]'
+# What each version does: its command, and what its health check says, if it has one.
+VERSIONS = {
+    "1.0.0": ("run", "well"),
+    "1.1.0": ("run", "well"),
+    "1.2.0": ("exit", None),
+    "1.3.0": ("run", "ill"),
+    "1.4.0": ("run", None),
+    "1.5.0": ("late", None),
+}
+
+
+def free_port() -> int:
+    """A loopback port that nobody uses just now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def wait_until(true, what, seconds=60):
+    """Wait for a condition with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+
+
+def end(process):
+    """Stop a process that this test started."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(20)
+
+
+class Registry:
+    """``docker-registry`` on loopback; it can be stopped and started again, and keeps its images."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.name = f"127.0.0.1:{self.port}"
+        self._folder = folder
+        folder.mkdir()
+        (folder / "config.yml").write_text(
+            f"version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {folder}/data\nhttp:\n  addr: {self.name}\n"
+        )
+        self._process = None
+        self.start()
+
+    def start(self):
+        """Serve."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["docker-registry", "serve", str(self._folder / "config.yml")], stdout=log, stderr=log
+            )
+        wait_until(self._answers, f"a registry on {self.name}")
+
+    def stop(self):
+        """Be out of reach."""
+        end(self._process)
+
+    def _answers(self):
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(f"http://{self.name}/v2/", timeout=5).status == 200
+        return False
+
+
+class Engine:
+    """``dockerd`` with data, socket and containers of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.host = f"unix://{folder}/d.sock"
+        folder.mkdir()
+        self._process = None
+        self.start()
+
+    def start(self):
+        """Start the engine; containers with a restart policy come up again."""
+        command = ["dockerd", "--data-root", f"{self._folder}/data", "--exec-root", f"{self._folder}/exec"]
+        command += ["--pidfile", f"{self._folder}/pid", "-H", self.host, "--iptables=false", "--ip6tables=false"]
+        command += ["--bridge=none", "--ip-forward=false"]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_until(lambda: self.run("version", check=False).returncode == 0, "a Docker engine")
+
+    def stop(self):
+        """Stop the engine, and with it all that runs in it."""
+        end(self._process)
+
+    def run(self, *arguments, check=True, data=None):
+        """``docker ARGUMENT...`` on this engine."""
+        environment = {**os.environ, "DOCKER_HOST": self.host}
+        done = subprocess.run(["docker", *arguments], env=environment, input=data, capture_output=True, timeout=120)
+        assert not check or done.returncode == 0, (arguments, done.stderr.decode())
+        return done
+
+    def out(self, *arguments):
+        """What ``docker ARGUMENT...`` prints."""
+        return self.run(*arguments).stdout.decode().strip()
+
+    def publish(self, registry, name, program: Path):
+        """Push every one of VERSIONS to the registry, and keep none of them here."""
+        for version in VERSIONS:
+            image = f"{registry.name}/{name}:{version}"
+            self.build(image, program, version)
+            self.run("push", image)
+            self.run("image", "rm", image)
+
+    def build(self, image, program: Path, version, note=""):
+        """Make an image that does what VERSIONS says of ``version``; with another ``note`` it is another image."""
+        command, check = VERSIONS[version]
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.add(program, "program")
+            about = tarfile.TarInfo("version")
+            about.size = len((version + note).encode())
+            archive.addfile(about, io.BytesIO((version + note).encode()))
+        changes = ["-c", f'CMD ["/program", "{command}"]']
+        if check:
+            changes += ["-c", CHECK.format(word=check)]
+        self.run("import", *changes, "-", image, data=packed.getvalue())
+
+
+def compile_program(folder: Path) -> Path:
+    """The static program that the images hold."""
+    folder.mkdir()
+    source = folder / "program.c"
+    source.write_text(PROGRAM)
+    subprocess.run(["gcc", "-static", "-O1", "-o", str(folder / "program"), str(source)], check=True)
+    return folder / "program"

@@ -1,0 +1,209 @@
+"""The packaged scripts of a container, on a real Docker engine with a real registry."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_an_update_runs_the_new_image_and_can_be_rolled_back(host):
+    """1.0.0 to 1.1.0 and back; the compose file then is what it was to the byte."""
+    before = host.sight()
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    phases = [line[6:] for line in done.stdout.splitlines() if line.startswith("PHASE:")]
+    assert phases == ["check", "pull", "backup", "set-image", "start", "verify"]
+    [(name, image, image_id, state)] = host.containers()
+    assert (image, state) == (f"{host.registry.name}/remote:1.1.0", "running")
+    assert image_id == host.meaning(image)
+    assert name == before[1][0][0]
+    assert host.compose_file.read_bytes() == before[0].replace(b"remote:1.0.0", b"remote:1.1.0")
+    assert host.health().returncode == 0
+    back = host.rollback(done.request)
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert host.sight() == before
+
+
+def test_a_version_that_runs_already_is_left_alone(host):
+    """No backup is made, so a rollback of that request changes nothing either."""
+    started = host.started_at()
+    done = host.update("1.0.0")
+    assert done.returncode == 0
+    assert "runs" in done.stdout
+    assert "already" in done.stdout
+    assert not (host.folder / "remote" / "backups").exists()
+    back = host.rollback(done.request)
+    assert back.returncode == 0
+    assert "changed nothing" in back.stdout
+    assert host.started_at() == started
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("1.2.0", "cannot open the settings"),
+        ("1.3.0", "no answer on port 80"),
+        ("1.5.0", "gave up after two seconds"),
+    ],
+)
+def test_a_bad_version_gives_way_to_the_one_before(host, version, words):
+    """It exits at once, its health check fails, or it ends in a loop: the update fails, says why, and 1.0.0 runs again."""
+    before = host.sight()
+    done = host.update(version)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert f"back at {host.registry.name}/remote:1.0.0" in done.stderr
+    assert host.sight() == before
+    started = host.started_at()
+    back = host.rollback(done.request)
+    assert back.returncode == 0
+    assert "as it was" in back.stdout
+    assert host.started_at() == started
+
+
+def test_a_version_that_does_not_exist_stops_nothing(host):
+    """The pull comes first."""
+    before, started = host.sight(), host.started_at()
+    done = host.update("9.9.9")
+    assert done.returncode == 1
+    assert f"cannot pull {host.registry.name}/remote:9.9.9; nothing was changed" in done.stderr
+    assert (host.sight(), host.started_at()) == (before, started)
+    assert host.rollback(done.request).returncode == 0
+    assert (host.sight(), host.started_at()) == (before, started)
+
+
+def test_a_registry_out_of_reach_stops_nothing(host):
+    """So does a registry that is down."""
+    before, started = host.sight(), host.started_at()
+    host.registry.stop()
+    try:
+        assert host.update("1.1.0").returncode == 1
+    finally:
+        host.registry.start()
+    assert (host.sight(), host.started_at()) == (before, started)
+
+
+def test_two_components_of_one_file_do_not_undo_each_other(host):
+    """remote is rolled back after scheduler was updated: scheduler's image stays, in the file and running."""
+    first = host.update("1.1.0")
+    second = host.update("1.4.0", component="scheduler")
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert host.rollback(first.request).returncode == 0
+    assert host.file_image("remote").endswith(":1.0.0")
+    assert host.file_image("scheduler").endswith(":1.4.0")
+    assert [one[1].rpartition(":")[2] for one in host.containers("scheduler")] == ["1.4.0"]
+
+
+def test_a_moving_tag_means_again_what_ran_before(host):
+    """The file says latest; the registry's latest has gone on, and is here by now. The recorded image decides."""
+    engine, name = host.engine, f"{host.registry.name}/remote"
+    engine.run("tag", f"{name}:1.0.0", f"{name}:latest")
+    host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:latest"))
+    host.compose("up", "-d", "remote")
+    before = host.sight()
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    engine.run("tag", f"{name}:1.1.0", f"{name}:latest")
+    back = host.rollback(done.request)
+    assert back.returncode == 0, back.stderr
+    assert host.sight() == before
+
+
+def test_a_published_anew_tag_is_undone_too(host):
+    """The same tag holds another image by now: the rollback brings the one that ran, and the name means it again."""
+    image = f"{host.registry.name}/remote:1.1.0"
+    assert host.update("1.1.0").returncode == 0
+    before = host.sight()
+    engine = host.engine
+    engine.build(f"{host.registry.name}/remote:1.1.0", engine.program, "1.1.0", note=" anew")
+    engine.run("push", image)
+    engine.run("tag", before[3], image)
+    host.compose("stop", "remote")
+    try:
+        done = host.update("1.1.0")
+        assert done.returncode == 0, done.stderr
+        assert host.containers()[0][2] != before[1][0][2]
+        assert host.rollback(done.request).returncode == 0
+        assert [one[:3] for one in host.containers()] == [one[:3] for one in before[1]]
+        assert host.meaning(image) == before[3]
+    finally:
+        engine.build(image, engine.program, "1.1.0")
+        engine.run("push", image)
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+def test_what_did_not_run_before_does_not_run_afterwards(host, state):
+    """An update starts a service that was stopped or had no container; its rollback makes that so again."""
+    host.compose("stop", "remote")
+    if state == "absent":
+        host.compose("rm", "-f", "remote")
+    before = host.compose_file.read_bytes()
+    done = host.update("1.1.0")
+    assert done.returncode == 0, done.stderr
+    assert host.containers()[0][3] == "running"
+    back = host.rollback(done.request)
+    assert back.returncode == 0, back.stderr
+    assert host.compose_file.read_bytes() == before
+    seen = host.containers()
+    assert seen == [] if state == "absent" else [(one[1][-5:], one[3]) for one in seen] == [("1.0.0", "created")]
+    assert host.rollback(done.request).stdout.count("nothing is put back") == 1
+
+
+def test_backups_are_pruned_and_so_are_their_images(host):
+    """BACKUPS=3: the oldest goes, with an image that nothing names any more; rolling it back is refused, not passed."""
+    first = host.update("1.4.0")
+    for version in ("1.0.0", "1.1.0", "1.0.0", "1.1.0"):
+        assert host.update(version).returncode == 0
+    backups = {one.name for one in (host.folder / "remote" / "backups").iterdir() if one.name.startswith("request")}
+    assert len(backups) == 3
+    assert first.request not in backups
+    assert host.meaning(f"{host.registry.name}/remote:1.4.0") == ""
+    assert host.meaning(f"{host.registry.name}/remote:1.0.0") != ""
+    before = host.sight()
+    refused = host.rollback(first.request)
+    assert refused.returncode == 1
+    assert "its backup made room for newer ones" in refused.stderr
+    assert host.sight() == before
+
+
+def test_health_tells_what_is_wrong(host):
+    """Well; stopped; another image than the file names; no container; no engine."""
+    assert host.health().returncode == 0
+    assert "is healthy" in host.health().stdout
+    host.compose("stop", "remote")
+    stopped = host.health()
+    assert stopped.returncode == 1
+    assert "it is exited" in stopped.stderr
+    host.compose("start", "remote")
+    text = host.compose_file.read_text()
+    host.compose_file.write_text(text.replace("remote:1.0.0", "remote:1.1.0"))
+    other = host.health()
+    assert other.returncode == 1
+    assert "names" in other.stderr
+    host.compose_file.write_text(text)
+    host.compose("rm", "-sf", "remote")
+    assert "has no container" in host.health().stderr
+    host.settings("remote", DOCKER_HOST="unix:///nowhere/d.sock")
+    assert "cannot reach the Docker engine" in host.health().stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "version", "words"),
+    [
+        ({}, "latest", "it is not a version"),
+        ({}, "1.1", "it is not a version"),
+        ({}, "1.1.0+build", "cannot hold a +"),
+        ({"SERVICE": "nobody"}, "1.1.0", "`services` has no `nobody`; it has: remote, scheduler"),
+        ({"IMAGE": "elsewhere/remote"}, "1.1.0", "make the two agree"),
+        ({"COMPOSE_YAML": "/nowhere.yml"}, "1.1.0", "cannot find the compose file /nowhere.yml"),
+        ({"SERVICE": ""}, "1.1.0", "SERVICE is missing"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_touched(host, settings, version, words):
+    """Each with its remedy; no backup appears."""
+    started = host.started_at()
+    host.settings("remote", **settings)
+    done = host.update(version)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert host.started_at() == started
+    assert not (host.folder / "remote" / "backups").exists()

@@ -1,0 +1,27 @@
+"""The executor ``systemd`` where systemd is: the contract that every executor passes, and what only units can do."""
+
+from __future__ import annotations
+
+import re
+
+from machine import CHECKOUT, Machine
+
+_TESTS = [f"{CHECKOUT}/tests/executors", "-q", "-p", "no:cacheprovider", "--basetemp=/var/tmp/executors"]
+_FEWEST = 170  # the contract's tests were more than that when this was written: fewer were not all run
+
+
+def test_the_contract_holds_for_units(machine: Machine):
+    """The very tests that ``make test`` runs on the executor ``sh``, and those of the units."""
+    done = machine.run(
+        *("env", f"--chdir={CHECKOUT}", "TEST_EXECUTOR=systemd", "PYTHONDONTWRITEBYTECODE=1"),
+        *(f"{CHECKOUT}/.venv/bin/python", "-m", "pytest", *_TESTS),
+        check=False,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = re.search(r"(\d+) passed in", done.stdout)
+    assert told is not None, done.stdout
+    assert int(told[1]) >= _FEWEST, done.stdout
+    assert "skipped" not in done.stdout
+    left = machine.sh("systemctl list-units --all --plain --no-legend 'dunebugger-request-*' | grep -v running || true")
+    assert left == ""

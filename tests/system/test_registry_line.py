@@ -1,0 +1,68 @@
+"""The line to the registry breaks in the way that a test asks for."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+
+@pytest.fixture
+def line(registry):
+    """The line, as others expect to find it."""
+    yield registry.line
+    registry.line.open()
+
+
+def ask(line):
+    """All that comes back on one connection, to its end."""
+    with socket.create_connection(("127.0.0.1", line.port), timeout=0.5) as connection:
+        connection.sendall(b"GET /v2/ HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\r\n")
+        got = b""
+        while more := connection.recv(1 << 16):
+            got += more
+    return got
+
+
+def test_an_open_line_lets_all_through(line):
+    """As if it were not there."""
+    assert ask(line).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert ask(line).endswith(b"\r\n\r\n{}")
+
+
+def test_a_line_that_is_shut_refuses(line):
+    """As a server does that is down."""
+    line.shut()
+    with pytest.raises(ConnectionRefusedError):
+        ask(line)
+
+
+def test_a_line_is_cut_after_so_many_bytes(line):
+    """The bytes of all connections count; then each ends."""
+    line.cut_after(20)
+    assert ask(line) == b"HTTP/1.1 200 OK\r\nCon"
+    assert line.is_used_up()
+    assert ask(line) == b""
+
+
+def test_a_line_hangs_after_so_many_bytes(line):
+    """The connection stays, and nothing comes."""
+    line.hang_after(20)
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            ask(line)
+    assert line.is_used_up()
+
+
+def test_what_hangs_ends_when_the_line_is_opened(line):
+    """And new connections work."""
+    line.hang_after(0)
+    with socket.create_connection(("127.0.0.1", line.port), timeout=10) as connection:
+        connection.sendall(b"GET /v2/ HTTP/1.1\r\nHost: registry\r\n\r\n")
+        connection.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        connection.settimeout(10)
+        line.open()
+        assert connection.recv(1) == b""
+    assert ask(line).startswith(b"HTTP/1.1 200 OK")
