@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from host import COMMAND, CONFIGURATION, HOME, PRESENT, REQUESTS, STATE, STATUS, UNIT, WHEELHOUSE, Host
+from installed_host import COMMAND, CONFIGURATION, HOME, PRESENT, REQUESTS, STATE, STATUS, UNIT, WHEELHOUSE, Host
 
 _MEMBER = ("setpriv", "--reuid=10001", "--regid=10001")
 
@@ -15,7 +15,6 @@ def installed(make_machine, wheelhouse):
     machine.boot()
     host = Host(machine)
     host.checkout()
-    host.prepare()
     host.said = host.install().stdout
     yield host
     machine.close()
@@ -28,7 +27,6 @@ def bare(make_machine, wheelhouse):
     machine.boot()
     host = Host(machine)
     host.checkout()
-    host.prepare()
     yield host
     machine.close()
 
@@ -179,7 +177,6 @@ def test_a_power_cut_is_made_good_by_the_same_command(new_machine, wheelhouse, m
     machine.boot()
     host = Host(machine)
     host.checkout()
-    host.prepare()
     machine.sh(f"systemd-run --unit=installation {PRESENT}/packaging/install.sh --wheelhouse {WHEELHOUSE}")
     machine.sh(f"until [ -e {made} ]; do sleep 0.01; done", timeout=60)
     machine.cut_power()

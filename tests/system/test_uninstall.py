@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from host import CONFIGURATION, STATE, UNIT, Host
+from installed_host import CONFIGURATION, STATE, UNIT, Host
 
 # Written by every change of a group, whoever makes it; what they say is compared by itself.
 _GROUPS = {"/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-"}
@@ -26,7 +26,6 @@ def host(machine_with_past):
     host.sh("rm -rf /var/lib/dunebugger")
     host.before = host.listing()
     host.groups = host.sh("cat /etc/group /etc/gshadow")
-    host.prepare()
     host.install()
     assert host.answers()
     return host

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from host import CONFIGURATION, HOME, NEXT, STATE, WHEELHOUSE, Host
+from installed_host import CONFIGURATION, HOME, NEXT, STATE, WHEELHOUSE, Host
 
 _MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
 _MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
@@ -22,7 +22,6 @@ def stock_with_coordinator(make_machine, wheelhouse):
     machine.boot()
     host = Host(machine)
     host.checkout()
-    host.prepare()
     host.install()
     assert host.answers()
     machine.shut_down()

@@ -83,7 +83,7 @@ def test_a_registry_out_of_reach_stops_nothing(host):
 
 
 def test_two_components_of_one_file_do_not_undo_each_other(host):
-    """remote is rolled back after scheduler was updated: scheduler's image stays, in the file and running."""
+    """Remote is rolled back after scheduler was updated: scheduler's image stays, in the file and running."""
     first = host.update("1.1.0")
     second = host.update("1.4.0", component="scheduler")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr

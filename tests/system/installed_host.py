@@ -51,11 +51,6 @@ class Host:
         """Put a checkout of this project there, with component scripts that need nothing."""
         self.machine.run("sh", "-euc", _COPY, "sh", folder, version)
 
-    def prepare(self) -> None:
-        """Configure what the present coordinator cannot do without."""
-        self.machine.write(CONFIGURATION, '[execution]\nexecutor = "sh"\n')
-        self.machine.write(f"/etc/systemd/system/{UNIT}.service.d/exec.conf", "[Service]\nType=exec\nWatchdogSec=0\n")
-
     def install(
         self, *options: str, checkout: str = PRESENT, check: bool = True, first: str = ":"
     ) -> subprocess.CompletedProcess[str]:
