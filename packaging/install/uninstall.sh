@@ -7,8 +7,7 @@ STAYS=()
 refuse_running_scripts() {
     local running
     running=$(systemctl list-units --plain --no-legend --state active,activating,deactivating,reloading \
-        'dunebugger-update-*.service' | cut -d' ' -f1 | grep --invert-match --line-regexp --fixed-strings "$UNIT" |
-        paste -sd' ') || true
+        'dunebugger-request-*.service' | cut -d' ' -f1 | paste -sd' ')
     [ -z "$running" ] || die "uninstall: an update is running ($running)" \
         "wait until it has ended (systemctl status $running), then run this again"
 }

@@ -84,13 +84,13 @@ def test_folders_that_the_operator_chose_stay_and_are_named(host):
 
 def test_a_running_script_is_not_robbed_of_its_coordinator(host):
     """It refuses, names the unit, and leaves the service running."""
-    host.sh("systemd-run --quiet --unit=dunebugger-update-r-1-1 sleep 300")
+    host.sh("systemd-run --quiet --unit=dunebugger-request-r-1-1 sleep 300")
     pid = host.main_pid()
     done = host.install("--uninstall", check=False)
     assert done.returncode == 1
-    assert "an update is running (dunebugger-update-r-1-1.service); wait until it has ended" in done.stderr
+    assert "an update is running (dunebugger-request-r-1-1.service); wait until it has ended" in done.stderr
     assert host.main_pid() == pid
-    host.sh("systemctl stop dunebugger-update-r-1-1")
+    host.sh("systemctl stop dunebugger-request-r-1-1")
     host.install("--uninstall", "--purge")
     assert left(host) == set()
 
