@@ -7,8 +7,7 @@ STAYS=()
 refuse_running_scripts() {
     local running
     running=$(systemctl list-units --plain --no-legend --state active,activating,deactivating,reloading \
-        'dunebugger-update-*.service' | cut -d' ' -f1 | grep --invert-match --line-regexp --fixed-strings "$UNIT" |
-        paste -sd' ') || true
+        'dunebugger-request-*.service' | cut -d' ' -f1 | paste -sd' ')
     [ -z "$running" ] || die "uninstall: an update is running ($running)" \
         "wait until it has ended (systemctl status $running), then run this again"
 }
@@ -35,7 +34,7 @@ remove_all() {
     rm -rf /var/dunebugger/updates
     rm -f "$CONFIGURATION" "$CONFIGURATION.part" "$TMPFILES_FILE" "$SYSUSERS_FILE"
     rm -f /var/log/dunebugger/update-coordinator{,.*}.log
-    rmdir --ignore-fail-on-non-empty /var/dunebugger /var/log/dunebugger /etc/dunebugger 2> /dev/null || true
+    rmdir --ignore-fail-on-non-empty /var/dunebugger /var/log/dunebugger /etc/dunebugger /etc/sysusers.d 2> /dev/null || true
     if [ "$(readlink "$COMMAND_LINK")" = "$CURRENT/bin/update-coordinator" ]; then rm -f "$COMMAND_LINK"; fi
     remove_group
     rm -rf "$HOME_FOLDER"

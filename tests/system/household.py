@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deadline import until
-from host import COMMAND, REQUESTS, STATUS, UNIT, Host
+from installed_host import COMMAND, REQUESTS, STATUS, UNIT, Host
 from images import REMOTE
 from machine import Machine
 from registry import Registry

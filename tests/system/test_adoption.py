@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from deadline import until
 from household import Household
-from host import COMMAND, STATE, UNIT
+from installed_host import COMMAND, STATE, UNIT
 from machine import Machine
 
 _HELD = "/run/held"  # the script waits for as long as this file is there

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from deadline import until
-from host import UNIT
+from installed_host import UNIT
 from household import Household
 
 # "Deployment", step 4 of the design document, word for word.

@@ -1,0 +1,104 @@
+"""A machine that the coordinator is installed on from a checkout, as its operator would do it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from machine import CHECKOUT, Machine
+
+UNIT = "dunebugger-update-coordinator"
+HOME = "/opt/dunebugger/update-coordinator"
+CONFIGURATION = "/etc/dunebugger/update-coordinator.toml"
+STATE = "/var/lib/dunebugger/update-coordinator"
+REQUESTS = "/var/dunebugger/updates/requests"
+STATUS = "/var/dunebugger/updates/status"
+COMMAND = "/usr/local/bin/update-coordinator"
+WHEELHOUSE = f"{CHECKOUT}/dist/wheelhouse"
+PRESENT = "/root/present"  # the checkout that is installed first
+NEXT = "/root/next"  # a later one, for upgrades
+
+_OF_EVERY_HOST = {"/proc", "/sys", "/dev", "/run", "/tmp", "/root", "/mnt", "/var/tmp", "/var/log/journal"} | {
+    f"/var/lib/{name}" for name in ("docker", "containerd", "systemd")
+}
+_SOURCES = "pyproject.toml requirements.lock README.md LICENSE protocol policy fsm executors coordinator packaging"
+_COPY = f"""
+rm -rf "$1"; mkdir -p "$1"
+cd {CHECKOUT}; tar -c --exclude=__pycache__ {_SOURCES} | tar -x --no-same-owner -C "$1"
+sed -i "s/^version = .*/version = \\"$2\\"/" "$1/pyproject.toml"
+for component in core scheduler remote; do
+    folder=$1/packaging/component-scripts/$component
+    rm -rf "$folder"; mkdir -p "$folder"
+    for script in update rollback health-check; do
+        printf '#!/bin/sh\\necho %s of $UPDATE_COMPONENT\\n' $script > "$folder/$script.sh"
+        chmod 755 "$folder/$script.sh"
+    done
+    echo "COMPONENT=$component" > "$folder/component.env"
+done
+"""
+
+
+class Host:
+    """What is typed at the machine's prompt; without network, with the packages of a wheelhouse."""
+
+    def __init__(self, machine: Machine) -> None:
+        """Take a machine that is on."""
+        self.machine = machine
+        self.sh = machine.sh
+
+    def checkout(self, folder: str = PRESENT, version: str = "1.0.0") -> None:
+        """Put a checkout of this project there, with component scripts that need nothing."""
+        self.machine.run("sh", "-euc", _COPY, "sh", folder, version)
+
+    def install(
+        self, *options: str, checkout: str = PRESENT, check: bool = True, first: str = ":"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``packaging/install.sh``, after the shell text ``first``, in a mount namespace of its own."""
+        script = f'{first}; exec "$@"'
+        spaces = ("unshare", "--net", "--mount", "bash", "-euc", script, "bash")
+        command = (*spaces, f"{checkout}/packaging/install.sh", "--wheelhouse", WHEELHOUSE, *options)
+        return self.machine.run(*command, check=check, timeout=280)
+
+    def release(self) -> str:
+        """The name of the release that the service runs."""
+        return self.sh(f"basename $(readlink -f {HOME}/current)").strip()
+
+    def releases(self) -> list[str]:
+        """The names of all releases that are there."""
+        return self.sh(f"ls {HOME}/releases").split()
+
+    def is_active(self) -> bool:
+        """Whether the service runs."""
+        return self.machine.run("systemctl", "is-active", UNIT, check=False).stdout == "active\n"
+
+    def main_pid(self) -> str:
+        """The service's process."""
+        return self.sh(f"systemctl show --property MainPID --value {UNIT}").strip()
+
+    def answers(self, component: str = "remote") -> bool:
+        """Whether a request is answered with success by what is installed."""
+        command = (COMMAND, "submit", component, "health", "--wait", "--timeout", "30")
+        return self.machine.run(*command, check=False).returncode == 0
+
+    def ids(self) -> list[str]:
+        """The requests that the journal knows."""
+        history = self.sh(f"{COMMAND} history --limit 1000 --json")
+        return self.machine.run(
+            "python3", "-c", "import json, sys; print(*(r['request_id'] for r in json.load(sys.stdin)))", input=history
+        ).stdout.split()
+
+    def listing(self) -> dict[str, str]:
+        """All that is on the disk beyond what a fresh host has, and what it is; without what every host writes."""
+        upper, lower = self.machine.disk.upper, self.machine.disk._lower.split(":")
+        found = {}
+        for folder, folders, files in os.walk(upper):
+            inside = f"/{Path(folder).relative_to(upper)}/".replace("/./", "/")
+            folders[:] = [name for name in folders if f"{inside}{name}" not in _OF_EVERY_HOST]
+            for name in folders + files:
+                path = Path(folder, name)
+                if name in files or not any(Path(f"{below}{inside}{name}").is_dir() for below in lower):
+                    at = path.lstat()
+                    target = path.readlink() if path.is_symlink() else ""
+                    found[f"{inside}{name}"] = f"{at.st_mode:o} {at.st_uid}:{at.st_gid} {target}"
+        return found

@@ -1,0 +1,187 @@
+"""install.sh on a host that has never seen the coordinator, and what it leaves when it takes it off again."""
+
+from __future__ import annotations
+
+import pytest
+from installed_host import COMMAND, CONFIGURATION, HOME, PRESENT, REQUESTS, STATE, STATUS, UNIT, WHEELHOUSE, Host
+
+_MEMBER = ("setpriv", "--reuid=10001", "--regid=10001")
+
+
+@pytest.fixture(scope="module")
+def installed(make_machine, wheelhouse):
+    """A host with the coordinator, installed without network; and what the installation said."""
+    machine = make_machine()
+    machine.boot()
+    host = Host(machine)
+    host.checkout()
+    host.said = host.install().stdout
+    yield host
+    machine.close()
+
+
+@pytest.fixture(scope="module")
+def bare(make_machine, wheelhouse):
+    """A host without the coordinator; each test leaves it so."""
+    machine = make_machine()
+    machine.boot()
+    host = Host(machine)
+    host.checkout()
+    yield host
+    machine.close()
+
+
+def as_member(host, *command, check=True):
+    """Run it as a container's user would: nobody on this host but a member of the group."""
+    group = host.sh("getent group dunebugger | cut -d: -f3").strip()
+    return host.machine.run(*_MEMBER, f"--groups={group}", *command, check=check)
+
+
+def test_one_command_makes_a_service_that_answers(installed):
+    """Installed, enabled, active, and working; what check finds about components is shown, and no failure."""
+    assert installed.is_active()
+    assert installed.sh(f"systemctl is-enabled {UNIT}") == "enabled\n"
+    assert installed.answers()
+    assert installed.release() == "1.0.0"
+    assert "problem(s) found" in installed.said
+    assert "is installed and active" in installed.said
+    assert "group_add" in installed.said
+
+
+def test_a_second_run_changes_nothing(installed):
+    """Neither a file nor the service."""
+    look = f"find {HOME} /opt/dunebugger /etc /usr/local -printf '%p %i %T@ %m\\n' | sort"
+    before, pid = installed.sh(look), installed.main_pid()
+    installed.install()
+    assert installed.sh(look) == before
+    assert installed.main_pid() == pid
+
+
+def test_a_second_run_puts_back_what_is_missing(installed):
+    """As far as it is ours; the service is restarted, for its unit was."""
+    missing = ("/opt/dunebugger/core/update.sh", f"/etc/systemd/system/{UNIT}.service", COMMAND, STATUS)
+    pid = installed.main_pid()
+    installed.sh(f"rm -rf {' '.join(missing)}")
+    installed.install()
+    installed.sh("".join(f"test -e {path};" for path in missing))
+    assert installed.main_pid() != pid
+    assert installed.answers()
+
+
+def test_the_folders_have_the_least_rights(installed):
+    """Mode and owners as the design has them."""
+    paths = (REQUESTS, STATUS, "/var/dunebugger/updates", STATE, "/opt/dunebugger/core/update.sh", HOME, CONFIGURATION)
+    assert installed.sh(f"stat -c '%a %U:%G' {' '.join(paths)}").splitlines() == [
+        "1770 root:dunebugger",
+        "770 root:dunebugger",
+        "755 root:root",
+        "700 root:root",
+        "755 root:root",
+        "755 root:root",
+        "644 root:root",
+    ]
+
+
+def test_a_member_of_the_group_asks_and_takes_the_answer(installed):
+    """It writes the request with cat, as the document has it, then reads and deletes the answer."""
+    request = '{"component":"remote","action":"health","request_id":"test-123","timestamp":"2026-01-16T10:30:00Z"}'
+    ask = f"cat > {REQUESTS}/test-123.json; until [ -e {STATUS}/test-123.json ]; do sleep 0.1; done"
+    group = installed.sh("getent group dunebugger | cut -d: -f3").strip()
+    installed.machine.run(*_MEMBER, f"--groups={group}", "sh", "-euc", ask, input=request, timeout=30)
+    assert '"success":true' in as_member(installed, "cat", f"{STATUS}/test-123.json").stdout
+    as_member(installed, "rm", f"{STATUS}/test-123.json")
+    assert "test-123.json" not in installed.sh(f"ls {STATUS}")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        f"ls {STATE}",
+        f"cat {STATE}/journal.db",
+        "touch /var/dunebugger/updates/new",
+        f"mv {REQUESTS} /var/dunebugger/updates/other",
+        f"rm -f {REQUESTS}/anothers",
+        f"echo > {STATUS}/.coordinator",
+        "touch /opt/dunebugger/remote/update.sh /opt/dunebugger/remote/new",
+        f"echo >> {CONFIGURATION}",
+        "cat /var/log/dunebugger/update-coordinator.log",
+        f"touch {HOME}/new",
+    ],
+)
+def test_a_member_of_the_group_can_do_nothing_else(installed, attempt):
+    """Nothing that lies beside the two folders, and nothing in them that is another's."""
+    installed.sh(f"touch {REQUESTS}/anothers {STATUS}/.coordinator; chown 10002 {REQUESTS}/anothers")
+    assert as_member(installed, "sh", "-c", attempt, check=False).returncode != 0
+
+
+def test_who_is_no_member_cannot_even_ask(installed):
+    """Neither write a request nor see the answers."""
+    for attempt in (f"touch {REQUESTS}/x.json", f"ls {REQUESTS}", f"ls {STATUS}"):
+        command = (*_MEMBER, "--clear-groups", "sh", "-c", attempt)
+        assert installed.machine.run(*command, check=False).returncode != 0
+
+
+_SEEN_AS = "mkdir /tmp/seen; echo 'import sys; {}' > /tmp/seen/sitecustomize.py; export PYTHONPATH=/tmp/seen"
+_NO = [
+    ("export PYTHON=/nowhere/python3", "does not run; run: apt-get install python3 python3-venv"),
+    (_SEEN_AS.format("sys.version_info = (3, 9, 2)"), "is Python 3.9, and 3.11 is needed; upgrade the host"),
+    (_SEEN_AS.format('sys.modules["ensurepip"] = None'), "lacks venv or ensurepip; run: apt-get install python3-venv"),
+    ("mount -t tmpfs none /run/systemd", "systemd does not run this host"),
+    ("echo ID=fedora > /tmp/seen; mount --bind /tmp/seen /etc/os-release", "this host is no Debian"),
+    ("mount -t tmpfs -o size=10m none /opt", "MB free, and 300 are needed; free space there"),
+    (f"rm {PRESENT}/LICENSE", "LICENSE is missing; run packaging/install.sh of a whole checkout"),
+    ('chmod 711 /root; set -- setpriv --reuid=10001 --clear-groups "$@"', "this needs root; run: sudo"),
+    ('set -- "$1" --wheelhouse /tmp', "no wheel is in it; fill it on a machine with network: make wheelhouse"),
+    ('set -- "$1" --upgrade', "no update coordinator is installed here; run: sudo"),
+    ('set -- "$1" --purge', "--purge goes with --uninstall; see --help"),
+    ('set -- "$1" --frobnicate', "unknown option --frobnicate; see --help"),
+]
+
+
+@pytest.mark.parametrize(("first", "words"), _NO, ids=[words[:40] for _, words in _NO])
+def test_where_it_cannot_be_installed_the_remedy_is_said(bare, first, words):
+    """One line, beginning with cannot; and nothing on the host has changed."""
+    before = bare.listing()
+    done = bare.install(check=False, first=first)
+    bare.checkout()
+    bare.sh("rm -rf /tmp/seen")
+    assert done.returncode in {1, 2}
+    assert done.stderr.startswith("cannot ")
+    assert words in done.stderr
+    assert bare.listing() == before
+
+
+def test_what_pip_cannot_build_leaves_no_trace(bare):
+    """A package whose hash is another is as good as none."""
+    before = bare.listing()
+    done = bare.install(check=False, first=f"sed -i 's/sha256:./sha256:z/' {PRESENT}/requirements.lock")
+    bare.checkout()
+    assert done.returncode == 1
+    assert "cannot build release 1.0.0: pip could not install requirements.lock" in done.stderr
+    assert "make wheelhouse" in done.stderr.splitlines()[-1]
+    bare.sh(f"rmdir {HOME}/releases {HOME} /opt/dunebugger")
+    assert bare.listing() == before
+
+
+def test_two_installations_at_once_are_refused(bare):
+    """They would build into each other's folders."""
+    done = bare.install(check=False, first="exec 7> /run/dunebugger-install.lock; flock 7")
+    assert done.returncode == 1
+    assert done.stderr == "cannot go on: another install.sh runs; wait until it has ended\n"
+
+
+@pytest.mark.parametrize("made", [f"{HOME}/releases/1.0.0/bin/pip", "/etc/tmpfiles.d/dunebugger.conf"])
+def test_a_power_cut_is_made_good_by_the_same_command(new_machine, wheelhouse, made):
+    """While it builds, or while it places."""
+    machine = new_machine()
+    machine.boot()
+    host = Host(machine)
+    host.checkout()
+    machine.sh(f"systemd-run --unit=installation {PRESENT}/packaging/install.sh --wheelhouse {WHEELHOUSE}")
+    machine.sh(f"until [ -e {made} ]; do sleep 0.01; done", timeout=60)
+    machine.cut_power()
+    machine.boot()
+    host.install()
+    assert host.is_active()
+    assert host.answers()
+    assert host.releases() == ["1.0.0"]

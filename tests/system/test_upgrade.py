@@ -1,0 +1,175 @@
+"""install.sh --upgrade: what it keeps, and that what fails leaves the previous release running."""
+
+from __future__ import annotations
+
+import pytest
+from installed_host import CONFIGURATION, HOME, NEXT, STATE, WHEELHOUSE, Host
+
+_MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
+_MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
+_PROCESS = f"{NEXT}/coordinator/process.py"
+_DIES_AT_START = f"sed -i 's/^def main.*/&\\n    sys.exit(1)/' {_PROCESS}"
+_MEETS_JOURNAL = f"sed -i 's/^        self._listen()/        raise OSError(5, \"sick\")/' {NEXT}/coordinator/daemon.py"
+_DIES_LATER = (
+    f"sed -i 's/^def main.*/&\\n    import os, threading; threading.Timer(2.5, os._exit, (1,)).start()/' {_PROCESS}"
+)
+
+
+@pytest.fixture(scope="module")
+def stock_with_coordinator(make_machine, wheelhouse):
+    """The disk of a host with release 1.0.0, one request answered."""
+    machine = make_machine()
+    machine.boot()
+    host = Host(machine)
+    host.checkout()
+    host.install()
+    assert host.answers()
+    machine.shut_down()
+    machine.disk.unmount()
+    yield machine.disk
+    machine.close()
+
+
+@pytest.fixture
+def host(new_machine, stock_with_coordinator):
+    """A host with release 1.0.0, and a checkout of 2.0.0."""
+    machine = new_machine(stock=stock_with_coordinator)
+    machine.boot()
+    host = Host(machine)
+    host.checkout(NEXT, "2.0.0")
+    assert host.is_active()
+    return host
+
+
+def test_an_upgrade_keeps_configuration_and_journal(host):
+    """And works; the release before stays, those before it go."""
+    host.sh(f"echo '# mine' >> {CONFIGURATION}")
+    configuration, ids = host.machine.read(CONFIGURATION), host.ids()
+    assert ids
+    host.install("--upgrade", checkout=NEXT)
+    assert host.release() == "2.0.0"
+    assert host.machine.read(CONFIGURATION) == configuration
+    assert set(ids) <= set(host.ids())
+    assert host.answers()
+    assert host.releases() == ["1.0.0", "2.0.0"]
+    host.checkout(NEXT, "3.0.0")
+    host.install("--upgrade", checkout=NEXT)
+    assert host.releases() == ["2.0.0", "3.0.0"]
+
+
+def test_the_same_release_again_changes_nothing(host):
+    """The checkout that is installed has nothing to upgrade to."""
+    pid = host.main_pid()
+    host.install("--upgrade")
+    assert host.main_pid() == pid
+
+
+def test_a_changed_checkout_of_the_same_version_is_another_release(host):
+    """Installing says so; upgrading gives it a folder of its own, and finds it again."""
+    host.checkout(NEXT, "1.0.0")
+    host.sh(f"echo '# changed' >> {NEXT}/coordinator/app.py")
+    done = host.install(checkout=NEXT, check=False)
+    assert done.returncode == 1
+    assert "this checkout is another; run: sudo" in done.stderr
+    host.install("--upgrade", checkout=NEXT)
+    assert host.release() == "1.0.0-2"
+    host.install("--upgrade", checkout=NEXT)
+    assert host.release() == "1.0.0-2"
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (
+            f"sed -i 's/sha256:./sha256:z/' {NEXT}/requirements.lock",
+            "cannot build release 2.0.0: pip could not install",
+        ),
+        (f"echo nonsense >> {NEXT}/pyproject.toml", "cannot build release 2.0.0: pip could not build the project"),
+        (f"echo nonsense >> {NEXT}/coordinator/cli.py", "cannot build release 2.0.0: the new command does not run"),
+        (f"sed -i s/stop_timeout_s/patience_s/ {NEXT}/coordinator/settings.py", "unknown key execution.stop_timeout_s"),
+        (f"echo 'DROP TABLE absent;' > {_MIGRATION}", "no such table: absent"),
+    ],
+    ids=["packages", "project", "command", "configuration", "journal"],
+)
+def test_what_fails_beforehand_never_touches_the_service(host, fault, words):
+    """The build, the configuration, the journal: tried while the present release works on."""
+    host.sh(f"echo 'stop_timeout_s = 30' >> {CONFIGURATION}; {fault}")
+    pid, before = host.main_pid(), host.listing()
+    done = host.install("--upgrade", checkout=NEXT, check=False)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert host.main_pid() == pid
+    changed = {path for path, what in host.listing().items() if before.get(path) != what}
+    assert {path for path in changed if not path.startswith((f"{HOME}/releases/2.0.0", STATE, "/var/log/"))} == set()
+    assert host.answers()
+
+
+@pytest.mark.parametrize("fault", [_DIES_AT_START, f"{_MIGRATE}; {_MEETS_JOURNAL}", f"{_MIGRATE}; {_DIES_LATER}"])
+def test_a_release_that_does_not_stay_up_makes_way_for_the_one_before(host, fault):
+    """With the journal that it can read, even where the new release had changed its schema, and with its own files."""
+    host.sh(f"{fault}; echo '# next' >> {NEXT}/packaging/tmpfiles.conf")
+    ids, before = host.ids(), host.listing()
+    done = host.install("--upgrade", checkout=NEXT, check=False)
+    assert done.returncode == 1
+    assert "Release 1.0.0 runs again" in done.stderr
+    assert host.release() == "1.0.0"
+    assert host.is_active()
+    assert host.ids() == ids
+    assert "# next" not in host.machine.read("/etc/tmpfiles.d/dunebugger.conf")
+    assert host.sh(f"ls {HOME}").split() == ["current", "installed.sha256", "releases"]
+    assert set(before) - set(host.listing()) <= {f"{STATE}/journal.db-wal", f"{STATE}/journal.db-shm"}
+    assert host.answers()
+
+
+def test_a_journal_that_the_new_release_has_worked_with_is_never_put_back(host):
+    """The old one would forget a script that ran; where it cannot read the new one, the new release stays."""
+    host.sh(f"{_MIGRATE}; {_DIES_LATER}; systemctl stop dunebugger-update-coordinator")
+    request = '{"component":"remote","action":"health","request_id":"early","timestamp":"2026-01-16T10:30:00Z"}'
+    host.machine.write("/var/dunebugger/updates/requests/early.json", request)
+    done = host.install("--upgrade", checkout=NEXT, check=False)
+    assert done.returncode == 1
+    assert "cannot go back to release 1.0.0: release 2.0.0 has worked with the journal" in done.stderr
+    assert host.release() == "2.0.0"
+    assert "early" in host.ids()
+
+
+def test_what_the_operator_changed_is_kept_and_the_new_one_put_beside_it(host):
+    """As dpkg treats configuration files."""
+    remote = "/opt/dunebugger/remote"
+    host.sh(f"echo IMAGE=mine > {remote}/component.env")
+    for name in ("component.env", "update.sh"):
+        host.sh(f"echo '# next' >> {NEXT}/packaging/component-scripts/remote/{name}")
+    said = host.install("--upgrade", checkout=NEXT).stdout
+    assert host.machine.read(f"{remote}/component.env") == "IMAGE=mine\n"
+    assert host.machine.read(f"{remote}/component.env.new") == "COMPONENT=remote\n# next\n"
+    assert "# next" in host.machine.read(f"{remote}/update.sh")
+    assert f"kept {remote}/component.env, which you changed" in said
+    host.sh(f"rm {remote}/component.env.new")
+    host.install(checkout=NEXT)
+    assert host.sh(f"ls {remote}").split() == ["component.env", "health-check.sh", "rollback.sh", "update.sh"]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        f"[ -e {HOME}/releases/2.0.0/bin/pip ]",
+        f"[ -e {HOME}/before-upgrade.part ]",
+        f"[ -e {HOME}/before-upgrade ]",
+        f'[ "$(readlink {HOME}/current)" = releases/2.0.0 ]',
+        "grep -q next /etc/tmpfiles.d/dunebugger.conf",
+    ],
+)
+def test_a_power_cut_leaves_a_host_that_comes_up(host, moment):
+    """With the one release or the other; and the same command ends what it began."""
+    ids = host.ids()
+    host.sh(f"echo '# next' >> {NEXT}/packaging/tmpfiles.conf; {_MIGRATE}")
+    host.sh(f"systemd-run --unit=upgrade {NEXT}/packaging/install.sh --upgrade --wheelhouse {WHEELHOUSE}")
+    host.sh(f"until {moment}; do :; done", timeout=60)
+    host.machine.cut_power()
+    host.machine.boot()
+    assert host.is_active()
+    assert host.answers()
+    host.install("--upgrade", checkout=NEXT)
+    assert host.release() == "2.0.0"
+    assert set(ids) <= set(host.ids())
+    assert host.sh(f"ls {HOME}").split() == ["current", "installed.sha256", "previous", "releases"]
