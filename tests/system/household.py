@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from deadline import until
-from installed_host import COMMAND, REQUESTS, STATUS, UNIT, Host
 from images import REMOTE
+from installed_host import COMMAND, REQUESTS, STATUS, UNIT, Host
 from machine import Machine
 from registry import Registry
 

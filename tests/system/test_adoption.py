@@ -69,6 +69,7 @@ def test_a_running_script_is_adopted(household: Household, probe: Machine, how: 
     request_id = f"{how.replace(' ', '-')}-{code}"
     probe.write("/var/tmp/probe.code", f"{code}\n")
     pid = begin(household, request_id)
+    assert f'Status: "update probe 1.2.3 ({request_id})"' in probe.sh(f"systemctl status --no-pager {UNIT}")
     if how == "restart":
         probe.sh(f"systemctl restart {UNIT}")
     elif how == "kill":

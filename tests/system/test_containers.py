@@ -72,7 +72,7 @@ def test_two_components_of_one_file_do_not_undo_each_other(household: Household)
 
 
 def test_the_container_asks_for_its_own_update(household: Household):
-    """Unprivileged, read-only, without Docker: it writes the request, is replaced, and its successor takes the answer."""
+    """Unprivileged, without Docker: it writes the request, is replaced, and its successor takes the answer."""
     household.settle("remote", "update", "1.0.0")
     request = json.dumps({
         "component": "remote", "action": "update", "version": "1.1.0", "request_id": "from-inside",
