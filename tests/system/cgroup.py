@@ -27,7 +27,9 @@ class ControlGroup:
 
     def kill(self) -> None:
         """End all that is in it in one instant: frozen first, so that none goes on and sees that another has ended."""
-        unified = next(folder for folder in self.folders if (folder / "cgroup.kill").exists())
+        unified = next((folder for folder in self.folders if (folder / "cgroup.kill").exists()), None)
+        if unified is None or "populated 0" in (unified / "cgroup.events").read_text():
+            return
         (unified / "cgroup.freeze").write_text("1")
         until(lambda: "frozen 1" in (unified / "cgroup.events").read_text(), f"all in {unified} to be frozen")
         (unified / "cgroup.kill").write_text("1")

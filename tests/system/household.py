@@ -1,9 +1,10 @@
-"""A host as the design document has it: the coordinator, two containers of one compose file, and a Python application."""
+"""A host as the design document has it: coordinator, two containers of one compose file, a Python application."""
 
 from __future__ import annotations
 
 import json
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,6 @@ class Household(Host):
         super().__init__(machine)
         self.registry = registry
         self.disk = machine.disk.root
-        self._number = 0
 
     # -- making it, once per session: the machines of the tests begin as copies ----------------------------------
 
@@ -84,8 +84,7 @@ class Household(Host):
 
     def ask(self, component: str, action: str, version: str = "", request_id: str = "") -> str:
         """Drop a request; its id."""
-        self._number += 1
-        request_id = request_id or f"{component}-{action}-{self._number}"
+        request_id = request_id or f"{component}-{action}-{uuid.uuid4().hex[:8]}"
         fields = {
             "component": component,
             "action": action,

@@ -127,8 +127,7 @@ class Machine:
     def cut_power(self) -> None:
         """End all that runs on it, from one instant to the next; what is on the disk stays."""
         assert self._nspawn is not None
-        if self.pids():
-            self._group.kill()
+        self._group.kill()
         self._await_end()
 
     def shut_down(self) -> None:

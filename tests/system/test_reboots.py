@@ -1,0 +1,130 @@
+"""Twenty reboots in a row, hard and orderly ones, while requests arrive all the time: each gets one true answer."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+
+from deadline import until
+from household import Household
+from installed_host import COMMAND, HOME
+
+_REBOOTS = 20
+_SEED = 4
+# Asks again and again, as a container that is up whenever the host is. An id is on the disk before its request is: what
+# was asked for is known whatever dies; what was written down and never came to be asked for is told from it, too.
+_CLIENT = """\
+import json, os, random, time
+from pathlib import Path
+from protocol.atomic import write_atomically
+requests, book = Path("/var/dunebugger/updates/requests"), Path("/var/lib/client")
+book.mkdir(exist_ok=True)
+number = len(list(book.glob("*.asked")))
+while True:
+    number += 1
+    name = f"r{number:05d}"
+    action = random.choice(("health", "health", "update"))
+    fields = {"component": random.choice(("left", "right")), "action": action, "request_id": name,
+              "timestamp": "2026-01-16T10:30:00Z"} | ({"version": f"1.0.{number}"} if action == "update" else {})
+    (book / f"{name}.asked").touch()
+    os.sync()
+    write_atomically(requests / f"{name}.json", json.dumps(fields).encode())
+    write_atomically(book / f"{name}.written", b"")
+    time.sleep(0.1)
+"""
+_UNIT = f"""\
+[Unit]
+Description=Asks for updates
+[Service]
+ExecStart={HOME}/current/bin/python /opt/client.py
+[Install]
+WantedBy=multi-user.target
+"""
+# What a script did lies on the disk before it goes on.
+_SCRIPT = """#!/bin/bash
+book=/var/lib/deeds-$UPDATE_COMPONENT
+note() { echo "$1 ${0##*/} $UPDATE_REQUEST_ID" >> "$book"; sync "$book"; }
+note begin
+sleep 0.2
+note end
+"""
+_CONFIGURATION = """
+[execution]
+executor = "systemd"
+[components.left]
+directory = "/opt/dunebugger/left"
+[components.right]
+directory = "/opt/dunebugger/right"
+"""
+
+
+# How an update may end here → the scripts that must have come to their end for that to be true. A rollback that lost
+# its power is not begun a second time.
+_ENDS = {
+    ("succeeded", None): ("update.sh", "health-check.sh"),
+    ("rolled_back", "interrupted"): ("rollback.sh", "health-check.sh"),
+    ("failed", "rollback_failed"): (),
+}
+
+
+def test_twenty_reboots_in_a_row(household: Household):
+    """No request is lost, none is answered untruly, no script that may have run is started again (I1, I3, I9)."""
+    chance = random.Random(_SEED)
+    machine = household.machine
+    for component in ("left", "right"):
+        for script in ("update.sh", "rollback.sh", "health-check.sh"):
+            machine.write(f"/opt/dunebugger/{component}/{script}", _SCRIPT, 0o755)
+    machine.write("/etc/dunebugger/update-coordinator.toml", _CONFIGURATION)
+    machine.write("/opt/client.py", _CLIENT)
+    machine.write("/etc/systemd/system/client.service", _UNIT)
+    machine.sh("systemctl daemon-reload; systemctl restart dunebugger-update-coordinator")
+    machine.sh("systemctl enable --now client.service")
+    for _ in range(_REBOOTS):
+        answered = len(answers(household))
+        wanted = answered + chance.randrange(1, 6)
+        until(lambda wanted=wanted: len(answers(household)) >= wanted, "answers after a boot")
+        if chance.random() < 0.3:
+            machine.shut_down()
+        else:
+            machine.cut_power()
+        machine.boot()
+        household.await_service()
+    machine.sh("systemctl disable --now client.service")
+    asked = set(machine.sh("ls /var/lib/client").split())
+    written = {name.removesuffix(".written") for name in asked if name.endswith(".written")}
+    until(lambda: written <= set(answers(household)), "an answer to every request", 180)
+    until(lambda: not machine.sh("ls /var/dunebugger/updates/requests").split(), "the requests to be taken away")
+    judge(household, {name.partition(".")[0] for name in asked}, written)
+
+
+def answers(household: Household) -> list[str]:
+    """The ids that have an answer."""
+    names = (path.name for path in (household.disk / "var/dunebugger/updates/status").glob("r*.json"))
+    return [name.removesuffix(".json") for name in names if not name.endswith(".progress.json")]
+
+
+def judge(household: Household, asked: set[str], written: set[str]) -> None:
+    """Every answer is of a request, and agrees with what the scripts did."""
+    machine = household.machine
+    deeds = [line.split() for line in machine.sh("cat /var/lib/deeds-left /var/lib/deeds-right").splitlines()]
+    begun = Counter((script, name) for when, script, name in deeds if when == "begin")
+    ended = {(script, name) for when, script, name in deeds if when == "end"}
+    states: Counter[str] = Counter()
+    for name in answers(household):
+        final = json.loads((household.disk / f"var/dunebugger/updates/status/{name}.json").read_text())
+        states[final["state"]] += 1
+        assert name in asked
+        if final["action"] == "update":
+            assert begun["update.sh", name] <= 1, final
+            assert begun["rollback.sh", name] <= 1, final
+            assert (final["state"], final["reason"]) in _ENDS, final
+            assert {(script, name) for script in _ENDS[final["state"], final["reason"]]} <= ended, final
+        else:
+            assert final["success"], final
+            assert ("health-check.sh", name) in ended, final
+    assert written <= set(answers(household))
+    assert states["succeeded"] > _REBOOTS
+    assert states["rolled_back"] > 0, "no update was ever interrupted: this proved nothing"
+    told = machine.run(COMMAND, "check", "--no-scripts", check=False).stdout
+    assert "journal.db is whole; 0 request(s) under way" in told
