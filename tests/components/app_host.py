@@ -77,8 +77,11 @@ class AppHost:
         """Run rollback.sh of a request."""
         return self.run("rollback.sh", of=of)
 
-    def killed(self, script, *arguments, request, of="", phase, after_s=0.0):
-        """Run a script and kill it, with all that it started but the service, once it has told of ``phase``."""
+    def killed(self, script, *arguments, request, of="", phase, after_s=0.0, number=signal.SIGKILL):
+        """Run a script and kill it, with all that it started but the service, once it has told of ``phase``.
+
+        Returns its exit code, and what it says after that.
+        """
         with subprocess.Popen(
             [str(self.folder / script), *arguments], cwd=self.folder, env=self.environment(request, of),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -89,8 +92,9 @@ class AppHost:
                 seen.append(line)
                 if line == f"PHASE:{phase}\n":
                     time.sleep(after_s)
-                    os.killpg(running.pid, signal.SIGKILL)
-                    return
+                    os.killpg(running.pid, number)
+                    rest = running.stdout.read()
+                    return running.wait(), rest
             raise AssertionError(f"no phase {phase}: {''.join(seen)}")
 
     def answer(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 from app_host import AppHost
@@ -160,6 +161,15 @@ def test_a_killed_update_is_undone(host, phase, after_s):
     back = host.rollback(f"killed-{phase}-{after_s}")
     assert back.returncode == 0, back.stdout + back.stderr
     assert (host.current(), host.answer()) == ("releases/1.0.0", "1.0.0 hello")
+
+
+def test_an_update_that_is_told_to_end_leaves_the_undoing_to_the_rollback(host):
+    """At the time limit there are seconds left, and putting back takes longer: it says how to, and ends at once."""
+    code, words = host.killed("update.sh", "1.1.0", request="late", phase="verify", after_s=0.2, number=signal.SIGTERM)
+    assert code == 143
+    assert "stopped; what was changed is put back by: UPDATE_ROLLBACK_OF=late " in words
+    assert "PHASE:restore" not in words
+    assert host.rollback("late").returncode == 0
 
 
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
