@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from installed_host import COMMAND, CONFIGURATION, HOME, PRESENT, REQUESTS, STATE, STATUS, UNIT, WHEELHOUSE, Host
+from machine import REPOSITORY
 
 _MEMBER = ("setpriv", "--reuid=10001", "--regid=10001")
 
@@ -119,6 +122,46 @@ def test_who_is_no_member_cannot_even_ask(installed):
     for attempt in (f"touch {REQUESTS}/x.json", f"ls {REQUESTS}", f"ls {STATUS}"):
         command = (*_MEMBER, "--clear-groups", "sh", "-c", attempt)
         assert installed.machine.run(*command, check=False).returncode != 0
+
+
+def test_the_unit_is_as_hard_as_the_papers_say(installed):
+    """docs/operations.md states the figure."""
+    told = installed.sh(f"systemd-analyze security {UNIT} --no-pager | tail -n 1")
+    stated = re.search(r"says \*\*([0-9.]+)\*\*", (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8"))
+    assert stated is not None
+    assert f": {stated[1]} " in told
+
+
+def test_the_daemons_journal_names_the_state(installed):
+    """Systemctl status shows what it is busy with, and nothing was refused to it by its sandbox."""
+    assert 'Status: "waiting for requests"' in installed.sh(f"systemctl status {UNIT}")
+    said = installed.sh(f"journalctl --unit {UNIT} --output cat")
+    assert not re.search(r"not permitted|Permission denied|Read-only file system|Traceback", said)
+
+
+def test_scripts_of_the_sh_executor_live_outside_the_sandbox(installed):
+    """Once the drop-in that loosens it is there: they write where they like, and see the network."""
+    script = "#!/bin/sh\ntouch /opt/written /usr/written /root/written && exec grep -q : /proc/net/dev\n"
+    drop_in = f"/etc/systemd/system/{UNIT}.service.d/sh-executor.conf"
+    installed.sh(f"cp {CONFIGURATION} /tmp/kept; cp -p /opt/dunebugger/core/health-check.sh /tmp/script")
+    installed.machine.write("/opt/dunebugger/core/health-check.sh", script, 0o755)
+    installed.machine.write(CONFIGURATION, '[execution]\nexecutor = "sh"\n')
+    installed.sh(f"systemctl restart {UNIT}")
+    assert not installed.answers("core")
+    installed.sh(f"install -D -m 644 {HOME}/current/share/sh-executor.conf {drop_in}; systemctl daemon-reload")
+    installed.sh(f"systemctl restart {UNIT}")
+    assert installed.answers("core")
+    installed.sh(f"rm {drop_in}; cp /tmp/kept {CONFIGURATION}; systemctl daemon-reload; systemctl restart {UNIT}")
+    installed.sh("cp -p /tmp/script /opt/dunebugger/core/health-check.sh; rm /opt/written /usr/written /root/written")
+
+
+def test_the_compose_example_is_valid(installed):
+    """And holds nothing that is never to be: root, a right, a version that moves, the folder above the two."""
+    example = f"{HOME}/current/share/docker-compose.yml"
+    shown = installed.sh(f"docker-compose -f {example} config")
+    assert shown.count("read_only: true") == shown.count("no-new-privileges:true") == shown.count("- ALL") == 2
+    assert "latest" not in shown
+    assert set(re.findall(r"/var/dunebugger/\S+?(?=:)", shown)) == {REQUESTS, STATUS}
 
 
 _SEEN_AS = "mkdir /tmp/seen; echo 'import sys; {}' > /tmp/seen/sitecustomize.py; export PYTHONPATH=/tmp/seen"
