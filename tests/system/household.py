@@ -17,7 +17,6 @@ from registry import Registry
 COMPOSE = "/opt/dunebugger/docker-compose.yml"
 SCHEDULER = "dunebugger/scheduler"
 CORE_UNIT = "dunebugger-core.service"
-CORE_PORT = 18471
 ANSWER_DEADLINE_S = 180.0
 _CORE_SERVICE = """\
 [Unit]
@@ -35,10 +34,11 @@ _SOON = {"STABLE_S": "2", "HEALTH_TIMEOUT_S": "20"}
 class Household(Host):
     """What its operator and its containers do, and what can be seen of it."""
 
-    def __init__(self, machine: Machine, registry: Registry) -> None:
-        """Take a machine, on or off."""
+    def __init__(self, machine: Machine, registry: Registry, core_port: int) -> None:
+        """Take a machine, on or off, whose core answers on ``core_port``."""
         super().__init__(machine)
         self.registry = registry
+        self.core_url = f"http://127.0.0.1:{core_port}/"
         self.disk = machine.disk.root
 
     # -- making it, once per session: the machines of the tests begin as copies ----------------------------------
@@ -54,7 +54,7 @@ class Household(Host):
             API=api,
             REPOSITORY="owner/app",
             ASSET='"app-{version}.tar.gz"',
-            HEALTH_URL=f"http://127.0.0.1:{CORE_PORT}/",
+            HEALTH_URL=self.core_url,
             **_SOON,
         )
         self.machine.write(f"/etc/systemd/system/{CORE_UNIT}", _CORE_SERVICE)
@@ -144,7 +144,7 @@ class Household(Host):
 
     def core_answers(self) -> str:
         """What the application answers: the release that really runs."""
-        return self.sh(f"curl --fail --silent http://127.0.0.1:{CORE_PORT}/").split()[0]
+        return self.sh(f"curl --fail --silent {self.core_url}").split()[0]
 
     def core_link(self) -> str:
         """The release that ``current`` leads to."""
