@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -69,8 +70,13 @@ def stock(registry, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def wheelhouse(needed):
-    """The packages that an installation without network needs, in the checkout's dist/wheelhouse."""
-    subprocess.run(["make", "--silent", "wheelhouse"], cwd=REPOSITORY, check=True)
+    """The packages that an installation without network needs, in the checkout's dist/wheelhouse; made once."""
+    made = REPOSITORY / "dist/wheelhouse"
+    made.parent.mkdir(exist_ok=True)
+    with (made.parent / ".wheelhouse.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run beside each other
+        if not made.exists() or made.stat().st_mtime < (REPOSITORY / "requirements.lock").stat().st_mtime:
+            subprocess.run(["make", "--silent", "wheelhouse"], cwd=REPOSITORY, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import pytest
 from deadline import until
 from household import SCHEDULER, Household
 from images import Image, publish
+from registry import free_port
 
 sys.path.append(str(Path(__file__).parents[1] / "components"))
 
@@ -18,26 +19,30 @@ CORE_RELEASES = {"1.0.0": "well", "1.1.0": "well", "1.2.0": "exits", "1.3.0": "i
 
 
 @pytest.fixture(scope="session")
-def releases(needed):
-    """A server that publishes releases of core, two good and two bad ones, and one that was tampered with."""
-    from household import CORE_PORT
+def core_port():
+    """Where core answers: the machines share one network, and tests may run beside each other."""
+    return free_port()
 
+
+@pytest.fixture(scope="session")
+def releases(needed, core_port):
+    """A server that publishes releases of core, two good and two bad ones, and one that was tampered with."""
     made = ReleaseServer()
     for version, kind in CORE_RELEASES.items():
-        made.publish(version, CORE_PORT, kind=kind)
-    made.publish("1.4.0", CORE_PORT, digest="wrong")
+        made.publish(version, core_port, kind=kind)
+    made.publish("1.4.0", core_port, digest="wrong")
     yield made
     made.close()
 
 
 @pytest.fixture(scope="session")
-def furnished(make_machine, registry, releases, wheelhouse):
+def furnished(make_machine, registry, releases, wheelhouse, core_port):
     """The disk of a household whose three components run release 1.0.0."""
     machine = make_machine()
     try:
         machine.boot()
         publish(machine, registry, SCHEDULER, {"1.0.0": Image(), "1.1.0": Image()})
-        Household(machine, registry).furnish(releases.api)
+        Household(machine, registry, core_port).furnish(releases.api)
         machine.shut_down()
         machine.disk.unmount()
         yield machine.disk
@@ -46,10 +51,10 @@ def furnished(make_machine, registry, releases, wheelhouse):
 
 
 @pytest.fixture(scope="module")
-def module_household(make_machine, furnished, registry):
+def module_household(make_machine, furnished, registry, core_port):
     """The one household of a module's tests."""
     machine = make_machine(stock=furnished)
-    yield Household(machine, registry)
+    yield Household(machine, registry, core_port)
     machine.close()
 
 

@@ -29,7 +29,7 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         """Start it with its images in ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
-        self._port = _free_port()
+        self._port = free_port()
         config = folder / "config.yml"
         config.write_text(_CONFIG.format(folder=folder / "images", port=self._port))
         self._log = (folder / "log").open("ab")
@@ -81,7 +81,7 @@ class Line:
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
-        self.port = _free_port()
+        self.port = free_port()
         self._left: float = float("inf")
         self._hangs = False
         self._listener: asyncio.Server | None = None
@@ -173,6 +173,7 @@ class Line:
                 return
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody uses just now."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
