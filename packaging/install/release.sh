@@ -3,7 +3,8 @@
 # A release: a virtual environment with the coordinator, and share/ with all that is placed on the host from it.
 
 # All that makes a release what it is.
-readonly SOURCES=(pyproject.toml requirements.lock README.md LICENSE protocol policy fsm executors coordinator packaging)
+readonly SOURCES=(pyproject.toml requirements.lock README.md LICENSE
+    protocol policy fsm executors coordinator packaging)
 readonly _COMPLETE=share/complete # holds the fingerprint; written last, so that a release without it was cut off
 
 # Sets RELEASE: the folder of this checkout's release, built already or not.
@@ -79,7 +80,7 @@ pip_install() {
 
 pip_remedy() {
     if [ -n "$WHEELHOUSE" ]; then
-        echo "fill the wheelhouse for this machine ($(uname -m), Python $("$PYTHON" -c "import sys; print('%d.%d' % sys.version_info[:2])")): make wheelhouse"
+        echo "fill the wheelhouse for this machine ($(uname -m), $("$PYTHON" --version)): make wheelhouse"
     else
         echo "check the network, or fill a wheelhouse elsewhere and pass it: --wheelhouse DIR"
     fi

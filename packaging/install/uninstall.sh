@@ -34,7 +34,8 @@ remove_all() {
     rm -rf /var/dunebugger/updates
     rm -f "$CONFIGURATION" "$CONFIGURATION.part" "$TMPFILES_FILE" "$SYSUSERS_FILE"
     rm -f /var/log/dunebugger/update-coordinator{,.*}.log
-    rmdir --ignore-fail-on-non-empty /var/dunebugger /var/log/dunebugger /etc/dunebugger /etc/sysusers.d 2> /dev/null || true
+    rmdir --ignore-fail-on-non-empty \
+        /var/dunebugger /var/log/dunebugger /etc/dunebugger /etc/sysusers.d 2> /dev/null || true
     if [ "$(readlink "$COMMAND_LINK")" = "$CURRENT/bin/update-coordinator" ]; then rm -f "$COMMAND_LINK"; fi
     remove_group
     rm -rf "$HOME_FOLDER"

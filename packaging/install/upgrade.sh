@@ -91,14 +91,15 @@ go_back() {
         "mend what it says, then: systemctl start $UNIT"
 }
 
-# $1: the new release, $2: the old one. The old journal is put back only when the new release has done nothing with it: a
-# journal that forgets a script that ran would let it run twice (I3).
+# $1: the new release, $2: the old one. The old journal is put back only when the new release has done nothing with it:
+# a journal that forgets a script that ran would let it run twice (I3).
 put_back() {
     if ((NEVER_READY)) || journal_tool "$1" unchanged "$CONFIGURATION" "$KEPT"; then
         journal_tool "$1" restore "$CONFIGURATION" "$KEPT" || note "the journal stays as it is"
     elif ! journal_tool "$2" rehearse "$CONFIGURATION" "$HOME_FOLDER/rehearsal"; then
-        printf 'cannot go back to release %s: release %s has worked with the journal, and the old one cannot read it; %s\n' \
-            "$(basename "$2")" "$(basename "$1")" "mend what the log says, then: systemctl start $UNIT" >&2
+        printf 'cannot go back to release %s: release %s has worked with the journal, %s; %s\n' \
+            "$(basename "$2")" "$(basename "$1")" "and the old one cannot read it" \
+            "mend what the log says, then: systemctl start $UNIT" >&2
         systemctl start "$UNIT"
         return 1
     fi
@@ -130,7 +131,8 @@ finish_interrupted_upgrade() {
         systemctl stop "$UNIT"
         NEVER_READY=0 # the boot may have seen it ready
         put_back "$(current_release)" "$old" || exit 1
-        start_service || die_with_log "release $(basename "$old") does not start" "mend what it says, then run this again"
+        start_service ||
+            die_with_log "release $(basename "$old") does not start" "mend what it says, then run this again"
     elif [ "$(current_release)" = "$old" ]; then
         put_host_files_back
     else

@@ -6,7 +6,6 @@ import re
 
 import pytest
 from installed_host import COMMAND, CONFIGURATION, HOME, PRESENT, REQUESTS, STATE, STATUS, UNIT, WHEELHOUSE, Host
-from machine import REPOSITORY
 
 _MEMBER = ("setpriv", "--reuid=10001", "--regid=10001")
 
@@ -122,14 +121,6 @@ def test_who_is_no_member_cannot_even_ask(installed):
     for attempt in (f"touch {REQUESTS}/x.json", f"ls {REQUESTS}", f"ls {STATUS}"):
         command = (*_MEMBER, "--clear-groups", "sh", "-c", attempt)
         assert installed.machine.run(*command, check=False).returncode != 0
-
-
-def test_the_unit_is_as_hard_as_the_papers_say(installed):
-    """docs/operations.md states the figure."""
-    told = installed.sh(f"systemd-analyze security {UNIT} --no-pager | tail -n 1")
-    stated = re.search(r"says \*\*([0-9.]+)\*\*", (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8"))
-    assert stated is not None
-    assert f": {stated[1]} " in told
 
 
 def test_the_daemons_journal_names_the_state(installed):
