@@ -7,7 +7,6 @@ import json
 import shutil
 
 from container_host import PATH
-from cut_line import CutLine
 
 # A plugin as Docker's own packages install it. Debian 12 has none, so docker-compose 1 does its work here; what is
 # tested is that the scripts find it, and that they forbid it to pull.
@@ -158,24 +157,3 @@ def test_an_image_pinned_by_its_digest_gives_way_to_a_tag_and_comes_back(host):
     assert host.rollback(done.request).returncode == 0
     after = host.compose_file.read_bytes(), host.containers()
     assert after == before
-
-
-def test_a_registry_lost_in_the_middle_of_a_layer_stops_nothing(host):
-    """The layer ends early; once the line is whole again, the same update succeeds."""
-    line = CutLine(host.registry)
-    try:
-        text = host.compose_file.read_text()
-        host.compose_file.write_text(text.replace(f"{host.registry.name}/remote", f"{line.name}/remote"))
-        host.settings("remote", IMAGE=f"{line.name}/remote")
-        host.compose("up", "-d", "remote")
-        before, started = host.sight(), host.started_at()
-        line.cut.set()
-        done = host.update("1.1.0")
-        assert done.returncode == 1
-        assert line.ended_early
-        assert "nothing was changed" in done.stderr
-        assert (host.sight(), host.started_at()) == (before, started)
-        line.cut.clear()
-        assert host.update("1.1.0").returncode == 0
-    finally:
-        line.close()
