@@ -98,7 +98,7 @@ class Daemon:
         present = self._watcher.renew()
         try:
             again = self._intake.sweep() if present else None
-            published = self._publisher.retry()
+            published = self._publisher.retry(self._manager.alive)
             self._housekeeping.tick()
         except JournalDamagedError:
             raise
@@ -143,7 +143,7 @@ class Daemon:
 
     def _stop(self) -> None:
         """Start nothing more; wait for what runs, then interrupt it as I3 says."""
-        logger.info("stopping: a running script has {:g} s to finish", self._stop_timeout_s)
+        logger.info("stopping: a script that does not outlive the coordinator has {:g} s", self._stop_timeout_s)
         self._manager.stopping()
         self._stopping.set()
         self._watcher.stop()

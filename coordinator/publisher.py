@@ -136,12 +136,13 @@ class Publisher:
             self._seq.pop(request_id, None)
             self._outbox.clear(request_id)
 
-    def retry(self) -> bool:
-        """Publish what could not be published before; tell whether nothing is left."""
+    def retry(self, alive: Callable[[], object] = lambda: None) -> bool:
+        """Publish what could not be published before, calling ``alive`` after each; tell whether nothing is left."""
         while pending := self._journal.unpublished(_BATCH):
             for record in pending:
                 if not self.final(record.request_id):
                     return False
+                alive()
         return True
 
 

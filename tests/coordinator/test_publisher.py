@@ -85,6 +85,18 @@ def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path, fold
         assert (status / "one.json").stat().st_ino == answer.st_ino
 
 
+def test_a_long_retry_gives_signs_of_life(tmp_path, folders):
+    """One after each answer: a backlog on a slow disk takes longer than a watchdog waits."""
+    requests, status = folders
+    with Journal.open(tmp_path / "journal.db") as journal:
+        for number in range(250):
+            _refuse(journal, journal.insert(f"r{number}", "core", Action.UPDATE, None, None, NOW))
+        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
+        signs = []
+        assert publisher.retry(lambda: signs.append(1)) is True
+        assert len(signs) == 250
+
+
 @pytest.mark.parametrize("is_settled", [False, True])
 def test_nobody_is_welcomed_late(tmp_path, folders, is_settled):
     """What a lane has taken up, or answered, before its admission could be told of, is not said to wait (I1)."""

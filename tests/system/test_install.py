@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -201,6 +202,16 @@ def test_where_it_cannot_be_installed_the_remedy_is_said(bare, first, words):
     assert done.stderr.startswith("cannot ")
     assert words in done.stderr
     assert bare.listing() == before
+
+
+def test_the_readmes_command_takes_the_packages_from_the_index(bare):
+    """What most operators type; and what takes it off again needs no checkout."""
+    index = {name: value for name, value in os.environ.items() if re.match("pip_|https?_proxy|ssl_cert", name.lower())}
+    bare.machine.run(f"{PRESENT}/packaging/install.sh", timeout=500, env=index)
+    assert bare.is_active()
+    assert bare.answers()
+    bare.machine.run(f"{HOME}/current/share/install.sh", "--uninstall", "--purge")
+    bare.sh(f"test ! -e {HOME} -a ! -e {COMMAND} -a ! -e {STATE} -a ! -e {CONFIGURATION}")
 
 
 def test_what_pip_cannot_build_leaves_no_trace(bare):
