@@ -9,13 +9,17 @@ from collections.abc import Iterator
 
 from coordinator.app import JOURNAL, LOCK, QUARANTINE
 from coordinator.commands.finding import TOOL_S, Finding, ask, bad, good, note
+from coordinator.commands.journal_reader import reading
 from coordinator.commands.room import room
+from coordinator.errors import ConfigurationError
 from coordinator.settings import Settings
 from coordinator.walk import traits_of
+from coordinator.words import asked
 from executors.vetting import vet
 from fsm import plan
 from fsm.errors import JournalDamagedError, JournalError
 from fsm.journal import Journal
+from fsm.records import RequestRecord
 from protocol.client import Client
 from protocol.clock import SystemClock
 from protocol.errors import ProtocolError
@@ -168,6 +172,16 @@ def log(settings: Settings) -> Iterator[Finding]:
     yield note(grave[-1])
 
 
+def _under_way(settings: Settings, name: str) -> RequestRecord | None:
+    """What the component's lane has to do for longer than a moment; None also where the journal cannot be read."""
+    try:
+        with reading(settings) as journal:
+            due = journal.next_due(settings.lanes[settings.lane_of(name)])
+    except (ConfigurationError, JournalError):
+        return None
+    return due if due is not None and due.action is not Action.HEALTH else None
+
+
 def health(settings: Settings) -> Iterator[Finding]:
     """Document, step 6: do the health checks pass? Asked for through the coordinator, the whole way a client goes."""
     if not running(settings):
@@ -180,6 +194,10 @@ def health(settings: Settings) -> Iterator[Finding]:
         return
     client = Client(settings.paths.requests, settings.paths.status, SystemClock())
     for name, component in sorted(settings.components.items()):
+        if under_way := _under_way(settings, name):
+            text = f"{name}: not asked, for it would wait: {asked(under_way)} is under way"
+            yield note(text, f"update-coordinator explain {under_way.request_id}")
+            continue
         try:
             request_id = client.submit(name, Action.HEALTH)
             final = client.wait_for_status(request_id, timeout_s=component.timeout_s + TOOL_S)

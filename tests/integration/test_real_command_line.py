@@ -244,6 +244,24 @@ def test_check_is_content_with_a_healthy_host(host):
     assert not list(host.status.glob("*.json")), "check takes its own answers away"
 
 
+def test_check_does_not_wait_for_an_update(host):
+    """A component whose lock is held by an update is not asked how it is; the others are."""
+    directory = host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.01; done"}, lock="one")
+    host.component("sister", lock="one")
+    host.component("other")
+    host.start()
+    host.ask("long", "update", version="1.2.3")
+    host.await_run("update.sh", "long")
+    done = host.cli("check", "--json")
+    (directory / "go").touch()
+    host.answer("long")
+    rows = [row for row in json.loads(done.stdout) if row["area"] == "health checks"]
+    busy = "not asked, for it would wait: update core 1.2.3 is under way"
+    assert [row["finding"] for row in rows] == [f"core: {busy}", "other: healthy", f"sister: {busy}"]
+    assert rows[0]["remedy"] == "update-coordinator explain long"
+    assert done.returncode == 0
+
+
 def test_check_names_every_problem_and_its_remedy(host):
     """On a broken host check ends with 1; each problem has a remedy."""
     directory = host.component("core", {"health-check.sh": "exit 1"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from deadline import until
 from household import Household
-from installed_host import COMMAND, STATE, UNIT
+from installed_host import COMMAND, NEXT, STATE, UNIT
 from machine import Machine
 
 _HELD = "/run/held"  # the script waits for as long as this file is there
@@ -132,6 +132,18 @@ def test_an_operator_may_stop_a_script(household: Household, probe: Machine):
     probe.sh("systemctl stop 'dunebugger-request-stopped-1-*'")
     final = household.answer("stopped")
     assert (final["state"], final["reason"]) == ("rolled_back", "interrupted")
+
+
+def test_an_upgrade_leaves_a_running_script_to_the_new_release(household: Household, probe: Machine):
+    """The shell that runs it is the old release's, whoever tells how it ended."""
+    begin(household, "over-an-upgrade")
+    household.checkout(NEXT, "9.9.9")
+    household.install("--upgrade", checkout=NEXT)
+    assert household.release() == "9.9.9"
+    probe.sh(f"rm {_HELD}")
+    final = household.answer("over-an-upgrade")
+    assert (final["success"], final["output"]) == (True, "PHASE:waiting\ncame through\n")
+    assert probe.read("/var/tmp/probe.log").count("begin") == 1
 
 
 def test_the_journal_of_requests_is_whole_after_all_that(household: Household, probe: Machine):
