@@ -31,6 +31,7 @@ from executors.loading import load
 from executors.processes import boot_id
 from executors.session import Session
 from executors.settings import ExecutorSettings
+from executors.shells import shells
 from executors.step import Conclusion, Executor, Trace
 
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
@@ -225,6 +226,7 @@ def test_words_that_mean_something_to_systemd_are_just_words(component: Componen
     assert run(made, component.step()).exit_code == 3
     component.script(f"echo $$ >pid; {FOREVER}")
     identity = leave(odd, component.step("req-2"), "pid")
+    assert shells(odd.runs), "its mark is another"
     systemctl("stop", units.name_of(odd.runs / "req-2/1"))
     assert made.trace(component.step("req-2"), identity, boot_id()) is Trace.ENDED
     assert made.collect(component.step("req-2")).conclusion is Conclusion.INTERRUPTED

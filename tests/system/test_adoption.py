@@ -129,6 +129,8 @@ def test_a_coordinator_that_hangs_is_started_again(household: Household, probe: 
 def test_an_operator_may_stop_a_script(household: Household, probe: Machine):
     """``systemctl stop`` of its unit: interrupted, rolled back, told so."""
     begin(household, "stopped")
+    shown = probe.sh("systemctl show --property=MemoryMax 'dunebugger-request-stopped-1-*'")
+    assert shown.strip() == f"MemoryMax={2 * 1024**3}", "not the component's memory_bytes"
     probe.sh("systemctl stop 'dunebugger-request-stopped-1-*'")
     final = household.answer("stopped")
     assert (final["state"], final["reason"]) == ("rolled_back", "interrupted")

@@ -93,6 +93,12 @@ def test_check_finds_each_trouble_of_the_document(household: Household):
         assert any(remedy in row["finding"] + row["remedy"] for row in bad), (area, told.stdout)
 
 
+def test_the_limits_are_the_daemons_alone(household: Household):
+    """A fifth of a processor and 256 MB, as the document says; scripts have units of their own (test_executor.py)."""
+    shown = household.sh(f"systemctl show --property=CPUQuotaPerSecUSec,MemoryMax {UNIT}")
+    assert set(shown.split()) == {"CPUQuotaPerSecUSec=200ms", f"MemoryMax={256 * 1024**2}"}
+
+
 def test_the_exposure_is_what_the_paper_says(household: Household):
     """``systemd-analyze security``: the figure in docs/operations.md was measured."""
     told = household.sh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
