@@ -139,11 +139,11 @@ def test_systemd_ends_a_run_whole_when_no_coordinator_lives(
     conclusion: str,
 ):
     """Stopped, or beyond its time: everything gets TERM, then KILL, and the successor learns why."""
-    monkeypatch.setattr(systemd, "_CAP_SLACK_S", -3 if how == "cap" else 60)
+    monkeypatch.setattr(systemd, "_CAP_SLACK_S", -5 if how == "cap" else 60)
     component.script(
         f'(setsid bash -c "{DEAF}" & ); trap "echo cleaned >cleaned; exit 7" TERM; echo $$ >main; {FOREVER} & wait'
     )
-    step = component.step(timeout_s=2.0, kill_grace_s=3.0)  # time to clean up, on a busy machine too
+    step = component.step(timeout_s=12.0, kill_grace_s=5.0)  # time to begin and to clean up, on a busy machine too
     identity = leave(settings, step, "pid", "main")
     if how == "stop":
         systemctl("stop", unit)
