@@ -17,6 +17,7 @@ from coordinator.runner import Runner
 from coordinator.service_manager import ServiceManager
 from fsm.errors import JournalDamagedError, JournalUnavailableError
 from fsm.journal import Journal
+from fsm.records import RequestRecord
 
 _RETRY_S = 5.0
 
@@ -95,9 +96,7 @@ class Orchestrator:
                 if record is None:
                     bell.wait(None)
                 else:
-                    self._manager.busy(lock, f"{words.asked(record)} ({record.request_id})")
-                    self._runner.run(record)
-                    self._manager.idle(lock)
+                    self._run(lock, record)
             except JournalDamagedError as error:
                 self._fatal(error)
                 return
@@ -107,3 +106,10 @@ class Orchestrator:
             except Exception as error:  # noqa: BLE001  a lane must outlive whatever one request brings
                 logger.opt(exception=error).error("lane {} stumbled; going on in {} s", lock, _RETRY_S)
                 bell.wait(_RETRY_S)
+
+    def _run(self, lock: str, record: RequestRecord) -> None:
+        self._manager.busy(lock, f"{words.asked(record)} ({record.request_id})")
+        try:
+            self._runner.run(record)
+        finally:
+            self._manager.idle(lock)
