@@ -69,6 +69,12 @@ def set_up(log_file: Path | None, *, level: str = "INFO") -> None:
         logger.warning("cannot write the log file {}: {}; logging to stderr only", log_file, error.strerror)
 
 
+def complain(text: str) -> None:
+    """Say on stderr why this process ends; systemd's journal takes it for the error that it is, sd-daemon(3)."""
+    mark = f"<{_PRIORITIES['ERROR']}>" if _is_journalds(sys.stderr) else ""
+    sys.stderr.write("".join(f"{mark}{line}\n" for line in text.splitlines()))
+
+
 def _is_journalds(stream: TextIO) -> bool:
     """Whether systemd connected the stream to its journal, systemd.exec(5)."""
     told = os.environ.get("JOURNAL_STREAM")

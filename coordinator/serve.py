@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def serve(config: Path | None, executor: str | None) -> int:
         logs.set_up(settings.paths.log_file)
         return _serve(settings, executor)
     except (ConfigurationError, UnavailableError) as error:
-        sys.stderr.write(f"{error}\n")
+        logs.complain(str(error))
         return 2 if isinstance(error, ConfigurationError) else 1
 
 

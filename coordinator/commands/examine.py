@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 from coordinator.app import JOURNAL, LOCK, QUARANTINE
 from coordinator.commands.finding import TOOL_S, Finding, ask, bad, good, note
@@ -157,11 +158,20 @@ def _remedy(error: JournalError) -> str:
 
 
 def log(settings: Settings) -> Iterator[Finding]:
-    """Document, step 5: what does the log say?"""
+    """Document, step 5: what does the log say? The coordinator's own file, and what systemd noted of the service."""
     path = settings.paths.log_file
     if path is None or not path.exists():
         yield note("no log file", f"journalctl -u {UNIT} -n 100")
-        return
+    else:
+        yield from _log_file(path)
+    # Why it did not start, and how it was killed, only systemd's journal knows.
+    told = ask("journalctl", f"--unit={UNIT}", "--since=-24h", "--priority=warning", "--quiet", "--output=short-iso")
+    if told is not None and (lines := told.output.splitlines()):
+        yield note(f"{len(lines)} warning(s) in systemd's journal of 24 hours; the latest:", f"journalctl -u {UNIT}")
+        yield note(lines[-1])
+
+
+def _log_file(path: Path) -> Iterator[Finding]:
     with path.open(encoding="utf-8", errors="replace") as file:
         tail = deque(file, maxlen=_LOG_LINES)
     grave = [line.rstrip() for line in tail if " ERROR " in line or " CRITICAL" in line]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 DEADLINE_S = 60.0
-_POLL_S = 0.02
+# Most conditions start a program in the machine: looks further and further apart leave the processors to the others.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.02, 0.25, 1.5
 
 
 def until(condition: Callable[[], Any], what: str | Callable[[], str], deadline_s: float = DEADLINE_S) -> Any:
@@ -16,8 +17,10 @@ def until(condition: Callable[[], Any], what: str | Callable[[], str], deadline_
     A ``what`` that is called is called at the deadline: it tells what the matter is by then.
     """
     end = time.monotonic() + deadline_s
+    pause = _FIRST_PAUSE_S
     while not (found := condition()):
         if time.monotonic() > end:
             raise AssertionError(f"waited {deadline_s:g} s in vain: {what if isinstance(what, str) else what()}")
-        time.sleep(_POLL_S)
+        time.sleep(pause)
+        pause = min(pause * _GROWTH, _LONGEST_PAUSE_S)
     return found

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from household import REMOTE, Household
+from installed_host import REQUESTS, STATUS
 from machine import Machine
 
 
@@ -89,6 +90,8 @@ def test_the_container_asks_for_its_own_update(household: Household):
 
 def test_the_container_reaches_nothing_but_the_two_folders(household: Household):
     """What it sees of the host is what it needs."""
+    mounts = json.loads(household.machine.docker("inspect", "--format", "{{json .Mounts}}", "dunebugger-remote"))
+    assert {mount["Source"]: mount["Destination"] for mount in mounts} == {REQUESTS: REQUESTS, STATUS: STATUS}
     seen = inside(household.machine, "ls /var/dunebugger/updates /var/dunebugger; ls /opt /etc/dunebugger 2>&1 || true")
     assert "requests\nstatus\n" in seen
     assert "journal" not in seen

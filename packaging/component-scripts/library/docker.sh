@@ -2,7 +2,6 @@
 # Docker and compose, whichever of its two commands is there.
 
 COMPOSE=() # docker compose, or docker-compose
-UP_OPTIONS=()
 
 # Waits for the Docker engine, which may still be starting after a boot, and chooses the compose command.
 need_docker() {
@@ -28,9 +27,6 @@ choose_compose() {
         die "cannot find compose: neither 'docker compose' nor 'docker-compose' is there;" \
             "install one: apt-get install docker-compose (with Docker's own packages: docker-compose-plugin)"
     fi
-    if [[ "$("${COMPOSE[@]}" up --help)" == *--pull* ]]; then
-        UP_OPTIONS=(--pull never) # docker-compose 1 never pulls an image that is there, and knows no such option
-    fi
 }
 
 compose() { # ARGUMENT...
@@ -45,8 +41,12 @@ compose() { # ARGUMENT...
 
 # Starts the service from the image that the compose file names, which must be here already.
 up() { # IMAGE [OPTION...]
+    local options=(--no-deps --no-build)
     [[ -n "$(image_id "$1")" ]] || die "cannot start $SERVICE: the image $1 is not on this host; docker pull $1"
-    compose up "${@:2}" --no-deps --no-build "${UP_OPTIONS[@]}" "$SERVICE"
+    if [[ "$("${COMPOSE[@]}" up --help)" == *--pull* ]]; then
+        options+=(--pull never) # docker-compose 1 never pulls an image that is there, and knows no such option
+    fi
+    compose up "${@:2}" "${options[@]}" "$SERVICE"
 }
 
 # Prints the id that an image's name means on this host, or nothing.

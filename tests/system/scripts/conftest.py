@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from container_host import ContainerHost
-from docker_parts import Engine, Registry, compile_program
+from docker_parts import Engine, Registry, compile_program, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +31,12 @@ def docker_parts():
 
 @pytest.fixture
 def host(docker_parts, tmp_path):
-    """A host on which ``remote`` and ``scheduler`` 1.0.0 run."""
+    """A host on which ``remote`` and ``scheduler`` 1.0.0 run, and are healthy."""
     folder = Path(tempfile.mkdtemp(prefix="host", dir=tmp_path))
     made = ContainerHost(folder, *docker_parts)
     made.compose("up", "-d")
+    for service in ("remote", "scheduler"):
+        wait_until(lambda service=service: made.health_of(service) == "healthy", f"{service} to be healthy")
     yield made
     made.compose("down", "-t", "1")
     engine = docker_parts[0]

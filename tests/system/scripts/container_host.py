@@ -133,6 +133,11 @@ class ContainerHost:
         ).split()  # fmt: skip
         return self.engine.out("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids)
 
+    def health_of(self, service):
+        """What the health check of the service's only container has found so far."""
+        ids = self.engine.out("ps", "-aq", "--filter", f"label=com.docker.compose.service={service}").split()
+        return self.engine.out("inspect", "--format", "{{.State.Health.Status}}", *ids)
+
     def meaning(self, image):
         """The id that an image's name means here."""
         done = self.engine.run("image", "inspect", "--format", "{{.Id}}", image, check=False)
