@@ -31,15 +31,11 @@ check_debian() {
     esac
 }
 
-systemd_version() {
-    systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p'
-}
-
 check_systemd() {
     local version
     [ -d /run/systemd/system ] || die "install: systemd does not run this host (it is not process 1)" \
         "boot with systemd: apt-get install systemd-sysv, then reboot; in a container there is no way"
-    version=$(systemd_version)
+    version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
     ((version >= 250)) || die "install: systemd is ${version:-of unknown version}, and 250 is needed" \
         "upgrade the host to Debian 12 or newer"
 }

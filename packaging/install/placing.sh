@@ -38,11 +38,8 @@ place() {
 
 # $1: source. systemd looks at a changed unit only when told to.
 place_unit() {
-    local unit_placed
     place "$1" "$UNIT_FILE"
-    unit_placed=$PLACED
-    if (($(systemd_version) >= 254)); then place "${1%/*}/back-off.conf" "$UNIT_FILE.d/back-off.conf"; fi
-    if ((unit_placed || PLACED)) || [ "$(systemctl show --property NeedDaemonReload --value "$UNIT")" = yes ]; then
+    if ((PLACED)) || [ "$(systemctl show --property NeedDaemonReload --value "$UNIT")" = yes ]; then
         systemctl daemon-reload
         SERVICE_CHANGED=1
     fi

@@ -76,6 +76,11 @@ class Host:
         """The service's process."""
         return self.sh(f"systemctl show --property MainPID --value {UNIT}").strip()
 
+    def starting_with(self) -> str:
+        """The command line of what systemd runs before the service's own process; empty when there is none."""
+        control = f"/proc/$(systemctl show --property ControlPID --value {UNIT})/cmdline"
+        return self.sh(f"cat {control} 2> /dev/null | tr '\\0' ' '").strip()
+
     def answers(self, component: str = "remote") -> bool:
         """Whether a request is answered with success by what is installed."""
         command = (COMMAND, "submit", component, "health", "--wait", "--timeout", "30")

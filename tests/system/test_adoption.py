@@ -51,8 +51,9 @@ def begin(household: Household, request_id: str) -> str:
 
 
 def restart_after(machine: Machine, pause: str, more: str = "") -> None:
-    """Have systemd wait less than it is told by the packaged unit, until the machine is off."""
-    machine.write(f"/run/systemd/system/{UNIT}.service.d/soon.conf", f"[Service]\nRestartSec={pause}\n{more}\n")
+    """Have systemd wait less than it is told by the packaged unit, and always the same, until the machine is off."""
+    soon = f"[Service]\nRestartSec={pause}\nExecStartPre=\n{more}\n"
+    machine.write(f"/run/systemd/system/{UNIT}.service.d/soon.conf", soon)
     machine.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
 
 
@@ -82,7 +83,7 @@ def test_a_running_script_is_adopted(household: Household, probe: Machine, how: 
     final = household.answer(request_id)
     assert (final["output"], final["error"]) == ("PHASE:waiting\ncame through\n", "and complained\n")
     assert final["attempts"][0]["exit_code"] == code
-    assert final["state"] == ("rolled_back" if code else "succeeded")
+    assert (final["state"], final["reason"]) == (("rolled_back", "script_failed") if code else ("succeeded", None))
     last = ["rollback.sh"] if code else []
     assert probe.read("/var/tmp/probe.log").split("\n")[:-1] == [
         f"begin {request_id}", f"end {request_id}", *last, "health-check.sh",
@@ -112,7 +113,8 @@ def test_a_script_that_ends_while_nobody_looks_is_told_truly(household: Househol
     until(lambda: "end alone" in probe.read("/var/tmp/probe.log"), "the script's end")
     probe.sh(f"systemctl start {UNIT}")
     final = household.answer("alone")
-    assert (final["attempts"][0]["exit_code"], final["state"]) == (9, "rolled_back")
+    assert (final["attempts"][0]["exit_code"], final["state"], final["reason"]) == (9, "rolled_back", "script_failed")
+    assert probe.read("/var/tmp/probe.log").count("begin") == 1
 
 
 def test_a_coordinator_that_hangs_is_started_again(household: Household, probe: Machine):

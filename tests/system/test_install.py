@@ -71,24 +71,6 @@ def test_a_second_run_puts_back_what_is_missing(installed):
     assert installed.answers()
 
 
-_NEWER = """
-mkdir -p /run/newer
-printf '#!/bin/sh\\n[ "$1" != --version ] || { echo "systemd 254 (254)"; exit; }\\nexec /usr/bin/systemctl "$@"\\n' \\
-  > /run/newer/systemctl
-chmod 755 /run/newer/systemctl
-PATH=/run/newer:$PATH"""
-
-
-def test_a_systemd_that_knows_a_growing_pause_is_told_of_it(installed):
-    """From 254 on, which this machine's only claims to be: here the pause stays what the unit says."""
-    drop_in = f"/etc/systemd/system/{UNIT}.service.d"
-    installed.sh(f"test ! -e {drop_in}")
-    installed.install(first=_NEWER)
-    assert "RestartMaxDelaySec=2min" in installed.sh(f"systemctl cat {UNIT}")
-    installed.sh(f"rm -r {drop_in}; systemctl daemon-reload")
-    installed.install()
-
-
 def test_the_folders_have_the_least_rights(installed):
     """Mode and owners as the design has them."""
     paths = (REQUESTS, STATUS, "/var/dunebugger/updates", STATE, "/opt/dunebugger/core/update.sh", HOME, CONFIGURATION)

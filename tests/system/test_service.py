@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deadline import until
 from household import Household
-from installed_host import CONFIGURATION, UNIT
+from installed_host import CONFIGURATION, HOME, UNIT
 
 # "Deployment", step 4 of the design document, word for word.
 _MANUAL_TEST = """\
@@ -109,6 +109,43 @@ def test_check_tells_what_the_log_says(household: Household):
     why = household.sh(f"journalctl --no-pager --output=cat --priority=err -u {UNIT}")
     assert f"{CONFIGURATION}:2" in why
     assert "paths.stat" in why
+
+
+def test_a_service_that_dies_again_and_again_is_waited_for_longer(household: Household):
+    """The pause grows to two minutes and stays there; whoever starts it by hand waits for nothing."""
+    drop_in = f"/run/systemd/system/{UNIT}.service.d/soon.conf"
+    household.machine.write(drop_in, "[Service]\nRestartSec=100ms\n")
+    household.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
+    for pause_s in (0, 10, 30, 110, 110):
+        pid = household.main_pid()
+        household.sh(f"kill -9 {pid}")
+        if pause_s:
+            until(lambda pause_s=pause_s: household.starting_with() == f"sleep {pause_s}", household.starting_with)
+            household.sh(f"kill $(systemctl show --property=ControlPID --value {UNIT})")
+        until(lambda pid=pid: household.main_pid() not in ("0", pid), "another coordinator")
+        household.await_service()
+    household.sh(f"kill -9 {household.main_pid()}")
+    until(lambda: household.starting_with() == "sleep 110", household.starting_with)
+    household.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
+    assert household.is_active()
+
+
+def test_a_service_that_lived_before_it_died_is_not_waited_for(household: Household):
+    """Half a second is enough at first; then ten minutes, as in the packaged unit, are too long for a test."""
+    pause, drop_in = "/run/pause.sh", f"/run/systemd/system/{UNIT}.service.d/soon.conf"
+    packaged = f"{HOME}/current/share/restart-pause.sh"
+    household.sh(f"sed 's/^long_us=.*/long_us=500000/' {packaged} > {pause}")
+    start = f"ExecStartPre=\nExecStartPre=-/bin/sh {pause} %n"
+    household.machine.write(drop_in, f"[Service]\nRestartSec=100ms\n{start}\n")
+    household.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
+    for _ in range(4):
+        pid = household.main_pid()
+        household.sh(f"sleep 0.6; kill -9 {pid}")
+        until(lambda pid=pid: household.main_pid() not in ("0", pid), "another coordinator")
+        household.await_service()
+    household.sh(f"cp {packaged} {pause}; kill -9 {household.main_pid()}")
+    until(lambda: household.starting_with() == "sleep 110", household.starting_with)
+    household.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
 
 
 def test_the_limits_are_the_daemons_alone(household: Household):
