@@ -6,7 +6,9 @@ import os
 import re
 
 import pytest
+from compose import Compose
 from installed_host import COMMAND, CONFIGURATION, HOME, PRESENT, REQUESTS, STATE, STATUS, UNIT, WHEELHOUSE, Host
+from machine import CHECKOUT
 
 _MEMBER = ("setpriv", "--reuid=10001", "--regid=10001")
 
@@ -154,6 +156,8 @@ def test_the_compose_example_is_valid(installed):
     assert shown.count("read_only: true") == shown.count("no-new-privileges:true") == shown.count("- ALL") == 2
     assert "latest" not in shown
     assert set(re.findall(r"/var/dunebugger/\S+?(?=:)", shown)) == {REQUESTS, STATUS}
+    Compose.plugin()
+    installed.sh(f"DOCKER_CONFIG={CHECKOUT}/dist/compose-plugin docker compose -f {example} config --quiet")
 
 
 _SEEN_AS = "mkdir /tmp/seen; echo 'import sys; {}' > /tmp/seen/sitecustomize.py; export PYTHONPATH=/tmp/seen"

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from compose import Compose
 from container_host import ContainerHost
 from docker_parts import Engine, Registry, compile_program, wait_until
 
@@ -30,10 +31,16 @@ def docker_parts():
 
 
 @pytest.fixture
-def host(docker_parts, tmp_path):
+def compose(request):
+    """The plugin, which most hosts have; ``each_compose`` asks for version 1, too."""
+    return getattr(request, "param", Compose.plugin)()
+
+
+@pytest.fixture
+def host(docker_parts, compose, tmp_path):
     """A host on which ``remote`` and ``scheduler`` 1.0.0 run, and are healthy."""
     folder = Path(tempfile.mkdtemp(prefix="host", dir=tmp_path))
-    made = ContainerHost(folder, *docker_parts)
+    made = ContainerHost(folder, *docker_parts, compose)
     made.compose("up", "-d")
     for service in ("remote", "scheduler"):
         wait_until(lambda service=service: made.health_of(service) == "healthy", f"{service} to be healthy")

@@ -11,15 +11,17 @@ import sys
 import time
 from pathlib import Path
 
+from compose import Compose
+
 SCRIPTS = Path(__file__).parents[3] / "packaging" / "component-scripts"
 COMPOSE = """\
 # the operator's own words stay
 version: "2.4"
 services:
   remote:   # the web page
-    image: '{registry}/remote:{version}'   # set by updates
+    image: '{registry}/remote:1.0.0'   # set by updates
     network_mode: none
-    restart: {restart}
+    restart: unless-stopped
     stop_grace_period: 2s
     labels: {{ note: "a: b # c" }}
   scheduler:
@@ -32,12 +34,13 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class ContainerHost:
     """What the coordinator would call, and what can be seen afterwards."""
 
-    def __init__(self, folder: Path, engine, registry, *, version="1.0.0", restart="unless-stopped") -> None:
+    def __init__(self, folder: Path, engine, registry, compose: Compose) -> None:
         self.folder = folder
         self.engine = engine
         self.registry = registry
+        self._compose = compose
         self.compose_file = folder / "docker-compose.yml"
-        self.compose_file.write_text(COMPOSE.format(registry=registry.name, version=version, restart=restart))
+        self.compose_file.write_text(COMPOSE.format(registry=registry.name))
         for name in ("remote", "scheduler"):
             shutil.copytree(SCRIPTS / name, folder / name)
             self.settings(name)
@@ -55,17 +58,21 @@ class ContainerHost:
         (self.folder / name / "component.env").write_text(text)
 
     def compose(self, *arguments):
-        """``docker-compose ARGUMENT...`` as the operator would."""
+        """``docker compose ARGUMENT...`` as the operator would."""
         done = subprocess.run(
-            ["docker-compose", "-f", str(self.compose_file), *arguments],
-            env=self.environment({}) | {"PATH": PATH}, capture_output=True, text=True, timeout=120,
+            [*self._compose.command, "-f", str(self.compose_file), *arguments],
+            env=self._environment(), capture_output=True, text=True, timeout=120,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def environment(self, more):
         """What a script of the coordinator sees, and where this test's engine is."""
-        return {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DOCKER_HOST": self.engine.host} | more | self.extra
+        return self._environment() | more | self.extra
+
+    def _environment(self):
+        host = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "DOCKER_HOST": self.engine.host}
+        return host | self._compose.environment
 
     def update(self, version, *, request="", component="remote"):
         """Run update.sh; the request's id is in the result."""
@@ -118,25 +125,22 @@ class ContainerHost:
 
     def containers(self, service="remote"):
         """Each container of a service: name, image's name, image's id, state."""
-        ids = self.engine.out(
-            "ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.service={service}",
-            "--filter", f"label=com.docker.compose.project={self.folder.name}",
-        ).split()  # fmt: skip
+        ids = self._ids(service)
         seen = json.loads(self.engine.out("inspect", *ids)) if ids else []
         return [(one["Name"], one["Config"]["Image"], one["Image"], one["State"]["Status"]) for one in seen]
 
     def started_at(self, service="remote"):
         """When the service's only container was started: the same after what touched nothing."""
-        ids = self.engine.out(
-            "ps", "-aq", "--filter", f"label=com.docker.compose.service={service}",
-            "--filter", f"label=com.docker.compose.project={self.folder.name}",
-        ).split()  # fmt: skip
-        return self.engine.out("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids)
+        return self.engine.out("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *self._ids(service))
 
-    def health_of(self, service):
+    def health_of(self, service="remote"):
         """What the health check of the service's only container has found so far."""
-        ids = self.engine.out("ps", "-aq", "--filter", f"label=com.docker.compose.service={service}").split()
-        return self.engine.out("inspect", "--format", "{{.State.Health.Status}}", *ids)
+        return self.engine.out("inspect", "--format", "{{.State.Health.Status}}", *self._ids(service))
+
+    def _ids(self, service):
+        labels = {"service": service, "project": self.folder.name}
+        filters = [f"--filter=label=com.docker.compose.{name}={value}" for name, value in labels.items()]
+        return self.engine.out("ps", "-aq", "--no-trunc", *filters).split()
 
     def meaning(self, image):
         """The id that an image's name means here."""

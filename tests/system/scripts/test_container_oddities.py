@@ -5,41 +5,32 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+from pathlib import Path
 
+from compose import PLUGIN, Compose
 from container_host import PATH
 
-# A plugin as Docker's own packages install it. Debian 12 has none, so docker-compose 1 does its work here; what is
-# tested is that the scripts find it, and that they forbid it to pull.
-PLUGIN = """\
+# Stands in front of the plugin, and notes what it is told.
+NOTING = """\
 #!/bin/bash
-if [[ "$1" == docker-cli-plugin-metadata ]]; then
-    echo '{{"SchemaVersion": "0.1.0", "Vendor": "test", "Version": "v2.0.0", "ShortDescription": "compose"}}'
-    exit
-fi
-shift
 echo "$*" >> {notes}
-[[ "$*" != "up --help" ]] || echo "      --pull string   Pull image before running"
-arguments=()
-for one; do
-    [[ "$one" =~ ^(--pull|never)$ ]] || arguments+=("$one")
-done
-exec docker-compose "${{arguments[@]}}"
+exec {plugin} "$@"
 """
 
 
 def test_compose_as_a_plugin_is_preferred_and_never_pulls(host):
-    """``docker compose`` where it is there: it is asked for its options, and told ``--pull never``."""
-    plugins = host.folder / "docker" / "cli-plugins"
-    plugins.mkdir(parents=True)
-    plugin = plugins / "docker-compose"
-    plugin.write_text(PLUGIN.format(notes=host.folder / "notes"))
+    """``docker compose`` where it is there, besides version 1: it is told ``--pull never``."""
+    real = Path(Compose.plugin().environment["DOCKER_CONFIG"], PLUGIN)
+    plugin = host.folder / "docker" / PLUGIN
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(NOTING.format(notes=host.folder / "notes", plugin=real))
     plugin.chmod(0o755)
     host.extra = {"DOCKER_CONFIG": str(host.folder / "docker")}
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert host.rollback(done.request).returncode == 0
     notes = (host.folder / "notes").read_text().splitlines()
-    ups = [line for line in notes if " up " in line]
+    ups = [line for line in notes if " up " in line and "--help" not in line]
     assert len(ups) == 2
     assert all(line.endswith("up -d --no-deps --no-build --pull never remote") for line in ups)
 
@@ -50,7 +41,7 @@ def test_neither_compose_is_told_with_the_package_to_install(host):
     folder.mkdir()
     for name in ("bash", "dirname", "docker", "flock", "grep", "sed", "cut", "sort", "cat"):
         (folder / name).symlink_to(shutil.which(name, path=PATH))
-    host.extra = {"PATH": str(folder)}
+    host.extra = {"PATH": str(folder), "DOCKER_CONFIG": str(folder)}
     done = host.update("1.1.0")
     assert done.returncode == 1
     assert "apt-get install docker-compose" in done.stderr

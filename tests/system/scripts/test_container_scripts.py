@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from compose import each_compose
 
 
+@each_compose
 def test_an_update_runs_the_new_image_and_can_be_rolled_back(host):
     """1.0.0 to 1.1.0 and back; the compose file then is what it was to the byte."""
     before = host.sight()

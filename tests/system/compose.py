@@ -1,0 +1,80 @@
+"""The two compose commands: ``docker-compose``, version 1, which Debian 12 has, and the plugin ``docker compose``.
+
+Hosts with Docker's own packages have the plugin. Debian 13 packages it as one program that Debian 12 runs, too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+_KEPT = Path(__file__).parents[2] / "dist" / "compose-plugin"
+_SUITE = "trixie"
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+PLUGIN = "cli-plugins/docker-compose"  # below the folder that DOCKER_CONFIG names
+
+
+@dataclass(frozen=True)
+class Compose:
+    """One of them: how it is called, and what must be in the environment for it."""
+
+    command: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def version_1(cls) -> Compose:
+        """Debian 12's."""
+        return cls(("docker-compose",))
+
+    @classmethod
+    def plugin(cls) -> Compose:
+        """Debian 13's; downloaded once, into the checkout's dist/."""
+        _KEPT.mkdir(parents=True, exist_ok=True)
+        with (_KEPT / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run beside each other
+            if not (_KEPT / PLUGIN).exists():
+                _fetch()
+        return cls(("docker", "compose"), {"DOCKER_CONFIG": str(_KEPT)})
+
+
+each_compose = pytest.mark.parametrize(
+    "compose", [Compose.plugin, Compose.version_1], ids=["plugin", "version 1"], indirect=True
+)
+
+
+def _fetch() -> None:
+    """Let apt find, download and verify the package; nothing is installed, and the host's own lists stay theirs."""
+    apt = _KEPT / "apt"
+    for folder in ("lists/partial", "archives/partial"):
+        (apt / folder).mkdir(parents=True, exist_ok=True)
+    (apt / "sources.list").write_text(f"deb [signed-by={_KEYS}] {_mirror()} {_SUITE} main\n")
+    options = {
+        "Dir::Etc::sourcelist": apt / "sources.list", "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::State::lists": apt / "lists", "Dir::Cache::archives": apt / "archives",
+        "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root", "Acquire::Retries": 3,
+    }  # fmt: skip
+    words = [f"--option={name}={value}" for name, value in options.items()]
+    _run("apt-get", *words, "--quiet", "update", folder=apt)
+    _run("apt-get", *words, "--quiet", "download", f"docker-compose/{_SUITE}", folder=apt)
+    [package] = apt.glob("docker-compose_*.deb")
+    _run("dpkg-deb", "--extract", str(package), str(apt / "content"), folder=apt)
+    plugin = _KEPT / PLUGIN
+    plugin.parent.mkdir(exist_ok=True)
+    (apt / "content/usr/libexec/docker" / PLUGIN).rename(plugin)
+    _run("rm", "-r", str(apt), folder=_KEPT)
+
+
+def _mirror() -> str:
+    """Where this host takes Debian's packages from."""
+    told = _run("apt-get", "indextargets", "--format", "$(SITE)", "Identifier: Packages", folder=_KEPT)
+    return next((site for site in told.split() if site.rstrip("/").endswith("/debian")), "http://deb.debian.org/debian")
+
+
+def _run(*command: str, folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, f"cannot get docker compose from Debian 13: {command}\n{done.stdout}{done.stderr}"
+    return done.stdout
