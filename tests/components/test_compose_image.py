@@ -117,12 +117,13 @@ def test_what_is_no_image_is_not_written(tmp_path, image):
     assert file.read_text() == "services: {remote: {image: x:1}}\n"
 
 
-def test_a_name_that_yaml_takes_for_a_number_is_quoted(tmp_path):
-    """12:30 would be 750."""
+@pytest.mark.parametrize("image", ["12:30", "0o17"])
+def test_a_name_that_yaml_takes_for_a_number_is_quoted(tmp_path, image):
+    """The first would be 750 in YAML 1.1, the second 15 in YAML 1.2; each is text in the other."""
     file = tmp_path / "docker-compose.yml"
     file.write_text("services: {remote: {image: x:1}}\n")
-    assert command("compose_image.py", "set", file, "remote", "12:30").returncode == 0
-    assert file.read_text() == 'services: {remote: {image: "12:30"}}\n'
+    assert command("compose_image.py", "set", file, "remote", image).returncode == 0
+    assert file.read_text() == f'services: {{remote: {{image: "{image}"}}}}\n'
 
 
 def test_mode_and_owner_stay_and_a_link_is_followed(tmp_path):

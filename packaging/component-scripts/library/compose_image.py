@@ -16,9 +16,8 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
-import yaml
-from compose_tree import ComposeFileError, Tree, parse, value_of
-from yaml.nodes import MappingNode, Node, ScalarNode
+from compose_tree import VERSIONS, ComposeFileError, Tree, parse, reader, value_of
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from protocol.atomic import write_atomically
 
@@ -122,8 +121,8 @@ def _known(mapping: MappingNode, key: str) -> str:
 
 
 def _is_plain_string(image: str) -> bool:
-    """Whether YAML takes ``image`` for text without quotes; 12:30 would be a number."""
-    return bool(yaml.safe_load(image) == image)
+    """Whether YAML takes ``image`` for text without quotes; 12:30 is a number for one of its versions."""
+    return all(reader(version).load(image) == image for version in VERSIONS)
 
 
 def main(arguments: list[str]) -> int:

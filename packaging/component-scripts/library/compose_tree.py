@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Tree = dict[str, Any]
 MERGE_TAG = "tag:yaml.org,2002:merge"
 TAG_KEY = "\0"  # no key in a file can be this
 DEPTH = 100
+VERSIONS = ("1.1", "1.2")  # of YAML: what docker-compose 1 reads, and what docker compose reads
 
 
 class ComposeFileError(Exception):
@@ -28,8 +30,8 @@ def parse(text: str) -> tuple[Tree, MappingNode]:
         ComposeFileError: it is not one YAML document that is a mapping without duplicate keys.
     """
     try:
-        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-    except yaml.YAMLError as error:
+        documents = list(reader(VERSIONS[0]).compose_all(text))
+    except YAMLError as error:
         raise ComposeFileError(f"it is not valid YAML: {_words(error)}; mend that line") from None
     except RecursionError:
         raise ComposeFileError(f"it is nested more than {DEPTH} deep; name the right file in component.env") from None
@@ -40,6 +42,13 @@ def parse(text: str) -> tuple[Tree, MappingNode]:
         raise ComposeFileError("it is not a mapping; name the right file in component.env")
     tree: Tree = _meaning(root, ())
     return tree, root
+
+
+def reader(version: str) -> YAML:
+    """A reader of YAML by the rules of one version; it makes nothing but plain values."""
+    made = YAML(typ="safe", pure=True)
+    made.version = version
+    return made
 
 
 def value_of(mapping: MappingNode, key: str) -> tuple[Node, Node] | None:
@@ -85,8 +94,8 @@ def _mapping_to_merge(source: Node, within: tuple[Node, ...]) -> Tree:
     return meaning
 
 
-def _words(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+def _words(error: YAMLError) -> str:
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
     return " ".join(str(error).split())
