@@ -5,8 +5,8 @@ command   what to run, for the shell, which knows by the last line that it has r
 stdout, stderr   the streams, complete; there before anything is asked, for inodes may run out
 session   what became of it, line by line; a line counts once its break is there:
           - who claimed the run: pid and start of the session, pid and start of its launcher, or its own again where a
-            unit of systemd holds it; or "revoked". Created exclusively, so that a run is either claimed or revoked,
-            once; a claimant reads its line again before it goes on
+            unit of systemd holds it; or "revoked". Everybody appends, then reads: the first line decides, once and for
+            all, and whoever finds another's there goes no further
           - "ended_by CONCLUSION": the coordinator is about to end it; written before the first signal
           - "exit CODE": how the script ended; written by the session
 
@@ -90,32 +90,15 @@ class Session:
     def revoke(self) -> bool:
         """Make sure that the run never starts; False when it was claimed before and may have started.
 
-        A claimant that has created the file but not written its line yet finds another's line when it reads again,
-        and goes no further; if it wrote in the last moment, the claim is put back. One that finds the file here but not
-        our line yet ends, and its launcher with it; a run asked of that one does not start, and is tried again.
+        A claim that was only half written when the disk was full is nobody's: what we append to it is no claim either.
 
         Raises:
             OSError: the disk is full or read-only.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError), _open(self._session, "xb") as session:
-            session.write(_REVOKED)
-            return True
-        with _open(self._session, "rb") as held:
-            content = held.read()
-            if content == _REVOKED or _claim(content):
-                return content == _REVOKED
-            self._replace(_REVOKED)
-            late = content + held.read()
-            if _claim(late):
-                self._replace(late)
-                return False
-        return True
-
-    def _replace(self, content: bytes) -> None:
-        new = self.directory / "session.new"
-        new.write_bytes(content)
-        new.replace(self._session)
+        if b"\n" not in _read(self._session):
+            _append(self._session, _REVOKED)
+        return _claim(_read(self._session)) is None
 
     def exit_code(self) -> int | None:
         """The script's exit code, 128 + n when signal n ended it; None as long as it is not complete."""
@@ -148,13 +131,13 @@ class Session:
 def _claim(content: bytes) -> tuple[int, int, int, int] | None:
     line, end, _ = content.partition(b"\n")
     words = line.split() if end else []
-    if len(words) != _CLAIM_WORDS:
+    if len(words) != _CLAIM_WORDS or not all(word.isdigit() for word in words):
         return None
     pid, start, launcher, launcher_start = map(int, words)
     return pid, start, launcher, launcher_start
 
 
-def _open(path: str, mode: Literal["rb", "xb", "ab"]) -> BinaryIO:
+def _open(path: str, mode: Literal["rb", "ab"]) -> BinaryIO:
     return open(path, mode)  # noqa: PTH123  the caller closes it
 
 

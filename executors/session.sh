@@ -7,13 +7,12 @@ IFS= read -r stat </proc/self/stat || exit 9  # part of a number would be anothe
 fields() { shift 19; start=$1; }
 fields ${stat##*) }  # from field 3 of proc(5) on
 me="$$ $start ${1:-$$ $start}"
-set -C  # a run is claimed once
 
 while IFS= read -r run; do
-  echo "$me" >"$run/session"  # may fail after the file was made, too: what it holds tells
+  echo "$me" >>"$run/session"  # may fail halfway, too: what the file holds tells, and its first line decides
   claim=
   IFS= read -r claim <"$run/session"
-  [ "$claim" = revoked ] && continue   # before, or while it claimed
+  [ "$claim" = revoked ] && continue
   [ "$claim" = "$me" ] || exit 9       # no room, or a sick disk: that we end tells who waits
   echo
 

@@ -169,7 +169,11 @@ def test_a_claim_that_was_never_finished_is_revoked(
     session.prepare()
     (session.directory / "session").write_text(left)
     assert executor.trace(component.step(), None, boot_id()) is Trace.NEVER_STARTED
-    assert (session.directory / "session").read_text() == "revoked\n"
+    assert (session.directory / "session").read_text() == f"{left}revoked\n"
+    with (session.directory / "session").open("a") as late:  # of a claimant that was slow, not dead: it reads on
+        late.write("1 99 1 99\n")
+    assert session.claim() is None
+    assert session.revoke()
 
 
 def test_a_new_coordinators_own_runs_go_on_after_an_adoption(

@@ -140,12 +140,12 @@ def test_a_command_of_which_only_a_part_can_be_read_is_not_run(
 def test_a_claim_that_fails_halfway_is_not_taken_for_a_revocation(
     executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
 ):
-    """A shell short of descriptors makes the file and fails then: it ends, lest someone wait for it (I1)."""
+    """A shell that does not read its own claim in the file's first line ends, lest someone wait for it (I1)."""
     prepare = Session.prepare
 
     def prepare_badly(self: Session) -> None:
         prepare(self)
-        (self.directory / "session").touch()
+        (self.directory / "session").write_text("1 ")  # as much as a full disk took
 
     component.script("touch ran")
     monkeypatch.setattr(Session, "prepare", prepare_badly)
