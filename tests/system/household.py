@@ -150,6 +150,11 @@ class Household(Host):
         """The release that ``current`` leads to."""
         return self.sh("basename $(readlink /opt/dunebugger/core/current)").strip()
 
+    def await_another(self, before: str) -> None:
+        """Wait until a coordinator is up that is not the process ``before``."""
+        until(lambda: self.main_pid() not in ("0", before), "another coordinator")
+        self.await_service()
+
     def await_service(self) -> None:
         """Wait until the coordinator is up."""
         until(self.is_active, lambda: f"{UNIT} to be active\n{self.machine.journal(UNIT)[-4000:]}")

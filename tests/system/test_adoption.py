@@ -57,12 +57,6 @@ def restart_after(machine: Machine, pause: str, more: str = "") -> None:
     machine.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
 
 
-def came_back(household: Household, before: str) -> None:
-    """Wait for another coordinator than ``before``."""
-    until(lambda: household.main_pid() not in ("0", before), "another coordinator")
-    household.await_service()
-
-
 @pytest.mark.parametrize("code", [0, 7])
 @pytest.mark.parametrize("how", ["restart", "kill", "stop for a while"])
 def test_a_running_script_is_adopted(household: Household, probe: Machine, how: str, code: int):
@@ -77,7 +71,7 @@ def test_a_running_script_is_adopted(household: Household, probe: Machine, how: 
         probe.sh(f"kill -9 {pid}")
     else:
         probe.sh(f"systemctl stop {UNIT}; sleep 1; systemctl start {UNIT}")
-    came_back(household, pid)
+    household.await_another(pid)
     assert probe.read("/var/tmp/probe.log") == f"begin {request_id}\n"
     probe.sh(f"rm {_HELD}")
     final = household.answer(request_id)
@@ -98,7 +92,7 @@ def test_it_may_die_again_and_again(household: Household, probe: Machine):
     pid = begin(household, "many-deaths")
     for _ in range(10):
         probe.sh(f"kill -9 {pid}")
-        came_back(household, pid)
+        household.await_another(pid)
         pid = household.main_pid()
     probe.sh(f"rm {_HELD}")
     assert household.answer("many-deaths")["success"]
@@ -122,7 +116,7 @@ def test_a_coordinator_that_hangs_is_started_again(household: Household, probe: 
     restart_after(probe, "100ms", "WatchdogSec=2")
     pid = begin(household, "hangs")
     probe.sh(f"kill -STOP {pid}")
-    came_back(household, pid)
+    household.await_another(pid)
     assert "Watchdog timeout" in probe.journal(UNIT)
     probe.sh(f"rm {_HELD}")
     assert household.answer("hangs")["success"]

@@ -122,8 +122,7 @@ def test_a_service_that_dies_again_and_again_is_waited_for_longer(household: Hou
         if pause_s:
             until(lambda pause_s=pause_s: household.starting_with() == f"sleep {pause_s}", household.starting_with)
             household.sh(f"kill $(systemctl show --property=ControlPID --value {UNIT})")
-        until(lambda pid=pid: household.main_pid() not in ("0", pid), "another coordinator")
-        household.await_service()
+        household.await_another(pid)
     household.sh(f"kill -9 {household.main_pid()}")
     until(lambda: household.starting_with() == "sleep 110", household.starting_with)
     household.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
@@ -141,8 +140,7 @@ def test_a_service_that_lived_before_it_died_is_not_waited_for(household: Househ
     for _ in range(4):
         pid = household.main_pid()
         household.sh(f"sleep 0.6; kill -9 {pid}")
-        until(lambda pid=pid: household.main_pid() not in ("0", pid), "another coordinator")
-        household.await_service()
+        household.await_another(pid)
     household.sh(f"cp {packaged} {pause}; kill -9 {household.main_pid()}")
     until(lambda: household.starting_with() == "sleep 110", household.starting_with)
     household.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
