@@ -146,10 +146,13 @@ def send(pid: int, start_ticks: int, number: signal.Signals) -> None:
 def terminate(members: Callable[[], list[Process]], grace_s: float, clock: Clock) -> list[int]:
     """TERM to all members, and KILL to those that are left after ``grace_s`` seconds, until none is.
 
+    Parents first: a shell whose child ends before its own signal has come goes on with its next line, or exits
+    without its trap.
+
     Returns:
         The pids that outlived even that: stuck in the kernel.
     """
-    for member in members():
+    for member in _eldest_first(members()):
         send(member.pid, member.start_ticks, signal.SIGTERM)
     until = clock.monotonic() + grace_s
     while clock.monotonic() < until and members():
@@ -158,7 +161,12 @@ def terminate(members: Callable[[], list[Process]], grace_s: float, clock: Clock
         left = members()
         if not left:
             return []
-        for member in left:
+        for member in _eldest_first(left):
             send(member.pid, member.start_ticks, signal.SIGKILL)
         clock.sleep(_KILL_TICK_S)
     return [member.pid for member in members()]
+
+
+def _eldest_first(members: Iterable[Process]) -> list[Process]:
+    """No child started before its parent; within one tick, pids count up."""
+    return sorted(members, key=lambda member: (member.start_ticks, member.pid))

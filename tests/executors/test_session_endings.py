@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from executor_stage import CLOCK, DEAF, FOREVER, Component, RecordingWatch, after, end, lives, run, written
 
+from executors import processes
+from executors.processes import send
 from executors.settings import ExecutorSettings
 from executors.step import Conclusion, Executor
 
@@ -47,6 +49,23 @@ def test_the_deadline_ends_a_script_with_term(executor: Executor, component: Com
     outcome = run(executor, component.step(kill_grace_s=60.0), watch, within_s=0.5)
     assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 9)
     assert outcome.output.endswith("cleaning\n")
+
+
+@pytest.mark.parametrize(("ears", "left"), [("echo cleaned; exit 9", 9), ("", 137)], ids=["TERM", "KILL"])
+def test_a_script_gets_its_signal_before_its_children(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, ears: str, left: int
+):
+    """Else it would see them end first, and go on, or exit without its trap. The wait is a busy machine's."""
+
+    def slowly(pid: int, start_ticks: int, number: signal.Signals) -> None:
+        send(pid, start_ticks, number)
+        CLOCK.sleep(0.2)
+
+    monkeypatch.setattr(processes, "send", slowly)
+    component.script(f"trap '{ears}' TERM; bash -c 'echo $$ >pid; {FOREVER}' & wait $!; touch went-on; exit 3")
+    outcome = run(executor, component.step(), after(lambda: written(component.directory / "pid")))
+    assert outcome.exit_code == left
+    assert not (component.directory / "went-on").exists()
 
 
 def test_a_killed_script_tells_so(executor: Executor, component: Component):
