@@ -113,7 +113,10 @@ class SessionExecutor:
             if noted is None and session.exit_code() is not None:
                 while _report(follower, watch) and self._clock.monotonic() < deadline:
                     pass  # bounded by the deadline: a service left behind may write forever
-                return session.outcome(session.ended_by() or Conclusion.EXITED, self._settings.output_bytes)
+                noted = session.ended_by()
+                if noted is None:
+                    return session.outcome(Conclusion.EXITED, self._settings.output_bytes)
+                # Systemd is ending it, and may not have come to all of it yet: the next script must find none of it.
             if noted is None and watch.may_leave() and tether.outlives_us():
                 return Outcome(Conclusion.LEFT, None, "", "")
             cause = noted or self._cause(watch, deadline)

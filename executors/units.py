@@ -36,6 +36,13 @@ def unit_of(pid: int) -> str | None:
 
 
 def members(unit: str) -> list[Process]:
-    """Every living process in the unit, without ourselves: systemd may have started us there."""
-    own = os.getpid()
-    return [found for found in look_around().values() if found.pid != own and unit_of(found.pid) == unit]
+    """Every living process in the unit, without whoever systemd has started there to end them (unit_stop.py)."""
+    return [found for found in look_around().values() if unit_of(found.pid) == unit and not _is_ending(found.pid)]
+
+
+def _is_ending(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return words[1:3] == [b"-m", b"executors.unit_stop"]

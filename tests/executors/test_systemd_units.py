@@ -157,17 +157,21 @@ def test_systemd_ends_a_run_whole_when_no_coordinator_lives(
 
 
 def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, component: Component, unit: str):
-    """An operator's ``systemctl stop`` is an interruption, not a failure of the script."""
-    component.script(f"echo $$ >pid; {FOREVER}")
+    """An operator's ``systemctl stop`` is an interruption, not a failure of the script.
+
+    What the script leaves behind then is no service: it is gone before the next script may begin (I10).
+    """
+    component.script(f'(setsid bash -c "{DEAF}" & ); trap "exit 7" TERM; echo $$ >main; {FOREVER} & wait')
     stopped: list[subprocess.Popen[bytes]] = []
 
     def stop_it() -> bool:
-        if not stopped and written(component.directory / "pid"):
+        if not stopped and all(map(written, component.pids("pid", "main"))):
             stopped.append(subprocess.Popen(["systemctl", "stop", unit]))
         return False
 
-    outcome = run(executor, component.step(), RecordingWatch(stop=stop_it))
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, 143)
+    outcome = run(executor, component.step(kill_grace_s=2.0), RecordingWatch(stop=stop_it))
+    assert not lives(component.directory / "pid")
+    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, 7)
     stopped[0].wait()
 
 
