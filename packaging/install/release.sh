@@ -112,19 +112,25 @@ switch_to() {
     SERVICE_CHANGED=1
 }
 
-# Keeps the running release and the one before it: whatever else was built is of no use any more.
+# Keeps the running release, the one before it, and those that a script still needs: whatever else was built is of no
+# use any more.
 prune_releases() {
     local folder
     for folder in "$RELEASES"/*/; do
         folder=${folder%/}
-        case $folder in
-            "$(current_release)" | "$(previous_release)") ;;
-            *)
-                say "removing the old release $(basename "$folder")"
-                rm -rf "$folder"
-                ;;
-        esac
+        if [ "$folder" = "$(current_release)" ] || [ "$folder" = "$(previous_release)" ]; then continue; fi
+        if is_needed "$folder"; then
+            note "the old release $(basename "$folder") stays until the script has ended that it started"
+        else
+            say "removing the old release $(basename "$folder")"
+            rm -rf "$folder"
+        fi
     done
+}
+
+# A script's unit is stopped by the release that started it (executors/kinds/systemd.py).
+is_needed() {
+    grep --quiet --no-messages --fixed-strings "$1/" /run/systemd/transient/dunebugger-request-*.service
 }
 
 # Prints the release that ran before the present one; nothing when there was none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from installed_host import CONFIGURATION, HOME, NEXT, STATE, WHEELHOUSE, Host
+from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, STATUS, WHEELHOUSE, Host
 
 _MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
 _MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
@@ -13,6 +13,16 @@ _MEETS_JOURNAL = f"sed -i 's/^        self._listen()/        raise OSError(5, \"
 _DIES_LATER = (
     f"sed -i 's/^def main.*/&\\n    import os, threading; threading.Timer(2.5, os._exit, (1,)).start()/' {_PROCESS}"
 )
+_REQUEST = (
+    '{"component":"remote","action":"%s","version":"1.2.3","request_id":"%s","timestamp":"2026-01-16T10:30:00Z"}\n'
+)
+
+_WAITS = """#!/bin/bash
+trap 'exit 7' TERM
+sleep 600 &
+touch /root/waits
+wait
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +52,29 @@ def host(new_machine, stock_with_coordinator):
 
 
 def test_an_upgrade_keeps_configuration_and_journal(host):
-    """And works; the release before stays, those before it go."""
+    """And works; the release before stays, those before it go, unless a script runs that such a one must stop.
+
+    Stopped two upgrades later, that script still gets TERM and time to clean up, and its exit code is told.
+    """
     host.sh(f"echo '# mine' >> {CONFIGURATION}")
     configuration, ids = host.machine.read(CONFIGURATION), host.ids()
     assert ids
+    host.machine.write("/opt/dunebugger/remote/update.sh", _WAITS, 0o755)
+    host.machine.write(f"{REQUESTS}/slow.json", _REQUEST % ("update", "slow"))
+    host.sh("until [ -e /root/waits ]; do sleep 0.1; done")
     host.install("--upgrade", checkout=NEXT)
     assert host.release() == "2.0.0"
     assert host.machine.read(CONFIGURATION) == configuration
     assert set(ids) <= set(host.ids())
-    assert host.answers()
+    assert host.answers("core")
     assert host.releases() == ["1.0.0", "2.0.0"]
     host.checkout(NEXT, "3.0.0")
+    said = host.install("--upgrade", checkout=NEXT).stdout
+    assert "1.0.0 stays until the script has ended" in said
+    assert host.releases() == ["1.0.0", "2.0.0", "3.0.0"]
+    host.sh("systemctl stop 'dunebugger-request-slow-1-*'")
+    host.sh(f"until [ -e {STATUS}/slow.json ]; do sleep 0.1; done")
+    assert '"exit_code": 7' in host.sh(f"{COMMAND} explain --json slow")
     host.install("--upgrade", checkout=NEXT)
     assert host.releases() == ["2.0.0", "3.0.0"]
 
@@ -124,8 +146,7 @@ def test_a_release_that_does_not_stay_up_makes_way_for_the_one_before(host, faul
 def test_a_journal_that_the_new_release_has_worked_with_is_never_put_back(host):
     """The old one would forget a script that ran; where it cannot read the new one, the new release stays."""
     host.sh(f"{_MIGRATE}; {_DIES_LATER}; systemctl stop dunebugger-update-coordinator")
-    request = '{"component":"remote","action":"health","request_id":"early","timestamp":"2026-01-16T10:30:00Z"}'
-    host.machine.write("/var/dunebugger/updates/requests/early.json", request)
+    host.machine.write(f"{REQUESTS}/early.json", _REQUEST % ("health", "early"))
     done = host.install("--upgrade", checkout=NEXT, check=False)
     assert done.returncode == 1
     assert "cannot go back to release 1.0.0: release 2.0.0 has worked with the journal" in done.stderr
