@@ -32,8 +32,9 @@ run: $(DEMO_STAMP) ## run the coordinator in the foreground on ./var/run, until 
 	$(BIN)/python packaging/demo/prepare.py var/run
 	exec $(BIN)/python -m coordinator run --config var/run/update-coordinator.toml
 
+# Beside each other: they mostly wait, for a script, a disk or a deadline.
 test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k spool -x")
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 
 # Beside each other: they mostly wait. All of a file's tests share one machine, so one worker has them all.
 system-test: $(TEST_STAMP) ## boot machines with Docker and run the system tests in them, as root (PYTEST_ARGS="-k cut")

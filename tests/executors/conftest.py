@@ -20,6 +20,11 @@ OUTPUT_BYTES = 4096
 collect_ignore = ["test_systemd_units.py"] if EXECUTOR == "sh" else ["test_sh_launchers.py"]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """One worker has all of these: they use the same request ids, by which orphans without a launcher are sought."""
+    item.add_marker(pytest.mark.xdist_group("executors"))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> ExecutorSettings:
     """Runs below the test's own directory, small excerpts."""
