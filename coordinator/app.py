@@ -38,6 +38,7 @@ from protocol.clock import Clock
 from protocol.inbox import Inbox
 from protocol.modules import hollow_packages
 from protocol.outbox import Outbox
+from protocol.presence import is_there
 
 JOURNAL = "journal.db"
 LOCK = "coordinator.lock"
@@ -71,7 +72,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     resources.enter_context(_instance_lock(state / LOCK))
     inbox = Inbox(settings.paths.requests, settings.limits.request_bytes)
     outbox = Outbox(settings.paths.status)
-    has_runs = (state / RUNS).exists()
+    has_runs = is_there(state / RUNS)
     journal, lost = _open_journal(state, outbox)
     resources.callback(journal.close)
     lives = Lives(journal)
@@ -218,19 +219,19 @@ def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
     what is found damaged then, a second time, is given up.
     """
     path, suspect, rebuilding = state / JOURNAL, state / SUSPECT, state / REBUILDING
-    lost = rebuilding.exists() or (not path.exists() and (outbox.marked() or (state / RUNS).exists()))
+    lost = is_there(rebuilding) or (not is_there(path) and (outbox.marked() or is_there(state / RUNS)))
     if not lost:
         try:
             return _sound_journal(path, suspect), False
         except JournalDamagedError as error:
-            if not suspect.exists():
+            if not is_there(suspect):
                 raise  # once is no proof: SQLite says the same of one read that failed; serve looks a second time
             logger.critical("the journal is damaged: {}", error)
-    if rebuilding.exists() and rebuilding.read_bytes() == _BEGUN:
+    if is_there(rebuilding) and rebuilding.read_bytes() == _BEGUN:
         rebuild.discard(path)  # ours and half-filled: keeping one per start would not help a disk that is full
     else:
         write_atomically(rebuilding, b"")  # a death before the new one is filled must not make old requests new
-        if path.exists():
+        if is_there(path):
             logger.critical("the old journal was moved to {}; building a new one", rebuild.set_aside(path))
         write_atomically(rebuilding, _BEGUN)
     suspect.unlink(missing_ok=True)
@@ -240,7 +241,7 @@ def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
 def _sound_journal(path: Path, suspect: Path) -> Journal:
     journal = Journal.open(path)
     try:
-        if suspect.exists():
+        if is_there(suspect):
             journal.require_integrity()
             suspect.unlink()
     except JournalDamagedError:

@@ -19,6 +19,7 @@ from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from protocol.clock import Clock
 from protocol.outbox import Outbox
+from protocol.presence import is_there
 from protocol.removal import remove
 
 PERIOD_S = 3600.0
@@ -94,7 +95,7 @@ class Housekeeping:
         They go with their history; before that the oldest go, until what is left is within the limit. What an
         unsettled request has written is neither removed nor counted.
         """
-        if not self._runs.exists():
+        if not is_there(self._runs):
             return
         settled: list[tuple[float, datetime, Path]] = []
         for folder in list(self._runs.iterdir()):

@@ -25,6 +25,7 @@ from protocol.inbox import Entry, Inbox
 from protocol.messages import FinalStatus, Request
 from protocol.names import is_request_id, stem_of
 from protocol.outbox import Outbox
+from protocol.presence import is_there
 from protocol.vocabulary import Action, State
 
 _BATCH = 1000
@@ -42,11 +43,11 @@ _PARTS = ("-wal", "-shm", "")  # what SQLite keeps beside a journal goes first: 
 def set_aside(journal: Path) -> Path:
     """Move a damaged journal, and what SQLite keeps beside it, out of the way; return its new place."""
     number = 1
-    while (target := journal.with_name(f"{journal.name}.damaged-{number}")).exists():
+    while is_there(target := journal.with_name(f"{journal.name}.damaged-{number}")):
         number += 1
     for suffix in _PARTS:
         part = Path(f"{journal}{suffix}")
-        if part.exists():
+        if is_there(part):
             part.rename(f"{target}{suffix}")
     return target
 

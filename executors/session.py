@@ -154,6 +154,20 @@ def _read(path: str) -> bytes:
         return b""
 
 
+def attempts(runs: Path) -> list[Path]:
+    """The directories of all runs that are there.
+
+    Raises:
+        OSError: the disk is sick; a glob would hide that, and with it a script that runs, from Python 3.13 on.
+    """
+    return [
+        Path(attempt.path)
+        for request in _inside(str(runs))
+        for attempt in _inside(request.path)
+        if attempt.name.isdigit()
+    ]
+
+
 def forget(runs: Path, request_id: str, keep_above_bytes: int) -> None:
     """Remove a request's runs, except streams above ``keep_above_bytes``, of which only excerpts are elsewhere."""
     folder = f"{runs}/{request_id}"

@@ -11,7 +11,7 @@ from executors.ending import end_run
 from executors.errors import CannotStartError
 from executors.output import Follower
 from executors.processes import alive, boot_id
-from executors.session import Session, forget
+from executors.session import Session, attempts, forget
 from executors.settings import ExecutorSettings
 from executors.shells import end, pair, shells
 from executors.step import Conclusion, Identity, Objection, Outcome, Step, Trace, Watch
@@ -188,7 +188,7 @@ class SessionExecutor:
     def quell(self) -> None:
         """See ``Executor.quell``; the folders still tell of scripts that somebody robbed of both their shells."""
         end(shells(self._mark), _QUELL_GRACE_S, self._clock)
-        for directory in self._settings.runs.glob("*/[0-9]*"):
+        for directory in attempts(self._settings.runs):
             session = Session.left_in(directory, _QUELL_GRACE_S)
             if session.exit_code() is None and not session.revoke():
                 session.note(Conclusion.INTERRUPTED)

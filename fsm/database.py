@@ -16,6 +16,7 @@ from fsm.errors import (
     JournalUnavailableError,
 )
 from fsm.table import MOVES
+from protocol.presence import is_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ class Database:
             except sqlite3.OperationalError:
                 # A reader who may not write the folder cannot create the log's index. With no log there is no daemon,
                 # hence nobody who changes the file under us: read it as it lies there.
-                if not path.exists() or path.with_name(f"{path.name}-wal").exists():
+                if not is_there(path) or is_there(path.with_name(f"{path.name}-wal")):
                     raise
                 return cls._connect(path, f"{uri}?mode=ro&immutable=1", writer=False)
 

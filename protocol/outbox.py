@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from protocol.atomic import TEMPORARY_SUFFIX, write_atomically
 from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, progress_file, status_file, stem_of
+from protocol.presence import is_there
 from protocol.removal import remove
 
 _Message = TypeVar("_Message", FinalStatus, Progress)
@@ -104,7 +105,7 @@ class Outbox:
 
     def marked(self) -> bool:
         """Whether a coordinator has worked here before: then a missing journal is a lost one."""
-        return (self.directory / _MARKER).exists()
+        return is_there(self.directory / _MARKER)
 
 
 def _is_whole(path: Path) -> bool:
