@@ -105,7 +105,7 @@ def test_a_supervisor_tries_again_what_may_go_well_next_time(tmp_path, monkeypat
     config = tmp_path / "c.toml"
     folders = "".join(f'{name} = "{tmp_path / name}"\n' for name in ("requests", "status", "state"))
     config.write_text(f'[paths]\n{folders}log_file = "{tmp_path / "log"}"\n')
-    monkeypatch.setattr(Path, call, partial(sick_disk, fault=fault))
+    monkeypatch.setattr(Path, call, lambda *_, **_options: sick_disk(fault=fault))
     assert serve(config, None) == code
     assert os.strerror(fault) in capsys.readouterr().err
 

@@ -45,17 +45,17 @@ def sick_disk(path):
 @pytest.mark.parametrize("folder", ["policy/judges", "executors/kinds"])
 def test_a_folder_of_parts_that_cannot_be_listed(monkeypatch, refused, folder, written):
     """Neither judges nor executors are gone without, wherever they are asked for first."""
-    listed = os.listdir
+    listed = Path.iterdir
     monkeypatch.setattr(
-        os, "listdir", lambda path=".": sick_disk([str(path)]) if str(path).endswith(folder) else listed(path)
+        Path, "iterdir", lambda path: sick_disk([str(path)]) if str(path).endswith(folder) else listed(path)
     )
     assert refused(written=written) == f"cannot read {ROOT / folder}: Input/output error"
 
 
 def test_a_folder_of_judges_that_is_empty(monkeypatch, refused):
     """No second start would mend that."""
-    listed = os.listdir
-    monkeypatch.setattr(os, "listdir", lambda path=".": [] if str(path).endswith("judges") else listed(path))
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: [] if str(path).endswith("judges") else listed(path))
     said = refused(ConfigurationError)
     assert said == f"cannot read {ROOT / 'policy/judges'}: no module in it; install the coordinator anew"
 

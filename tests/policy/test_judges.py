@@ -157,7 +157,7 @@ def test_judges_that_cannot_be_read_are_missed(monkeypatch):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
     all_judges.cache_clear()
-    monkeypatch.setattr(os, "listdir", fail)
+    monkeypatch.setattr(Path, "iterdir", fail)
     with pytest.raises(OSError, match="Input/output error"):
         decide(asked(component="web", version="latest"), CIRCUMSTANCES)
 

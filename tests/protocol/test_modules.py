@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 from importlib import _bootstrap_external
+from pathlib import Path
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_folder_that_cannot_be_read_is_not_empty(package, monkeypatch):
     def fail(path):
         raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
 
-    monkeypatch.setattr(os, "listdir", fail)
+    monkeypatch.setattr(Path, "iterdir", fail)
     with pytest.raises(OSError, match="Input/output error") as error:
         modules_of(parts)
     assert error.value.errno == errno.EIO
