@@ -27,7 +27,7 @@ def missing_packages() -> list[str]:
         {
             package
             for name, package in needed
-            if not (Path(name).exists() if name[0] == "/" else shutil.which(name, path=path))
+            if not (any(Path("/").glob(name[1:])) if name[0] == "/" else shutil.which(name, path=path))
         }
     )
 

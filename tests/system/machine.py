@@ -158,9 +158,12 @@ class Machine:
         """Remove what systemd-nspawn leaves where /run is no tmpfs."""
         at = self.disk.root.stat()
         (_NSPAWN_RUN / f"locks/inode-{at.st_dev}:{at.st_ino}").unlink(missing_ok=True)
-        propagate = _NSPAWN_RUN / "propagate" / self.name
-        if propagate.is_dir():
-            propagate.rmdir()
+        for kind in ("propagate", "unix-export"):
+            left = _NSPAWN_RUN / kind / self.name
+            if left.is_mount():  # the latter, from systemd 256 on
+                subprocess.run(["umount", left], check=True)
+            if left.is_dir():
+                left.rmdir()
 
     def close(self) -> None:
         """Cut its power, if it is on, and take it away with its disk."""

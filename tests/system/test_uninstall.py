@@ -6,7 +6,7 @@ import pytest
 from installed_host import CONFIGURATION, STATE, UNIT, Host
 
 # Written by every change of a group, whoever makes it; what they say is compared by itself.
-_GROUPS = {"/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-"}
+_GROUPS = {"/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock"}
 
 
 @pytest.fixture(scope="module")
