@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 import executors.loading
 from coordinator.errors import ConfigurationError, refusal
 from protocol.names import is_component
+from protocol.presence import is_there
 
 DEFAULT_PATH = Path("/etc/dunebugger/update-coordinator.toml")
 
@@ -145,7 +146,7 @@ def load_settings(path: Path | None) -> Settings:
             names file, line where possible, key, and the nearest known key.
         UnavailableError: the file, or the folder of executors, is there, but could not be read this time.
     """
-    if path is None and not DEFAULT_PATH.exists():
+    if path is None and not is_there(DEFAULT_PATH):
         return Settings()
     path = path or DEFAULT_PATH
     try:

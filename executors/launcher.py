@@ -18,7 +18,7 @@ from typing import BinaryIO
 import sh
 
 from executors.errors import CannotStartError
-from executors.processes import look
+from executors.processes import command_line, look
 from executors.step import Identity
 
 _HERE = Path(__file__).parent
@@ -134,9 +134,8 @@ class Launcher:
 
 def _is_foreign(pid: int) -> bool:
     """Whether a child of a launcher is neither its parked session nor one about to become that or to end."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
+    words = command_line(pid)
+    if not words:
         return False
     if words == [b""]:
         return look(pid) is not None

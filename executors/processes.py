@@ -99,12 +99,17 @@ def below(roots: Iterable[int], everyone: Iterable[Process]) -> set[int]:
     return found
 
 
+def command_line(pid: int) -> list[bytes]:
+    """The process's words, and an empty one after the last; nothing else of a zombie, and none of what is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
 def marked(pid: int) -> str | None:
     """The runs folder in the command line of a launcher or session; None when the process is neither."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return None
+    words = command_line(pid)
     if len(words) != _SHELL_WORDS or words[0] != b"/bin/sh" or words[1].rpartition(b"/")[2] not in _SHELLS:
         return None
     return os.fsdecode(words[3])

@@ -6,7 +6,7 @@ import os
 import zlib
 from pathlib import Path
 
-from executors.processes import Process, look_around
+from executors.processes import Process, command_line, look_around
 
 _PREFIX = "dunebugger-request-"
 _SUFFIX = ".service"
@@ -41,8 +41,4 @@ def members(unit: str) -> list[Process]:
 
 
 def _is_ending(pid: int) -> bool:
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return words[1:3] == [b"-m", b"executors.unit_stop"]
+    return command_line(pid)[1:3] == [b"-m", b"executors.unit_stop"]

@@ -12,6 +12,8 @@ from importlib import resources
 from pathlib import Path
 from types import ModuleType
 
+from protocol.presence import is_there
+
 
 def modules_of(package: ModuleType) -> list[str]:
     """The names of the modules in ``package``, sorted.
@@ -40,4 +42,4 @@ def hollow_packages() -> list[str]:
 def _is_hollow(module: ModuleType | None) -> bool:
     if getattr(module, "__file__", None) is not None:
         return False
-    return any((Path(folder) / "__init__.py").exists() for folder in getattr(module, "__path__", ()))
+    return any(is_there(Path(folder) / "__init__.py") for folder in getattr(module, "__path__", ()))
