@@ -1,12 +1,13 @@
 # Everything a person does with this project; `make` alone lists it.
 #
-# One virtual environment, .venv, holds what is needed: the demo's part, or that and the tests' part. A stamp per part
-# says from which lock file it was built, so that a target starts at once when nothing changed.
+# One virtual environment, .venv, holds what is needed: the demo's part, that and the container side's, or those and the
+# tests'. A stamp per part says from which lock file it was built, so that a target starts at once when nothing changed.
 
 PYTHON      ?= python3
 VENV        := .venv
 BIN         := $(VENV)/bin
 DEMO_STAMP  := $(VENV)/.demo-stamp
+WEB_STAMP   := $(VENV)/.web-stamp
 TEST_STAMP  := $(VENV)/.test-stamp
 LOCK_TOOLS  := $(VENV)/lock-tools
 PIP         := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -81,7 +82,9 @@ diagram: $(DEMO_STAMP) ## print the state diagram
 
 lock: | $(LOCK_TOOLS)/bin/pip-compile ## write the lock files again (LOCK_ARGS=--upgrade for newer releases)
 	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements.lock pyproject.toml
-	$(PIP_COMPILE) $(LOCK_ARGS) --extra test --extra lint --constraint requirements.lock \
+	$(PIP_COMPILE) $(LOCK_ARGS) --extra remote --constraint requirements.lock \
+	  --output-file requirements-remote.lock pyproject.toml
+	$(PIP_COMPILE) $(LOCK_ARGS) --extra remote --extra test --extra lint --constraint requirements-remote.lock \
 	  --output-file requirements-test.lock pyproject.toml
 
 # Hashes are checked here as they are at the installation. For another machine than this one:
@@ -108,11 +111,16 @@ $(DEMO_STAMP): requirements.lock pyproject.toml | $(BIN)/pip
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# The tests' lock file holds the demo's pins too, so this stamp settles both.
-$(TEST_STAMP): requirements-test.lock requirements.lock pyproject.toml | $(BIN)/pip
-	$(PIP) install --require-hashes -r requirements-test.lock
+# Each lock file holds the pins of those before it, so a stamp settles them, too.
+$(WEB_STAMP): requirements-remote.lock requirements.lock pyproject.toml | $(BIN)/pip
+	$(PIP) install --require-hashes -r requirements-remote.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(DEMO_STAMP) $@
+
+$(TEST_STAMP): requirements-test.lock requirements-remote.lock requirements.lock pyproject.toml | $(BIN)/pip
+	$(PIP) install --require-hashes -r requirements-test.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(DEMO_STAMP) $(WEB_STAMP) $@
 
 $(LOCK_TOOLS)/bin/pip-compile: | $(BIN)/pip
 	$(PYTHON) -m venv $(LOCK_TOOLS)

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-import os
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 import executors.loading
 from coordinator.errors import ConfigurationError, refusal
+from protocol.configuration import AbsolutePath, ConfigurationInvalidError, Section, parse
 from protocol.names import is_component
 from protocol.presence import is_there
 
 DEFAULT_PATH = Path("/etc/dunebugger/update-coordinator.toml")
-
-
-def _absolute(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not value.startswith("/"):
-        raise ValueError("must be an absolute path")
-    if not value.isprintable():
-        raise ValueError("must not hold control characters")
-    return Path(f"/{os.path.normpath(value).lstrip('/')}")
 
 
 def _executor(name: str) -> str:
@@ -36,14 +23,7 @@ def _executor(name: str) -> str:
     return name
 
 
-AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Paths(_Section):
+class Paths(Section):
     """Where things lie."""
 
     requests: AbsolutePath = Path("/var/dunebugger/updates/requests")
@@ -60,7 +40,7 @@ class Paths(_Section):
         return self
 
 
-class Limits(_Section):
+class Limits(Section):
     """What keeps memory and disk bounded (I12)."""
 
     request_bytes: int = Field(default=65536, ge=1024, le=16 * 1024 * 1024)
@@ -71,14 +51,14 @@ class Limits(_Section):
     settle_s: float = Field(default=2, ge=0, le=60)
 
 
-class Execution(_Section):
+class Execution(Section):
     """How scripts are run."""
 
     executor: Annotated[str, AfterValidator(_executor)] = "sh"
     stop_timeout_s: float = Field(default=60, ge=0)
 
 
-class Component(_Section):
+class Component(Section):
     """One thing that can be updated."""
 
     directory: AbsolutePath
@@ -100,7 +80,7 @@ def _document_components() -> dict[str, Component]:
     }
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole configuration."""
 
     paths: Paths = Paths()
@@ -150,55 +130,12 @@ def load_settings(path: Path | None) -> Settings:
         return Settings()
     path = path or DEFAULT_PATH
     try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        content = path.read_bytes()
     except OSError as error:
         raise refusal(f"cannot read the configuration {path}: {error.strerror}", error) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the configuration {path}: {error}") from None
     try:
-        return Settings.model_validate(values)
+        return parse(Settings, path, content)
     except OSError as error:
         raise refusal(f"cannot read {error.filename}: {error.strerror}", error) from None
-    except ValidationError as error:
-        findings = [
-            _finding(path, text, [str(part) for part in finding["loc"]], finding["type"], finding["msg"])
-            for finding in error.errors(include_url=False, include_input=False)
-        ]
-        raise ConfigurationError("\n".join(findings)) from None
-
-
-def _finding(path: Path, text: str, keys: list[str], kind: str, message: str) -> str:
-    line = _line_of(text, keys) or _line_of(text, keys[:-1])
-    place = f"{path}:{line}" if line else str(path)
-    name = ".".join(keys)
-    message = message.removeprefix("Value error, ")
-    if kind != "extra_forbidden":
-        return f"cannot use the configuration: {place}: {name}: {message}" if name else f"cannot use {place}: {message}"
-    near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1, cutoff=0.0)
-    return f"cannot use the configuration: {place}: unknown key {name}; did you mean {near[0]}?"
-
-
-def _known_keys(section: list[str]) -> list[str]:
-    model: Any = {"paths": Paths, "limits": Limits, "execution": Execution, "components": Component}.get(
-        section[0] if section else "", Settings
-    )
-    return list(model.model_fields)
-
-
-def _line_of(text: str, keys: list[str]) -> int | None:
-    """The line that most likely sets ``keys``: TOML's parser keeps no positions."""
-    if not keys:
-        return None
-    header, section, best = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]"), "", None
-    for number, line in enumerate(text.splitlines(), 1):
-        if found := header.match(line):
-            section = re.sub(r"[\s\"']", "", found[1])
-            if best is None and f"{section}.".startswith(f"{'.'.join(keys)}."):
-                best = number
-        else:
-            key = re.match(r"\s*([A-Za-z0-9_.\"'-]+)\s*=", line)
-            full = f"{section}.{key[1]}".strip(".").replace('"', "").replace("'", "") if key else None
-            if full == ".".join(keys):
-                return number
-    return best
+    except ConfigurationInvalidError as error:
+        raise ConfigurationError(str(error)) from None
