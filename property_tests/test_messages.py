@@ -75,6 +75,8 @@ reports = st.builds(
     percent=st.none() | st.integers(0, 100),
     seq=st.integers(0, 2**63 - 1),
     timestamp=stamps,
+    output=texts,
+    error=texts,
 )
 
 

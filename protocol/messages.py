@@ -88,3 +88,5 @@ class Progress(BaseModel):
     percent: StrictInt | None = Field(ge=0, le=100, description="the script's last PROGRESS: line")
     seq: StrictInt = Field(ge=0, description="grows with every replacement")
     timestamp: Stamp
+    output: StrictStr = Field(default="", description="the last of what the running script wrote to stdout, 4 KiB")
+    error: StrictStr = Field(default="", description="the last of what the running script wrote to stderr, 4 KiB")

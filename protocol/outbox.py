@@ -19,7 +19,7 @@ from protocol.removal import remove
 
 _Message = TypeVar("_Message", FinalStatus, Progress)
 _MARKER = ".coordinator"
-_PROGRESS_BYTES = 65536
+_PROGRESS_BYTES = 65536  # two tails of 4096 bytes fit in, even of NULs, each of which takes six bytes in JSON
 _STATUS_BYTES = 64 * 1024 * 1024  # far above what output_bytes allows: only bounds what a stranger may have put there
 
 

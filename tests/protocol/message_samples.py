@@ -70,7 +70,7 @@ def refusal(request_id: str = "r1") -> FinalStatus:
     )
 
 
-def progress(request_id: str = "r1", seq: int = 0, percent: int | None = None) -> Progress:
+def progress(request_id: str = "r1", seq: int = 0, percent: int | None = None, **ends: str) -> Progress:
     """An update under way."""
     return Progress(
         request_id=request_id,
@@ -81,4 +81,5 @@ def progress(request_id: str = "r1", seq: int = 0, percent: int | None = None) -
         percent=percent,
         seq=seq,
         timestamp=STAMP,
+        **ends,
     )

@@ -159,6 +159,13 @@ def test_what_a_stranger_placed_at_a_temporary_name_gives_way(outbox, precious, 
     assert (precious / "file").read_bytes() == b"precious"
 
 
+def test_progress_without_output_is_read_as_that(outbox):
+    """An earlier release may have written it."""
+    plain = progress().model_dump_json(exclude={"output", "error"})
+    (outbox.directory / "r1.progress.json").write_text(plain)
+    assert outbox.read_progress("r1") == progress(output="", error="")
+
+
 def test_progress_is_cleared(outbox):
     """Progress goes when the answer is there; the answer stays."""
     outbox.report(progress())
@@ -197,6 +204,15 @@ def test_a_sweep_leaves_what_counts(outbox):
     outbox.mark()
     outbox.sweep({"alive"}.intersection)
     assert listing(outbox.directory) == [".coordinator", "alive.progress.json", "done.json"]
+
+
+@pytest.mark.parametrize("character", ["\0", "\x1b", '"', "\ufffd", "x"])
+def test_a_sweep_leaves_progress_with_the_longest_ends_there_can_be(outbox, character):
+    """Whatever two times 4096 bytes hold, it is recognised as whole, and ``seq`` grows on."""
+    longest = character * 4096
+    outbox.report(progress("r" * 128, percent=100, output=longest, error=longest))
+    outbox.sweep(lambda ids: ids)
+    assert outbox.read_progress("r" * 128).output == longest
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"seq": 1', b"\x00" * 4096, b'{"seq"\x00\x00}'])

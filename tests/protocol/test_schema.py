@@ -61,6 +61,7 @@ def test_the_files_are_fresh():
         ("status.schema.json", refusal()),
         ("progress.schema.json", progress(percent=100)),
         ("progress.schema.json", progress()),
+        ("progress.schema.json", progress(output="pulled\n", error="slowly\n")),
     ],
 )
 def test_real_messages_follow_their_schema(name, message):
@@ -70,7 +71,17 @@ def test_real_messages_follow_their_schema(name, message):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("seq", None), ("seq", True), ("percent", 101), ("state", "lost"), ("phase", 1), ("more", 1), ("timestamp", ...)],
+    [
+        ("seq", None),
+        ("seq", True),
+        ("percent", 101),
+        ("state", "lost"),
+        ("phase", 1),
+        ("output", None),
+        ("error", 1),
+        ("more", 1),
+        ("timestamp", ...),
+    ],
 )
 def test_a_wrong_message_breaks_its_schema(field, value):
     """The check above finds a field that is wrong, strange or missing."""
