@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from loguru import logger
 
+from executors.step import Report
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from fsm.records import AttemptRecord, Ending, RequestRecord
@@ -19,6 +20,7 @@ from protocol.outbox import Outbox
 from protocol.vocabulary import State
 
 _BATCH = 100
+_NO_SCRIPT = Report()
 
 
 class Publisher:
@@ -62,16 +64,20 @@ class Publisher:
         with self._reporting, suppress(JournalUnavailableError):
             found = self._journal.get(record.request_id)
             if found is not None and found.state is record.state:
-                self._report(record, record.state, None, None)
+                self._report(record, record.state, _NO_SCRIPT)
 
-    def progress(
-        self, record: RequestRecord, state: State, phase: str | None = None, percent: int | None = None
-    ) -> None:
-        """Say where ``record`` stands. A folder that cannot be written delays nothing: progress is only news."""
+    def progress(self, record: RequestRecord, state: State, report: Report = _NO_SCRIPT) -> None:
+        """Say where ``record`` stands. A folder that cannot be written delays nothing: progress is only news.
+
+        Args:
+            record: the request.
+            state: its state, in the journal as in memory.
+            report: what the script that runs now has shown.
+        """
         with self._reporting:
-            self._report(record, state, phase, percent)
+            self._report(record, state, report)
 
-    def _report(self, record: RequestRecord, state: State, phase: str | None, percent: int | None) -> None:
+    def _report(self, record: RequestRecord, state: State, report: Report) -> None:
         if record.component is None or record.action is None:
             return
         seq = self._seq[record.request_id] = self._next_seq(record.request_id)
@@ -80,10 +86,12 @@ class Publisher:
             component=record.component,
             action=record.action,
             state=state,
-            phase=phase,
-            percent=percent,
+            phase=report.phase,
+            percent=report.percent,
             seq=seq,
             timestamp=self._clock.utc(),
+            output=report.output,
+            error=report.error,
         )
         try:
             self._outbox.report(progress)

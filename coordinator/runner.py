@@ -8,11 +8,12 @@ from dataclasses import replace
 from loguru import logger
 
 from coordinator import words
+from coordinator.onlooker import Onlooker
 from coordinator.publisher import Publisher
 from coordinator.settings import Settings
 from coordinator.walk import Walk
 from executors.errors import CannotStartError
-from executors.step import Conclusion, Executor, Identity, Objection, Outcome, Step, Trace
+from executors.step import Conclusion, Executor, Identity, Objection, Outcome, Report, Step, Trace
 from fsm import plan, recovery
 from fsm.journal import Journal
 from fsm.machine import Lives
@@ -104,11 +105,11 @@ class Runner:
         except CannotStartError as error:
             self._conclude(walk, attempt, Outcome(Conclusion.NOT_STARTED, None, "", "", str(error)))
             return
-        self._publisher.progress(walk.record, walk.state, script.removesuffix(".sh"))
+        self._publisher.progress(walk.record, walk.state, Report(phase=script.removesuffix(".sh")))
         self._conclude(walk, attempt, self._wait(walk, attempt, step))
 
     def _wait(self, walk: Walk, attempt: AttemptRecord, step: Step) -> Outcome:
-        watch = _Watch(walk, attempt, self._publisher, self._must_stop, self._stopping)
+        watch = Onlooker(walk, attempt, self._publisher, self._clock, self._must_stop, self._stopping)
         return self._executor.wait(step, watch, deadline=attempt.started_monotonic + step.timeout_s)
 
     def _resume(self, walk: Walk, attempt: AttemptRecord) -> None:
@@ -214,33 +215,6 @@ class Runner:
             self._late()
         logger.info("{}: {}", record.state, record.message)
         self._executor.forget(record.request_id)
-
-
-class _Watch:
-    """Passes on what a running script shows."""
-
-    def __init__(
-        self,
-        walk: Walk,
-        attempt: AttemptRecord,
-        publisher: Publisher,
-        must_stop: Callable[[], bool],
-        may_leave: Callable[[], bool],
-    ) -> None:
-        self._walk = walk
-        self._attempt = attempt
-        self._publisher = publisher
-        self.must_stop = must_stop
-        self.may_leave = may_leave
-
-    def started(self, identity: Identity) -> None:
-        """The session is there: a successor must find it."""
-        self._walk.identify(self._attempt, identity)
-
-    def progressed(self, phase: str | None, percent: int | None) -> None:
-        """Publish what the script reports."""
-        script = self._attempt.script.removesuffix(".sh")
-        self._publisher.progress(self._walk.record, self._walk.state, phase or script, percent)
 
 
 def _identity(attempt: AttemptRecord) -> Identity | None:

@@ -1,8 +1,12 @@
-"""What a script says: bounded excerpts for people, phases and progress for the status (I12)."""
+"""What a script says: bounded excerpts for people, phases and progress for the status, the latest lines (I12)."""
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
+
+from executors.step import Report
 
 _CHUNK_BYTES = 1024 * 1024
 _CHUNKS_PER_LOOK = 16  # about 10 ms of work, then the caller looks at its deadline again
@@ -11,6 +15,8 @@ _PHASE_CHARACTERS = 100
 _CANDIDATES = 16  # malformed lines skipped per chunk in search of a good one
 _PERCENT = re.compile(r"\d{1,3}(?:\.\d*)?", re.ASCII)
 _PERCENT_MAX = 100
+_TAIL_BYTES = 4096  # two of them fit into a progress file whatever they hold, see protocol/outbox.py
+_CONTINUATION = bytes(range(0x80, 0xC0))  # what follows the first byte of a character in UTF-8, three times at most
 
 
 def excerpt(path: str, limit_bytes: int) -> str:
@@ -33,6 +39,47 @@ def excerpt(path: str, limit_bytes: int) -> str:
         tail = file.read(half)
     note = f"\n[… {size - 2 * half} bytes left out; the complete log, as long as it is kept: {path} …]\n"
     return head.decode(errors="replace") + note + tail.decode(errors="replace")
+
+
+class Listener:
+    """Follows both streams of one run for what its script reports."""
+
+    def __init__(self, stdout: str, stderr: str) -> None:
+        self._follower = Follower(stdout)
+        self._output = Tail(stdout)
+        self._error = Tail(stderr)
+
+    def look(self) -> bool:
+        """Take in what is new; whether there is more. The tails never lag behind, however much there is."""
+        has_more = self._follower.look()
+        self._output.look()  # later than the phases: the line that named one is there when the phase is
+        self._error.look()
+        return has_more
+
+    def report(self) -> Report:
+        """What the script has shown up to the latest look."""
+        return Report(self._follower.phase, self._follower.percent, self._output.text, self._error.text)
+
+
+class Tail:
+    """The end of a growing stream as text; a look costs the same however much was written.
+
+    It begins at a line's beginning where there is one among the last bytes, else at a character's.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.text = ""
+        self._path = path
+        self._size = 0
+
+    def look(self) -> None:
+        """Take in what is new. A stream that cannot be read just now stays as it was seen: all this is only news."""
+        with suppress(OSError), open(self._path, "rb", buffering=0) as file:  # noqa: PTH123  as text
+            size = file.seek(0, os.SEEK_END)
+            if size != self._size:
+                file.seek(max(size - _TAIL_BYTES - 1, 0))  # the byte before the tail may be a line's end
+                self.text = _end(file.read(_TAIL_BYTES + 1))
+                self._size = size
 
 
 class Follower:
@@ -74,6 +121,14 @@ class Follower:
                 self.percent = percent
                 break
         self._unfinished = text[end : end + _LINE_BYTES]
+
+
+def _end(content: bytes) -> str:
+    """The tail of ``content`` as text; longer than a tail, it was cut from something longer."""
+    if len(content) > _TAIL_BYTES:
+        line = content.find(b"\n", 0, -1) + 1
+        content = content[line:] if line else content[1:4].lstrip(_CONTINUATION) + content[4:]
+    return content.decode(errors="replace")
 
 
 def _last_lines(text: bytes, start: bytes, end: int) -> list[str]:

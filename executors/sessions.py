@@ -9,7 +9,7 @@ from typing import Protocol
 
 from executors.ending import end_run
 from executors.errors import CannotStartError
-from executors.output import Follower
+from executors.output import Listener
 from executors.processes import alive, boot_id
 from executors.session import Session, attempts, forget
 from executors.settings import ExecutorSettings
@@ -101,7 +101,7 @@ class SessionExecutor:
             return self._wait(session, tether, watch, deadline)
 
     def _wait(self, session: Session, tether: Tether, watch: Watch, deadline: float) -> Outcome:
-        follower = Follower(session.stdout)
+        listener = Listener(session.stdout, session.stderr)
         claim = None
         noted = session.ended_by()  # an earlier coordinator had begun to end it
         while True:
@@ -111,7 +111,7 @@ class SessionExecutor:
             # Looked at before the exit code: a session that wrote one and ended since is not lost.
             is_lost = not alive(claim[0]) if claim else tether.is_lost()
             if noted is None and session.exit_code() is not None:
-                while _report(follower, watch) and self._clock.monotonic() < deadline:
+                while _report(listener, watch) and self._clock.monotonic() < deadline:
                     pass  # bounded by the deadline: a service left behind may write forever
                 noted = session.ended_by()
                 if noted is None:
@@ -124,7 +124,7 @@ class SessionExecutor:
                 outcome = self._end(session, cause)
                 tether.cut()  # only now: a launcher without its pipe would end, and lose hold of orphans
                 return outcome
-            has_more = _report(follower, watch)
+            has_more = _report(listener, watch)
             tether.pause(0.0 if has_more else min(_TICK_S, max(deadline - self._clock.monotonic(), 0.0)))
 
     def _cause(self, watch: Watch, deadline: float) -> Conclusion | None:
@@ -206,12 +206,10 @@ class SessionExecutor:
         return Session(self._settings.runs, step)
 
 
-def _report(follower: Follower, watch: Watch) -> bool:
-    """Take in new output and pass on what changed; whether there is more to take in."""
-    before = follower.phase, follower.percent
-    has_more = follower.look()
-    if (follower.phase, follower.percent) != before:
-        watch.progressed(follower.phase, follower.percent)
+def _report(listener: Listener, watch: Watch) -> bool:
+    """Take in new output and pass on what the script shows; whether there is more to take in."""
+    has_more = listener.look()
+    watch.reported(listener.report())
     return has_more
 
 

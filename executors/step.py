@@ -89,6 +89,20 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Report:
+    """What a script has shown so far: as given here, nothing yet.
+
+    ``phase`` and ``percent`` (0 to 100) are the latest that it named; ``output`` and ``error`` are bounded ends of the
+    streams.
+    """
+
+    phase: str | None = None
+    percent: int | None = None
+    output: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Objection:
     """Why a script must not be run: reason (``script_missing`` or ``script_unsafe``), and what to do about it."""
 
@@ -100,10 +114,10 @@ class Watch(Protocol):
     """Who looks on while a script runs."""
 
     def started(self, identity: Identity) -> None:
-        """The session exists; called at most once per run, before ``progressed``."""
+        """The session exists; called at most once per run, before ``reported``."""
 
-    def progressed(self, phase: str | None, percent: int | None) -> None:
-        """The script reported a phase or a percentage (0 to 100); called only when either changed."""
+    def reported(self, report: Report) -> None:
+        """What the script shows now; called at every look, several times a second, whether or not it changed."""
 
     def must_stop(self) -> bool:
         """Whether the run is to be interrupted now."""

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from executors.errors import CannotStartError
-from executors.step import Conclusion, Identity, Objection, Outcome, Step, Trace, Watch
+from executors.step import Conclusion, Identity, Objection, Outcome, Report, Step, Trace, Watch
 from property_tests.world import Deed, Run, World
 from protocol.vocabulary import Reason
 
@@ -50,7 +50,7 @@ class FakeExecutor:
         if run is None:
             raise AssertionError("waited for a run that was revoked")
         watch.started(run.identity)
-        watch.progressed("working", 50)
+        watch.reported(Report("working", 50))
         if world.stop_in is not None:
             if world.stop_in == 0:
                 world.on_stop()

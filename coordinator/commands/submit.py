@@ -78,11 +78,16 @@ def _follow(
 def _follow_plainly(
     client: Client, request_id: str, timeout_s: float, console: Console, *, silent: bool
 ) -> messages.FinalStatus:
-    """A line per change, where no cursor can be moved."""
+    """A line per change, where no cursor can be moved; of output alone there is none."""
+    shown = ""
 
     def show(progress: messages.Progress) -> None:
+        nonlocal shown
         percent = "" if progress.percent is None else f" {progress.percent} %"
-        console.print(f"{progress.state} {progress.phase or ''}{percent}".rstrip(), markup=False)
+        line = f"{progress.state} {progress.phase or ''}{percent}".rstrip()
+        if line != shown:
+            shown = line
+            console.print(line, markup=False)
 
     if not silent:
         console.print(f"submitted {request_id}")

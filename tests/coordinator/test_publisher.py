@@ -1,4 +1,4 @@
-"""Publishing while the journal cannot be written, and while clients are quick."""
+"""What progress holds; publishing while the journal cannot be written, and while clients are quick."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from coordinator.publisher import Publisher
+from executors.step import Report
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from fsm.machine import Lives
@@ -14,7 +15,7 @@ from fsm.table import Event
 from protocol.clock import SystemClock
 from protocol.inbox import Inbox
 from protocol.outbox import Outbox
-from protocol.vocabulary import Action, Reason
+from protocol.vocabulary import Action, Reason, State
 
 NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
@@ -53,6 +54,20 @@ def folders(tmp_path):
 def _refuse(journal, record):
     with Lives(journal).of(record) as life:
         life.fire(Event.REFUSE, at=NOW, reason=Reason.INVALID_REQUEST, message="cannot", settles=True)
+
+
+def test_progress_shows_what_the_running_script_does(tmp_path, folders):
+    """All of its report; and nothing of it any more once it is over, not even what it wrote."""
+    requests, status = folders
+    with Journal.open(tmp_path / "journal.db") as journal:
+        record = journal.insert("one", "core", Action.UPDATE, None, None, NOW)
+        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
+        shown = []
+        for reports in ([Report("pull", 7, "layer\n", "slow\n")], []):
+            publisher.progress(record, State.RUNNING, *reports)
+            found = Outbox(status).read_progress("one")
+            shown.append((found.seq, found.phase, found.percent, found.output, found.error))
+    assert shown == [(0, "pull", 7, "layer\n", "slow\n"), (1, None, None, "", "")]
 
 
 def test_an_answer_that_cannot_be_read_from_the_journal_is_tried_again(tmp_path, folders):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from executors.loading import load
 from executors.settings import ExecutorSettings
-from executors.step import Executor, Identity, Outcome, Step
+from executors.step import Executor, Identity, Outcome, Report, Step
 from protocol.clock import SystemClock
 from protocol.vocabulary import Action
 
@@ -50,13 +50,14 @@ class RecordingWatch:
     stop: Callable[[], bool] = lambda: False
     leave: Callable[[], bool] = lambda: False
     identities: list[Identity] = field(default_factory=list)
-    progress: list[tuple[str | None, int | None]] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=lambda: [Report()])
 
     def started(self, identity: Identity) -> None:
         self.identities.append(identity)
 
-    def progressed(self, phase: str | None, percent: int | None) -> None:
-        self.progress.append((phase, percent))
+    def reported(self, report: Report) -> None:
+        if report != self.reports[-1]:
+            self.reports.append(report)
 
     def must_stop(self) -> bool:
         return self.stop()

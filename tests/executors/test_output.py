@@ -1,12 +1,16 @@
-"""Excerpts and phases."""
+"""Excerpts, phases and tails."""
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from executors.output import Follower, excerpt
+from executors.output import Follower, Listener, Tail, excerpt
+from executors.step import Report
+
+TAIL = 4096
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,9 @@ def test_a_missing_stream_is_empty(tmp_path: Path):
     """A run that never opened its streams said nothing."""
     assert excerpt(str(tmp_path / "none"), 10) == ""
     assert Follower(str(tmp_path / "none")).look() is False
+    tail = Tail(str(tmp_path / "none"))
+    tail.look()
+    assert tail.text == ""
 
 
 @pytest.mark.parametrize(
@@ -74,3 +81,75 @@ def test_one_look_is_bounded(tmp_path: Path):
     looks = [follower.look() for _ in range(3)]
     assert looks == [True, True, False]
     assert follower.phase == "end"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", ""),
+        (b"no line yet", "no line yet"),
+        (b"x" * TAIL, "x" * TAIL),
+        (b"x" * TAIL + b"y", "x" * (TAIL - 1) + "y"),
+        (b"cut off\n" + b"x" * 10 + b"\n" + b"y" * (TAIL - 11), "x" * 10 + "\n" + "y" * (TAIL - 11)),
+        (b"cut off\n" + b"x" * 10 + b"\n" + b"y" * (TAIL - 10), "y" * (TAIL - 10)),
+        (b"x" * TAIL + b"\n", "x" * (TAIL - 1) + "\n"),
+        (b"x" * TAIL + b"\n\n", "\n"),
+        (b"x" * TAIL + b"\nlast\n", "last\n"),
+        ("€".encode() * 2000, "€" * (TAIL // 3)),
+        ("😀".encode() + b"x" * (TAIL - 1), "x" * (TAIL - 1)),
+        ("😀".encode() + b"x" * (TAIL - 3), "x" * (TAIL - 3)),
+        (b"\xbf" * 5000, "\ufffd" * (TAIL - 3)),
+        (b"a\xff\0b", "a\ufffd\0b"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1000, 1 << 20])
+def test_a_tail_begins_with_a_whole_line_or_at_least_a_whole_character(
+    tmp_path: Path, content: bytes, expected: str, piece: int
+):
+    """However the stream is cut into pieces, and whether or not it holds text."""
+    path = tmp_path / "stream"
+    tail = Tail(str(path))
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(content), piece):
+            file.write(content[start : start + piece])
+            tail.look()
+    assert tail.text == expected
+
+
+def test_a_tail_costs_the_same_however_much_was_written(tmp_path: Path):
+    """A look reads the end of a stream alone (I12)."""
+    path = tmp_path / "stream"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+        file.seek(64 << 20)
+        file.write(b"\nlast\n")
+    tail = Tail(str(path))
+    tracemalloc.start()
+    try:
+        tail.look()
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert tail.text == "last\n"
+
+
+def test_a_tail_that_cannot_be_read_stays_as_it_was_seen(tmp_path: Path):
+    """The run is looked after all the same: a tail is only news."""
+    path = tmp_path / "stream"
+    path.write_bytes(b"seen\n")
+    tail = Tail(str(path))
+    tail.look()
+    path.unlink()
+    path.mkdir()
+    tail.look()
+    assert tail.text == "seen\n"
+
+
+def test_phases_are_those_of_stdout_alone(tmp_path: Path):
+    """What looks like a phase on stderr is text there, as anything else; the ends of both streams are told."""
+    (tmp_path / "stdout").write_bytes(b"PHASE:pull\nPROGRESS:7\n")
+    (tmp_path / "stderr").write_bytes(b"PHASE:none\nPROGRESS:8\n")
+    listener = Listener(str(tmp_path / "stdout"), str(tmp_path / "stderr"))
+    assert listener.report() == Report()
+    assert listener.look() is False
+    assert listener.report() == Report("pull", 7, "PHASE:pull\nPROGRESS:7\n", "PHASE:none\nPROGRESS:8\n")

@@ -13,7 +13,7 @@ import pytest
 from executor_stage import Component, RecordingWatch, end, lives, run, until, written
 
 from executors.settings import ExecutorSettings
-from executors.step import Conclusion, Executor
+from executors.step import Conclusion, Executor, Report
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,9 @@ def test_large_output_is_quoted_within_bounds(executor: Executor, component: Com
     assert outcome.output.startswith("first\n")
     assert outcome.output.endswith("last\n")
     assert len(outcome.output) < settings.output_bytes + 500
-    assert watch.progress == [("last", None)]
+    assert {report.phase for report in watch.reports} == {None, "last"}
+    assert max(len(report.output) for report in watch.reports) <= 4096
+    assert watch.reports[-1].output == "PHASE:last\nlast\n"
     executor.forget("req-1")
     assert (settings.runs / "req-1/1/stdout").stat().st_size > 67108864
     assert [file.name for file in (settings.runs / "req-1/1").iterdir()] == ["stdout"]
@@ -132,11 +134,35 @@ def test_phases_are_told_while_the_script_runs(executor: Executor, component: Co
     component.script("echo PHASE:pull; until [ -e go ]; do sleep 0.01; done; echo PROGRESS:100; echo PHASE:done")
     watch = RecordingWatch()
     go = component.directory / "go"
-    watch.stop = lambda: bool(watch.progress) and bool(go.touch())  # looks on, and lets the script go on
+    watch.stop = lambda: watch.reports[-1].phase == "pull" and bool(go.touch())  # looks on, and lets the script go on
     run(executor, component.step(), watch)
     assert len(watch.identities) == 1
-    assert watch.progress[0] == ("pull", None)
-    assert watch.progress[-1] == ("done", 100)
+    assert (watch.reports[1].phase, watch.reports[1].percent) == ("pull", None)
+    assert (watch.reports[-1].phase, watch.reports[-1].percent) == ("done", 100)
+
+
+def test_output_is_told_while_the_script_runs(executor: Executor, component: Component):
+    """The ends of both streams, also when no phase comes with them."""
+    component.script("echo one; echo two >&2; until [ -e go ]; do sleep 0.01; done; echo three")
+    watch = RecordingWatch()
+    go = component.directory / "go"
+    told = Report(output="one\n", error="two\n")
+    watch.stop = lambda: watch.reports[-1] == told and bool(go.touch())  # looks on, and lets the script go on
+    run(executor, component.step(), watch)
+    assert told in watch.reports
+    assert watch.reports[-1] == Report(output="one\nthree\n", error="two\n")
+
+
+def test_a_report_comes_at_every_look(executor: Executor, component: Component):
+    """Whoever holds a report back is reminded of it, although nothing changes any more."""
+    component.script("echo one; until [ -e go ]; do sleep 0.01; done")
+    watch = RecordingWatch()
+    looks: list[Report] = []
+    watch.reported = looks.append  # type: ignore[method-assign]
+    go = component.directory / "go"
+    watch.stop = lambda: looks[-5:] == [Report(output="one\n")] * 5 and bool(go.touch())
+    run(executor, component.step(), watch)
+    assert go.exists()
 
 
 def test_a_background_child_that_holds_stdout_delays_nothing(executor: Executor, component: Component):

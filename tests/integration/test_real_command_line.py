@@ -92,6 +92,17 @@ def test_submit_and_wait_shows_plain_lines_and_ends_with_0(host):
     assert "\x1b" not in done.stdout
 
 
+def test_submit_and_wait_shows_no_line_for_output_alone(host):
+    """Progress that brings nothing but more output changes nothing of what --wait shows."""
+    progress = host.status / "$UPDATE_REQUEST_ID.progress.json"
+    shown = f"until grep -q line-$line {progress}; do sleep 0.02; done; sleep 0.2"  # time for whoever waits to see it
+    host.component("core", {"update.sh": f"echo PHASE:pulling; for line in 1 2; do echo line-$line; {shown}; done"})
+    host.start()
+    done = host.cli("submit", "core", "update", "1.2.3", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines().count("running pulling") == 1
+
+
 @pytest.mark.parametrize(("version", "state"), [("1.2.3", "rolled_back"), ("latest", "failed")])
 def test_submit_and_wait_ends_with_1_when_the_request_failed(host, version, state):
     """Submit --wait ends with 1 when the update failed or was refused, and says how."""
