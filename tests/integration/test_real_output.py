@@ -1,0 +1,95 @@
+"""What a script writes, as the container sees it while the script runs."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from itertools import pairwise
+
+PERIOD_S = 1.0  # output alone is told once in so long
+WAIT = "until [ -e {} ]; do sleep 0.02; done\n"
+
+
+def _let(host, what):
+    (host.root / "components/core" / what).touch()
+
+
+def _begin(host, script):
+    host.component("core", {"update.sh": script})
+    host.start()
+    host.ask("one", "update")
+
+
+def _expect(host, what, **fields):
+    """Wait for progress with these fields, and return it."""
+    found = {}
+
+    def shows():
+        found.update(host.progress("one") or {})
+        return found.items() >= fields.items()
+
+    host.expect(shows, what)
+    return found
+
+
+def test_output_appears_while_the_script_runs(host):
+    """Each line of either stream, although nothing comes after it; the next script begins without any."""
+    _begin(host, f"echo first\n{WAIT.format('more')}echo second; echo trouble >&2\n{WAIT.format('go')}")
+    host.script("core", "health-check.sh", WAIT.format("go-on"))
+    seen = _expect(host, "the first line", output="first\n", error="")
+    assert (seen["state"], seen["phase"], seen["percent"]) == ("running", "update", None)
+    _let(host, "more")
+    _expect(host, "the lines after it", output="first\nsecond\n", error="trouble\n")
+    _let(host, "go")
+    _expect(host, "the next script", phase="health-check", output="", error="")
+    _let(host, "go-on")
+    answer = host.answer("one")
+    assert (answer["output"], answer["error"]) == ("first\nsecond\n", "trouble\n")
+
+
+def test_a_phase_need_not_wait_as_output_does(host):
+    """It comes sooner than a period after what was told before, and takes along what was written until then."""
+    _begin(host, f"for at in 1 2 3 4 5; do echo line-$at; echo PHASE:at-$at\n{WAIT.format('seen-$at')}done")
+    stamps, lines = [], ""
+    for at in range(1, 6):
+        lines += f"line-{at}\nPHASE:at-{at}\n"
+        seen = _expect(host, f"phase {at}", phase=f"at-{at}", output=lines)
+        stamps.append(datetime.fromisoformat(seen["timestamp"]))
+        _let(host, f"seen-{at}")
+    assert min((later - earlier).total_seconds() for earlier, later in pairwise(stamps)) < PERIOD_S
+    assert host.answer("one")["success"]
+
+
+def test_a_script_that_writes_all_the_time_is_told_of_once_a_second(host):
+    """Each time with what has come since."""
+    begun = time.monotonic()
+    _begin(host, "until [ -e go ]; do echo line-$((++line)); sleep 0.02; done")
+    first = _expect(host, "the script's start", phase="update")
+    host.expect(lambda: (latest := host.progress("one")) and latest["seq"] >= first["seq"] + 3, "three pieces of news")
+    latest = host.progress("one")
+    assert latest["seq"] - first["seq"] <= (time.monotonic() - begun) / PERIOD_S
+    assert len(latest["output"]) > len(first["output"])
+    _let(host, "go")
+    assert host.answer("one")["success"]
+
+
+def test_the_last_lines_are_shown_also_after_a_restart(host):
+    """Of much output, whole lines with at most 4096 bytes together; whoever adopts the script shows the same."""
+    _begin(host, f"seq -f 'ü%g' 100000\n{WAIT.format('go')}")
+    host.expect(lambda: _shows_the_end(host), "the last line")
+    host.kill()
+    (host.status / "one.progress.json").unlink()
+    host.start()
+    host.expect(lambda: _shows_the_end(host), "the last line, once more")
+    _let(host, "go")
+    assert host.answer("one")["success"]
+
+
+def _shows_the_end(host):
+    output = (host.progress("one") or {}).get("output", "")
+    if not output.endswith("ü100000\n"):
+        return False
+    lines = output.splitlines()
+    assert lines == [f"ü{number}" for number in range(100001 - len(lines), 100001)]
+    assert 4096 - len("ü99999\n".encode()) < len(output.encode()) <= 4096
+    return True
