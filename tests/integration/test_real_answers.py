@@ -25,7 +25,18 @@ FIELDS = {
     "finished_at",
     "attempts",
 }
-PROGRESS_FIELDS = {"request_id", "component", "action", "state", "phase", "percent", "seq", "timestamp"}
+PROGRESS_FIELDS = {
+    "request_id",
+    "component",
+    "action",
+    "state",
+    "phase",
+    "percent",
+    "seq",
+    "timestamp",
+    "output",
+    "error",
+}
 
 
 def _instants(answer):
