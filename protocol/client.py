@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +18,22 @@ from protocol.errors import ProtocolError
 from protocol.messages import FinalStatus, Progress, Request
 from protocol.names import request_file
 from protocol.outbox import Outbox
+from protocol.presence import is_there
 from protocol.vocabulary import Action
 
 POLL_S = 0.05
 
 
 class SpoolUnavailableError(ProtocolError):
-    """The shared folder is not there or not ours to write. The operator's to mend."""
+    """A request cannot be written, for want of room or a sick disk. The operator's to mend."""
+
+
+class SpoolMissingError(SpoolUnavailableError):
+    """The shared folder is not there."""
+
+
+class SpoolNotWritableError(SpoolUnavailableError):
+    """The shared folder is not ours to write."""
 
 
 class NoAnswerError(ProtocolError):
@@ -42,8 +54,16 @@ class Client:
         self._outbox = Outbox(status)
         self._clock = clock
 
-    def submit(self, component: str, action: Action, version: str | None = None) -> str:
+    def submit(
+        self, component: str, action: Action, version: str | None = None, *, request_id: str | None = None
+    ) -> str:
         """Write a request and return its id.
+
+        Args:
+            component: name of a component that the coordinator knows.
+            action: what to do.
+            version: SemVer; needed for an update.
+            request_id: of one who must know it beforehand, to find the answer after a crash; by default a new UUID.
 
         Raises:
             RequestInvalidError: the component's name is empty or not text; the caller's fault.
@@ -54,7 +74,7 @@ class Client:
                 component=component,
                 action=action,
                 version=version,
-                request_id=str(uuid.uuid4()),
+                request_id=request_id or str(uuid.uuid4()),
                 timestamp=self._clock.utc(),
             )
             content = request.model_dump_json(exclude_none=True).encode()
@@ -67,16 +87,61 @@ class Client:
         path = self._requests / request_file(request.request_id)
         try:
             write_atomically(path, content)
-        except FileNotFoundError:
-            raise SpoolUnavailableError(
+        except OSError as error:
+            raise self._unavailable(error) from None
+        return request.request_id
+
+    def expect_writable(self) -> None:
+        """Do nothing where a request could be written, as far as can be seen without writing one.
+
+        Raises:
+            SpoolUnavailableError: as ``submit``.
+        """
+        try:
+            mode = self._requests.stat().st_mode
+        except OSError as error:
+            raise self._unavailable(error) from None
+        if not stat.S_ISDIR(mode):
+            raise self._unavailable(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+        if not os.access(self._requests, os.W_OK | os.X_OK):
+            raise self._unavailable(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+    def _unavailable(self, error: OSError) -> SpoolUnavailableError:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return SpoolMissingError(
                 f"cannot write the request: {self._requests} does not exist; is the shared volume mounted there, "
                 "and the coordinator installed on the host?"
-            ) from None
-        except OSError as error:
-            raise SpoolUnavailableError(
-                f"cannot write the request to {self._requests}: {error.strerror}; let this user write there"
-            ) from None
-        return request.request_id
+            )
+        what = f"cannot write the request to {self._requests}: {error.strerror}"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return SpoolNotWritableError(f"{what}; let this user write there")
+        return SpoolUnavailableError(f"{what}; free space on the host's disk, or look at its health")
+
+    def withdraw(self, request_id: str) -> bool:
+        """Take a request back that nobody has taken up; whether it was still there.
+
+        A coordinator that read it just before may answer nevertheless.
+
+        Raises:
+            OSError: the folder is gone, or not ours to write.
+        """
+        try:
+            (self._requests / request_file(request_id)).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def is_waiting(self, request_id: str) -> bool:
+        """Whether the request still lies there: nobody has taken it up, or it is not settled yet."""
+        return is_there(self._requests / request_file(request_id))
+
+    def answer(self, request_id: str) -> FinalStatus | None:
+        """The final status, None while there is none; the file stays for the caller to ``discard``."""
+        return self._outbox.read(request_id)
+
+    def progress(self, request_id: str) -> Progress | None:
+        """The present progress, None when there is none."""
+        return self._outbox.read_progress(request_id)
 
     def wait_for_status(
         self,
@@ -99,13 +164,13 @@ class Client:
         """
         deadline = self._clock.monotonic() + timeout_s
         seen = -1
-        while (final := self._outbox.read(request_id)) is None:
+        while (final := self.answer(request_id)) is None:
             if self._clock.monotonic() >= deadline:
                 raise NoAnswerError(
                     f"cannot tell how {request_id} ended: no answer within {timeout_s:g} s; "
                     "is the coordinator running on the host?"
                 )
-            progress = self._outbox.read_progress(request_id) if on_progress else None
+            progress = self.progress(request_id) if on_progress else None
             if on_progress and progress and progress.seq > seen:
                 seen = progress.seq
                 on_progress(progress)

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from coordinator.commands import examine
 from coordinator.commands.examine_container import container
-from coordinator.commands.finding import Finding, Grade
 from coordinator.settings import Settings
+from protocol.findings import Finding, Grade
 
 _EXAMINATIONS: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
     ("configuration", examine.configuration),

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coordinator.app import JOURNAL, LOCK, QUARANTINE
-from coordinator.commands.finding import TOOL_S, Finding, ask, bad, good, note
 from coordinator.commands.journal_reader import reading
 from coordinator.commands.room import room
+from coordinator.commands.tools import TOOL_S, ask
 from coordinator.errors import ConfigurationError
 from coordinator.settings import Settings
 from coordinator.walk import traits_of
@@ -24,6 +24,7 @@ from fsm.records import RequestRecord
 from protocol.client import Client
 from protocol.clock import SystemClock
 from protocol.errors import ProtocolError
+from protocol.findings import Finding, bad, good, note
 from protocol.vocabulary import Action
 
 UNIT = "dunebugger-update-coordinator"

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coordinator.commands.finding import Finding, ask, bad, good, note
+from coordinator.commands.tools import ask
 from coordinator.settings import Paths, Settings
+from protocol.findings import Finding, bad, good, note
 
 _CLIENTS = {"remote", "dunebugger-remote"}  # the document's name for the container that asks, with and without project
 _GROUP_WRITES = stat.S_IWGRP | stat.S_IXGRP

@@ -90,7 +90,7 @@ def test_a_configuration_error_is_a_usage_error(tmp_path, words):
 @pytest.mark.parametrize("words", [["status", "r1"], ["check"]])
 def test_a_configuration_that_cannot_be_read_this_time_is_no_usage_error(tmp_path, monkeypatch, words):
     """A sick disk is nothing that another command line would mend: exit code 1."""
-    monkeypatch.setattr(Path, "read_text", sick_disk)
+    monkeypatch.setattr(Path, "read_bytes", sick_disk)
     result = typed(*words, "--config", str(tmp_path / "c.toml"))
     assert result.exit_code == FAILED
     assert result.stderr == f"cannot read the configuration {tmp_path / 'c.toml'}: Input/output error\n"
@@ -99,7 +99,7 @@ def test_a_configuration_that_cannot_be_read_this_time_is_no_usage_error(tmp_pat
 @pytest.mark.parametrize(
     ("fault", "code"), [(errno.EIO, 1), (errno.ENOSPC, 1), (errno.EMFILE, 1), (errno.EROFS, 1), (errno.EACCES, 2)]
 )
-@pytest.mark.parametrize("call", ["read_text", "mkdir"])
+@pytest.mark.parametrize("call", ["read_bytes", "mkdir"])
 def test_a_supervisor_tries_again_what_may_go_well_next_time(tmp_path, monkeypatch, capsys, call, fault, code):
     """A start that fails by a passing error ends with 1; 2, not to be tried again, is for what the operator mends."""
     config = tmp_path / "c.toml"

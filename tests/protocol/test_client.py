@@ -69,15 +69,22 @@ def test_a_missing_folder_is_told_with_the_remedy(spool):
         asking(spool).submit("core", Action.HEALTH)
 
 
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC])
-def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(spool, monkeypatch, code):
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.EROFS, "let this user write there"),
+        (errno.EACCES, "let this user write there"),
+        (errno.ENOSPC, "free space on the host's disk"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(spool, monkeypatch, code, remedy):
     """Where the folder is read-only, forbidden or full, the message says which, and what to do."""
 
     def refuse(*_arguments, **_options):
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(client_module, "write_atomically", refuse)
-    with pytest.raises(SpoolUnavailableError, match=rf"requests: {os.strerror(code)}; let this user write there"):
+    with pytest.raises(SpoolUnavailableError, match=rf"requests: {os.strerror(code)}; {remedy}"):
         asking(spool).submit("core", Action.HEALTH)
 
 

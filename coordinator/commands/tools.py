@@ -1,45 +1,12 @@
-"""What ``check`` finds: a sentence, how it is to be taken, and what to do about it."""
+"""Asks the tools of the host."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 from dataclasses import dataclass
-from enum import StrEnum
 
 TOOL_S = 20
-
-
-class Grade(StrEnum):
-    """How a finding is to be taken."""
-
-    GOOD = "good"
-    NOTE = "note"
-    BAD = "bad"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing seen, and what to do about it when it is bad."""
-
-    grade: Grade
-    text: str
-    remedy: str = ""
-
-
-def good(text: str) -> Finding:
-    """Nothing to do."""
-    return Finding(Grade.GOOD, text)
-
-
-def note(text: str, remedy: str = "") -> Finding:
-    """Worth knowing."""
-    return Finding(Grade.NOTE, text, remedy)
-
-
-def bad(text: str, remedy: str) -> Finding:
-    """To be mended."""
-    return Finding(Grade.BAD, text, remedy)
 
 
 @dataclass(frozen=True)
