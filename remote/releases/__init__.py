@@ -1,0 +1,1 @@
+"""WHICH releases are there? Asks GitHub, politely, and remembers the last good answer."""
