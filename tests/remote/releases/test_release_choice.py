@@ -32,7 +32,7 @@ def test_a_leading_v_is_no_part_of_a_version():
 
 @pytest.mark.parametrize(
     "tag",
-    ["latest", "v9", "9.9", "vv9.0.0", "V9.0.0", "9.0.0\n", "٩.0.0", "09.0.0", "", "9.0.0-" + "a" * 128, "v9.0.0 "],
+    ["latest", "v9", "9.9", "vv9.0.0", "V9.0.0", "9.0.0\n", "٩.0.0", "09.0.0", "", "9.0.0+" + "a" * 128, "v9.0.0 "],
 )
 def test_tags_that_are_no_version_are_passed_over(tag):
     """A tag that is no SemVer, or one that the coordinator would refuse, is no release."""
