@@ -20,6 +20,7 @@ export function notes(text) {
 
 function read(lines) {
   const blocks = [];
+  const highest = Math.min(...lines.map((line) => /^(#{1,6})\s/.exec(line)?.[1].length ?? 6));
   let code = null; // the open code block
   let list = null; // the open list
   let paragraph = null;
@@ -42,8 +43,8 @@ function read(lines) {
       closeAll();
     } else if (heading) {
       closeAll();
-      // The card's own heading is an h3, so theirs begin below it.
-      blocks.push(element(heading[1].length === 1 ? "h4" : "h5", {}, ...inline(heading[2])));
+      // The card's own heading is an h3, so theirs begin right below it.
+      blocks.push(element(heading[1].length === highest ? "h4" : "h5", {}, ...inline(heading[2])));
     } else if (item) {
       const tag = /\d/.test(item[1]) ? "ol" : "ul";
       if (list?.localName !== tag) {

@@ -27,8 +27,16 @@ export class Notices {
     }, icon(tone === "new" ? "new" : tone), body, close);
     this.#shown.set(key, node);
     this.container.append(node);
+    this.#makeRoom();
     if (tone === "good") this.#leaveAlone(key, node);
     for (const oldest of [...this.#shown.keys()].slice(0, -MOST)) this.putAway(oldest);
+  }
+
+  // What lies at the end of the page can be scrolled out from under a notice that stays, and so can what has the focus.
+  #makeRoom() {
+    const height = this.#shown.size ? `${this.container.offsetHeight}px` : "";
+    document.body.style.paddingBottom = height;
+    document.documentElement.style.scrollPaddingBottom = height;
   }
 
   // Whoever is reading it, or has the focus in it, is given the time.
@@ -44,5 +52,6 @@ export class Notices {
   putAway(key) {
     this.#shown.get(key)?.remove();
     this.#shown.delete(key);
+    this.#makeRoom();
   }
 }

@@ -8,6 +8,7 @@ const ENDED_KEPT = 50;
 export function initial() {
   return {
     connection: { phase: "connecting" }, // connecting | open | waiting {until, why} | refused
+    connections: 0, // how many there have been: tells what was heard before the present one
     version: null, // of the server
     components: {}, // name -> what update_check_result says of it; null values are "not known"
     checked: false, // whether components have been told at all
@@ -27,7 +28,8 @@ export function initial() {
 
 const RECEIVE = {
   connected(state, { version }) {
-    return { ...state, version: version ?? null, asked: {} }; // what was asked before is in `outstanding` now
+    // What was asked before this connection is in `outstanding` now, or has ended.
+    return { ...state, connections: state.connections + 1, version: version ?? null, asked: {} };
   },
 
   update_check_result(state, { components }) {
@@ -61,9 +63,11 @@ const RECEIVE = {
 
   outstanding(state, { requests }, at) {
     const known = new Set(requests.map((request) => request.request_id));
-    const gone = Object.values(state.underWay).filter((entry) => !known.has(entry.request_id));
+    // What has been heard of since we are connected may have begun after the answer was written: it is not gone.
+    const gone = Object.values(state.underWay)
+      .filter((entry) => !known.has(entry.request_id) && entry.connection < state.connections);
     const lost = Object.fromEntries(gone.map((entry) => [entry.request_id, entry.component]));
-    const underWay = Object.fromEntries(Object.entries(state.underWay).filter(([id]) => known.has(id)));
+    const underWay = without(state.underWay, ...Object.keys(lost));
     const next = { ...state, underWay, lost: { ...state.lost, ...lost } };
     return requests.reduce((before, request) => progress(before, request, at), next);
   },
@@ -121,6 +125,7 @@ function progress(state, body, at) {
   const known = state.underWay[body.request_id];
   const entry = {
     ...rest,
+    connection: state.connections,
     begun: known?.begun ?? body.timestamp ?? at,
     before: known ? known.before : (state.components[body.component]?.current ?? null),
     script: extend(known?.script ?? emptyOutput(), output, error),
