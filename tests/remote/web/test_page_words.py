@@ -1,0 +1,125 @@
+"""The parts of the page that need no page: the output put together, times, notes; each called as the page calls it."""
+
+from __future__ import annotations
+
+import pytest
+from stand_in_server import StandInServer
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server for all of them: they change nothing."""
+    server = StandInServer()
+    server.address = server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def call(browser, server):
+    """Calls a function of one of the page's modules."""
+    page = browser.new_page()
+    page.goto(server.address)
+
+    def calling(module, name, *arguments):
+        script = "async ([file, name, given]) => (await import(`/static/${file}.js`))[name](...given)"
+        return page.evaluate(script, [module, name, list(arguments)])
+
+    yield calling
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("seen", "piece", "fresh"),
+    [
+        ("", "one\n", "one\n"),
+        ("one\n", "one\n", ""),
+        ("one\n", "one\ntwo\n", "two\n"),
+        ("one\ntwo\n", "two\nthree\n", "three\n"),
+        ("one\ntwo\n", "nine\n", "nine\n"),
+        ("dune ä\n", "\ufffd\nand\n", "and\n"),
+        ("one\n", "", ""),
+    ],
+)
+def test_only_what_is_new_is_added(call, seen, piece, fresh):
+    """Of an end of the output that overlaps what is there, only the rest is new; of one that does not, all is."""
+    assert call("tail", "fresh", seen, piece) == fresh
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "just now"),
+        (44, "just now"),
+        (60, "1 minute ago"),
+        (180, "3 minutes ago"),
+        (3600, "1 hour ago"),
+        (86400, "yesterday"),
+        (9 * 86400, "9 days ago"),
+        (400 * 86400, "last year"),
+        (-120, "in 2 minutes"),
+    ],
+)
+def test_times_as_people_say_them(call, seconds, words):
+    """A moment is as far away as people say it."""
+    assert call("times", "ago", "2026-01-01T00:00:00Z", 1_767_225_600_000 + seconds * 1000) == words
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"), [(0, "0:00"), (67_000, "1:07"), (7_205_000, "2:00:05"), (-5, "0:00")]
+)
+def test_a_stopwatch(call, milliseconds, words):
+    """How long something has been going on reads like a stopwatch."""
+    assert call("times", "stopwatch", milliseconds) == words
+
+
+@pytest.mark.parametrize(
+    ("address", "safe"),
+    [
+        ("https://example.org/a?b=c", "https://example.org/a?b=c"),
+        ("javascript:alert(1)", None),
+        ("JaVaScRiPt:alert(1)", None),
+        ("data:text/html,x", None),
+        ("//example.org", None),
+        ("", None),
+    ],
+)
+def test_only_the_web_is_linked(call, address, safe):
+    """An address is linked when it leads to the web, and else not."""
+    assert call("notes", "safeAddress", address) == safe
+
+
+def test_the_clock_of_the_server_counts(browser, server):
+    """A device whose clock is years off still says "just now" of what just was."""
+    page = browser.new_page()
+    page.goto(server.address)
+    words = page.evaluate(
+        """async () => {
+            const { ago, learnClock } = await import("/static/times.js");
+            learnClock("Thu, 01 Jan 1970 01:00:00 GMT");
+            return ago("1970-01-01T00:57:00Z");
+        }"""
+    )
+    page.close()
+    assert words == "3 minutes ago"
+
+
+def test_whatever_the_device_tells_is_said_with_its_unit(call):
+    """Facts nobody thought of are shown, in the unit that the end of their name tells."""
+    told = call(
+        "system",
+        "facts",
+        {
+            "device_id": "d",
+            "hardware": {"memory": {"total_bytes": 4_000_000_000, "percent": 41.26}, "fan_rpm": 1200},
+            "os": {"uptime_s": 93_600},
+            "network": {"interfaces": [{"name": "eth0", "addresses": ["10.0.0.2", "10.0.0.3"]}]},
+            "location": None,
+        },
+    )
+    assert told == [
+        ["Device", [["Name", "d"]]],
+        ["Hardware", [["Memory total", "4 GB"], ["Memory", "41.3 %"], ["Fan rpm", "1200"]]],
+        ["System", [["Uptime", "1 day 2 hours"]]],
+        ["Network", [["Interfaces name", "eth0"], ["Interfaces addresses", "10.0.0.2, 10.0.0.3"]]],
+    ]
