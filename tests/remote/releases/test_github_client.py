@@ -3,6 +3,7 @@
 import asyncio
 
 import github_faults as faults
+import httpx
 import pytest
 from github_server import GitHubServer
 from release_stage import REPOSITORY, log
@@ -14,6 +15,7 @@ from remote.releases.errors import (
     UnreachableError,
 )
 from remote.releases.github import ATTEMPTS, PAGE_ENTRIES, PAGES, REDIRECTS
+from remote.releases.wire import Wire
 
 
 def publish(server, count, repository=REPOSITORY):
@@ -82,7 +84,7 @@ def test_a_link_that_leads_nowhere_ends_the_list(server, stage, link):
 
 
 @pytest.mark.parametrize(
-    "target", ["//127.0.0.1:1/", "file:///etc/passwd", "https://127.0.0.1/", "http://[", "http://x:99999999/"]
+    "target", ["//127.0.0.1:1/", "file:///etc/passwd", "https://127.0.0.1/", "http://[", "http://x:abc/"]
 )
 def test_a_page_elsewhere_is_not_asked_for(server, stage, target):
     """A next page on another host, at another port or of another kind is refused."""
@@ -111,6 +113,18 @@ def test_another_server_learns_nothing(server, stage, status):
         with pytest.raises(AnswerInvalidError, match="leads to 'http://127"):
             stage.ask()
         assert other.answers == []
+
+
+def test_the_token_is_for_one_server_alone(server, stage):
+    """Even a question that did go to another server would not carry the token."""
+
+    async def ask():
+        wire = Wire(httpx.URL("https://api.example.org"), "secret", stage.state / "cache", timeout_s=10, version="1")
+        await wire.get(httpx.URL(server.url))
+        await wire.aclose()
+
+    asyncio.run(ask())
+    assert "authorization" not in server.answers[0].headers
 
 
 def test_a_renamed_repository_is_found(server, stage):

@@ -31,6 +31,8 @@ SECONDARY = "You have exceeded a secondary rate limit."
         (403, {"x-ratelimit-remaining": "0"}, "", None),
         (403, {"retry-after": "soon"}, "", None),
         (403, {"retry-after": "٣"}, "", None),
+        (403, {"retry-after": "9" * 5000}, "", None),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9" * 400}, "", None),
         (403, {"retry-after": "Fri, 99 Jan 2026 10:32:00 GMT"}, "", None),
         (429, {"retry-after": "0"}, "", None),
         (429, {"retry-after": "Fri, 16 Jan 2026 10:29:00 GMT"}, "", None),
