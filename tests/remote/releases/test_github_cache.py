@@ -150,8 +150,8 @@ def test_without_a_place_for_the_cache_all_is_asked_for(server, stage):
 
 def test_the_cache_is_bounded(server, stage, database, monkeypatch):
     """What changes again and again does not fill the disk, and is still found when the cache is full."""
-    monkeypatch.setattr(cache_module, "CACHE_BYTES", 1024 * 1024)
-    for number in range(30):
+    monkeypatch.setattr(cache_module, "CACHE_BYTES", 256 * 1024)
+    for number in range(12):
         server.publish(REPOSITORY, f"1.0.{number}", notes="a" * 20_000)
         assert stage.ask()[0] == f"v1.0.{number}"
-    assert database.stat().st_size < 2 * 1024 * 1024
+    assert database.stat().st_size < 1024 * 1024

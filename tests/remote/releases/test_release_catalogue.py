@@ -80,6 +80,18 @@ def test_what_failed_is_asked_for_again(server, stage):
     assert len(server.answers) == 1
 
 
+def test_what_no_longer_fails_is_fresh(server, stage):
+    """A good answer after a failed check is as good as any: nobody asks again within the interval."""
+    server.misbehave(faults.refusal(404), times=3)
+
+    async def walk(catalogue):
+        for _ in range(3):
+            await catalogue.refresh(force=False)
+
+    stage.run(walk)
+    assert server.statuses() == {404: 3, 200: 3}
+
+
 def test_a_failure_keeps_the_last_good_answer(server, stage):
     """After a failed check the last good answer and its age stay, with the reason why there is none newer."""
 

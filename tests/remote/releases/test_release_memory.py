@@ -68,3 +68,17 @@ def test_answers_count_where_they_cannot_be_kept(stage, monkeypatch):
     with log() as lines:
         assert versions(stage.refresh()) == ALL_ONE
     assert lines == [f"cannot remember the releases in {stage.state}/releases.json: No space left on device"]
+
+
+def test_answers_are_written_one_at_a_time(stage, monkeypatch):
+    """A thread that a cancelled refresh left writing is waited for by the next one's: they would share a file."""
+    held = []
+
+    async def walk(catalogue):
+        monkeypatch.setattr(
+            catalogue_module, "write_atomically", lambda *_arguments: held.append(catalogue._one_write.locked())
+        )
+        await catalogue.refresh(force=True)
+
+    stage.run(walk)
+    assert held == [True]
