@@ -1,0 +1,1 @@
+"""Does it run? What is known of every component, and how it was learned."""
