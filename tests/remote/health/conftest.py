@@ -1,0 +1,19 @@
+"""What the tests of lost and troubled lines share."""
+
+import pytest
+
+from remote.health.line import Line
+
+
+@pytest.fixture
+def tries(monkeypatch):
+    """How often a connection was tried."""
+    made = []
+    really = Line.open
+
+    async def count(line):
+        made.append(line)
+        await really(line)
+
+    monkeypatch.setattr(Line, "open", count)
+    return made
