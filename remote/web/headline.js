@@ -14,6 +14,7 @@ export function headline(state) {
 const SENTENCES = [
   [(s) => s.connection.phase === "refused", () => "Who is there?"],
   [(s) => !s.checked && s.connection.phase === "waiting", () => "The device cannot be reached"],
+  [(s) => !s.checked && s.connection.phase === "open", () => "One moment…"],
   [(s) => !s.checked, () => "Connecting…"],
   [(s) => underWay(s).length > 1, (s) => `${underWay(s).length} things are under way`],
   [(s) => underWay(s).length > 0, (s) => headlineWords(underWay(s)[0], name(s, underWay(s)[0]))],

@@ -1,8 +1,4 @@
-"""A server that keeps the contract of the page's WebSocket, and does what a test or a person tells it.
-
-``python tests/remote/web/stand_in_server.py`` plays it for a browser: an update that works, one that is rolled back,
-refusals; ``--token WORD`` asks for an access token.
-"""
+"""A server that keeps the contract of the page's WebSocket, and says whatever a test tells it to."""
 
 from __future__ import annotations
 
