@@ -26,9 +26,10 @@ export class Cards {
     const names = Object.keys(state.components);
     for (const name of names) {
       if (!this.#cards.has(name)) this.#cards.set(name, new Card(name, state.components[name], this.does));
-      this.#cards.get(name).update(state);
     }
-    arrange(this.container, names.map((name) => this.#cards.get(name).node));
+    const cards = names.map((name) => this.#cards.get(name));
+    arrange(this.container, cards.map((card) => card.node)); // first: what is not on the page cannot be scrolled
+    for (const card of cards) card.update(state);
   }
 
   tick() {
