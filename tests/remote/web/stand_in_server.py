@@ -38,6 +38,9 @@ class StandInServer:
         self.complete = True
         self.on_action = None  # called with (subject, body) in the server's loop, for a scripted answer
         self.mute = False  # whether it hears and says nothing, like a connection that died in silence
+        self.overtaking: dict | None = (
+            None  # progress that is told just before it is answered that nothing is under way
+        )
         self._away = False
         self._events: list[dict] = []
         self._sockets: set = set()
@@ -178,6 +181,8 @@ class StandInServer:
             "updater.history": ("history", {"component": None, "requests": self.history}),
             "updater.outstanding": ("outstanding", {"requests": self.under_way}),
         }
+        if subject == "updater.outstanding" and self.overtaking:
+            await self.publish("update_progress", self.overtaking)
         if subject in answers:
             await self._answer(socket, *answers[subject])
         elif subject == "updater.check_updates" and body == "null":

@@ -72,7 +72,7 @@ def test_names_of_the_language_are_no_words(page, server):
     server.event("update_progress", bodies.progress(request, action="constructor", state="__proto__", phase=None))
     expect(page.card("core").progress).to_contain_text("constructor")
     server.event("update_result", bodies.rolled_back(request, action="toString", reason="valueOf", state="constructor"))
-    expect(page.card("core").result).to_contain_text("valueOf")
+    expect(page.card("core").result).to_contain_text("The reason given is “valueOf”.")
 
 
 def test_endless_notes_end(page, server):

@@ -33,10 +33,9 @@ CONTRASTS = """(within) => {
   for (const node of document.querySelectorAll(`${within} *`)) {
     const text = [...node.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join("");
     if (!text || !node.checkVisibility({ visibilityProperty: true }) || node.closest(".unseen, .skip, svg")) continue;
-    const style = getComputedStyle(node);
     const below = ground(node);
-    const ink = rgba(style.color);
-    ink[3] *= Number(style.opacity);
+    const ink = rgba(getComputedStyle(node).color);
+    for (let at = node; at; at = at.parentElement) ink[3] *= Number(getComputedStyle(at).opacity);
     const [one, other] = [light(over(ink, below)), light(below)].sort((a, b) => b - a);
     found.push([`${node.className || node.localName}: ${text.slice(0, 40)}`, (one + 0.05) / (other + 0.05)]);
   }
@@ -130,6 +129,8 @@ def test_the_question_and_disabled_buttons_can_be_read(new_page, server, scheme)
     expect(page.confirm).to_be_disabled()
     page.page.evaluate("() => { document.getElementById('sign-in').hidden = false; }")
     assert too_faint(contrasts(page)) == []
+    ground = "node => getComputedStyle(node).backgroundColor"
+    assert page.confirm.evaluate(ground) != page.page.locator("#sign-in button").evaluate(ground)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,6 +7,8 @@ import re
 import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
+GAP = "node => Math.round(node.scrollHeight - node.scrollTop - node.clientHeight)"  # how far from its end
+
 
 def test_progress_moves_with_its_phase_and_output(page, server):
     """The bar, the phase and the output follow what the server tells."""
@@ -58,10 +60,9 @@ def test_the_output_follows_its_end_unless_somebody_reads(page, server):
     page.open()
     request, text = bodies.new_id(), "".join(f"line {number}\n" for number in range(200))
     output = page.card("core").output
-    gap = "node => Math.round(node.scrollHeight - node.scrollTop - node.clientHeight)"
     server.event("update_progress", bodies.progress(request, output=text))
     expect(output).to_contain_text("line 199")
-    assert output.evaluate(gap) < 5
+    assert output.evaluate(GAP) < 5
     output.evaluate("node => { node.scrollTop = 40; }")
     follow = page.card("core").root.get_by_role("button", name="Follow the end")
     expect(follow).to_be_visible()
@@ -70,14 +71,14 @@ def test_the_output_follows_its_end_unless_somebody_reads(page, server):
     assert output.evaluate("node => node.scrollTop") == 40
     follow.click()
     expect(follow).to_be_hidden()
-    assert output.evaluate(gap) < 5
+    assert output.evaluate(GAP) < 5
 
 
 def test_what_begins_while_the_page_asks_is_not_lost(page, server):
     """Progress that overtakes the answer to what is under way is not taken for ended because of that answer."""
+    server.overtaking = bodies.progress(bodies.new_id(), percent=5)
     page.open()
-    server.event("update_progress", bodies.progress(bodies.new_id(), percent=5))
-    server.wait_for("updater.outstanding")
+    server.wait_for("updater.history")  # asked, and so answered, after what is under way
     server.event("log", {"message": "after it", "level": "info"})
     expect(page.activity).to_be_visible()
     expect(page.card("core").progress).to_be_visible()
@@ -109,6 +110,15 @@ def test_a_reload_in_the_middle_shows_the_progress_again(page, server):
     expect(core.output).to_contain_text("Unpacking")
     expect(core.root.get_by_test_id("elapsed")).to_have_text(re.compile(r"^1:(1[5-9]|[2-5]\d)$"))
     expect(page.headline).to_have_text("Updating dunebugger-core to 1.1.0")
+
+
+def test_a_page_that_is_loaded_late_shows_the_end_of_the_output(page, server):
+    """Long output that is there when the page is loaded is shown from its end, which is what is going on."""
+    server.overtaking = bodies.progress(bodies.new_id(), output="".join(f"line {number}\n" for number in range(200)))
+    server.under_way = [server.overtaking]
+    output = page.open().card("core").output
+    expect(output).to_contain_text("line 199")
+    assert output.evaluate(GAP) < 5
 
 
 def test_the_tab_tells_how_far_it_is(page, server):
