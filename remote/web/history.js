@@ -3,7 +3,7 @@
 import { arrange, element, icon, say } from "./dom.js";
 import { printed } from "./output.js";
 import { exact, showTime } from "./times.js";
-import { actionWords, endWords, reasonWords } from "./words.js";
+import { askedWords, endWords, reasonWords } from "./words.js";
 
 const PAGE = 15;
 
@@ -71,13 +71,12 @@ export class History {
     const { tone, title } = endWords(entry);
     const when = element("time", { class: "when" });
     showTime(when, entry.asked_at);
-    const version = entry.version ? ` to ${entry.version}` : "";
     return element(
       "details", { class: "row" },
       element("summary", {},
         element("span", { class: `how ${tone}` }, icon(tone), element("span", { text: title })),
         element("span", { class: "who", text: this.#label(entry.component) }),
-        element("span", { class: "what", text: `${actionWords(entry.action)}${version}` }),
+        element("span", { class: "what", text: askedWords(entry) }),
         when, icon("chevron", "turn")),
       story(entry),
     );

@@ -4,11 +4,16 @@ import { button, element } from "./dom.js";
 
 const NEAR_PX = 24;
 
+/** What a script says to people; where it is, it says to the bar. */
+function spoken(text) {
+  return text.replace(/^(PHASE|PROGRESS):.*(\n|$)/gm, "");
+}
+
 /** The two streams as blocks, for output that does not grow any more. */
 export function printed(output, error, label) {
   const pre = element("pre", { tabindex: "0", role: "group", "aria-label": label });
   for (const [stream, text] of [["stdout", output], ["stderr", error]]) {
-    if (text) pre.append(element("span", { class: stream, text }));
+    if (spoken(text ?? "")) pre.append(element("span", { class: stream, text: spoken(text) }));
   }
   return pre.childElementCount ? pre : null;
 }
@@ -32,7 +37,7 @@ export class Output {
 
   update(chunks) {
     if (chunks === this.#shown) return;
-    this.node.hidden = chunks.length === 0;
+    this.node.hidden = !chunks.some((chunk) => spoken(chunk.text));
     chunks.forEach((chunk, index) => this.#put(chunk, index));
     while (this.pre.childElementCount > chunks.length) this.pre.lastChild.remove();
     this.#shown = chunks;
@@ -45,10 +50,11 @@ export class Output {
     if (known === chunk) return;
     const span = this.pre.children[index] ?? this.pre.appendChild(element("span"));
     span.className = chunk.stream;
-    if (known && known.stream === chunk.stream && chunk.text.startsWith(known.text)) {
-      span.append(chunk.text.slice(known.text.length));
+    const [before, text] = [spoken(known?.text ?? ""), spoken(chunk.text)];
+    if (known?.stream === chunk.stream && text.startsWith(before)) {
+      span.append(text.slice(before.length));
     } else {
-      span.textContent = chunk.text;
+      span.textContent = text;
     }
   }
 

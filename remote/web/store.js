@@ -130,7 +130,8 @@ function progress(state, body, at) {
     before: known ? known.before : (state.components[body.component]?.current ?? null),
     script: extend(known?.script ?? emptyOutput(), output, error),
   };
-  const outcomes = known ? state.outcomes : without(state.outcomes, body.component);
+  const isQuiet = known || body.automatic; // what nobody asked for does not put away what somebody may be reading
+  const outcomes = isQuiet ? state.outcomes : without(state.outcomes, body.component);
   return { ...state, outcomes, underWay: { ...state.underWay, [body.request_id]: entry } };
 }
 
@@ -144,7 +145,8 @@ function end(state, body, at) {
     asked: without(state.asked, body.component),
     underWay: without(state.underWay, body.request_id),
     ended: [...state.ended, ...over].slice(-ENDED_KEPT),
-    outcomes: { ...state.outcomes, [body.component]: outcome },
+    // A check that follows an update by itself is news only when it found something: the update's result stays.
+    outcomes: body.automatic && body.success ? state.outcomes : { ...state.outcomes, [body.component]: outcome },
   };
 }
 

@@ -69,7 +69,11 @@ export function duration(seconds) {
 export function showTime(node, iso) {
   const text = ago(iso);
   node.hidden = text === null;
-  if (text === null) return;
+  if (text === null) {
+    node.removeAttribute("datetime"); // or the next tick would show it again
+    delete node.dataset.relative;
+    return;
+  }
   if (node.dateTime !== iso) {
     node.dateTime = iso;
     node.title = exact(iso);

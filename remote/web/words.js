@@ -24,6 +24,8 @@ const REASONS = {
     "The update coordinator on the host is not running, so nobody takes the request. On the device, "
     + "`sudo systemctl start dunebugger-update-coordinator` starts it.",
   no_answer: "The host has not answered in time. It may still be working; its answer is shown when it comes.",
+  request_lost: "The request disappeared without an answer. On the device, `sudo update-coordinator history` tells more.",
+  cannot_write: "The folder shared with the host is full, or its disk is ill.",
   cannot_keep: "The server cannot write to its own folder, so it did not begin. The disk may be full.",
 };
 
@@ -55,6 +57,12 @@ export const RUNNING = {
 export function reasonWords(reason) {
   if (!reason) return "";
   return Object.hasOwn(REASONS, reason) ? REASONS[reason] : `The reason given is “${reason}”.`;
+}
+
+/** What was asked, in the history. */
+export function askedWords({ action, version, automatic }) {
+  if (automatic) return "Health check after it";
+  return `${actionWords(action)}${version ? ` to ${version}` : ""}`;
 }
 
 export function actionWords(action) {

@@ -126,3 +126,16 @@ def test_unknown_subjects_change_nothing(page, server):
     server.event("log", {"message": "still here", "level": "info"})
     expect(page.activity).to_be_visible()
     expect(page.card("core").pill).to_have_text("Update available")
+
+
+def test_what_serves_the_page_runs_without_an_age(page, server):
+    """It runs as surely as the page is there, also after it was checked, and however long the page stays open."""
+    page.open()
+    standing = {"component": "remote", "running": True, "at": bodies.ago(minutes=3)}
+    server.event("component_running", standing | {"how": "health check"})
+    expect(page.card("remote").running.locator("time")).to_have_text("3 minutes ago")
+    server.event("component_running", standing | {"how": "itself"})
+    expect(page.card("remote").running).to_contain_text("serves this page")
+    since = page.card("remote").running.locator("time")
+    tick = "(node) => import('/static/times.js').then(({ tick }) => { tick(); return node.hidden; })"
+    assert since.evaluate(tick) is True

@@ -7,19 +7,10 @@ import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
 from protocol.vocabulary import Reason
+from remote.gateway.errors import Trouble
+from remote.rules import Objection
 
-OUR_REASONS = (
-    "unknown_component",
-    "invalid_message",
-    "no_release",
-    "remote_first",
-    "under_way",
-    "volume_missing",
-    "not_writable",
-    "coordinator_not_running",
-    "no_answer",
-    "cannot_keep",
-)
+OUR_REASONS = [*Trouble, *Objection]
 
 
 def finish(page, server, result):
@@ -117,12 +108,29 @@ def test_what_a_health_check_found_is_what_runs(page, server):
     expect(page.card("core").running).to_contain_text("Not running")
 
 
+def test_a_good_check_after_an_update_leaves_the_updates_result_where_it_is(page, server):
+    """Nobody asked for it: what became of the update is what people want to read."""
+    finish(page, server, bodies.rolled_back(bodies.new_id()))
+    request = bodies.new_id()
+    server.event("update_progress", bodies.progress(request, action="health", version=None, automatic=True))
+    server.event("health_result", health("core", success=True, request_id=request, automatic=True))
+    expect(page.card("core").running).to_contain_text("health check")
+    expect(page.card("core").result).to_contain_text("1.1.0 did not work")
+
+
+def test_a_bad_check_after_an_update_is_news(page, server):
+    """Though nobody asked for it."""
+    finish(page, server, bodies.result(bodies.new_id()))
+    server.event("health_result", health("core", success=False, running=False, reason="unhealthy", automatic=True))
+    expect(page.card("core").result).to_contain_text("It is not healthy")
+
+
 def test_every_reason_has_words(browser, server):
     """Each reason there is, of the coordinator's and of our own, is a sentence and not a code."""
     page = browser.new_page()
     page.goto(server.address)
     script = "async (codes) => { const words = await import('/static/words.js'); return codes.map(words.reasonWords); }"
-    codes = sorted({*OUR_REASONS, *(str(reason) for reason in Reason)})
+    codes = sorted({str(reason) for reason in (*OUR_REASONS, *Reason)})
     said = dict(zip(codes, page.evaluate(script, codes), strict=True))
     page.close()
     assert all(words.endswith(".") for words in said.values())

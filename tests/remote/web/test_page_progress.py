@@ -45,6 +45,20 @@ def test_errors_of_the_script_are_told_apart(page, server):
     assert label == '"stderr"'
 
 
+def test_the_output_is_what_a_script_says_to_people(page, server):
+    """Its lines for the bar are in the bar alone; also in what is shown of it afterwards."""
+    page.open()
+    request = bodies.new_id()
+    said = "PHASE:download\nFetching\nPROGRESS:20\nPROGRESS:40\n"
+    server.event("update_progress", bodies.progress(request, phase="download", percent=40, output=said))
+    expect(page.card("core").output).to_have_text("Fetching\n", use_inner_text=False)
+    server.event("update_progress", bodies.progress(request, percent=80, output=f"{said}PROGRESS:80\nUnpacking\n"))
+    expect(page.card("core").output).to_have_text("Fetching\nUnpacking\n", use_inner_text=False)
+    server.event("update_result", bodies.result(request, output=f"{said}PHASE:start\nDone\n"))
+    shown = page.card("core").result.locator("pre")
+    expect(shown).to_have_text("Fetching\nDone\n", use_inner_text=False)
+
+
 def test_output_longer_than_a_message_is_put_together(page, server):
     """Messages carry only the end of the output; the page shows all of it, each line once."""
     page.open()
