@@ -50,7 +50,6 @@ class Server(Section):
     clients: int = Field(default=32, ge=1, le=1000)
     message_bytes: int = Field(default=65536, ge=1024, le=1024 * 1024)
     messages_per_s: float = Field(default=20, gt=0)
-    backlog: int = Field(default=512, ge=16, le=100000)
 
     @property
     def is_loopback(self) -> bool:

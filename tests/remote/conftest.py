@@ -1,20 +1,41 @@
-"""What the tests of the container side share: helpers of other folders, and a NATS server."""
+"""A household for each test: a host with a coordinator, a release server, and the container side between them."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "protocol"))  # hand_clock
-
+from github_server import GitHubServer
 from nats_server import NatsServer
+from real_host import Host
+from serving import Serving
 
 
 @pytest.fixture
-def nats(tmp_path: Path) -> Iterator[NatsServer]:
+def host(tmp_path):
+    """A host whose coordinator is off."""
+    root = tmp_path / "host"
+    root.mkdir()
+    made = Host(root)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def github():
+    """A release server on loopback."""
+    with GitHubServer() as server:
+        yield server
+
+
+@pytest.fixture
+def serving(tmp_path, host, github):
+    """The container side with the components ``core`` and ``scheduler``, configured but not started."""
+    made = Serving(tmp_path / "remote", host, github)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def nats(tmp_path):
     """A NATS server that runs and asks for no token."""
     server = NatsServer(tmp_path)
     server.start()

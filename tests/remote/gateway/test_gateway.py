@@ -1,0 +1,292 @@
+"""The gateway on real folders, with a coordinator that is played: what no real one does at will."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+
+import pytest
+from hand_clock import HandClock
+from message_samples import final, progress
+
+from protocol.client import Client
+from protocol.outbox import Outbox
+from protocol.vocabulary import Action
+from remote.gateway.bell import Bell
+from remote.gateway.errors import Trouble
+from remote.gateway.gateway import Gateway
+from remote.gateway.records import Records
+from remote.settings import Gateway as Limits
+
+DEADLINE_S = 60
+LIMITS = Limits(pickup_s=10, timeout_s=100, history=20)
+
+
+class DiedError(BaseException):
+    """This process ends here."""
+
+
+class Listener:
+    """Keeps what it is told, and writes answers down as the real one does."""
+
+    def __init__(self):
+        self.progress, self.told = [], []
+
+    def submitted(self, record):
+        """Not looked at."""
+
+    def progressed(self, record, news):
+        self.progress.append((record.request_id, news.seq))
+
+    async def settled(self, record, keep):
+        await keep(record)
+        self.told.append(record)
+
+
+class Life:
+    """One life of the program on folders that outlive it."""
+
+    def __init__(self, root, clock=None, dies_at=None):
+        self.requests, self.status = root / "requests", root / "status"
+        for folder in (self.requests, self.status):
+            folder.mkdir(exist_ok=True)
+        self.clock = clock or HandClock()
+        self.records = Records(root / "records", LIMITS.history)
+        self.records.load()
+        self.client = Client(self.requests, self.status, self.clock)
+        self.bell, self.listener = Bell(self.status), Listener()
+        self.outbox = Outbox(self.status)
+        self._left = dies_at
+        for owner, name in ((self.records, "keep"), (self.client, "submit"), (self.client, "discard")):
+            setattr(owner, name, self._mortal(getattr(owner, name)))
+        self.gateway = Gateway(self.client, self.records, self.bell, LIMITS, self.clock, self.listener)
+
+    def _mortal(self, call):
+        """Die before the call, or after it, when it is its turn."""
+
+        def called(*arguments, **options):
+            self._step()
+            result = call(*arguments, **options)
+            self._step()
+            return result
+
+        return called
+
+    def _step(self):
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                raise DiedError
+
+    async def until(self, condition):
+        """Follow until something is so."""
+        running = asyncio.create_task(self.gateway.run())
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while not condition():
+                    if running.done():
+                        running.result()
+                    await asyncio.sleep(0.005)
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError, DiedError):
+                await running
+
+    async def pass_time(self, seconds, condition):
+        """Let time pass on the clock, and see what the next look makes of it."""
+        self.clock.sleep(seconds)
+        self.bell.ring()
+        await self.until(condition)
+
+
+def answer_of(life):
+    """The one record's answer."""
+    (record,) = life.records
+    return record.answer
+
+
+def test_a_process_may_die_at_any_instant_and_each_answer_is_taken_exactly_once(tmp_path):
+    """Before and after every write: a successor finds the record, and the shared folder ends empty."""
+
+    async def ask_and_take(life):
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        life.outbox.publish(final(record.request_id))
+        (life.requests / f"{record.request_id}.json").unlink()
+        await life.until(lambda: life.listener.told and not list(life.status.iterdir()))
+
+    lives = 0
+    for instant in range(100):
+        root = tmp_path / str(instant)
+        root.mkdir()
+        life = Life(root, dies_at=instant)
+        try:
+            asyncio.run(ask_and_take(life))
+        except DiedError:
+            lives += 1
+            _succeed(root)
+        else:
+            break
+    assert lives >= 7  # around keep, submit, keep and discard; the last may be seen too late to matter
+
+
+def _succeed(root):
+    """A successor brings everything to its end, with the coordinator's help where a request lies there."""
+    life = Life(root)
+    for path in life.requests.glob("*.json"):
+        life.outbox.publish(final(path.stem))
+        path.unlink()
+    has_answer = list(life.status.glob("*.json"))
+    asked = list(life.records)
+    if not asked:
+        assert not has_answer
+        return
+
+    async def take():
+        if has_answer or asked[0].answer is not None:
+            await life.until(lambda: answer_of(life) is not None and not list(life.status.glob("*.json")))
+        else:  # it died before the request was written
+            await life.until(lambda: life.gateway._open)
+            await life.pass_time(LIMITS.pickup_s, lambda: life.gateway._open[asked[0].request_id].gone_since)
+            await life.pass_time(3, lambda: answer_of(life) is not None)
+
+    asyncio.run(take())
+    answer = answer_of(life)
+    if has_answer or asked[0].answer is not None:
+        assert (answer.is_final, answer.reason) == (True, "unhealthy")
+    else:
+        assert (answer.is_final, answer.reason) == (False, Trouble.REQUEST_LOST)
+
+
+def test_a_request_that_nobody_takes_up_is_withdrawn_and_told_once(tmp_path):
+    """Not before its time, and with a moment's grace for one that read it just then."""
+    life = Life(tmp_path)
+
+    async def story():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        await life.pass_time(LIMITS.pickup_s - 1, lambda: True)
+        assert life.client.is_waiting(record.request_id)
+        await life.pass_time(1, lambda: not life.client.is_waiting(record.request_id))
+        assert life.listener.told == []
+        await life.pass_time(2, lambda: life.listener.told)
+
+    asyncio.run(story())
+    (told,) = life.listener.told
+    assert told.answer.reason == Trouble.COORDINATOR_NOT_RUNNING
+    assert "was withdrawn, nothing was changed" in told.answer.message
+
+
+def test_a_coordinator_that_read_a_request_just_before_its_withdrawal_is_still_followed(tmp_path):
+    """Its progress shows that it goes on, so there is no verdict, and its answer is the answer."""
+    life = Life(tmp_path)
+
+    async def story():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        await life.pass_time(LIMITS.pickup_s, lambda: not life.client.is_waiting(record.request_id))
+        life.outbox.report(progress(record.request_id, seq=3))
+        await life.pass_time(5, lambda: life.listener.progress)
+        assert life.listener.told == []
+        life.outbox.publish(final(record.request_id))
+        await life.until(lambda: life.listener.told)
+
+    asyncio.run(story())
+    (told,) = life.listener.told
+    assert (told.answer.reason, told.answer.is_late) == ("unhealthy", False)
+
+
+def test_a_request_that_cannot_be_withdrawn_is_told_to_be_pending(tmp_path):
+    """The truth: it will be carried out once the coordinator runs."""
+    life = Life(tmp_path)
+
+    def refuse(_request_id):
+        raise PermissionError(1, os.strerror(1))
+
+    life.client.withdraw = refuse
+
+    async def story():
+        await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        await life.pass_time(LIMITS.pickup_s, lambda: life.listener.told)
+
+    asyncio.run(story())
+    assert "will be carried out once it runs" in life.listener.told[0].answer.message
+
+
+def test_progress_is_told_in_rising_order_and_once(tmp_path):
+    """A number that was seen, or an older one, is no news."""
+    life = Life(tmp_path)
+
+    async def story():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        for seq in (1, 1, 4, 2, 5):
+            life.outbox.report(progress(record.request_id, seq=seq))
+            await life.pass_time(0, lambda: True)
+            await life.until(
+                lambda seq=seq: seq == 2 or life.listener.progress[-1:] == [(record.request_id, max(seq, 1))]
+            )
+
+    asyncio.run(story())
+    assert [seq for _, seq in life.listener.progress] == [1, 4, 5]
+
+
+def test_an_answer_that_cannot_be_written_down_is_not_taken(tmp_path):
+    """Our own disk is full: it stays in the shared folder, is not told, and is taken once there is room."""
+    life = Life(tmp_path)
+    keep, full = life.records.keep, [True]
+
+    def maybe(record):
+        if full[0] and record.answer is not None:
+            raise OSError(28, os.strerror(28))
+        keep(record)
+
+    life.records.keep = maybe
+
+    async def story():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        life.outbox.publish(final(record.request_id))
+        await life.pass_time(1, lambda: True)
+        await life.pass_time(1, lambda: True)
+        assert life.client.answer(record.request_id) is not None
+        assert life.listener.told == []
+        full[0] = False
+        await life.pass_time(1, lambda: life.listener.told)
+
+    asyncio.run(story())
+    assert list(life.status.iterdir()) == []
+
+
+def test_answers_of_others_are_left_alone(tmp_path):
+    """The folder is shared: what we did not ask is not ours to take."""
+    life = Life(tmp_path)
+    life.outbox.publish(final("somebody-elses"))
+
+    async def story():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        life.outbox.publish(final(record.request_id))
+        await life.until(lambda: life.listener.told)
+
+    asyncio.run(story())
+    assert [path.name for path in life.status.iterdir()] == ["somebody-elses.json"]
+
+
+@pytest.mark.parametrize("way", ["inotify", "look"])
+def test_an_answer_is_noticed_by_inotify_alone_and_without_it(tmp_path, monkeypatch, way):
+    """A look once a second stands behind the bell."""
+    if way == "look":
+        monkeypatch.setattr(Bell, "start", lambda _self: None)
+    else:
+        monkeypatch.setattr("remote.gateway.bell.POLL_S", 3600.0)
+    life = Life(tmp_path)
+
+    async def story():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        looked = []
+        life.client.progress = looked.append
+
+        def is_told():
+            if looked:  # it found nothing, and waits
+                life.outbox.publish(final(record.request_id))
+            return life.listener.told
+
+        await life.until(is_told)
+
+    asyncio.run(story())
