@@ -1,0 +1,1 @@
+"""What a client may ask: a file per subject, with ``SUBJECT`` and ``handle``."""

@@ -1,0 +1,23 @@
+"""``updater.check_updates``: compare what is installed with what is released."""
+
+from __future__ import annotations
+
+import asyncio
+
+from remote.api import bodies
+from remote.api.connection import Connection
+from remote.api.envelope import Event, Incoming
+from remote.house import House
+
+SUBJECT = "updater.check_updates"
+
+
+async def handle(house: House, connection: Connection, message: Incoming) -> None:
+    """Ask GitHub if that is due, or if ``force`` says so: then everybody hears the result, else the asker alone."""
+    is_forced = bodies.flag(bodies.fields(message), "force")
+    await house.catalogue.refresh(force=is_forced)
+    await asyncio.to_thread(house.overview.refresh)
+    if is_forced:
+        house.stream.publish(Event("update_check_result", house.overview.check_result()))
+    else:
+        connection.answer(message, "update_check_result", house.overview.check_result())

@@ -1,0 +1,85 @@
+"""``dunebugger-remote update``: asks the ``serve`` that runs here, as the page does, and waits for its answer.
+
+Only one process may take answers from the shared folder; so this one takes part in nothing but the conversation.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import Any
+
+import click
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+
+from remote.errors import RemoteError
+from remote.settings import Settings, read_secret
+
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not listened on
+_OPEN_S = 10
+_MESSAGE_BYTES = 8 * 1024 * 1024
+
+
+class NotServedError(RemoteError):
+    """Nobody serves here, or not to us."""
+
+
+def execute(settings: Settings, component: str, *, dry_run: bool, as_json: bool) -> int:
+    """Update, and wait for the answer; 1 when it failed or none came."""
+    with ExitStack() as stack:
+        connection = _open(settings, stack)
+        body = {"component": component, "dry_run": dry_run}
+        connection.send(json.dumps({"subject": "updater.perform_update", "body": body, "source": "command line"}))
+        try:
+            result = _follow(connection, component, settings, as_json=as_json)
+        except (WebSocketException, OSError) as error:
+            raise NotServedError(f"cannot tell how it ended: {error}; the page's history will tell") from None
+    click.echo(json.dumps(result, indent=2) if as_json else result["message"], err=not (as_json or result["success"]))
+    return 0 if result["success"] else 1
+
+
+def _open(settings: Settings, stack: ExitStack) -> ClientConnection:
+    host = _ANYWHERE.get(settings.server.host, settings.server.host)
+    token = read_secret(settings.server.token_file, "the access token")
+    url = f"ws://{f'[{host}]' if ':' in host else host}:{settings.server.port}/ws"
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    try:
+        return stack.enter_context(
+            connect(
+                url,
+                additional_headers=headers,
+                open_timeout=_OPEN_S,
+                max_size=_MESSAGE_BYTES,
+                proxy=None,
+                compression=None,
+            )
+        )
+    except InvalidStatus as error:
+        raise NotServedError(f"cannot ask {url}: it refuses with HTTP {error.response.status_code}") from None
+    except (WebSocketException, OSError, TimeoutError) as error:
+        raise NotServedError(f"cannot ask {url}: {error}; is dunebugger-remote serve running here?") from None
+
+
+def _follow(connection: ClientConnection, component: str, settings: Settings, *, as_json: bool) -> dict[str, Any]:
+    """Show the progress of our request until its result comes."""
+    ours, shown = (settings.named(component) or component), ""
+    for text in connection:
+        message = json.loads(text)
+        body = message["body"]
+        if message["subject"] == "error":
+            raise NotServedError(body["message"])
+        if not isinstance(body, dict) or body.get("component") != ours or body.get("action") != "update":
+            continue
+        if message["subject"] == "update_result":
+            return body
+        line = _line(body) if message["subject"] == "update_progress" else shown
+        if line != shown and not as_json:
+            click.echo(line)
+        shown = line
+    raise NotServedError("cannot tell how it ended: the server closed the connection; the page's history will tell")
+
+
+def _line(progress: dict[str, Any]) -> str:
+    percent = "" if progress["percent"] is None else f"{progress['percent']} %"
+    return " ".join(filter(None, [progress["state"], progress["phase"], percent]))

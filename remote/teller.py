@@ -1,0 +1,90 @@
+"""Tells people what happens to requests, and draws the conclusions: versions read anew, health asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from loguru import logger
+
+from protocol.messages import Progress
+from protocol.vocabulary import Action, Reason
+from remote import told
+from remote.api.envelope import Event
+from remote.api.stream import Stream
+from remote.gateway.records import Record
+from remote.health.standing import Board, How
+from remote.overview import Overview, stamp
+from remote.settings import Settings
+
+_NOTHING_RAN = (Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_MISSING, Reason.SCRIPT_UNSAFE)
+
+
+class Teller:
+    """Listens to the gateway, see ``remote.gateway.gateway.Listener``.
+
+    Args:
+        settings: with NATS, heartbeats tell of health, and nobody is asked.
+        stream: what people hear.
+        overview: told to look again after each update.
+        board: learns what health checks found.
+        ask_health: has the coordinator check a component.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stream: Stream,
+        overview: Overview,
+        board: Board,
+        ask_health: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._settings = settings
+        self._stream = stream
+        self._overview = overview
+        self._board = board
+        self._ask_health = ask_health
+
+    def submitted(self, record: Record) -> None:
+        """The request lies in the shared folder."""
+        logger.info(
+            "asked for {} of {} {}: {}", record.action, record.component, record.version or "", record.request_id
+        )
+        self._stream.publish(told.progress_event(record, None))
+
+    def progressed(self, record: Record, progress: Progress) -> None:
+        """The coordinator, or the script, came further."""
+        self._stream.publish(told.progress_event(record, progress))
+
+    async def settled(self, record: Record, keep: Callable[[Record], Awaitable[None]]) -> None:
+        """There is an answer: write it down with its number, tell it, and look what is different now."""
+        answer = record.answer
+        if answer is None:
+            return
+        await asyncio.to_thread(self._overview.refresh)
+        answer = answer.model_copy(update={"current": self._current(record.component)})
+        events = told.answer_events(record, answer, self._settings)
+        async with self._stream.turn(*events) as number:
+            await keep(record.model_copy(update={"answer": answer, "number": number}))
+        logger.info("{} of {}: {}", record.action, record.component, answer.message)
+        if record.action is Action.HEALTH:
+            self.learn(record.component, told.runs(answer), How.HEALTH_CHECK)
+            return
+        self._stream.publish(Event("update_check_result", self._overview.check_result()))
+        if answer.is_final and self._settings.nats.url is None and answer.reason not in _NOTHING_RAN:
+            await self._ask_health(record.component)
+
+    def _current(self, component: str) -> str | None:
+        """What is installed now; None also for a component that is configured no longer."""
+        return self._overview.of(component).installed.version if component in self._settings.components else None
+
+    def learn(self, component: str, running: bool | None, how: How) -> None:
+        """Take in whether a component runs."""
+        if self._board.learn(component, running, how):
+            self.tell_standing(component)
+
+    def tell_standing(self, component: str) -> None:
+        """Tell everybody that a component runs, or does not, or that nobody knows."""
+        standing = self._board.of(component)
+        body = {"component": component, "running": standing.running, "at": stamp(standing.at), "how": standing.how}
+        self._stream.publish(Event("component_running", body))

@@ -1,0 +1,146 @@
+"""What people hear of a request: pure functions from what is known of it to events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol.messages import Progress
+from protocol.vocabulary import Action, Reason
+from remote.api.envelope import Event
+from remote.gateway.records import Answer, Record
+from remote.overview import stamp
+from remote.settings import Settings
+
+SUBMITTED = "submitted"
+_EXCERPT_CHARACTERS = 4096
+_ILL = (Reason.UNHEALTHY, Reason.SCRIPT_FAILED)
+
+
+def progress_event(record: Record, progress: Progress | None) -> Event:
+    """How far a request is."""
+    return Event("update_progress", standing(record, progress))
+
+
+def standing(record: Record, progress: Progress | None) -> dict[str, Any]:
+    """How far a request is, as a body; without ``progress`` nobody has taken it up yet."""
+    return {
+        "request_id": record.request_id,
+        "component": record.component,
+        "action": record.action,
+        "version": record.version,
+        "automatic": record.automatic,
+        "asked_at": stamp(record.asked_at),
+        "state": progress.state if progress else SUBMITTED,
+        "phase": progress.phase if progress else None,
+        "percent": progress.percent if progress else None,
+        "output": progress.output if progress else "",
+        "error": progress.error if progress else "",
+        "timestamp": stamp(progress.timestamp if progress else record.asked_at),
+    }
+
+
+def answer_events(record: Record, answer: Answer, settings: Settings) -> list[Event]:
+    """How a request ended: the result, and a line for the log."""
+    name = settings.display_name_of(record.component) if record.component in settings.components else record.component
+    result = _health_result(record, answer) if record.action is Action.HEALTH else _update_result(record, answer)
+    level = "info" if answer.success else "error"
+    return [result, log(f"{name}: {answer.message}", level)]
+
+
+def log(message: str, level: str) -> Event:
+    """A line for people; ``level`` is info, warning or error."""
+    return Event("log", {"message": message, "level": level})
+
+
+def refused(component: str, action: Action, message: str, reason: str, *, success: bool) -> dict[str, Any]:
+    """The body of a result when nothing was asked of the host."""
+    return _result(component, action, message, reason, success=success, dry_run=False)
+
+
+def rehearsed(component: str, action: Action, message: str, version: str | None) -> dict[str, Any]:
+    """The body of a result of a dry run."""
+    return _result(component, action, message, None, success=True, dry_run=True, version=version)
+
+
+def runs(answer: Answer) -> bool | None:
+    """What the answer to a health request says of the component; None when it says nothing."""
+    return True if answer.success else False if answer.reason in _ILL else None
+
+
+def _update_result(record: Record, answer: Answer) -> Event:
+    body = _result(
+        record.component, record.action, answer.message, answer.reason, success=answer.success, version=record.version
+    )
+    return Event("update_result", body | {"current": answer.current} | _ending(record, answer))
+
+
+def _result(
+    component: str,
+    action: Action,
+    message: str,
+    reason: str | None,
+    *,
+    success: bool,
+    dry_run: bool = False,
+    version: str | None = None,
+) -> dict[str, Any]:
+    return {
+        "component": component,
+        "success": success,
+        "message": message,
+        "dry_run": dry_run,
+        "action": action,
+        "version": version,
+        "state": None,
+        "reason": reason,
+        "request_id": None,
+        "late": False,
+        "automatic": False,
+        "current": None,
+        "output": "",
+        "error": "",
+    }
+
+
+def _health_result(record: Record, answer: Answer) -> Event:
+    body = {
+        "component": record.component,
+        "success": answer.success,
+        "running": runs(answer),
+        "message": answer.message,
+        "reason": answer.reason,
+        "at": stamp(answer.finished_at),
+        "how": "health check",
+    }
+    return Event("health_result", body | _ending(record, answer))
+
+
+def _ending(record: Record, answer: Answer) -> dict[str, Any]:
+    return {
+        "request_id": record.request_id,
+        "state": answer.state,
+        "late": answer.is_late,
+        "automatic": record.automatic,
+        "output": answer.output[-_EXCERPT_CHARACTERS:],
+        "error": answer.error[-_EXCERPT_CHARACTERS:],
+    }
+
+
+def history(record: Record) -> dict[str, Any]:
+    """A request as the history lists it."""
+    answer = record.answer
+    return {
+        "request_id": record.request_id,
+        "component": record.component,
+        "action": record.action,
+        "version": record.version,
+        "automatic": record.automatic,
+        "asked_at": stamp(record.asked_at),
+        "finished_at": stamp(answer.finished_at) if answer else None,
+        "success": answer.success if answer else None,
+        "state": answer.state if answer else None,
+        "reason": answer.reason if answer else None,
+        "message": answer.message if answer else "",
+        "output": answer.output[-_EXCERPT_CHARACTERS:] if answer else "",
+        "error": answer.error[-_EXCERPT_CHARACTERS:] if answer else "",
+    }

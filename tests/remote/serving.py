@@ -1,0 +1,233 @@
+"""``dunebugger-remote serve`` as a process of its own, beside a real coordinator and a release server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from real_host import DEADLINE_S, REPOSITORY, Host, until
+from websockets.sync.client import ClientConnection, connect
+
+# Keeps what was there, so that rollback.sh finds it; slow enough for progress when ``pause`` exists.
+UPDATE = """\
+cp VERSION "before-$UPDATE_REQUEST_ID"
+echo PHASE:download; echo PROGRESS:20; echo "fetching $1"; echo "a warning of $1" >&2
+while [ -e pause ]; do sleep 0.05; done
+echo PHASE:install; echo PROGRESS:80
+echo "$1" > VERSION
+"""
+ROLLBACK = """\
+test -e "before-$UPDATE_ROLLBACK_OF" || exit 0
+cp "before-$UPDATE_ROLLBACK_OF" VERSION
+"""
+HEALTH = """\
+grep -q broken VERSION && { echo "$(cat VERSION) does not answer" >&2; exit 1; }
+echo "well: $(cat VERSION)"
+"""
+SCRIPTS = {"update.sh": UPDATE, "rollback.sh": ROLLBACK, "health-check.sh": HEALTH}
+
+
+class Serving:
+    """The container side with all it has; everything it starts ends with ``close``."""
+
+    def __init__(self, root: Path, host: Host, github: Any) -> None:
+        self.root = root
+        self.host = host
+        self.github = github
+        self.config = root / "remote.toml"
+        self.state = root / "state"
+        self.token: str | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        self.environment = dict(os.environ)
+        self.port = 0
+        self.wrapper: tuple[str, ...] = ()  # what starts it
+        self._log = root / "log"
+        self._conversations: list[Conversation] = []
+        root.mkdir()
+        self.sections: dict[str, dict[str, Any]] = {
+            "paths": {"requests": str(host.requests), "status": str(host.status), "state": str(self.state)},
+            "server": {"port": 0},
+            "releases": {"api": github.url, "account": "owner"},
+            "gateway": {"pickup_s": 20, "timeout_s": 120},
+        }
+        for name in ("core", "scheduler"):
+            self.component(name)
+
+    # -- what lies there ---------------------------------------------------------------------------------------
+
+    def component(self, name: str, version: str = "1.0.0", **settings: Any) -> None:
+        """Add a component to host and container side, with ``version`` installed."""
+        directory = self.host.component(name, SCRIPTS, **settings)
+        directory.joinpath("VERSION").write_text(f"{version}\n")
+        self.sections[f"components.{name}"] = {
+            "repository": name,
+            "installed": "version_file",
+            "path": str(directory / "VERSION"),
+        }
+
+    def add_itself(self, version: str) -> None:
+        """Let it be a component, too, which says that it is ``version``."""
+        self.host.component("remote", SCRIPTS).joinpath("VERSION").write_text(f"{version}\n")
+        self.sections["components.remote"] = {"repository": "remote", "installed": "itself"}
+        self.environment["DUNEBUGGER_REMOTE_VERSION"] = version
+
+    def directory(self, component: str = "core") -> Path:
+        """Where a component's scripts and its VERSION lie."""
+        return self.host.root / "components" / component
+
+    def installed(self, component: str = "core") -> str:
+        """The version that the scripts installed."""
+        return (self.directory(component) / "VERSION").read_text().strip()
+
+    def pause(self, component: str = "core") -> None:
+        """Have the next update wait in phase ``download``."""
+        (self.directory(component) / "pause").touch()
+
+    def resume(self, component: str = "core") -> None:
+        """Let it go on."""
+        (self.directory(component) / "pause").unlink()
+
+    def need_token(self) -> None:
+        """Ask everybody for a token."""
+        self.token = "correct-horse-battery-staple"  # noqa: S105  of nobody
+        path = self.root / "token"
+        path.write_text(f"{self.token}\n")
+        self.sections["server"]["token_file"] = str(path)
+
+    def write_config(self) -> Path:
+        """Write the TOML file."""
+        lines = []
+        for section, values in self.sections.items():
+            lines.append(f"[{section}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+        self.config.write_text("\n".join(lines) + "\n")
+        return self.config
+
+    # -- its life ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        assert self.process is None, "it runs already"
+        self.write_config()
+        begin = self._log.stat().st_size if self._log.exists() else 0
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self.wrapper, sys.executable, "-m", "remote", "serve", "--config", str(self.config)],
+                cwd=REPOSITORY,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+        def ready() -> re.Match[str] | None:
+            assert self.process is not None
+            assert self.process.poll() is None, f"it ended\n{self.log()}"
+            return re.search(r"ready on http://\S+:(\d+)", self.log()[begin:])
+
+        self.port = int(until(ready, "serve to be ready")[1])
+        self.sections["server"]["port"] = self.port  # the same after a restart, for those who come back
+
+    def stop(self) -> int:
+        """SIGTERM, and wait; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(DEADLINE_S)
+        self.process = None
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def log(self) -> str:
+        """All that it wrote."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def close(self) -> None:
+        """End everything."""
+        for conversation in self._conversations:
+            conversation.close()
+        self.kill()
+
+    # -- talking to it -----------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self, since: int | None = None, **options: Any) -> Conversation:
+        """Open a WebSocket as a program would; the first message has been read."""
+        query = "" if since is None else f"?since={since}"
+        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        options = {"additional_headers": headers, "proxy": None, "max_size": 2**24, "open_timeout": 30} | options
+        conversation = Conversation(f"ws://127.0.0.1:{self.port}/ws{query}", options)
+        self._conversations.append(conversation)
+        conversation.welcome = conversation.expect("connected")
+        return conversation
+
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "remote", arguments[0], "--config", str(self.write_config()), *arguments[1:]],
+            cwd=REPOSITORY,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+
+class Conversation:
+    """What one client says and hears."""
+
+    def __init__(self, url: str, options: dict[str, Any]) -> None:
+        self._stack = ExitStack()
+        self.socket: ClientConnection = self._stack.enter_context(connect(url, **options))
+        self.heard: list[dict[str, Any]] = []
+        self.welcome: Any = None
+        self._read = 0
+
+    def say(self, subject: str, body: Any = None, **more: Any) -> None:
+        """Send one message."""
+        self.socket.send(json.dumps({"subject": subject, "body": body, "source": "test", **more}))
+
+    def expect(self, subject: str, met: Any = lambda _body: True) -> Any:
+        """Wait for a message of this subject whose body meets a condition; its body."""
+        end = time.monotonic() + DEADLINE_S
+        while True:
+            while self._read < len(self.heard):
+                message = self.heard[self._read]
+                self._read += 1
+                if message["subject"] == subject and met(message["body"]):
+                    return message["body"]
+            try:
+                self.heard.append(json.loads(self.socket.recv(max(0.0, end - time.monotonic()))))
+            except TimeoutError:
+                raise AssertionError(f"waited in vain for {subject}; heard:\n{self.told()}") from None
+
+    def told(self) -> str:
+        """What was heard, for the message of a failure."""
+        return "\n".join(json.dumps(message)[:300] for message in self.heard[-30:])
+
+    @property
+    def last(self) -> int:
+        """The number of the last event that was heard."""
+        return max((message.get("seq", 0) for message in self.heard), default=0)
+
+    def close(self) -> None:
+        """Leave."""
+        self._stack.close()

@@ -1,0 +1,299 @@
+"""Whatever a client does, the others do not notice; and who may not come in stays outside."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import socket
+import threading
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from real_host import DEADLINE_S, until
+from serving import Conversation
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+
+@pytest.fixture
+def up(serving):
+    """Serve alone; the coordinator is off, releases are known."""
+    serving.github.publish("owner/core", "1.1.0")
+    serving.github.publish("owner/scheduler", "1.0.0")
+    serving.start()
+    return serving
+
+
+def answers(client: Conversation) -> bool:
+    """Whether a client still gets its answers."""
+    client.say("updater.outstanding")
+    return client.expect("outstanding") == {"requests": []}
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("no json", "not JSON"),
+        ("[]", "not a JSON object"),
+        ('"updater.update"', "not a JSON object"),
+        ("{}", "subject is needed"),
+        ('{"subject": 7}', "subject is needed"),
+        (b'{"subject": "updater.history"}', "binary"),
+        ('{"subject": "updater.reboot"}', "known are"),
+        ('{"subject": "x\\u001b[2J"}', "known are"),
+        ('{"subject": "updater.perform_update"}', "must name the component"),
+        ('{"subject": "updater.perform_update", "body": "core"}', "must be a JSON object"),
+        ('{"subject": "updater.perform_update", "body": {"component": "core", "dry_run": "yes"}}', "true or false"),
+        ('{"subject": "updater.history", "body": {"component": "kore"}}', "no such component"),
+        ("[" * 60000, "not JSON"),
+    ],
+)
+def test_a_bad_message_is_answered_with_what_is_wrong_and_nothing_else_happens(up, sent, told):
+    """One clear error to the sender, who may go on; the others hear nothing."""
+    other, client = up.connect(), up.connect()
+    client.socket.send(sent)
+    error = client.expect("error")
+    assert told in error["message"]
+    assert "\x1b" not in error["message"]
+    assert answers(client)
+    assert answers(other)
+    assert [message for message in other.heard if message["subject"] == "error"] == []
+    assert list(up.host.requests.iterdir()) == []
+
+
+def test_a_huge_message_ends_only_its_senders_connection(up):
+    """64 KiB are plenty (RFC 6455: 1009, message too big)."""
+    other, client = up.connect(), up.connect()
+    client.socket.send("x" * 70000)
+    assert _closing_code(client) == 1009
+    assert answers(other)
+
+
+def test_our_own_messages_are_not_taken_for_wishes(up):
+    """An echo of what we sent is ignored without a word."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "core"}, source="controller")
+    client.say("no.such.subject", source="controller")
+    assert answers(client)
+    assert [message for message in client.heard if message["subject"] in ("error", "update_result")] == []
+
+
+def test_a_flood_ends_only_its_senders_connection(up):
+    """10,000 messages at once: the sender is dropped, the others are answered meanwhile."""
+    other, client = up.connect(), up.connect()
+    flood = json.dumps({"subject": "updater.outstanding", "source": "test"})
+
+    def pour():
+        with suppress(ConnectionClosed):
+            for _ in range(10_000):
+                client.socket.send(flood)
+
+    pouring = threading.Thread(target=pour)
+    pouring.start()
+    for _ in range(20):
+        assert answers(other)
+    pouring.join(DEADLINE_S)
+    assert not pouring.is_alive()
+    assert _closing_code(client) == 1008
+    assert answers(other)
+
+
+def test_a_client_that_never_reads_is_dropped_and_not_waited_for(serving):
+    """What it does not fetch is not kept for ever: its connection is cut, and the others go on."""
+    serving.sections["server"]["messages_per_s"] = 1000
+    for name in ("core", "scheduler"):
+        serving.github.publish(f"owner/{name}", "1.1.0", notes="n" * 15000)
+    serving.start()
+    other, client = serving.connect(), serving.connect()
+    with _deaf(serving) as deaf:
+        before = _rss_kib(serving)
+
+        def is_cut():
+            for _ in range(3):
+                client.say("updater.check_updates", {"force": True})
+                client.expect("update_check_result")
+            return "does not fetch its messages" in serving.log()
+
+        until(is_cut, "the deaf one to be dropped")
+        assert answers(other)
+        assert _rss_kib(serving) - before < 40_000
+        until(lambda: _is_gone(deaf), "its connection to be cut")
+
+
+def _deaf(up) -> socket.socket:
+    """A client that shakes hands and reads nothing more."""
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.connect(("127.0.0.1", up.port))
+    key = base64.b64encode(os.urandom(16)).decode()
+    raw.sendall(
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{up.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    return raw
+
+
+def _is_gone(raw: socket.socket) -> bool:
+    """Whether the server has no such connection any more."""
+    end = f":{raw.getsockname()[1]:04X}"
+    connections = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    return not any(remote.endswith(end) and state == "01" for _, _, remote, state, *_ in connections)
+
+
+def _rss_kib(up) -> int:
+    status = Path(f"/proc/{up.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+def _closing_code(client: Conversation) -> int:
+    """With which code the server closed the connection, once it has."""
+    with suppress(ConnectionClosed):
+        while True:
+            client.socket.recv(DEADLINE_S)
+    return client.socket.protocol.close_rcvd.code
+
+
+def test_more_clients_than_allowed_stay_outside(serving):
+    """With 503, and one that leaves makes room."""
+    serving.sections["server"]["clients"] = 2
+    serving.start()
+    first, _second = serving.connect(), serving.connect()
+    with pytest.raises(InvalidStatus) as refused:
+        serving.connect()
+    assert refused.value.response.status_code == 503
+    first.close()
+
+    def is_in():
+        try:
+            return serving.connect()
+        except InvalidStatus:
+            return None
+
+    assert answers(until(is_in, "room"))
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"additional_headers": {}}, 401),
+        ({"additional_headers": {"Authorization": "Bearer wrong-wrong-wrong-wrong"}}, 401),
+        ({"origin": "http://evil.example.org"}, 403),
+        ({"additional_headers": {}, "subprotocols": ["dunebugger", "bearer.d3Jvbmc"]}, 401),
+    ],
+)
+def test_who_shows_no_token_or_comes_from_elsewhere_stays_outside(serving, options, status):
+    """With an HTTP status before any WebSocket; those inside do not notice."""
+    serving.need_token()
+    serving.start()
+    inside = serving.connect()
+    with pytest.raises(InvalidStatus) as refused:
+        serving.connect(**options)
+    assert refused.value.response.status_code == status
+    assert answers(inside)
+
+
+def test_a_browser_shows_the_token_as_a_subprotocol(serving):
+    """It cannot send headers with a WebSocket; the server names only the protocol, never the token."""
+    serving.need_token()
+    serving.start()
+    token = base64.urlsafe_b64encode(serving.token.encode()).decode().rstrip("=")
+    client = serving.connect(
+        additional_headers={}, subprotocols=["dunebugger", f"bearer.{token}"], origin=f"http://127.0.0.1:{serving.port}"
+    )
+    assert client.socket.subprotocol == "dunebugger"
+    assert answers(client)
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        ({"host": "0.0.0.0"}, "cannot listen on 0.0.0.0 without an access token"),
+        ({"token_file": "/nowhere/token"}, "cannot read the access token from /nowhere/token"),
+        ({"prot": 1}, "did you mean port?"),
+    ],
+)
+def test_serve_refuses_to_begin_with_what_would_let_everybody_in(serving, server, told):
+    """Exit code 2, and a sentence with the remedy."""
+    serving.sections["server"] |= server
+    done = serving.cli("serve")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_token_that_can_be_guessed_is_refused(serving):
+    """Sixteen characters at least."""
+    serving.need_token()
+    (serving.root / "token").write_text("short\n")
+    done = serving.cli("serve")
+    assert done.returncode == 2
+    assert "shorter than 16" in done.stderr
+
+
+def test_a_heartbeat_answers_at_once(up):
+    """`I am alive`, to the one who asked."""
+    other, client = up.connect(), up.connect()
+    client.say("controller.heartbeat", "anything")
+    assert client.expect("heartbeat") == "I am alive"
+    assert answers(other)
+    assert [message["subject"] for message in other.heard if message["subject"] == "heartbeat"] == []
+
+
+def test_system_info_tells_of_the_machine_and_its_components(serving):
+    """All parts that DuneBugger's own clients read."""
+    serving.sections["device"] = {"id": "dune-7", "location": "in the sand"}
+    serving.github.publish("owner/core", "1.1.0", notes="faster")
+    serving.start()
+    client = serving.connect()
+    client.expect("update_check_result")
+    client.say("controller.system_info", "refresh", source="panel")
+    info = client.expect("system_info")["system_info"]
+    assert set(info) == {
+        *("device_id", "timestamp", "dunebugger_components", "hardware", "os", "network", "location"),
+    }
+    assert (info["device_id"], info["location"]) == ("dune-7", "in the sand")
+    core = next(view for view in info["dunebugger_components"] if view["name"] == "core")
+    assert (core["current_version"], core["latest_version"], core["update_available"]) == ("1.0.0", "1.1.0", True)
+    assert {"running", "last_checked", "release_notes", "release_url"} <= set(core)
+    assert client.heard[-1]["destination"] == "panel"
+
+
+def test_the_pages_headers_keep_everything_foreign_out(up):
+    """A strict policy on the page, its files and even on errors."""
+    for path in ("/", "/healthz", "/static/none", "/nowhere"):
+        headers = _get(up, path)[1]
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "server" not in headers
+
+
+def test_health_needs_no_token_and_the_session_tells_whether_one_is_needed(serving):
+    """What a container's health check and the page's first question get."""
+    serving.need_token()
+    serving.start()
+    status, _, body = _get(serving, "/healthz")
+    assert (status, json.loads(body)["status"]) == (200, "ok")
+    assert _get(serving, "/session")[0] == 401
+    status, _, body = _get(serving, "/session", Authorization=f"Bearer {serving.token}")
+    assert (status, json.loads(body)) == (200, {"token_required": True})
+
+
+@pytest.mark.parametrize("path", ["/static/../settings.py", "/static/%2e%2e/settings.py", "/static/..%2fsettings.py"])
+def test_nothing_but_the_pages_files_is_served(up, path):
+    """No way out of the folder."""
+    assert _get(up, path)[0] == 404
+
+
+def _get(serving, path: str, **headers: str):
+    request = urllib.request.Request(f"{serving.url}{path}", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
+            return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()

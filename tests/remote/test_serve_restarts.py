@@ -1,0 +1,145 @@
+"""Nothing is lost when serve dies: an update of `remote` itself ends it in the middle."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from real_host import until
+
+
+@pytest.fixture
+def up(serving):
+    """Everything runs; core has an update from 1.0.0 to 1.1.0 that waits until it may go on."""
+    serving.github.publish("owner/core", "1.1.0")
+    serving.github.publish("owner/scheduler", "1.0.0")
+    serving.host.start()
+    serving.start()
+    serving.pause()
+    return serving
+
+
+def begin(up):
+    """A client whose update of core has come to its first phase."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    client.expect("update_progress", lambda body: body["phase"] == "download")
+    return client
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_an_answer_that_comes_while_serve_is_down_is_told_by_its_successor(up, end):
+    """The id is on disk: whoever comes back with the number it saw last hears the result."""
+    client = begin(up)
+    last = client.last
+    getattr(up, end)()
+    up.resume()
+    until(lambda: up.installed() == "1.1.0" and list(up.host.status.glob("*.json")), "the answer")
+    up.start()
+    back = up.connect(since=last)
+    result = back.expect("update_result")
+    assert (result["component"], result["success"], result["state"]) == ("core", True, "succeeded")
+    assert min(message["seq"] for message in back.heard if "seq" in message) > last
+    until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_an_update_that_is_still_going_on_is_followed_by_the_successor(up, end):
+    """Progress, then the result."""
+    client = begin(up)
+    getattr(up, end)()
+    up.start()
+    back = up.connect(since=client.last)
+    assert back.welcome["complete"] is False
+    back.say("updater.outstanding")
+    (standing,) = back.expect("outstanding")["requests"]
+    assert (standing["component"], standing["action"], standing["version"]) == ("core", "update", "1.1.0")
+    up.resume()
+    assert back.expect("update_result")["success"]
+
+
+def test_a_result_that_was_told_is_told_again_to_one_that_missed_it(up):
+    """The process that told it is gone; the record is not. Whoever saw it does not hear it twice."""
+    client = begin(up)
+    before = client.last
+    up.resume()
+    client.expect("update_result")
+    client.expect("health_result")
+    client.expect("log")
+    up.kill()
+    up.start()
+    missed, seen = up.connect(since=before), up.connect(since=client.last)
+    results = [missed.expect("update_result"), missed.expect("health_result")]
+    assert [result["success"] for result in results] == [True, True]
+    told = [message for message in missed.heard if message["subject"] == "update_result"]
+    assert told == [message for message in client.heard if message["subject"] == "update_result"]
+    seen.say("updater.history")
+    seen.expect("history")
+    assert [
+        message for message in seen.heard if message["subject"].endswith("_result") and "state" in message["body"]
+    ] == []
+
+
+def test_one_that_reconnects_to_the_same_serve_misses_nothing(up):
+    """All events between, each once, in order."""
+    watching, client = up.connect(), begin(up)
+    last = client.last
+    client.close()
+    up.resume()
+    for subject in ("update_result", "health_result", "component_running"):
+        watching.expect(subject)
+    back = up.connect(since=last)
+    assert back.welcome["complete"] is True
+    back.expect("component_running")
+    expected = [message for message in watching.heard if message.get("seq", 0) > last]
+    assert [message for message in back.heard if "seq" in message] == expected
+
+
+def test_numbers_are_never_given_twice_over_restarts(up):
+    """However it ends."""
+    first = begin(up).last
+    up.kill()
+    up.start()
+    client = up.connect()
+    up.resume()
+    client.expect("update_result")
+    assert min(message["seq"] for message in client.heard if "seq" in message) > first
+
+
+def test_serve_ends_on_sigterm_with_0_though_clients_are_there(up):
+    """As Docker stops it: quickly, and without losing what is under way."""
+    begin(up)
+    assert up.stop() == 0
+    assert "Traceback" not in up.log()
+
+
+def test_two_serves_do_not_share_a_state_folder(up):
+    """The second says so and ends with 2: they would take each other's answers."""
+    done = up.cli("serve")
+    assert done.returncode == 2
+    assert "another dunebugger-remote works there" in done.stderr
+
+
+def test_an_answer_outlives_a_serve_that_was_killed_at_any_instant_of_taking_it(up):
+    """Killed again and again while answers come: each is told exactly once in the history, none stays behind."""
+    up.resume()
+    client = up.connect()
+    for _ in range(6):
+        client.say("updater.health", {"component": "scheduler"})
+        client.expect("update_progress", lambda body: body["component"] == "scheduler")
+        assert up.process is not None
+        up.process.send_signal(signal.SIGKILL)
+        up.kill()
+        up.start()
+        client = up.connect()
+
+        def is_settled(client=client):
+            client.say("updater.outstanding")
+            return client.expect("outstanding")["requests"] == []
+
+        until(is_settled, "an answer")
+    client.say("updater.history")
+    requests = client.expect("history")["requests"]
+    assert len(requests) == 6
+    assert all(entry["success"] for entry in requests)
+    until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")

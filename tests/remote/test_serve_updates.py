@@ -1,0 +1,264 @@
+"""Updates as a program asks for them: real serve, real coordinator, real scripts, real WebSocket."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from real_host import stays, until
+
+
+@pytest.fixture
+def up(serving):
+    """Everything runs; core has an update from 1.0.0 to 1.1.0."""
+    serving.github.publish("owner/core", "1.0.0")
+    serving.github.publish("owner/core", "1.1.0", notes="faster")
+    serving.github.publish("owner/scheduler", "1.0.0")
+    serving.host.start()
+    serving.start()
+    return serving
+
+
+def of(component, **fields):
+    """Whether a body is of a component and says all that."""
+    return lambda body: body["component"] == component and all(body[key] == value for key, value in fields.items())
+
+
+def test_a_check_compares_what_is_installed_with_what_is_released(up):
+    """The table of the issue, for every component."""
+    client = up.connect()
+    client.say("updater.check_updates", {"force": True})
+    found = client.expect("update_check_result")["components"]
+    assert {name: (view["current"], view["latest"], view["update_available"]) for name, view in found.items()} == {
+        "core": ("1.0.0", "1.1.0", True),
+        "scheduler": ("1.0.0", "1.0.0", False),
+    }
+    assert found["core"]["release_notes"] == "faster"
+    assert found["core"]["last_checked"]
+
+
+def test_an_update_is_followed_from_the_wish_to_the_result(up):
+    """Progress with the script's phases and output, then the result, a line for the log, and the new comparison."""
+    client = up.connect()
+    up.pause()
+    client.say("updater.perform_update", {"component": "core", "dry_run": False})
+    first = client.expect("update_progress", of("core"))
+    assert (first["state"], first["version"]) == ("submitted", "1.1.0")
+    seen = client.expect("update_progress", lambda body: "fetching 1.1.0" in body["output"] and body["error"])
+    assert (seen["state"], seen["phase"], seen["percent"]) == ("running", "download", 20)
+    assert "a warning of 1.1.0" in seen["error"]
+    up.resume()
+    result = client.expect("update_result", of("core"))
+    assert (result["success"], result["state"], result["reason"], result["dry_run"]) == (True, "succeeded", None, False)
+    assert client.expect("log")["level"] == "info"
+    compared = client.expect("update_check_result")["components"]["core"]
+    assert (compared["current"], compared["update_available"]) == ("1.1.0", False)
+    assert up.installed() == "1.1.0"
+
+
+def test_an_answer_that_was_told_is_gone_from_the_shared_folder(up):
+    """It is deleted once delivered, and so is the request."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    client.expect("update_result")
+    client.expect("health_result")
+    until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")
+
+
+def test_a_health_check_follows_an_update(up):
+    """Without NATS the coordinator's health action tells that the new version runs."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    client.expect("update_result", of("core", success=True))
+    result = client.expect("health_result", of("core"))
+    assert (result["success"], result["running"], result["how"]) == (True, True, "health check")
+    assert "well: 1.1.0" in result["output"]
+    standing = client.expect("component_running")
+    assert (standing["component"], standing["running"], standing["how"]) == ("core", True, "health check")
+    assert standing["at"]
+
+
+def test_an_update_that_does_not_work_is_told_as_rolled_back(up):
+    """With the coordinator's reason, and the old version is what is installed."""
+    up.github.publish("owner/core", "2.0.0+broken")
+    client = up.connect()
+    client.say("updater.check_updates", {"force": True})
+    client.expect("update_check_result", lambda body: body["components"]["core"]["latest"] == "2.0.0+broken")
+    client.say("updater.perform_update", {"component": "core"})
+    result = client.expect("update_result")
+    assert (result["success"], result["state"], result["reason"]) == (False, "rolled_back", "unhealthy")
+    assert "the previous version was restored" in result["message"]
+    assert client.expect("log")["level"] == "error"
+    assert up.installed() == "1.0.0"
+
+
+@pytest.mark.parametrize("name", ["dunebugger-core", "core", "DuneBugger-Core"])
+def test_a_component_can_be_named_as_people_do(up, name):
+    """`updater.update` takes a display name or a short one."""
+    client = up.connect()
+    client.say("updater.update", name)
+    assert client.expect("update_result", of("core"))["success"]
+
+
+def test_a_dry_run_tells_what_would_happen_and_writes_nothing(up):
+    """No request, no record, the same version."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "core", "dry_run": True})
+    result = client.expect("update_result", of("core", dry_run=True))
+    assert (result["success"], result["request_id"]) == (True, None)
+    assert "would update dunebugger-core from 1.0.0 to 1.1.0" in result["message"]
+    assert up.host.runs() == []
+    assert list((up.state / "requests").iterdir()) == []
+    assert up.installed() == "1.0.0"
+
+
+def test_what_is_up_to_date_is_left_alone(up):
+    """It is a success that nothing need be done."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "scheduler"})
+    result = client.expect("update_result", of("scheduler"))
+    assert (result["success"], result["reason"]) == (True, "up_to_date")
+    assert up.host.runs() == []
+
+
+@pytest.mark.parametrize("subject", ["updater.perform_update", "updater.rollback", "updater.health"])
+def test_an_unknown_component_is_refused_with_the_known_ones(up, subject):
+    """Nothing is asked of the host."""
+    client = up.connect()
+    client.say(subject, {"component": "kore"})
+    result = client.expect("health_result" if subject.endswith("health") else "update_result")
+    assert (result["success"], result["reason"]) == (False, "unknown_component")
+    assert "core, scheduler" in result["message"]
+
+
+def test_a_rollback_puts_back_what_was_there(up):
+    """After an update it restores the version before."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    client.expect("update_result", of("core", success=True))
+    client.say("updater.rollback", {"component": "core"})
+    result = client.expect("update_result", of("core", action="rollback"))
+    assert (result["success"], result["state"]) == (True, "succeeded")
+    assert client.expect("update_check_result")["components"]["core"]["current"] == "1.0.0"
+
+
+def test_a_second_update_of_the_same_component_waits_for_the_first(up):
+    """It is refused while the first is under way, however quickly it comes."""
+    client = up.connect()
+    up.pause()
+    for _ in range(2):
+        client.say("updater.perform_update", {"component": "core"})
+    refused = client.expect("update_result", of("core"))
+    assert (refused["success"], refused["reason"]) == (False, "under_way")
+    up.resume()
+    assert client.expect("update_result", of("core", success=True))["state"] == "succeeded"
+    assert up.host.runs().count(f"update.sh {up.host.runs()[0].split()[1]}") == 1
+
+
+def test_remote_is_updated_first(serving):
+    """Others are refused while it has an update waiting, and may be updated after it."""
+    serving.add_itself("1.0.0")
+    serving.github.publish("owner/core", "1.1.0")
+    serving.github.publish("owner/scheduler", "1.0.0")
+    serving.github.publish("owner/remote", "1.1.0")
+    serving.host.start()
+    serving.start()
+    client = serving.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    refused = client.expect("update_result", of("core"))
+    assert (refused["success"], refused["reason"]) == (False, "remote_first")
+    assert "update it first" in refused["message"]
+    client.say("updater.perform_update", {"component": "remote"})
+    assert client.expect("update_result", of("remote"))["success"]
+    serving.stop()
+    serving.environment["DUNEBUGGER_REMOTE_VERSION"] = "1.1.0"
+    serving.start()
+    client = serving.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    assert client.expect("update_result", of("core"))["success"]
+
+
+def test_everybody_hears_what_happens(up):
+    """A second client that asked for nothing sees the progress and the result, with the same numbers."""
+    asking, watching = up.connect(), up.connect()
+    asking.say("updater.perform_update", {"component": "core"})
+    for client in (asking, watching):
+        client.expect("update_result")
+    assert [m for m in asking.heard if "seq" in m] == [m for m in watching.heard if "seq" in m]
+
+
+def test_the_history_tells_what_was_asked_and_how_it_ended(up):
+    """Newest first, of one component or of all."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    client.expect("health_result", of("core"))
+    client.say("updater.health", {"component": "scheduler"})
+    client.expect("health_result", of("scheduler"))
+    client.say("updater.history")
+    everything = client.expect("history")["requests"]
+    assert [(entry["component"], entry["action"], entry["success"]) for entry in everything] == [
+        ("scheduler", "health", True),
+        ("core", "health", True),
+        ("core", "update", True),
+    ]
+    client.say("updater.history", {"component": "dunebugger-core"})
+    assert [entry["action"] for entry in client.expect("history")["requests"]] == ["health", "update"]
+
+
+def test_what_is_under_way_can_be_asked_for(up):
+    """A page that is loaded in the middle of an update sees it."""
+    client = up.connect()
+    up.pause()
+    client.say("updater.perform_update", {"component": "core"})
+    client.expect("update_progress", of("core", phase="download"))
+    late = up.connect()
+    late.say("updater.outstanding")
+    (standing,) = late.expect("outstanding")["requests"]
+    assert (standing["component"], standing["phase"], standing["percent"]) == ("core", "download", 20)
+    up.resume()
+    assert late.expect("update_result")["success"]
+
+
+def test_an_update_is_finished_though_the_one_who_asked_has_gone(up):
+    """The wish outlives its client; whoever comes next finds the answer in the history."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    client.close()
+    until(lambda: up.installed() == "1.1.0", "the update")
+    late = up.connect()
+
+    def is_answered():
+        late.say("updater.history")
+        requests = late.expect("history")["requests"]
+        return any(entry["action"] == "update" and entry["success"] for entry in requests)
+
+    until(is_answered, "an entry of the history")
+
+
+def test_nothing_is_asked_twice_by_a_burst_of_wishes(up):
+    """However many ask at once, update.sh runs once."""
+    clients = [up.connect() for _ in range(5)]
+    up.pause()
+    for client in clients:
+        client.say("updater.perform_update", {"component": "core"})
+    clients[0].expect("update_progress", of("core", phase="download"))
+    stays(lambda: len([run for run in up.host.runs() if run.startswith("update.sh")]) == 1, "one run", 0.5)
+    up.resume()
+    for client in clients:
+        client.expect("update_result", of("core", success=True))
+
+
+def test_the_command_line_updates_through_the_server_that_runs(up):
+    """`dunebugger-remote update` shows the progress and ends with 0."""
+    done = up.cli("update", "dunebugger-core", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "succeeded"
+    assert up.installed() == "1.1.0"
+
+
+def test_the_command_line_says_when_nobody_serves(serving):
+    """With the remedy, and exit code 1."""
+    serving.sections["server"]["port"] = 9  # discard: nobody listens
+    done = serving.cli("update", "core")
+    assert done.returncode == 1
+    assert "is dunebugger-remote serve running here?" in done.stderr
