@@ -17,17 +17,21 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test system-test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock wheelhouse clean
+.PHONY: help demo demo-web run test system-test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock wheelhouse remote-wheelhouse image clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 	@echo "Variables: PYTHON (now $(PYTHON)), PYTEST_ARGS for test and system-test, LOCK_ARGS for lock,"
 	@echo "           SWEEP_ARGS, FAULT_ARGS, REBOOT_ARGS, CUTS_ARGS and SOAK_ARGS for the sweeps and the soak,"
-	@echo "           WHEELHOUSE_ARGS for wheelhouse."
+	@echo "           WHEELHOUSE_ARGS for wheelhouse, PORT for demo-web,"
+	@echo "           VERSION and IMAGE_ARGS for image."
 
 demo: $(DEMO_STAMP) ## show the main job on real requests under ./var/demo
 	$(BIN)/python packaging/demo/demo.py
+
+demo-web: $(WEB_STAMP) ## serve the page and a coordinator on sample components, until Ctrl-C (PORT=8080)
+	exec $(BIN)/python packaging/demo/web.py $(PORT)
 
 run: $(DEMO_STAMP) ## run the coordinator in the foreground on ./var/run, until Ctrl-C
 	$(BIN)/python packaging/demo/prepare.py var/run
@@ -71,7 +75,7 @@ format: $(TEST_STAMP) ## rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(DEMO_STAMP) ## measure speed, fsyncs, memory and idling
+bench: $(WEB_STAMP) ## measure speed, fsyncs, memory and idling
 	$(BIN)/python benchmarks/bench.py
 
 schemas: $(DEMO_STAMP) ## write the messages' JSON Schemas again
@@ -94,8 +98,17 @@ wheelhouse: | $(BIN)/pip ## download what install.sh --wheelhouse needs into dis
 	$(PIP) download --require-hashes --only-binary :all: $(WHEELHOUSE_ARGS) \
 	  --dest dist/wheelhouse --requirement requirements.lock
 
+remote-wheelhouse: | $(BIN)/pip ## the same for the image of the container side, into dist/remote-wheelhouse
+	rm -rf dist/remote-wheelhouse
+	$(PIP) download --require-hashes --only-binary :all: $(WHEELHOUSE_ARGS) \
+	  --dest dist/remote-wheelhouse --requirement requirements-remote.lock
+
+image: ## build the image of the container side (VERSION=1.2.3 IMAGE_ARGS="--build-arg BASE=python:3.13-slim-trixie")
+	docker build --file packaging/remote/Dockerfile --build-arg VERSION=$(VERSION) --tag dunebugger-remote:$(VERSION) \
+	  $(IMAGE_ARGS) .
+
 clean: ## remove the environment, ./var/demo and caches; ./var/run stays
-	rm -rf $(VENV) var/demo dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) var/demo var/demo-web dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip is the last thing that venv installs: where it is, the environment is whole.

@@ -1,4 +1,4 @@
-"""``python benchmarks/bench.py``: measures the coordinator in one run, and says what is not good enough.
+"""``python benchmarks/bench.py``: measures both sides in one run, and says what is not good enough.
 
 The floor is the least that could be done: the same script run by ``subprocess.run`` with its output captured, then its
 status written, fsynced and renamed.
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import serving
 import speed
 import upkeep
 from host import ROOT
@@ -29,6 +30,7 @@ _MEASUREMENTS: dict[str, Callable[..., list[Row]]] = {
     "memory": upkeep.memory,
     "start": upkeep.start,
     "flow": speed.flow,
+    "serving": serving.serving,
 }
 
 
