@@ -26,7 +26,8 @@ export function replacingServer(state) {
   return entry !== undefined && entry.action !== "health";
 }
 
-/** The last thing that ended for a component, of what the history knows. */
+/** The last thing that ended for a component, of what the history knows; a good check after an update is part of it. */
 export function lastEnded(state, name) {
-  return (state.history ?? []).find((entry) => entry.component === name && entry.success !== null) ?? null;
+  const isTold = (entry) => entry.component === name && entry.success !== null && !(entry.automatic && entry.success);
+  return (state.history ?? []).find(isTold) ?? null;
 }

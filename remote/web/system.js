@@ -1,34 +1,40 @@
-// What the device says of itself. Whatever it tells is shown: the unit is told by the end of the name.
+// What the device says of itself: a table of what people look for, each fact in the words they would use.
 
 import { element } from "./dom.js";
 import { duration, exact } from "./times.js";
 
-const GROUPS = { hardware: "Hardware", os: "System", network: "Network", location: "Place" };
-const MOST = 14; // facts in a group
-const LONGEST = 120; // characters of one
-
-const DEEPEST = 4;
-const SHORT = { cpu: "CPU", ram: "RAM", ip: "IP", ips: "IPs", mac: "MAC", os: "OS", id: "id" };
-
-// The end of a name (its unit) -> how the number is said; the first that fits.
-const UNITS = [
-  [/_bytes$|^(memory|disk|swap)_(total|used|free|available)$/, (value) => size(value)],
-  [/_mb$/, (value) => size(value * 1e6)],
-  [/_gb$/, (value) => size(value * 1e9)],
-  [/_percent$|^percent$/, (value) => `${round(value)} %`],
-  [/temperature(_c|_celsius)?$|_c$/, (value) => `${round(value)} °C`],
-  [/_mhz$/, (value) => `${round(value)} MHz`],
-  [/(^|_)uptime(_s|_seconds)?$|_s$|_seconds$/, (value) => duration(value)],
-];
-const SUFFIX = /_(bytes|mb|gb|percent|c|celsius|mhz|s|seconds)$/;
+// Group -> label -> the fact in words; null, undefined or "" where the device does not tell.
+const FACTS = {
+  Device: {
+    Name: (info) => info.device_id,
+    Place: (info) => info.location,
+    Model: (info) => info.hardware?.model,
+    "As of": (info) => exact(info.timestamp),
+  },
+  Hardware: {
+    Processors: ({ hardware }) => join(" × ", hardware?.cpu?.count, unit(hardware?.cpu?.frequency_mhz, "MHz")),
+    Load: ({ hardware }) => join(" · ", unit(hardware?.cpu?.percent, "%"), hardware?.cpu?.load?.map(round).join(", ")),
+    Temperature: ({ hardware }) => unit(hardware?.cpu?.temperature_c, "°C"),
+    Memory: ({ hardware }) => used(hardware?.memory),
+    Swap: ({ hardware }) => used(hardware?.swap),
+    Disk: ({ hardware }) => used(hardware?.disk),
+  },
+  System: {
+    Distribution: ({ os }) => os?.distribution,
+    Kernel: ({ os }) => join(" ", os?.system, os?.release, os?.machine),
+    Python: ({ os }) => os?.python,
+    Running: ({ os }) => (Number.isFinite(os?.uptime_s) ? `for ${duration(os.uptime_s)}` : null),
+  },
+};
 
 /** The facts as groups of label and text; pure. */
 export function facts(info) {
-  const { device_id: name, location, timestamp } = info;
-  const place = typeof location === "string" ? location : null;
-  const device = leaves({ name, place, as_of: timestamp ? exact(timestamp) : null });
-  const rest = Object.entries(GROUPS).map(([key, title]) => [title, leaves(info[key])]);
-  return [["Device", device], ...rest].filter(([, entries]) => entries.length > 0);
+  const told = Object.entries(FACTS).map(([title, group]) => [
+    title, Object.entries(group).map(([label, say]) => [label, say(info)]),
+  ]);
+  return [...told, ["Network", network(info.network)]]
+    .map(([title, entries]) => [title, entries.filter(([, text]) => typeof text === "string" && text !== "")])
+    .filter(([, entries]) => entries.length > 0);
 }
 
 /** Shows them. */
@@ -44,27 +50,30 @@ export function showSystem(state, section, container) {
   )));
 }
 
-function leaves(value, path = []) {
-  if (value === null || value === undefined || value === "" || path.length > DEEPEST) return [];
-  if (typeof value !== "object") return path.length ? [[label(path), text(path, value)]] : [];
-  if (Array.isArray(value) && value.every((item) => typeof item !== "object")) {
-    return value.length ? [[label(path), value.join(", ").slice(0, LONGEST)]] : [];
-  }
-  const numbered = Array.isArray(value);
-  return Object.entries(value).flatMap(([key, item]) => leaves(item, numbered ? path : [...path, key])).slice(0, MOST);
+// The addresses by which it can be reached; those that lead nowhere else say nothing to people.
+function network(told) {
+  const interfaces = Object.entries(told?.interfaces ?? {}).map(([name, { addresses }]) => [
+    name,
+    (addresses ?? []).filter(isReachable).map(({ address }) => address).join(", "),
+  ]);
+  return [["Host name", told?.host_name], ...interfaces];
 }
 
-function label(path) {
-  const words = path.join("_").replace(SUFFIX, "").split("_").filter(Boolean);
-  const said = words.map((word) => (Object.hasOwn(SHORT, word) ? SHORT[word] : word)).join(" ");
-  return said.charAt(0).toUpperCase() + said.slice(1);
+function isReachable({ kind, address }) {
+  return (kind === "ipv4" && !address.startsWith("127.")) || (kind === "ipv6" && !/^(::1$|fe80:)/i.test(address));
 }
 
-function text(path, value) {
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value !== "number") return String(value).slice(0, LONGEST);
-  const unit = UNITS.find(([ending]) => ending.test(path.join("_")));
-  return unit ? unit[1](value) : String(round(value));
+function used(space) {
+  if (!space?.total_bytes) return null;
+  return join(" · ", `${size(space.used_bytes)} of ${size(space.total_bytes)}`, unit(space.percent, "%"));
+}
+
+function unit(value, name) {
+  return Number.isFinite(value) ? `${round(value)} ${name}` : null;
+}
+
+function join(between, ...parts) {
+  return parts.filter((part) => part !== null && part !== undefined && part !== "").join(between);
 }
 
 function round(value) {

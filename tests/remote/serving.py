@@ -168,6 +168,8 @@ class Serving:
         """Where the page is."""
         return f"http://127.0.0.1:{self.port}"
 
+    address = url  # as the page's tests call it
+
     def connect(self, since: int | None = None, **options: Any) -> Conversation:
         """Open a WebSocket as a program would; the first message has been read."""
         query = "" if since is None else f"?since={since}"

@@ -118,6 +118,13 @@ def test_a_good_check_after_an_update_leaves_the_updates_result_where_it_is(page
     expect(page.card("core").result).to_contain_text("1.1.0 did not work")
 
 
+def test_what_a_card_tells_of_the_past_is_not_the_check_after_it(page, server):
+    """The latest thing that somebody wanted."""
+    after = bodies.entry("core", action="health", version=None, automatic=True, success=True, state="succeeded")
+    server.history = [after, bodies.entry("core", success=True, state="succeeded", version="1.0.0")]
+    expect(page.open().card("core").last).to_contain_text("Updated to 1.0.0")
+
+
 def test_a_bad_check_after_an_update_is_news(page, server):
     """Though nobody asked for it."""
     finish(page, server, bodies.result(bodies.new_id()))

@@ -104,22 +104,56 @@ def test_the_clock_of_the_server_counts(browser, server):
     assert words == "3 minutes ago"
 
 
-def test_whatever_the_device_tells_is_said_with_its_unit(call):
-    """Facts nobody thought of are shown, in the unit that the end of their name tells."""
+def test_the_device_in_words(call):
+    """A fact that it does not tell, such as the temperature of a sensor that is not there, is left out."""
     told = call(
         "system",
         "facts",
         {
             "device_id": "d",
-            "hardware": {"memory": {"total_bytes": 4_000_000_000, "percent": 41.26}, "fan_rpm": 1200},
-            "os": {"uptime_s": 93_600},
-            "network": {"interfaces": [{"name": "eth0", "addresses": ["10.0.0.2", "10.0.0.3"]}]},
+            "timestamp": None,
+            "hardware": {
+                "model": None,
+                "cpu": {
+                    "count": 2,
+                    "frequency_mhz": None,
+                    "percent": 41.26,
+                    "temperature_c": None,
+                    "load": [1.617, 0.2],
+                },
+                "memory": {"total_bytes": 4_000_000_000, "used_bytes": 1_650_000_000, "percent": 41.26},
+                "swap": {"total_bytes": 0, "used_bytes": 0, "percent": 0.0},
+                "disk": None,
+            },
+            "os": {"system": "Linux", "release": "6.6", "machine": "armv7l", "uptime_s": 93_600},
+            "network": {
+                "host_name": "pi",
+                "interfaces": {
+                    "lo": {"addresses": [{"kind": "ipv6", "address": "::1"}]},
+                    "eth0": {
+                        "addresses": [
+                            {"kind": "ipv4", "address": "10.0.0.2"},
+                            {"kind": "ipv6", "address": "fd00::2"},
+                            {"kind": "ipv6", "address": "fe80::2%eth0"},
+                            {"kind": "mac", "address": "02:00:00:00:00:01"},
+                        ]
+                    },
+                },
+            },
             "location": None,
         },
     )
     assert told == [
         ["Device", [["Name", "d"]]],
-        ["Hardware", [["Memory total", "4 GB"], ["Memory", "41.3 %"], ["Fan rpm", "1200"]]],
-        ["System", [["Uptime", "1 day 2 hours"]]],
-        ["Network", [["Interfaces name", "eth0"], ["Interfaces addresses", "10.0.0.2, 10.0.0.3"]]],
+        [
+            "Hardware",
+            [["Processors", "2"], ["Load", "41.3 % · 1.6, 0.2"], ["Memory", "1.7 GB of 4 GB · 41.3 %"]],
+        ],
+        ["System", [["Kernel", "Linux 6.6 armv7l"], ["Running", "for 1 day 2 hours"]]],
+        ["Network", [["Host name", "pi"], ["eth0", "10.0.0.2, fd00::2"]]],
     ]
+
+
+def test_a_device_that_tells_nothing_is_no_trouble(call):
+    """Not even its name."""
+    assert call("system", "facts", {}) == []

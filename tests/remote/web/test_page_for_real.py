@@ -1,0 +1,176 @@
+"""The page with everything behind it that is real: serve, coordinator, scripts, a release server."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+from real_host import until
+
+
+@pytest.fixture
+def real(serving):
+    """Everything runs; core may go from 1.0.0 to 1.1.0, scheduler to a version that does not work."""
+    serving.github.publish("owner/core", "1.1.0", notes="- **faster**")
+    serving.github.publish("owner/scheduler", "2.0.0+broken")
+    serving.host.start()
+    serving.start()
+    return serving
+
+
+def test_a_check_an_update_that_moves_and_its_success(new_page, serving):
+    """From nothing known, by the buttons alone: check, update, confirm, watch, done."""
+    serving.github.publish("owner/core", "1.0.0")
+    serving.github.publish("owner/scheduler", "1.0.0")
+    serving.host.start()
+    serving.start()
+    page = new_page(serving).open()
+    core = page.card("core")
+    expect(core.pill).to_have_text("Up to date")
+    serving.github.publish("owner/core", "1.1.0", notes="- **faster**")
+    page.check.click()
+    expect(core.latest).to_have_text("1.1.0")
+    serving.pause()
+    page.ask("core", "update")
+    expect(core.phase).to_have_text("download")
+    expect(core.bar).to_have_attribute("aria-valuenow", "20")
+    expect(core.output).to_contain_text("fetching 1.1.0")
+    expect(core.output).to_contain_text("a warning of 1.1.0")
+    serving.resume()
+    expect(core.result).to_contain_text("Updated to 1.1.0")
+    expect(core.current).to_have_text("1.1.0")
+    expect(core.pill).to_have_text("Up to date")
+    expect(core.running).to_contain_text("health check")
+    expect(page.history_rows.filter(has_text="Updated to 1.1.0")).to_have_count(1)
+    assert serving.installed() == "1.1.0"
+
+
+def test_an_update_that_does_not_work_is_told_as_put_back(new_page, real):
+    """In plain words, on the card and in the history; the good check after it does not hide that."""
+    page = new_page(real).open()
+    scheduler = page.card("scheduler")
+    page.ask("scheduler", "update")
+    expect(scheduler.result).to_contain_text("2.0.0+broken did not work, 1.0.0 was put back")
+    expect(scheduler.running).to_contain_text("health check")
+    expect(scheduler.result).to_contain_text("2.0.0+broken did not work, 1.0.0 was put back")
+    expect(scheduler.button("update")).to_be_enabled()
+    expect(page.history_rows.filter(has_text="2.0.0+broken did not work")).to_have_count(1)
+    assert real.installed("scheduler") == "1.0.0"
+
+
+def test_a_coordinator_that_is_stopped_is_told_with_what_to_do(new_page, real):
+    """The request is withdrawn, and once the coordinator runs, the same button works."""
+    real.stop()
+    real.sections["gateway"]["pickup_s"] = 0.5
+    real.start()
+    real.host.stop()
+    page = new_page(real).open()
+    core = page.card("core")
+    page.ask("core", "update")
+    expect(core.result).to_contain_text("The update coordinator on the host is not running")
+    expect(core.result).to_contain_text("nothing was changed")
+    real.host.start()
+    page.ask("core", "update")
+    expect(core.result).to_contain_text("Updated to 1.1.0")
+
+
+def test_a_volume_that_is_not_mounted_is_told(new_page, real):
+    """At once, and as what it is."""
+    real.host.stop()
+    real.host.requests.rmdir()
+    page = new_page(real).open()
+    page.ask("core", "update")
+    expect(page.card("core").result).to_contain_text("started without its volume")
+
+
+def test_a_reload_in_the_middle_of_an_update_shows_it_again(new_page, real):
+    """Phase, bar and output are back, and then the result."""
+    page = new_page(real).open()
+    core = page.card("core")
+    real.pause()
+    page.ask("core", "update")
+    expect(core.phase).to_have_text("download")
+    page.page.reload()
+    page.connected()
+    expect(core.phase).to_have_text("download")
+    expect(core.bar).to_have_attribute("aria-valuenow", "20")
+    expect(core.output).to_contain_text("fetching 1.1.0")
+    expect(core.button("update")).to_be_disabled()
+    real.resume()
+    expect(core.result).to_contain_text("Updated to 1.1.0")
+
+
+def test_a_server_that_is_replaced_by_its_own_update_comes_back_with_the_result(new_page, serving):
+    """The page says that this is expected, reconnects by itself, and shows how it ended."""
+    serving.add_itself("1.0.0")
+    serving.github.publish("owner/remote", "1.1.0")
+    serving.github.publish("owner/core", "1.1.0")
+    serving.host.start()
+    serving.start()
+    page = new_page(serving).open()
+    remote, core = page.card("remote"), page.card("core")
+    expect(core.why).to_contain_text("Update dunebugger-remote first")
+    expect(core.button("update")).to_be_disabled()
+    serving.pause("remote")
+    page.ask("remote", "update")
+    expect(remote.phase).to_have_text("download")
+    serving.kill()
+    expect(remote.away).to_be_visible()
+    serving.resume("remote")
+    until(lambda: serving.installed("remote") == "1.1.0", "the update of remote")
+    serving.environment["DUNEBUGGER_REMOTE_VERSION"] = "1.1.0"
+    serving.start()
+    page.connected()
+    expect(remote.result).to_contain_text("Updated to 1.1.0")
+    expect(remote.current).to_have_text("1.1.0")
+    expect(core.button("update")).to_be_enabled()
+
+
+def test_the_device_is_described(new_page, real):
+    """By what the server really tells; nothing of it spills over on a phone."""
+    page = new_page(real, viewport={"width": 360, "height": 780}).open()
+    for words in ("Processors", "Memory", "Kernel", "Host name"):
+        expect(page.system).to_contain_text(words)
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= 360
+    rows = page.system.locator("dd").evaluate_all("nodes => nodes.map((node) => node.getBoundingClientRect().height)")
+    assert max(rows) < 120
+
+
+def test_roll_back_and_health(new_page, real):
+    """The two other buttons do what they say."""
+    page = new_page(real).open()
+    core = page.card("core")
+    page.ask("core", "update")
+    expect(core.result).to_contain_text("Updated to 1.1.0")
+    expect(core.running).to_contain_text("health check")
+    page.ask("core", "rollback")
+    expect(core.result).to_contain_text("1.0.0 is back")
+    assert real.installed() == "1.0.0"
+    page.ask("core", "health")
+    expect(core.result).to_contain_text("It is healthy")
+
+
+def test_a_dry_run_tells_what_would_happen(new_page, real):
+    """In the dialog itself, and nothing happens."""
+    page = new_page(real).open()
+    page.card("core").button("update").click()
+    page.try_out.click()
+    expect(page.tried).to_contain_text("would update dunebugger-core from 1.0.0 to 1.1.0")
+    assert real.host.runs() == []
+
+
+def test_the_token_opens_the_page(new_page, real):
+    """A wrong one is told as wrong, the right one connects, and is remembered over a reload."""
+    real.stop()
+    real.need_token()
+    real.start()
+    page = new_page(real)
+    page.page.goto(page.address)
+    expect(page.sign_in_form).to_be_visible()
+    page.sign_in("not-the-token-at-all")
+    expect(page.sign_in_form).to_contain_text("This token is not the right one")
+    page.sign_in(real.token)
+    page.connected()
+    expect(page.card("core").current).to_have_text("1.0.0")
+    page.page.reload()
+    page.connected()
+    expect(page.sign_in_form).to_be_hidden()
