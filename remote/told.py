@@ -23,13 +23,7 @@ def progress_event(record: Record, progress: Progress | None) -> Event:
 
 def standing(record: Record, progress: Progress | None) -> dict[str, Any]:
     """How far a request is, as a body; without ``progress`` nobody has taken it up yet."""
-    return {
-        "request_id": record.request_id,
-        "component": record.component,
-        "action": record.action,
-        "version": record.version,
-        "automatic": record.automatic,
-        "asked_at": stamp(record.asked_at),
+    return _asked(record) | {
         "state": progress.state if progress else SUBMITTED,
         "phase": progress.phase if progress else None,
         "percent": progress.percent if progress else None,
@@ -65,6 +59,17 @@ def rehearsed(component: str, action: Action, message: str, version: str | None)
 def runs(answer: Answer) -> bool | None:
     """What the answer to a health request says of the component; None when it says nothing."""
     return True if answer.success else False if answer.reason in _ILL else None
+
+
+def _asked(record: Record) -> dict[str, Any]:
+    return {
+        "request_id": record.request_id,
+        "component": record.component,
+        "action": record.action,
+        "version": record.version,
+        "automatic": record.automatic,
+        "asked_at": stamp(record.asked_at),
+    }
 
 
 def _update_result(record: Record, answer: Answer) -> Event:
@@ -129,13 +134,7 @@ def _ending(record: Record, answer: Answer) -> dict[str, Any]:
 def history(record: Record) -> dict[str, Any]:
     """A request as the history lists it."""
     answer = record.answer
-    return {
-        "request_id": record.request_id,
-        "component": record.component,
-        "action": record.action,
-        "version": record.version,
-        "automatic": record.automatic,
-        "asked_at": stamp(record.asked_at),
+    return _asked(record) | {
         "finished_at": stamp(answer.finished_at) if answer else None,
         "success": answer.success if answer else None,
         "state": answer.state if answer else None,

@@ -4,7 +4,7 @@
 
 # All that makes a release what it is.
 readonly SOURCES=(pyproject.toml requirements.lock README.md LICENSE
-    protocol policy fsm executors coordinator packaging)
+    protocol policy fsm executors coordinator remote packaging)
 readonly _COMPLETE=share/complete # holds the fingerprint; written last, so that a release without it was cut off
 
 # Sets RELEASE: the folder of this checkout's release, built already or not.
