@@ -155,10 +155,14 @@ class Serving:
         """All that it wrote."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    def hang_up(self) -> None:
+        """End all conversations."""
+        while self._conversations:
+            self._conversations.pop().close()
+
     def close(self) -> None:
         """End everything."""
-        for conversation in self._conversations:
-            conversation.close()
+        self.hang_up()
         self.kill()
 
     # -- talking to it -----------------------------------------------------------------------------------------

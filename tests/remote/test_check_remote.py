@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
+from real_host import DEADLINE_S, REPOSITORY
 
 
 @pytest.fixture
@@ -100,3 +103,20 @@ def test_an_address_that_lets_everybody_in_is_found(ready):
     """As serve itself would refuse it."""
     ready.sections["server"]["host"] = "0.0.0.0"
     assert "there is no access token" in bad(findings(ready, 1))[0][1]
+
+
+def test_a_host_without_the_extra_is_told_what_to_install(ready):
+    """The command is there with the coordinator; its libraries are not."""
+    missing = "import sys; sys.modules['uvicorn'] = None; from remote.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", missing, "serve", "--config", str(ready.config)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "cannot begin: uvicorn is not installed; install dunebugger-update-coordinator[remote]\n",
+    )

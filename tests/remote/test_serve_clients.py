@@ -13,18 +13,32 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from real_host import DEADLINE_S, until
-from serving import Conversation
+from github_server import GitHubServer
+from real_host import DEADLINE_S, Host, until
+from serving import Conversation, Serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Serve alone; the coordinator is off, releases are known. Nothing that clients do here changes anything."""
+    root = tmp_path_factory.mktemp("host")
+    host = Host(root)
+    with GitHubServer() as github:
+        github.publish("owner/core", "1.1.0")
+        github.publish("owner/scheduler", "1.0.0")
+        serving = Serving(root / "remote", host, github)
+        serving.start()
+        yield serving
+        serving.close()
+        host.close()
+
+
 @pytest.fixture
-def up(serving):
-    """Serve alone; the coordinator is off, releases are known."""
-    serving.github.publish("owner/core", "1.1.0")
-    serving.github.publish("owner/scheduler", "1.0.0")
-    serving.start()
-    return serving
+def up(shared):
+    """The same, without anybody connected."""
+    yield shared
+    shared.hang_up()
 
 
 def answers(client: Conversation) -> bool:

@@ -1,0 +1,60 @@
+"""`make demo-web`: both sides, and the server replaced by its own update, as its user sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+
+from real_host import DEADLINE_S, REPOSITORY, until
+from serving import Conversation
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _version(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=DEADLINE_S) as answer:
+            return json.loads(answer.read())["version"]
+    except OSError:
+        return None
+
+
+def test_the_demo_serves_the_page_and_replaces_its_server(tmp_path):
+    """It prints where the page is; an update of remote ends that server, and the next tells the result."""
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        demo = subprocess.Popen(
+            [sys.executable, str(REPOSITORY / "packaging/demo/web.py"), str(_free_port())],
+            cwd=tmp_path,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        url = until(
+            lambda: demo.poll() is None and re.search(r"the page is at (http://\S+)", log.read_text()), log.read_text()
+        )[1]
+        assert _version(url) == "1.0.0"
+        options = {"proxy": None, "max_size": 2**24}
+        client = Conversation(f"ws{url.removeprefix('http')}/ws", options)
+        client.say("updater.perform_update", {"component": "remote"})
+        client.expect("update_progress", lambda body: body["phase"] == "download")
+        last = client.last
+        until(lambda: _version(url) == "1.1.0", "the next server")
+        client.close()
+        back = Conversation(f"ws{url.removeprefix('http')}/ws?since={last}", options)
+        assert back.expect("update_result", lambda body: body["component"] == "remote")["success"]
+        back.close()
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait(DEADLINE_S) == 0
+    finally:
+        demo.kill()
+        demo.wait()
