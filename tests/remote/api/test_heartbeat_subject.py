@@ -70,7 +70,7 @@ def test_asked_again_the_five_minutes_begin_anew(monkeypatch):
             await said(connection, 1)
         before = connection._repeating
         await heartbeat.handle(None, connection, Incoming(subject=heartbeat.SUBJECT))
-        await asyncio.wait([before])
+        await asyncio.wait([before], timeout=DEADLINE_S)
         assert before.cancelled()
         connection._repeating.cancel()
 
