@@ -128,8 +128,13 @@ def releases(settings: Settings, clock: Clock) -> Iterator[Finding]:
     except ConfigurationError as error:
         yield bad(str(error), "let this user read it, or leave releases.token_file out")
         return
-    with TemporaryDirectory() as scratch:
-        yield from asyncio.run(_repositories(settings, token, clock, Path(scratch)))
+    try:
+        scratch = TemporaryDirectory()
+    except OSError:  # where the root is read-only, and nothing else was mounted
+        yield bad("cannot ask for releases: there is no folder for temporary files", "mount a tmpfs on /tmp")
+        return
+    with scratch as folder:
+        yield from asyncio.run(_repositories(settings, token, clock, Path(folder)))
 
 
 async def _repositories(settings: Settings, token: str | None, clock: Clock, scratch: Path) -> list[Finding]:

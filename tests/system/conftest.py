@@ -12,9 +12,10 @@ import pytest
 from disk import Disk, keep_mounts_private
 from images import RELEASES, REMOTE, publish
 from machine import CHECKOUT, REPOSITORY, Machine
+from python_base import python_version
 from registry import Registry
 
-pytest_plugins = ("households",)
+pytest_plugins = ("households", "remote_images")
 _MACHINES = pytest.StashKey[list[Machine]]()
 
 
@@ -71,12 +72,24 @@ def stock(registry, tmp_path_factory):
 @pytest.fixture(scope="session")
 def wheelhouse(needed):
     """The packages that an installation without network needs, in the checkout's dist/wheelhouse; made once."""
-    made = REPOSITORY / "dist/wheelhouse"
+    _download("wheelhouse", "requirements.lock")
+
+
+@pytest.fixture(scope="session")
+def remote_wheelhouse(needed):
+    """The same for the image of the container side, in dist/remote-wheelhouse."""
+    _download("remote-wheelhouse", "requirements-remote.lock")
+
+
+def _download(target: str, lock_file: str) -> None:
+    """Have make fill a folder of dist/, for the machines' Python: the environment's may be another."""
+    made = REPOSITORY / "dist" / target
     made.parent.mkdir(exist_ok=True)
-    with (made.parent / ".wheelhouse.lock").open("w") as lock:
+    with (made.parent / f".{target}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run beside each other
-        if not made.exists() or made.stat().st_mtime < (REPOSITORY / "requirements.lock").stat().st_mtime:
-            subprocess.run(["make", "--silent", "wheelhouse"], cwd=REPOSITORY, check=True)
+        if not made.exists() or made.stat().st_mtime < (REPOSITORY / lock_file).stat().st_mtime:
+            wanted = f"WHEELHOUSE_ARGS=--python-version {python_version()}"
+            subprocess.run(["make", "--silent", target, wanted], cwd=REPOSITORY, check=True)
 
 
 @pytest.fixture(scope="session")

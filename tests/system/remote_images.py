@@ -1,0 +1,56 @@
+"""The real image of the container side, built from the checkout without any network, once per session."""
+
+from __future__ import annotations
+
+import pytest
+from machine import CHECKOUT, Machine
+from python_base import NAME, import_base
+
+REAL_REMOTE = "real/remote"  # beside the small images of dunebugger/remote
+DOCKERFILE = f"{CHECKOUT}/packaging/remote/Dockerfile"
+_PARTS = ("--build-arg", f"BASE={NAME}", "--build-arg", "PIP_NO_INDEX=1")
+# Starts, finds no configuration, says so, and ends.
+_BROKEN = 'FROM {image}\nENV DUNEBUGGER_REMOTE_VERSION={version}\nCMD ["serve", "--config", "/nowhere"]\n'
+
+
+class Builder:
+    """A machine that has the base image, and builds others on it."""
+
+    def __init__(self, machine: Machine) -> None:
+        """Take a machine that is on."""
+        self.machine = machine
+        import_base(machine)
+
+    def build(self, *options: str, context: str = CHECKOUT, text: str = "", **more):
+        """Run ``docker build`` without network; with ``text``, of that instead of the Dockerfile."""
+        file = "-" if text else DOCKERFILE
+        command = ("docker", "build", "--network", "none", "--file", file, *_PARTS, *options, context)
+        return self.machine.run(*command, input=text, **{"timeout": 280, **more})
+
+    def release(self, name: str, version: str) -> None:
+        """Build the image of a version, under this name."""
+        self.build("--build-arg", f"VERSION={version}", "--tag", name)
+
+
+@pytest.fixture(scope="session")
+def builder(make_machine, remote_wheelhouse):
+    """A machine on which the image of release 1.0.0 is ``built``."""
+    machine = make_machine()
+    try:
+        machine.boot()
+        made = Builder(machine)
+        made.release("built", "1.0.0")
+        yield made
+    finally:
+        machine.close()
+
+
+@pytest.fixture(scope="session")
+def real_images(builder, registry):
+    """Releases 1.0.0 and 1.1.0 of ``REAL_REMOTE`` in the registry, and 1.2.0, which does not start."""
+    for version in ("1.0.0", "1.1.0"):
+        builder.release(registry.name(REAL_REMOTE, version), version)
+    broken = _BROKEN.format(image="built", version="1.2.0")
+    builder.build("--tag", registry.name(REAL_REMOTE, "1.2.0"), text=broken)
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        builder.machine.docker("push", "--quiet", registry.name(REAL_REMOTE, version))
