@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from machine import Machine
 from registry import Registry
 
 COMPOSE = "/opt/dunebugger/docker-compose.yml"
+TOKEN_FILE = "/etc/dunebugger/token"  # noqa: S105  where it is, not what it is
+TOKEN = "sand-in-the-gears-of-nobody"  # noqa: S105  of these machines only
 SCHEDULER = "dunebugger/scheduler"
 CORE_UNIT = "dunebugger-core.service"
 ANSWER_DEADLINE_S = 180.0
@@ -62,17 +65,30 @@ class Household(Host):
         final = self.settle("core", "update", "1.0.0")
         assert final["success"], final
 
-    def write_compose_file(self) -> None:
-        """The packaged example, with this registry's images and this host's group; no network of Docker's own here."""
+    def write_compose_file(self, remote: str = REMOTE, more: Mapping[str, str] | None = None) -> None:
+        """The packaged example, with this registry's images and this host's group, and the token that it asks for.
+
+        Docker has no network of its own here: the containers have the machine's, and publish nothing.
+
+        Args:
+            remote: the repository of the image of remote.
+            more: what else to put in the place of which of its texts.
+        """
         group = self.sh("getent group dunebugger | cut -d: -f3").strip()
+        edits = {
+            "ghcr.io/marco-svitol/dunebugger-remote:1.0.0": self.registry.name(remote, "1.0.0"),
+            "ghcr.io/marco-svitol/dunebugger-scheduler:1.0.0": self.registry.name(SCHEDULER, "1.0.0"),
+            '- "995"': f'- "{group}"',
+            "    restart: unless-stopped\n": "    restart: unless-stopped\n    network_mode: host\n",
+            '    ports: ["8080:8080"]\n': "",
+        }
         text = self.machine.read("/mnt/checkout/packaging/docker-compose.yml")
-        for name, repository in (("remote", REMOTE), ("scheduler", SCHEDULER)):
-            text = text.replace(
-                f"ghcr.io/marco-svitol/dunebugger-{name}:1.0.0", self.registry.name(repository, "1.0.0")
-            )
-        text = text.replace('- "995"', f'- "{group}"')
-        text = text.replace("    restart: unless-stopped\n", "    restart: unless-stopped\n    network_mode: host\n")
+        for old, new in {**edits, **(more or {})}.items():
+            assert old in text, f"the example holds no {old!r}"
+            text = text.replace(old, new)
         self.machine.write(COMPOSE, text)
+        self.machine.write(TOKEN_FILE, f"{TOKEN}\n", 0o640)
+        self.sh(f"chown root:10001 {TOKEN_FILE}")
 
     def configure(self, component: str, **keys: str) -> None:
         """Add keys to a component.env, as an operator would: what stands last counts."""

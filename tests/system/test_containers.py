@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from household import REMOTE, Household
+from household import REMOTE, TOKEN_FILE, Household
 from installed_host import REQUESTS, STATUS
 from machine import Machine
 
@@ -88,14 +88,24 @@ def test_the_container_asks_for_its_own_update(household: Household):
     assert inside(household.machine, "id -u").strip() == "10001"
 
 
-def test_the_container_reaches_nothing_but_the_two_folders(household: Household):
-    """What it sees of the host is what it needs."""
-    mounts = json.loads(household.machine.docker("inspect", "--format", "{{json .Mounts}}", "dunebugger-remote"))
-    assert {mount["Source"]: mount["Destination"] for mount in mounts} == {REQUESTS: REQUESTS, STATUS: STATUS}
-    seen = inside(household.machine, "ls /var/dunebugger/updates /var/dunebugger; ls /opt /etc/dunebugger 2>&1 || true")
+def test_the_container_reaches_nothing_but_what_it_needs(household: Household):
+    """It writes the two shared folders and a volume of its own; it sees versions and its token; and nothing else."""
+    listed = json.loads(household.machine.docker("inspect", "--format", "{{json .Mounts}}", "dunebugger-remote"))
+    mounts = {
+        mount["Destination"]: (mount["Type"], mount.get("Name", mount["Source"]), mount["RW"]) for mount in listed
+    }
+    assert mounts == {
+        REQUESTS: ("bind", REQUESTS, True),
+        STATUS: ("bind", STATUS, True),
+        "/var/lib/dunebugger/remote": ("volume", "dunebugger_remote-state", True),
+        "/opt/dunebugger": ("bind", "/opt/dunebugger", False),
+        "/run/secrets/dunebugger-token": ("bind", TOKEN_FILE, False),
+    }
+    seen = inside(household.machine, "ls /var/dunebugger/updates /var/dunebugger; ls /etc/dunebugger 2>&1 || true")
     assert "requests\nstatus\n" in seen
-    assert "journal" not in seen
+    assert "token" not in seen
     assert inside(household.machine, "touch /x 2>&1 || echo refused").endswith("refused\n")
+    assert inside(household.machine, "touch /opt/dunebugger/x 2>&1 || echo refused").endswith("refused\n")
 
 
 def inside(machine: Machine, text: str, given: str = "") -> str:
