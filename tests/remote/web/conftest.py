@@ -5,18 +5,10 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import chromium
 from page_object import UpdatePage
-from playwright.sync_api import sync_playwright
 from stand_in_server import StandInServer
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # A server that is away, or that asks for a token, is an error to the browser's console; it is none of the page's.
 NETWORK_WORDS = ("Failed to load resource", "WebSocket connection to")
 
@@ -24,10 +16,8 @@ NETWORK_WORDS = ("Failed to load resource", "WebSocket connection to")
 @pytest.fixture(scope="module")
 def browser():
     """Chromium; per module, for Playwright occupies the event loop of the thread as long as it runs."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
