@@ -22,7 +22,9 @@ NEXT = "/root/next"  # a later one, for upgrades
 _OF_EVERY_HOST = {"/proc", "/sys", "/dev", "/run", "/tmp", "/root", "/mnt", "/var/tmp", "/var/log/journal"} | {
     f"/var/lib/{name}" for name in ("docker", "containerd", "systemd")
 }
-_SOURCES = "pyproject.toml requirements.lock README.md LICENSE protocol policy fsm executors coordinator remote packaging"
+_SOURCES = (
+    "pyproject.toml requirements.lock README.md LICENSE protocol policy fsm executors coordinator remote packaging"
+)
 _COPY = f"""
 rm -rf "$1"; mkdir -p "$1"
 cd {CHECKOUT}; tar -c --exclude=__pycache__ {_SOURCES} | tar -x --no-same-owner -C "$1"
