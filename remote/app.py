@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -48,6 +49,7 @@ class App:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
         self.settings = settings
+        self.is_broken = False
         self.door = Door(settings.server, _access_token(settings))
         state = settings.paths.state
         self._sole = Sole(state)
@@ -99,7 +101,7 @@ class App:
             endless.append(self._heartbeats.run())
         tasks = [asyncio.create_task(coroutine) for coroutine in endless]
         for task in tasks:
-            task.add_done_callback(_tell_if_it_broke)
+            task.add_done_callback(self._end_if_it_broke)
         try:
             yield
         finally:
@@ -110,15 +112,17 @@ class App:
             await self._github.aclose()
             self._sole.release()
 
+    def _end_if_it_broke(self, task: asyncio.Task[None]) -> None:
+        """Better no page than one that seems to work: whoever runs us starts us again."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.opt(exception=error).critical("cannot go on: a part of this program ended")
+            self.is_broken = True
+            signal.raise_signal(signal.SIGTERM)
+
     async def _checked(self) -> None:
         """The releases were looked for: tell everybody."""
         await asyncio.to_thread(self.house.overview.refresh)
         self.house.stream.publish(Event("update_check_result", self.house.overview.check_result()))
-
-
-def _tell_if_it_broke(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.opt(exception=error).critical("a part of this program ended; it must be started again")
 
 
 def _access_token(settings: Settings) -> str | None:

@@ -7,7 +7,7 @@ import sys
 
 from loguru import logger
 
-_FORMAT = "{time:YYYY-MM-DDTHH:mm:ss.SSSZZ} {level: <7} {message}\n{exception}"
+_FORMAT = "{time:YYYY-MM-DDTHH:mm:ss.SSSZZ} {level: <7} {message}"
 
 
 class _ToLoguru(logging.Handler):

@@ -47,9 +47,8 @@ class Teller:
 
     def submitted(self, record: Record) -> None:
         """The request lies in the shared folder."""
-        logger.info(
-            "asked for {} of {} {}: {}", record.action, record.component, record.version or "", record.request_id
-        )
+        what = " ".join(filter(None, [record.action, record.component, record.version]))
+        logger.info("asked for {}: {}", what, record.request_id)
         self._stream.publish(told.progress_event(record, None))
 
     def progressed(self, record: Record, progress: Progress) -> None:

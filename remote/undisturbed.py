@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+_FINISH_S = 3.0
 _Result = TypeVar("_Result")
 
 
@@ -23,5 +24,9 @@ class Undisturbed:
         return await asyncio.shield(task)
 
     async def finish(self) -> None:
-        """Wait until all of it is done."""
+        """Let what is going on come to its end, and give up what takes long: it waits for a server far away."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_FINISH_S)
+        for task in self._tasks:
+            task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -31,10 +31,11 @@ class _Server(uvicorn.Server):
 
 
 def execute(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; 1 when it could not begin."""
+    """Serve until SIGTERM or SIGINT; 1 when it could not begin, or could not go on."""
     logs.set_up()
+    app = App(settings)
     config = uvicorn.Config(
-        App(settings).site.app,
+        app.site.app,
         host=settings.server.host,
         port=settings.server.port,
         ws=Wire,
@@ -55,4 +56,4 @@ def execute(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn sends itself the signal again once it has stopped
     server.run()
-    return 0 if server.started else 1
+    return 0 if server.started and not app.is_broken else 1

@@ -170,6 +170,8 @@ class Gateway:
                 await self._look(request_id)
             except OSError as error:  # our own disk: nothing is taken that could not be written down
                 self._complain(f"cannot write down what became of {request_id}: {error.strerror}; trying again")
+            except Exception as error:  # noqa: BLE001  a fault of ours in one request must not keep the others waiting
+                self._complain(f"cannot follow {request_id}: {error!r}; trying again")
 
     def _complain(self, trouble: str) -> None:
         if trouble != self._trouble:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 
 import pytest
-from real_host import until
+from real_host import DEADLINE_S, REPOSITORY, until
 
 
 @pytest.fixture
@@ -143,3 +145,24 @@ def test_an_answer_outlives_a_serve_that_was_killed_at_any_instant_of_taking_it(
     assert len(requests) == 6
     assert all(entry["success"] for entry in requests)
     until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")
+
+
+def test_a_serve_of_which_a_part_broke_ends_so_that_it_is_started_again(serving):
+    """Better no page than one that seems to work: exit code 1, and the log says why."""
+    broken = (
+        "from remote.gateway.gateway import Gateway\n"
+        "async def run(self): raise RuntimeError('nobody thought of this')\n"
+        "Gateway.run = run\n"
+        "from remote.cli import main; main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", broken, "serve", "--config", str(serving.write_config())],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "cannot go on: a part of this program ended" in done.stderr
+    assert "nobody thought of this" in done.stderr

@@ -290,3 +290,28 @@ def test_an_answer_is_noticed_by_inotify_alone_and_without_it(tmp_path, monkeypa
         await life.until(is_told)
 
     asyncio.run(story())
+
+
+def test_a_fault_of_ours_in_one_request_keeps_no_other_waiting(tmp_path):
+    """It is tried again, and the others are answered meanwhile."""
+    life = Life(tmp_path)
+    answer = life.client.answer
+    poisoned = []
+
+    def read(request_id):
+        if request_id in poisoned:
+            raise RuntimeError("nobody thought of this")
+        return answer(request_id)
+
+    life.client.answer = read
+
+    async def story():
+        poisoned.append((await life.gateway.ask("core", Action.UPDATE, "1.2.3")).request_id)
+        record = await life.gateway.ask("scheduler", Action.UPDATE, "1.2.3")
+        for request_id in (*poisoned, record.request_id):
+            life.outbox.publish(final(request_id))
+        await life.until(lambda: [told.request_id for told in life.listener.told] == [record.request_id])
+        first = poisoned.pop()
+        await life.pass_time(1, lambda: [told.request_id for told in life.listener.told][1:] == [first])
+
+    asyncio.run(story())
