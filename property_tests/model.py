@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from coordinator.housekeeping import PERIOD_S
@@ -24,15 +25,16 @@ class Model:
 
     ``wishes`` is every content that was ever asked under an id, ``owed`` the ids whose file nobody has answered yet,
     ``answers`` the one final status seen under an id, ``started`` how many scripts it had run when it was settled,
-    ``since`` how far back the world's history counts for an id that was forgotten, ``doubtful`` the ids that a lost
-    journal left unanswered: they count as interrupted; ``known`` the ids that the journal held when last looked at.
+    ``since`` how far back the world's history counts for an id that was forgotten, ``doubtful`` how many lost journals
+    left an id unanswered: it counts as interrupted each time; ``known`` the ids that the journal held when last looked
+    at.
     """
 
     def __init__(self, host: LittleHost) -> None:
         self._host = host
         self.wishes: dict[str, list[Wish]] = {}
         self.owed: set[str] = set()
-        self.doubtful: set[str] = set()
+        self.doubtful: Counter[str] = Counter()
         self.known: set[str] = set()
         self.answers: dict[str, FinalStatus] = {}
         self.started: dict[str, int] = {}
@@ -66,9 +68,11 @@ class Model:
                     self._restored[name] = _core(self.answers[name])
                 continue
             self._forget(name)
-            (self.doubtful.add if name in asked else self.doubtful.discard)(name)
             if name not in asked or not self._latest[name]:  # no file tells what it was: what comes is a new request
                 self.since[name] = len(self._host.world.history)
+                del self.doubtful[name]
+            if name in asked:
+                self.doubtful[name] += 1
 
     def _forget(self, name: str) -> None:
         self._host.witness.forget(name)
@@ -124,7 +128,7 @@ class Model:
             assert not self._host.spool.final(name).exists(), f"{name} is forgotten, and its answer lies there for ever"
             assert f"{name}.json" not in self._host.spool.names(), f"{name} is forgotten while its request lies there"
             self._forget(name)
-            self.doubtful.discard(name)
+            del self.doubtful[name]
             self.since[name] = len(self._host.world.history)
         self.known = known
 
@@ -135,8 +139,8 @@ class Model:
         for name in self.wishes:
             for script in ("update.sh", "rollback.sh"):
                 runs = self.runs(name, script)
-                # A lost journal takes the knowledge along that rollback.sh may have run: it may once more (I13).
-                allowed = 2 if name in self.doubtful and script == "rollback.sh" else 1
+                # Each lost journal takes the knowledge along that rollback.sh may have run: it may once more (I13).
+                allowed = 1 + self.doubtful[name] if script == "rollback.sh" else 1
                 again = [run for run in runs if run.component != RERUN]
                 assert len(again) <= allowed, f"{script} was started {len(again)} times for {name}"
                 assert len(runs) <= MAX_STARTS, f"{script} is started for {name} without end"
