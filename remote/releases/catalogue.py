@@ -72,7 +72,7 @@ class _Standing:
     due: float
     known: Known = field(default_factory=Known)
     failures: int = 0
-    checks: int = 0
+    begun: int = 0  # how often it was asked
 
 
 class Catalogue:
@@ -122,17 +122,18 @@ class Catalogue:
     async def refresh(self, *, force: bool) -> None:
         """Ask for the releases of all components, beside each other.
 
-        Who calls while that is under way waits for it, and what was asked for them is not asked again.
+        Who calls while that is under way waits for it. What was asked after their call is not asked again for them; an
+        answer from before it is none to who uses ``force``: they may know of a release that has come since.
 
         Args:
             force: ask for all; else only where the last good answer is older than the interval, or the last try failed.
         """
-        seen = {name: standing.checks for name, standing in self._standings.items()}
+        begun = {name: standing.begun for name, standing in self._standings.items()}
         async with self._one_refresh:
             wanted = [
                 standing
                 for name, standing in self._standings.items()
-                if standing.checks == seen[name] and (force or self._is_wanted(standing))
+                if standing.begun == begun[name] and (force or self._is_wanted(standing))
             ]
             async with asyncio.TaskGroup() as group:
                 for standing in wanted:
@@ -162,6 +163,7 @@ class Catalogue:
         return standing.failures > 0 or standing.due <= self._clock.monotonic()
 
     async def _check(self, standing: _Standing) -> None:
+        standing.begun += 1
         try:
             entries = await self._github.releases(standing.question.repository)
         except ReleasesUnavailableError as error:
@@ -174,7 +176,6 @@ class Catalogue:
             )
             standing.failures = 0
             standing.due = self._clock.monotonic() + self._interval_s
-        standing.checks += 1
 
     def _failed(self, standing: _Standing, message: str, again_in_s: float) -> None:
         logger.warning("{}", message)

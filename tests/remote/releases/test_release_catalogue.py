@@ -8,6 +8,7 @@ from hand_clock import START
 from release_stage import ALL_ONE, COMPONENTS, DAY_S, log, versions
 
 from remote.releases.catalogue import Known
+from remote.releases.github import GitHub
 
 pytestmark = pytest.mark.usefixtures("published")
 
@@ -143,6 +144,31 @@ def test_callers_share_one_refresh(server, stage):
 
     stage.run(walk)
     assert len(server.answers) == 3
+
+
+def test_who_insists_gets_no_answer_from_before_the_question(server, stage, monkeypatch):
+    """A release that came while a check was under way is found by whoever asks then; all who wait share one more."""
+    releases, has_come = GitHub.releases, asyncio.Event()
+
+    async def late(self, repository):
+        entries = await releases(self, repository)
+        await has_come.wait()
+        return entries
+
+    monkeypatch.setattr(GitHub, "releases", late)
+
+    async def walk(catalogue):
+        early = asyncio.create_task(catalogue.refresh(force=False))
+        await asyncio.to_thread(server.wait_for, 3)
+        server.publish("owner/one", "1.5.0")
+        insisting = [asyncio.create_task(catalogue.refresh(force=True)) for _ in range(3)]
+        await asyncio.sleep(0)
+        has_come.set()
+        await asyncio.gather(early, *insisting)
+        assert catalogue.known("one").release.version == "1.5.0"
+
+    stage.run(walk)
+    assert len(server.answers) == 6
 
 
 def test_callers_after_each_other_do_not_share(server, stage):
