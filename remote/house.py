@@ -17,7 +17,7 @@ from remote.updater import Updater
 
 @dataclass(frozen=True)
 class House:
-    """Everything that ``remote.app.build`` made; nothing here is made twice."""
+    """What ``remote.app`` made of these; nothing here is made twice."""
 
     settings: Settings
     clock: Clock

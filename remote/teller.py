@@ -67,7 +67,9 @@ class Teller:
             await keep(record.model_copy(update={"answer": answer, "number": number}))
         logger.info("{} of {}: {}", record.action, record.component, answer.message)
         if record.action is Action.HEALTH:
-            self.learn(record.component, told.runs(answer), How.HEALTH_CHECK)
+            runs = told.runs(answer)
+            if runs is not None:  # a check that could not be made takes nothing back of what is known
+                self.learn(record.component, runs, How.HEALTH_CHECK)
             return
         self._stream.publish(Event("update_check_result", self._overview.check_result()))
         if answer.is_final and self._settings.nats.url is None and answer.reason not in _NOTHING_RAN:
@@ -77,7 +79,7 @@ class Teller:
         """What is installed now; None also for a component that is configured no longer."""
         return self._overview.of(component).installed.version if component in self._settings.components else None
 
-    def learn(self, component: str, running: bool | None, how: How) -> None:
+    def learn(self, component: str, running: bool, how: How) -> None:
         """Take in whether a component runs."""
         if self._board.learn(component, running, how):
             self.tell_standing(component)

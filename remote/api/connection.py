@@ -40,7 +40,6 @@ class Connection:
 
     def __init__(self, websocket: WebSocket, settings: Server, clock: Clock, dispatch: Dispatch) -> None:
         self._websocket = websocket
-        self._settings = settings
         self._allowance = Allowance(settings.messages_per_s, clock)
         self._dispatch = dispatch
         self._outgoing: deque[str] = deque()

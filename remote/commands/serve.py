@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 
 import uvicorn
 from loguru import logger
@@ -20,9 +21,9 @@ _CONNECTIONS = 200  # of all kinds; the door lets server.clients of them through
 class _Server(uvicorn.Server):
     """Says where it listens, once it does."""
 
-    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             logger.info(

@@ -131,12 +131,6 @@ class Gateway:
             self._records.forget(record.request_id)
             raise cannot_ask(error) from None
 
-    def under_way(self, component: str) -> Record | None:
-        """The request of ``component`` that has no answer yet."""
-        return next(
-            (record for record in self._records if record.answer is None and record.component == component), None
-        )
-
     def standing(self) -> list[tuple[Record, Progress | None]]:
         """All requests that have no answer yet, and how far they are known to be."""
         return [

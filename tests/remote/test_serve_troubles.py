@@ -184,3 +184,18 @@ def test_a_version_that_cannot_be_told_is_no_obstacle(ready):
     view = client.expect("update_check_result", lambda body: body["components"]["core"]["latest"])["components"]["core"]
     assert (view["current"], view["update_available"]) == (None, False)
     assert result_of_an_update(ready)["success"]
+
+
+def test_a_check_that_could_not_be_made_takes_nothing_back(ready):
+    """The coordinator has stopped since: what was learned before is as true as before."""
+    ready.sections["gateway"]["pickup_s"] = 0.5
+    ready.host.start()
+    ready.start()
+    client = ready.connect()
+    client.say("updater.health", {"component": "core"})
+    assert client.expect("health_result")["running"] is True
+    ready.host.stop()
+    client.say("updater.health", {"component": "core"})
+    assert client.expect("health_result")["reason"] == "coordinator_not_running"
+    client.say("updater.check_updates")
+    assert client.expect("update_check_result")["components"]["core"]["running"] is True
