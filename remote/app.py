@@ -96,7 +96,7 @@ class App:
     async def living(self, _starlette: Starlette | None = None) -> AsyncIterator[None]:
         """Follow requests, releases and heartbeats as long as the block lasts."""
         await asyncio.to_thread(self.house.overview.refresh)
-        endless = [self.house.gateway.run(), self.house.catalogue.keep_fresh(self._checked)]
+        endless = [self.house.gateway.run(), self.house.catalogue.keep_fresh(self.house.teller.look_again)]
         if self._heartbeats is not None:
             endless.append(self._heartbeats.run())
         tasks = [asyncio.create_task(coroutine) for coroutine in endless]
@@ -118,11 +118,6 @@ class App:
             logger.opt(exception=error).critical("cannot go on: a part of this program ended")
             self.is_broken = True
             signal.raise_signal(signal.SIGTERM)
-
-    async def _checked(self) -> None:
-        """The releases were looked for: tell everybody."""
-        await asyncio.to_thread(self.house.overview.refresh)
-        self.house.stream.publish(Event("update_check_result", self.house.overview.check_result()))
 
 
 def _access_token(settings: Settings) -> str | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from remote.health.standing import Board, Standing
 from remote.installed.versions import Installed, Versions
@@ -62,48 +60,3 @@ class Overview:
     def all(self) -> Mapping[str, Comparison]:
         """What is known of every component."""
         return {component: self.of(component) for component in self._settings.components}
-
-    def check_result(self) -> dict[str, Any]:
-        """The body of ``update_check_result``."""
-        return {"components": {name: _checked(comparison) for name, comparison in self.all().items()}}
-
-    def components(self) -> list[dict[str, Any]]:
-        """The components as ``system_info`` lists them."""
-        return [_listed(comparison) for comparison in self.all().values()]
-
-
-def _checked(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "current": comparison.installed.version,
-        "latest": comparison.latest,
-        "error": comparison.known.error or comparison.installed.error,
-        **_common(comparison),
-    }
-
-
-def _listed(comparison: Comparison) -> dict[str, Any]:
-    return {
-        "name": comparison.name,
-        "current_version": comparison.installed.version,
-        "latest_version": comparison.latest,
-        **_common(comparison),
-    }
-
-
-def _common(comparison: Comparison) -> dict[str, Any]:
-    release, standing = comparison.known.release, comparison.standing
-    return {
-        "display_name": comparison.display_name,
-        "update_available": comparison.update_available,
-        "release_notes": release.notes if release else None,
-        "release_url": release.url if release else None,
-        "last_checked": stamp(comparison.known.checked_at),
-        "running": standing.running,
-        "running_since": stamp(standing.at),
-        "running_how": standing.how,
-    }
-
-
-def stamp(moment: datetime | None) -> str | None:
-    """A moment as messages tell it: ISO 8601, UTC."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

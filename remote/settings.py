@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -13,10 +13,13 @@ from protocol.configuration import AbsolutePath, ConfigurationInvalidError, Sect
 from protocol.names import is_component
 from protocol.presence import is_there
 from remote.errors import ConfigurationError
+from remote.installed import loading
 
 DEFAULT_PATH = Path("/etc/dunebugger/remote.toml")
 SELF = "remote"
 TOKEN_CHARACTERS = 16
+_MEANINGS = {"path": "the file to read", "service": "its name in that file"}
+_BESIDE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not listened on
 
 
 def _url(value: str) -> str:
@@ -29,6 +32,12 @@ def _origin(value: str) -> str:
     if not value.startswith(("http://", "https://")) or "/" in value.partition("://")[2]:
         raise ValueError("must be an origin, such as https://dune.example.org")
     return value.lower()
+
+
+def _source(value: str) -> str:
+    if value not in loading.known():
+        raise ValueError(f"must be one of {', '.join(loading.known())}")
+    return value
 
 
 class Paths(Section):
@@ -58,6 +67,12 @@ class Server(Section):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+    @property
+    def authority(self) -> str:
+        """``host:port`` at which who runs beside us reaches us, as URLs have it (RFC 3986, section 3.2)."""
+        host = _BESIDE.get(self.host, self.host)
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
 class Releases(Section):
@@ -101,16 +116,15 @@ class Component(Section):
 
     repository: str = Field(pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$")
     display_name: str | None = None
-    installed: Literal["version_file", "compose_file", "itself"]
+    installed: Annotated[str, AfterValidator(_source)]
     path: AbsolutePath | None = None
     service: str | None = None
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Component:
-        if self.installed != "itself" and self.path is None:
-            raise ValueError(f'installed = "{self.installed}" needs path, the file to read')
-        if self.installed == "compose_file" and self.service is None:
-            raise ValueError('installed = "compose_file" needs service, its name in that file')
+        for key in loading.load(self.installed).NEEDS:
+            if getattr(self, key) is None:
+                raise ValueError(f'installed = "{self.installed}" needs {key}, {_MEANINGS[key]}')
         return self
 
 

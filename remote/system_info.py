@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 import psutil
 
 from protocol.clock import Clock
+from remote.api.envelope import stamp
 from remote.settings import Device
 
 _Value = TypeVar("_Value")
@@ -53,7 +54,7 @@ def system_info(device: Device, clock: Clock) -> dict[str, object]:
     """
     return {
         "device_id": device.id or _first_line(_MACHINE_ID) or platform.node(),
-        "timestamp": clock.utc().isoformat(),
+        "timestamp": stamp(clock.utc()),
         "hardware": _hardware(),
         "os": _os(clock),
         "network": _network(),

@@ -10,11 +10,10 @@ from loguru import logger
 from protocol.messages import Progress
 from protocol.vocabulary import Action, Reason
 from remote import told
-from remote.api.envelope import Event
 from remote.api.stream import Stream
 from remote.gateway.records import Record
 from remote.health.standing import Board, How
-from remote.overview import Overview, stamp
+from remote.overview import Overview
 from remote.settings import Settings
 
 _NOTHING_RAN = (Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_MISSING, Reason.SCRIPT_UNSAFE)
@@ -71,7 +70,7 @@ class Teller:
             if runs is not None:  # a check that could not be made takes nothing back of what is known
                 self.learn(record.component, runs, How.HEALTH_CHECK)
             return
-        self._stream.publish(Event("update_check_result", self._overview.check_result()))
+        self._tell_comparison()
         if answer.is_final and self._settings.nats.url is None and answer.reason not in _NOTHING_RAN:
             await self._ask_health(record.component)
 
@@ -86,6 +85,12 @@ class Teller:
 
     def tell_standing(self, component: str) -> None:
         """Tell everybody that a component runs, or does not, or that nobody knows."""
-        standing = self._board.of(component)
-        body = {"component": component, "running": standing.running, "at": stamp(standing.at), "how": standing.how}
-        self._stream.publish(Event("component_running", body))
+        self._stream.publish(told.running(component, self._board.of(component)))
+
+    async def look_again(self) -> None:
+        """Compare anew what is installed with what is released, and tell everybody."""
+        await asyncio.to_thread(self._overview.refresh)
+        self._tell_comparison()
+
+    def _tell_comparison(self) -> None:
+        self._stream.publish(told.compared(self._overview.all()))

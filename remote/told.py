@@ -1,14 +1,16 @@
-"""What people hear of a request: pure functions from what is known of it to events."""
+"""What people hear of requests and components: pure functions from what is known of them to events and bodies."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from protocol.messages import Progress
 from protocol.vocabulary import Action, Reason
-from remote.api.envelope import Event
+from remote.api.envelope import Event, stamp
 from remote.gateway.records import Answer, Record
-from remote.overview import stamp
+from remote.health.standing import Standing
+from remote.overview import Comparison
 from remote.settings import Settings
 
 SUBMITTED = "submitted"
@@ -44,6 +46,24 @@ def answer_events(record: Record, answer: Answer, settings: Settings) -> list[Ev
 def log(message: str, level: str) -> Event:
     """A line for people; ``level`` is info, warning or error."""
     return Event("log", {"message": message, "level": level})
+
+
+def compared(comparisons: Mapping[str, Comparison]) -> Event:
+    """What is installed beside what is released."""
+    return Event(
+        "update_check_result", {"components": {name: _checked(comparison) for name, comparison in comparisons.items()}}
+    )
+
+
+def components(comparisons: Mapping[str, Comparison]) -> list[dict[str, Any]]:
+    """The components as ``system_info`` lists them."""
+    return [_listed(comparison) for comparison in comparisons.values()]
+
+
+def running(component: str, standing: Standing) -> Event:
+    """Whether a component runs, as far as anybody knows."""
+    body = {"component": component, "running": standing.running, "at": stamp(standing.at), "how": standing.how}
+    return Event("component_running", body)
 
 
 def refused(component: str, action: Action, message: str, reason: str, *, success: bool) -> dict[str, Any]:
@@ -142,4 +162,36 @@ def history(record: Record) -> dict[str, Any]:
         "message": answer.message if answer else "",
         "output": answer.output[-_EXCERPT_CHARACTERS:] if answer else "",
         "error": answer.error[-_EXCERPT_CHARACTERS:] if answer else "",
+    }
+
+
+def _checked(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "current": comparison.installed.version,
+        "latest": comparison.latest,
+        "error": comparison.known.error or comparison.installed.error,
+        **_common(comparison),
+    }
+
+
+def _listed(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "name": comparison.name,
+        "current_version": comparison.installed.version,
+        "latest_version": comparison.latest,
+        **_common(comparison),
+    }
+
+
+def _common(comparison: Comparison) -> dict[str, Any]:
+    release, standing = comparison.known.release, comparison.standing
+    return {
+        "display_name": comparison.display_name,
+        "update_available": comparison.update_available,
+        "release_notes": release.notes if release else None,
+        "release_url": release.url if release else None,
+        "last_checked": stamp(comparison.known.checked_at),
+        "running": standing.running,
+        "running_since": stamp(standing.at),
+        "running_how": standing.how,
     }

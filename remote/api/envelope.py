@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, StrictStr, ValidationError
@@ -69,6 +70,11 @@ def event(number: int, subject: str, body: Any) -> str:
 def answer(subject: str, body: Any, destination: str) -> str:
     """An answer as it goes to the one who asked."""
     return _write(subject, body, destination, {})
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """A moment as bodies tell it: ISO 8601, UTC."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 
 def _write(subject: str, body: Any, destination: str, more: dict[str, Any]) -> str:

@@ -25,7 +25,6 @@ from remote.settings import Settings, read_secret
 
 _ANSWER_S = 60.0
 _CONNECT_S = 5.0
-_ANYWHERE = ("0.0.0.0", "::", "localhost")  # noqa: S104  compared with, not listened on
 _HOST = "look on the host: systemctl status dunebugger-update-coordinator; sudo update-coordinator check"
 
 
@@ -42,9 +41,8 @@ def server(settings: Settings) -> Iterator[Finding]:
         yield bad(f"server.host is {where.host}, and there is no access token", remedy)
         return
     yield good(f"who connects to {where.host}:{where.port} {'needs the access token' if token else 'needs no token'}")
-    address = "127.0.0.1" if where.host in _ANYWHERE else where.host
     try:
-        with urllib.request.urlopen(f"http://{address}:{where.port}/healthz", timeout=_CONNECT_S):
+        with urllib.request.urlopen(f"http://{where.authority}/healthz", timeout=_CONNECT_S):
             yield good(f"serve answers; this is version {own_version()}")
     except (OSError, ValueError):
         yield note("serve does not run here, or does not answer", "start it: dunebugger-remote serve")

@@ -16,7 +16,6 @@ from websockets.sync.client import ClientConnection, connect
 from remote.errors import RemoteError
 from remote.settings import Settings, read_secret
 
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not listened on
 _OPEN_S = 10
 _MESSAGE_BYTES = 8 * 1024 * 1024
 
@@ -40,9 +39,8 @@ def execute(settings: Settings, component: str, *, dry_run: bool, as_json: bool)
 
 
 def _open(settings: Settings, stack: ExitStack) -> ClientConnection:
-    host = _ANYWHERE.get(settings.server.host, settings.server.host)
     token = read_secret(settings.server.token_file, "the access token")
-    url = f"ws://{f'[{host}]' if ':' in host else host}:{settings.server.port}/ws"
+    url = f"ws://{settings.server.authority}/ws"
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     try:
         return stack.enter_context(

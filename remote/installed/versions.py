@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from typing import Protocol, cast
 
-from remote.installed import kinds
+from remote.installed import loading
 from remote.installed.errors import VersionUnknownError
-from remote.settings import Component, Settings
-
-
-class Kind(Protocol):
-    """What each module of ``kinds/`` offers."""
-
-    def read(self, component: Component) -> str:
-        """The installed version, without a leading ``v``.
-
-        Raises:
-            VersionUnknownError: it cannot be told.
-        """
+from remote.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -43,10 +30,7 @@ class Versions:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._kinds = {
-            component: cast("Kind", importlib.import_module(f"{kinds.__name__}.{source.installed}"))
-            for component, source in settings.components.items()
-        }
+        self._kinds = {name: loading.load(component.installed) for name, component in settings.components.items()}
         self._components = settings.components
         self._found = dict.fromkeys(settings.components, Installed(None, None))
 

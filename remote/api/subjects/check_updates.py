@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from remote import told
 from remote.api import bodies
 from remote.api.connection import Connection
-from remote.api.envelope import Event, Incoming
+from remote.api.envelope import Incoming
 from remote.house import House
 
 SUBJECT = "updater.check_updates"
@@ -16,8 +17,9 @@ async def handle(house: House, connection: Connection, message: Incoming) -> Non
     """Ask GitHub if that is due, or if ``force`` says so: then everybody hears the result, else the asker alone."""
     is_forced = bodies.flag(bodies.fields(message), "force")
     await house.catalogue.refresh(force=is_forced)
-    await asyncio.to_thread(house.overview.refresh)
     if is_forced:
-        house.stream.publish(Event("update_check_result", house.overview.check_result()))
-    else:
-        connection.answer(message, "update_check_result", house.overview.check_result())
+        await house.teller.look_again()
+        return
+    await asyncio.to_thread(house.overview.refresh)
+    found = told.compared(house.overview.all())
+    connection.answer(message, found.subject, found.body)

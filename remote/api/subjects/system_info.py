@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from remote import told
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
 from remote.house import House
@@ -16,5 +17,7 @@ async def handle(house: House, connection: Connection, message: Incoming) -> Non
     """Tell both as they are now."""
     await asyncio.to_thread(house.overview.refresh)
     # Always in this thread: psutil counts the load since the last call of the same one.
-    info = system_info(house.settings.device, house.clock) | {"dunebugger_components": house.overview.components()}
+    info = system_info(house.settings.device, house.clock) | {
+        "dunebugger_components": told.components(house.overview.all())
+    }
     connection.answer(message, "system_info", {"system_info": info})

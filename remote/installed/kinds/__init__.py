@@ -1,1 +1,1 @@
-"""One module per source of a version, each with ``read``; a component's ``installed`` is a module's name here."""
+"""One module per source of a version, with ``NEEDS`` and ``read``; ``installed`` in the configuration names one."""

@@ -18,6 +18,7 @@ from remote.installed.reading import read_text
 from remote.installed.well_formed import version_in
 from remote.settings import Component
 
+NEEDS = ("path", "service")
 FILE_BYTES = 1 << 20
 DEPTH = 100
 _MERGE_TAG = "tag:yaml.org,2002:merge"

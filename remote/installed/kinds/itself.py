@@ -9,6 +9,7 @@ from remote.installed.errors import VersionUnknownError
 from remote.installed.well_formed import version_in
 from remote.settings import SELF, Component
 
+NEEDS = ()
 VARIABLE = "DUNEBUGGER_REMOTE_VERSION"
 DISTRIBUTION = "dunebugger-update-coordinator"
 

@@ -9,6 +9,7 @@ from remote.installed.reading import read_text
 from remote.installed.well_formed import version_in
 from remote.settings import Component
 
+NEEDS = ("path",)
 FILE_BYTES = 65536
 _REMEDY = "write it like 1.2.3 or 1.2.3-rc.1"
 
