@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import httpx
 
 from protocol.client import Client, NoAnswerError
 from protocol.clock import Clock
@@ -42,10 +43,12 @@ def server(settings: Settings) -> Iterator[Finding]:
         return
     yield good(f"who connects to {where.host}:{where.port} {'needs the access token' if token else 'needs no token'}")
     try:
-        with urllib.request.urlopen(f"http://{where.authority}/healthz", timeout=_CONNECT_S):
-            yield good(f"serve answers; this is version {own_version()}")
-    except (OSError, ValueError):
+        # Whatever proxy leads to the world, our own loopback does not lie behind it.
+        httpx.get(f"http://{where.authority}/healthz", timeout=_CONNECT_S, trust_env=False).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL):
         yield note("serve does not run here, or does not answer", "start it: dunebugger-remote serve")
+    else:
+        yield good(f"serve answers; this is version {own_version()}")
 
 
 def folders(settings: Settings) -> Iterator[Finding]:

@@ -47,6 +47,12 @@ def test_a_good_household_has_nothing_to_mend(ready):
     assert [*ready.host.status.glob("*.json"), *ready.host.requests.glob("*.json")] == []
 
 
+def test_a_proxy_for_the_world_is_not_asked_for_what_is_here(ready):
+    """A proxy named in the environment knows nothing of our own loopback."""
+    ready.environment["http_proxy"] = "http://127.0.0.1:1"
+    assert "serve answers" in findings(ready, 0)["server"][1]["finding"]
+
+
 def test_it_reads_well(ready):
     """For people: an area, its findings with marks, and the sum."""
     done = ready.cli("check")
