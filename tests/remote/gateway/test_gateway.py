@@ -57,7 +57,9 @@ class Life:
         self.client = Client(self.requests, self.status, self.clock)
         self.bell, self.listener = Bell(self.status), Listener()
         self.outbox = Outbox(self.status)
-        self._left = dies_at
+        self._left, self._looks = dies_at, 0
+        self._find = self.client.answer
+        self.client.answer = self._counted
         for owner, name in ((self.records, "keep"), (self.client, "submit"), (self.client, "discard")):
             setattr(owner, name, self._mortal(getattr(owner, name)))
         self.gateway = Gateway(self.client, self.records, self.bell, LIMITS, self.clock, self.listener)
@@ -78,6 +80,16 @@ class Life:
             self._left -= 1
             if self._left < 0:
                 raise DiedError
+
+    def _counted(self, request_id):
+        self._looks += 1
+        return self._find(request_id)
+
+    async def look(self):
+        """Look once at the one request, to the end."""
+        second = self._looks + 2  # when it begins, the first is over
+        self.bell.ring()
+        await self.until(lambda: self._looks >= second)
 
     async def until(self, condition):
         """Follow until something is so."""
@@ -164,11 +176,14 @@ def test_a_request_that_nobody_takes_up_is_withdrawn_and_told_once(tmp_path):
 
     async def story():
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        await life.pass_time(LIMITS.pickup_s - 1, lambda: True)
+        life.clock.sleep(LIMITS.pickup_s - 1)
+        await life.look()
         assert life.client.is_waiting(record.request_id)
         await life.pass_time(1, lambda: not life.client.is_waiting(record.request_id))
+        life.clock.sleep(1)
+        await life.look()
         assert life.listener.told == []
-        await life.pass_time(2, lambda: life.listener.told)
+        await life.pass_time(1, lambda: life.listener.told)
 
     asyncio.run(story())
     (told,) = life.listener.told
@@ -185,6 +200,7 @@ def test_a_coordinator_that_read_a_request_just_before_its_withdrawal_is_still_f
         await life.pass_time(LIMITS.pickup_s, lambda: not life.client.is_waiting(record.request_id))
         life.outbox.report(progress(record.request_id, seq=3))
         await life.pass_time(5, lambda: life.listener.progress)
+        await life.look()
         assert life.listener.told == []
         life.outbox.publish(final(record.request_id))
         await life.until(lambda: life.listener.told)
@@ -213,17 +229,13 @@ def test_a_request_that_cannot_be_withdrawn_is_told_to_be_pending(tmp_path):
 
 def test_progress_is_told_in_rising_order_and_once(tmp_path):
     """A number that was seen, or an older one, is no news."""
-    life, looks = Life(tmp_path), []
-    see = life.client.progress
-    life.client.progress = lambda request_id: looks.append(request_id) or see(request_id)
+    life = Life(tmp_path)
 
     async def story():
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
         for seq in (1, 1, 4, 2, 5):
             life.outbox.report(progress(record.request_id, seq=seq))
-            life.bell.ring()
-            second = len(looks) + 2  # when it begins, the first look is over
-            await life.until(lambda second=second: len(looks) >= second)
+            await life.look()
 
     asyncio.run(story())
     assert [seq for _, seq in life.listener.progress] == [1, 4, 5]
@@ -244,8 +256,8 @@ def test_an_answer_that_cannot_be_written_down_is_not_taken(tmp_path):
     async def story():
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
         life.outbox.publish(final(record.request_id))
-        await life.pass_time(1, lambda: True)
-        await life.pass_time(1, lambda: True)
+        await life.look()
+        await life.look()
         assert life.client.answer(record.request_id) is not None
         assert life.listener.told == []
         full[0] = False
