@@ -114,6 +114,17 @@ def test_one_that_was_away_too_long_is_told_so_and_still_hears_the_answers(numbe
     assert asked == [(1, 5)]
 
 
+@pytest.mark.parametrize(("since", "is_complete"), [(3, False), (4, True), (5, True)])
+def test_the_oldest_event_that_is_kept_decides_whether_anything_is_lost(numbers, monkeypatch, since, is_complete):
+    """Whoever saw the one just before it has missed nothing that is gone."""
+    monkeypatch.setattr(stream_module, "_RING_EVENTS", 2)
+    stream = Stream(numbers, nothing_earlier)
+    stream.publish(*[Event("e", number) for number in range(6)])  # of 1 to 6, 5 and 6 are kept
+    ears, was_complete = joined(stream, since)
+    assert was_complete == is_complete
+    assert ears.heard == [("e", number) for number in (5, 6) if number > since]
+
+
 def test_the_ring_is_bounded_by_size_too(numbers, monkeypatch):
     """A few large events push out the older ones (I12)."""
     monkeypatch.setattr(stream_module, "_RING_CHARACTERS", 1000)
