@@ -206,6 +206,7 @@ def test_who_shows_no_token_or_comes_from_elsewhere_stays_outside(serving, optio
     with pytest.raises(InvalidStatus) as refused:
         serving.connect(**options)
     assert refused.value.response.status_code == status
+    assert refused.value.response.body.startswith(b"cannot let ")
     assert answers(inside)
 
 
@@ -292,9 +293,17 @@ def test_health_needs_no_token_and_the_session_tells_whether_one_is_needed(servi
     serving.start()
     status, _, body = _get(serving, "/healthz")
     assert (status, json.loads(body)["status"]) == (200, "ok")
-    assert _get(serving, "/session")[0] == 401
+    status, headers, body = _get(serving, "/session")
+    assert (status, headers["www-authenticate"]) == (401, "Bearer")
+    assert "show the access token" in json.loads(body)["message"]
     status, _, body = _get(serving, "/session", Authorization=f"Bearer {serving.token}")
     assert (status, json.loads(body)) == (200, {"token_required": True})
+
+
+@pytest.mark.parametrize("since", ["", "x", "-1", "1.5", "%C2%B2", "9" * 17, "9" * 5000])
+def test_what_is_no_number_of_ours_is_as_good_as_none(up, since):
+    """Whoever asks for what it missed since no number at all is welcome, and has missed nothing."""
+    assert up.connect(since=since).welcome["complete"]
 
 
 @pytest.mark.parametrize("path", ["/static/../settings.py", "/static/%2e%2e/settings.py", "/static/..%2fsettings.py"])
