@@ -54,12 +54,14 @@ def test_a_torn_file_is_left_and_harms_nothing(tmp_path, content):
     assert (tmp_path / "id-9.json").exists()
 
 
-def test_a_record_under_another_name_is_none(tmp_path):
-    """A copy that somebody made is not a second request."""
+@pytest.mark.parametrize("name", ["a-copy.json", "z-copy.json"])
+def test_a_record_under_another_name_is_none(tmp_path, name):
+    """A copy that somebody made is neither a second request nor what became of the first."""
     records = loaded(tmp_path)
     records.keep(record(1))
-    (tmp_path / "copy.json").write_bytes((tmp_path / "id-1.json").read_bytes())
-    assert list(loaded(tmp_path)) == [record(1)]
+    (tmp_path / name).write_bytes((tmp_path / "id-1.json").read_bytes())
+    records.keep(record(1, answered()))
+    assert list(loaded(tmp_path)) == [record(1, answered())]
 
 
 def test_the_oldest_answered_ones_go_first(tmp_path):
