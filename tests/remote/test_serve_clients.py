@@ -300,6 +300,25 @@ def test_health_needs_no_token_and_the_session_tells_whether_one_is_needed(servi
     assert (status, json.loads(body)) == (200, {"token_required": True})
 
 
+@pytest.mark.parametrize("subject", ["updater.perform_update", "updater.rollback", "updater.health"])
+def test_an_unknown_component_is_refused_with_the_known_ones(up, subject):
+    """Nothing is asked of the host."""
+    client = up.connect()
+    client.say(subject, {"component": "kore"})
+    result = client.expect("health_result" if subject.endswith("health") else "update_result")
+    assert (result["success"], result["reason"]) == (False, "unknown_component")
+    assert "core, scheduler" in result["message"]
+    assert client.expect("log") == {"level": "error", "message": result["message"]}
+
+
+@pytest.mark.parametrize("body", [None, "", "null", {}, {"force": False}])
+def test_a_check_may_be_asked_for_with_any_kind_of_nothing(up, body):
+    """DuneBugger's own clients send the word null."""
+    client = up.connect()
+    client.say("updater.check_updates", body)
+    assert client.expect("update_check_result")["components"]["core"]["latest"] == "1.1.0"
+
+
 @pytest.mark.parametrize("since", ["", "x", "-1", "1.5", "%C2%B2", "9" * 17, "9" * 5000])
 def test_what_is_no_number_of_ours_is_as_good_as_none(up, since):
     """Whoever asks for what it missed since no number at all is welcome, and has missed nothing."""

@@ -305,6 +305,45 @@ def test_an_answer_is_noticed_by_inotify_alone_and_without_it(tmp_path, monkeypa
     asyncio.run(story())
 
 
+def test_a_request_wakes_a_gateway_that_had_nothing_to_do(tmp_path, monkeypatch):
+    """Also where inotify does not work: without anything open nobody looks once a second."""
+    monkeypatch.setattr(Bell, "start", lambda _self: None)
+    life, naps, asking = Life(tmp_path), [], []
+    wait = life.bell.wait
+
+    async def fall_asleep(*, is_urgent):
+        naps.append(is_urgent)
+        await wait(is_urgent=is_urgent)
+
+    async def ask():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        life.outbox.publish(final(record.request_id))
+
+    def is_told():
+        if naps and not asking:
+            asking.append(asyncio.create_task(ask()))
+        return life.listener.told
+
+    life.bell.wait = fall_asleep
+    asyncio.run(life.until(is_told))
+    assert naps[0] is False
+
+
+def test_only_so_many_answered_requests_are_remembered(tmp_path):
+    """The oldest are forgotten, on disk, too, as soon as an answer more is there (I12)."""
+    life = Life(tmp_path)
+
+    async def story():
+        for _ in range(LIMITS.history + 2):
+            record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+            life.outbox.publish(final(record.request_id))
+        await life.until(lambda: len(list(life.records)) == LIMITS.history and not list(life.status.iterdir()))
+
+    asyncio.run(story())
+    assert len(life.listener.told) == LIMITS.history + 2
+    assert len(list((tmp_path / "records").iterdir())) == LIMITS.history
+
+
 def test_a_fault_of_ours_in_one_request_keeps_no_other_waiting(tmp_path):
     """It is tried again, and the others are answered meanwhile."""
     life = Life(tmp_path)
