@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from loguru import logger
 from starlette.applications import Starlette
@@ -13,9 +14,8 @@ from starlette.applications import Starlette
 from protocol.client import Client
 from protocol.clock import Clock, SystemClock
 from protocol.vocabulary import Action
-from remote import told
+from remote import sole, told
 from remote.api.door import Door
-from remote.api.envelope import Event
 from remote.api.numbers import Numbers
 from remote.api.site import Site
 from remote.api.stream import Stream
@@ -33,7 +33,6 @@ from remote.overview import Overview
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHub
 from remote.settings import SELF, TOKEN_CHARACTERS, Settings, read_secret
-from remote.sole import Sole
 from remote.teller import Teller
 from remote.undisturbed import Undisturbed
 from remote.updater import Updater
@@ -52,8 +51,7 @@ class App:
         self.is_broken = False
         self.door = Door(settings.server, _access_token(settings))
         state = settings.paths.state
-        self._sole = Sole(state)
-        records, numbers = _remembered(settings, self._sole)
+        records, numbers = _remembered(settings)
         self._github = GitHub(
             settings.releases,
             read_secret(settings.releases.token_file, "the token for GitHub"),
@@ -64,7 +62,7 @@ class App:
         board = Board(settings.components, SELF if SELF in settings.components else None, clock)
         catalogue = Catalogue(settings, self._github, state / "releases.json", clock)
         overview = Overview(settings, Versions(settings), catalogue, board)
-        stream = Stream(numbers, lambda after, before: _answers(records, settings, after, before))
+        stream = Stream(numbers, partial(told.answers_between, records, settings))
         self._undisturbed = Undisturbed()
         teller = Teller(settings, stream, overview, board, self._ask_health)
         client = Client(settings.paths.requests, settings.paths.status, clock)
@@ -110,7 +108,6 @@ class App:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._github.aclose()
-            self._sole.release()
 
     def _end_if_it_broke(self, task: asyncio.Task[None]) -> None:
         """Better no page than one that seems to work: whoever runs us starts us again."""
@@ -135,11 +132,11 @@ def _access_token(settings: Settings) -> str | None:
     return token
 
 
-def _remembered(settings: Settings, sole: Sole) -> tuple[Records, Numbers]:
+def _remembered(settings: Settings) -> tuple[Records, Numbers]:
     state = settings.paths.state
     records, numbers = Records(state / "requests", settings.gateway.history), Numbers(state / "numbers")
     try:
-        sole.claim()
+        sole.claim(state)
         records.load()
         numbers.load()
     except OSError as error:
@@ -148,13 +145,3 @@ def _remembered(settings: Settings, sole: Sole) -> tuple[Records, Numbers]:
             "let this user write there; in a container, mount a volume"
         ) from None
     return records, numbers
-
-
-def _answers(records: Records, settings: Settings, after: int, before: int) -> Iterable[tuple[int, Event]]:
-    """The events, numbered as they were told, of answers whose numbers lie between the two."""
-    answered = sorted((record for record in records if record.answer), key=lambda record: record.number)
-    for record in answered:
-        if record.answer is not None:
-            for number, event in enumerate(told.answer_events(record, record.answer, settings), record.number):
-                if after < number < before:
-                    yield number, event

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from protocol.messages import Progress
@@ -41,6 +41,17 @@ def answer_events(record: Record, answer: Answer, settings: Settings) -> list[Ev
     result = _health_result(record, answer) if record.action is Action.HEALTH else _update_result(record, answer)
     level = "info" if answer.success else "error"
     return [result, log(f"{name}: {answer.message}", level)]
+
+
+def answers_between(
+    records: Iterable[Record], settings: Settings, after: int, before: int
+) -> Iterator[tuple[int, Event]]:
+    """The events of all answers, numbered as they were told, whose numbers lie between the two."""
+    for record in sorted(records, key=lambda record: record.number):
+        if record.answer is not None:
+            for number, event in enumerate(answer_events(record, record.answer, settings), record.number):
+                if after < number < before:
+                    yield number, event
 
 
 def log(message: str, level: str) -> Event:

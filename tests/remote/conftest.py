@@ -34,6 +34,28 @@ def serving(tmp_path, host, github):
     made.close()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """Serve alone, for a whole file; the coordinator is off, releases are known, and nothing may be changed."""
+    root = tmp_path_factory.mktemp("host")
+    host = Host(root)
+    with GitHubServer() as github:
+        github.publish("owner/core", "1.1.0")
+        github.publish("owner/scheduler", "1.0.0")
+        serving = Serving(root / "remote", host, github)
+        serving.start()
+        yield serving
+        serving.close()
+        host.close()
+
+
+@pytest.fixture
+def alone(shared):
+    """The same, without anybody connected."""
+    yield shared
+    shared.hang_up()
+
+
 @pytest.fixture
 def nats(tmp_path):
     """A NATS server that runs and asks for no token."""

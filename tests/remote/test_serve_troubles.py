@@ -199,3 +199,35 @@ def test_a_check_that_could_not_be_made_takes_nothing_back(ready):
     assert client.expect("health_result")["reason"] == "coordinator_not_running"
     client.say("updater.check_updates")
     assert client.expect("update_check_result")["components"]["core"]["running"] is True
+
+
+def test_a_health_check_that_cannot_be_asked_for_is_for_the_log_alone(ready):
+    """The folder is not ours to write any more when the update is over: its answer is told all the same, and once."""
+    ready.wrapper = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+    ready.host.start()
+    ready.start()
+    ready.pause()
+    client = ready.connect()
+    client.say("updater.perform_update", {"component": "core"})
+    client.expect("update_progress", lambda body: body["phase"] == "download")
+    ready.host.requests.chmod(0o555)
+    ready.resume()
+    assert client.expect("update_result")["success"]
+    until(lambda: "cannot have core checked after its update" in ready.log(), "a line in the log")
+    until(lambda: not list(ready.host.status.glob("*.json")), "the answer to be taken")
+    client.say("updater.outstanding")
+    assert client.expect("outstanding") == {"requests": []}
+    assert [message["subject"] for message in client.heard].count("update_result") == 1
+
+
+def test_a_health_check_that_waits_keeps_no_update_waiting(ready):
+    """It changes nothing; so an update may be asked for beside it, and both are answered."""
+    ready.start()
+    client = ready.connect()
+    client.say("updater.health", {"component": "core"})
+    client.expect("update_progress", lambda body: body["action"] == "health")
+    client.say("updater.perform_update", {"component": "core"})
+    client.expect("update_progress", lambda body: body["action"] == "update")
+    ready.host.start()
+    assert client.expect("health_result")["success"]
+    assert client.expect("update_result")["success"]

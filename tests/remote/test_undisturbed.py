@@ -32,6 +32,25 @@ def test_work_goes_on_when_nobody_waits_any_more():
     assert asyncio.run(story()) == [True]
 
 
+def test_the_end_waits_for_work_that_is_going_on():
+    """A request that is being written is written."""
+
+    async def story():
+        work, ended = Undisturbed(), []
+
+        async def short():
+            await asyncio.sleep(0.05)
+            ended.append(True)
+
+        waiting = asyncio.create_task(work.do(short()))
+        await asyncio.sleep(0)
+        await work.finish()
+        await waiting
+        return ended
+
+    assert asyncio.run(story()) == [True]
+
+
 def test_the_end_does_not_wait_for_ever(monkeypatch):
     """What takes too long is given up: a container that is stopped has ten seconds."""
     monkeypatch.setattr(undisturbed, "_FINISH_S", 0.01)

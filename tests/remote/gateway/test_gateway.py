@@ -4,112 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 
 import pytest
-from hand_clock import HandClock
+from gateway_life import LIMITS, DiedError, Life
+from loguru import logger
 from message_samples import final, progress
 
-from protocol.client import Client
-from protocol.outbox import Outbox
 from protocol.vocabulary import Action
 from remote.gateway.bell import Bell
 from remote.gateway.errors import Trouble
-from remote.gateway.gateway import Gateway
-from remote.gateway.records import Records
-from remote.settings import Gateway as Limits
-
-DEADLINE_S = 60
-LIMITS = Limits(pickup_s=10, timeout_s=100, history=20)
-
-
-class DiedError(BaseException):
-    """This process ends here."""
-
-
-class Listener:
-    """Keeps what it is told, and writes answers down as the real one does."""
-
-    def __init__(self):
-        self.progress, self.told = [], []
-
-    def submitted(self, record):
-        """Not looked at."""
-
-    def progressed(self, record, news):
-        self.progress.append((record.request_id, news.seq))
-
-    async def settled(self, record, keep):
-        await keep(record)
-        self.told.append(record)
-
-
-class Life:
-    """One life of the program on folders that outlive it."""
-
-    def __init__(self, root, clock=None, dies_at=None):
-        self.requests, self.status = root / "requests", root / "status"
-        for folder in (self.requests, self.status):
-            folder.mkdir(exist_ok=True)
-        self.clock = clock or HandClock()
-        self.records = Records(root / "records", LIMITS.history)
-        self.records.load()
-        self.client = Client(self.requests, self.status, self.clock)
-        self.bell, self.listener = Bell(self.status), Listener()
-        self.outbox = Outbox(self.status)
-        self._left, self._looks = dies_at, 0
-        self._find = self.client.answer
-        self.client.answer = self._counted
-        for owner, name in ((self.records, "keep"), (self.client, "submit"), (self.client, "discard")):
-            setattr(owner, name, self._mortal(getattr(owner, name)))
-        self.gateway = Gateway(self.client, self.records, self.bell, LIMITS, self.clock, self.listener)
-
-    def _mortal(self, call):
-        """Die before the call, or after it, when it is its turn."""
-
-        def called(*arguments, **options):
-            self._step()
-            result = call(*arguments, **options)
-            self._step()
-            return result
-
-        return called
-
-    def _step(self):
-        if self._left is not None:
-            self._left -= 1
-            if self._left < 0:
-                raise DiedError
-
-    def _counted(self, request_id):
-        self._looks += 1
-        return self._find(request_id)
-
-    async def look(self):
-        """Look once at the one request, to the end."""
-        second = self._looks + 2  # when it begins, the first is over
-        self.bell.ring()
-        await self.until(lambda: self._looks >= second)
-
-    async def until(self, condition):
-        """Follow until something is so."""
-        running = asyncio.create_task(self.gateway.run())
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                while not condition():
-                    if running.done():
-                        running.result()
-                    await asyncio.sleep(0.005)
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError, DiedError):
-                await running
-
-    async def pass_time(self, seconds, condition):
-        """Let time pass on the clock, and see what the next look makes of it."""
-        self.clock.sleep(seconds)
-        self.bell.ring()
-        await self.until(condition)
 
 
 def answer_of(life):
@@ -305,6 +208,23 @@ def test_an_answer_is_noticed_by_inotify_alone_and_without_it(tmp_path, monkeypa
     asyncio.run(story())
 
 
+def test_a_request_that_is_forgotten_is_followed_no_more(tmp_path):
+    """Nobody answered it in all the time in which so many others were answered."""
+    life = Life(tmp_path)
+
+    async def story():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        life.outbox.report(progress(record.request_id, seq=1))
+        await life.pass_time(LIMITS.timeout_s, lambda: life.listener.told)
+        for _ in range(LIMITS.history):
+            record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+            life.outbox.publish(final(record.request_id))
+        await life.until(lambda: not life.gateway._open)
+
+    asyncio.run(story())
+    assert len(list(life.records)) == LIMITS.history
+
+
 def test_a_request_wakes_a_gateway_that_had_nothing_to_do(tmp_path, monkeypatch):
     """Also where inotify does not work: without anything open nobody looks once a second."""
     monkeypatch.setattr(Bell, "start", lambda _self: None)
@@ -351,11 +271,14 @@ def test_a_fault_of_ours_in_one_request_keeps_no_other_waiting(tmp_path):
     poisoned = []
 
     def read(request_id):
+        found = answer(request_id)
         if request_id in poisoned:
             raise RuntimeError("nobody thought of this")
-        return answer(request_id)
+        return found
 
     life.client.answer = read
+    log = []
+    sink = logger.add(log.append, format="{message}")
 
     async def story():
         poisoned.append((await life.gateway.ask("core", Action.UPDATE, "1.2.3")).request_id)
@@ -363,7 +286,12 @@ def test_a_fault_of_ours_in_one_request_keeps_no_other_waiting(tmp_path):
         for request_id in (*poisoned, record.request_id):
             life.outbox.publish(final(request_id))
         await life.until(lambda: [told.request_id for told in life.listener.told] == [record.request_id])
+        await life.look()
         first = poisoned.pop()
         await life.pass_time(1, lambda: [told.request_id for told in life.listener.told][1:] == [first])
 
     asyncio.run(story())
+    logger.remove(sink)
+    (complaint,) = log  # though it stumbled at every look
+    assert complaint.startswith("cannot follow")
+    assert "nobody thought of this" in complaint

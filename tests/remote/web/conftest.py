@@ -13,6 +13,11 @@ from stand_in_server import StandInServer
 NETWORK_WORDS = ("Failed to load resource", "WebSocket connection to")
 
 
+def pytest_itemcollected(item):
+    """One worker has all of a file's tests: each that had some would start a browser of its own for them."""
+    item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Chromium; per module, for Playwright occupies the event loop of the thread as long as it runs."""
