@@ -93,3 +93,17 @@ def test_what_somebody_else_installed_counts_at_once(alone):
     result = client.expect("update_result")
     version.write_text("1.0.0\n")
     assert (result["success"], result["reason"]) == (True, "up_to_date")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("core", "--dry-run"), 0, "would update dunebugger-core from 1.0.0 to 1.1.0; nothing was changed"),
+        (("kore",), 1, "cannot find the component 'kore'"),
+    ],
+)
+def test_the_command_line_ends_with_how_it_went(alone, arguments, code, words):
+    """What went well is on stdout, what did not is on stderr."""
+    done = alone.cli("update", *arguments)
+    assert done.returncode == code
+    assert words in (done.stderr if code else done.stdout)
