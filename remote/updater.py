@@ -84,10 +84,9 @@ class Updater:
 
     def _judge(self, component: str, action: Action) -> Refusal | None:
         open_records = [record for record, _ in self._gateway.standing()]
-        if action is Action.HEALTH:  # asks of everything that is under way, but keeps nothing else from its turn
-            busy = frozenset(record.component for record in open_records)
-            return rules.judge_busy(component, self._settings.display_name_of(component), busy)
-        busy = frozenset(record.component for record in open_records if record.action is not Action.HEALTH)
+        if action is not Action.HEALTH:  # which asks of everything under way, but keeps nothing else from its turn
+            open_records = [record for record in open_records if record.action is not Action.HEALTH]
+        busy = frozenset(record.component for record in open_records)
         if action is Action.UPDATE:
             return rules.judge_update(component, self._overview.all(), busy)
         return rules.judge_busy(component, self._settings.display_name_of(component), busy)
