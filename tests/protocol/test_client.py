@@ -10,7 +10,13 @@ from hand_clock import START, HandClock
 from message_samples import final, progress
 
 from protocol import client as client_module
-from protocol.client import Client, NoAnswerError, SpoolUnavailableError
+from protocol.client import (
+    Client,
+    NoAnswerError,
+    SpoolMissingError,
+    SpoolNotWritableError,
+    SpoolUnavailableError,
+)
 from protocol.decode import decode_request
 from protocol.errors import ProtocolError
 from protocol.outbox import Outbox
@@ -93,6 +99,44 @@ def test_what_cannot_be_written_is_told(spool, component, version):
     """Arguments that no request can hold are refused in words, and nothing is written."""
     with pytest.raises(ProtocolError, match=r"^cannot write the request"):
         asking(spool).submit(component, Action.UPDATE, version)
+    assert listing(spool / "requests") == []
+
+
+def test_the_id_may_be_known_beforehand(spool):
+    """Whoever must find the answer after a crash writes the id down first."""
+    assert asking(spool).submit("core", Action.HEALTH, request_id="id-1") == "id-1"
+    assert listing(spool / "requests") == ["id-1.json"]
+
+
+def test_whether_a_request_could_be_written_is_seen_without_writing_one(spool):
+    """Where all is well nothing happens at all."""
+    asking(spool).expect_writable()
+    assert listing(spool / "requests") == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda folder, _: folder.rmdir(), SpoolMissingError),
+        (lambda folder, _: (folder.rmdir(), folder.touch(mode=0o755)), SpoolMissingError),
+        (lambda _, monkeypatch: monkeypatch.setattr(os, "access", lambda *_: False), SpoolNotWritableError),
+    ],
+)
+def test_why_none_could_be_written_is_told_as_if_one_had_been(spool, monkeypatch, spoil, kind):
+    """The folder is missing, is none, or is not ours to write."""
+    spoil(spool / "requests", monkeypatch)
+    with pytest.raises(kind):
+        asking(spool).expect_writable()
+
+
+def test_a_request_that_nobody_took_up_can_be_taken_back(spool):
+    """Once; then it is gone."""
+    client = asking(spool)
+    request_id = client.submit("core", Action.HEALTH)
+    assert client.is_waiting(request_id)
+    assert client.withdraw(request_id)
+    assert not client.is_waiting(request_id)
+    assert not client.withdraw(request_id)
     assert listing(spool / "requests") == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from remote.errors import ConfigurationError
 from remote.installed import loading
 from remote.installed.versions import Versions
-from remote.settings import Server, load_settings
+from remote.settings import Server, load_settings, read_secret
 
 SECTION = '[components.core]\nrepository = "dunebugger"\n'
 
@@ -72,3 +72,14 @@ def test_a_file_is_all_that_a_new_source_needs(configured, tmp_path, monkeypatch
 def test_whoever_runs_beside_us_knows_where_to_ask(host, authority):
     """Where one listens everywhere, on loopback; and IPv6 as URLs have it."""
     assert Server(host=host, port=80).authority == authority
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"one\ntwo", "schlüssel".encode(), b"\xff", b"bell\x07"])
+def test_a_secret_is_one_printable_word(tmp_path, content):
+    """Anything else would end in a header as something that nobody meant."""
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"the access token"):
+        read_secret(path, "the access token")
+    path.write_bytes(b"correct-horse\n")
+    assert read_secret(path, "the access token") == "correct-horse"

@@ -220,6 +220,19 @@ def test_a_health_check_that_cannot_be_asked_for_is_for_the_log_alone(ready):
     assert [message["subject"] for message in client.heard].count("update_result") == 1
 
 
+def test_after_what_never_ran_nothing_is_checked(ready):
+    """The host does not know the component: there is one request, and no second one to say so again."""
+    ready.sections["components.extra"] = ready.sections["components.core"] | {"repository": "core"}
+    ready.host.start()
+    ready.start()
+    client = ready.connect()
+    client.say("updater.perform_update", {"component": "extra"})
+    assert client.expect("update_result")["reason"] == "unknown_component"
+    until(lambda: not list(ready.host.status.glob("*.json")), "the answer to be taken")
+    client.say("updater.history")
+    assert [asked["action"] for asked in client.expect("history")["requests"]] == ["update"]
+
+
 def test_a_health_check_that_waits_keeps_no_update_waiting(ready):
     """It changes nothing; so an update may be asked for beside it, and both are answered."""
     ready.start()
