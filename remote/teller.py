@@ -11,7 +11,7 @@ from protocol.messages import Progress
 from protocol.vocabulary import Action, Reason
 from remote import told
 from remote.api.stream import Stream
-from remote.gateway.records import Record
+from remote.gateway.records import Answer, Record
 from remote.health.standing import Board, How
 from remote.overview import Overview
 from remote.settings import Settings
@@ -60,11 +60,17 @@ class Teller:
         if answer is None:
             return
         await asyncio.to_thread(self._overview.refresh)
-        answer = answer.model_copy(update={"current": self._current(record.component)})
+        is_configured = record.component in self._settings.components  # or was, when this was asked
+        current = self._overview.of(record.component).installed.version if is_configured else None
+        answer = answer.model_copy(update={"current": current})
         events = told.answer_events(record, answer, self._settings)
         async with self._stream.turn(*events) as number:
             await keep(record.model_copy(update={"answer": answer, "number": number}))
         logger.info("{} of {}: {}", record.action, record.component, answer.message)
+        if is_configured:
+            await self._conclude(record, answer)
+
+    async def _conclude(self, record: Record, answer: Answer) -> None:
         if record.action is Action.HEALTH:
             runs = told.runs(answer)
             if runs is not None:  # a check that could not be made takes nothing back of what is known
@@ -73,10 +79,6 @@ class Teller:
         self._tell_comparison()
         if answer.is_final and self._settings.nats.url is None and answer.reason not in _NOTHING_RAN:
             await self._ask_health(record.component)
-
-    def _current(self, component: str) -> str | None:
-        """What is installed now; None also for a component that is configured no longer."""
-        return self._overview.of(component).installed.version if component in self._settings.components else None
 
     def learn(self, component: str, running: bool, how: How) -> None:
         """Take in whether a component runs."""

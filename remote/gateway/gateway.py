@@ -191,8 +191,9 @@ class Gateway:
 
     async def _take(self, record: Record, final: FinalStatus) -> None:
         """Write it down, tell it, and only then remove it from the shared folder."""
-        answer = Answer.of(final, is_late=record.answer is not None)
-        await self._settle(record.model_copy(update={"answer": answer}))
+        if record.is_open:  # else it was told already, and what came after that failed
+            answer = Answer.of(final, is_late=record.answer is not None)
+            await self._settle(record.model_copy(update={"answer": answer}))
         del self._open[record.request_id]
         await asyncio.to_thread(self._discard, record.request_id)
         await asyncio.to_thread(self._records.prune)

@@ -127,7 +127,7 @@ class Records:
 def _read(path: Path) -> Record | None:
     """A record; None for a temporary file, and for what is none: it is left there to be looked at."""
     stem = stem_of(path.name)
-    if stem is None or path.name.startswith("."):
+    if stem is None:
         return None
     try:
         record = Record.model_validate_json(path.read_bytes())

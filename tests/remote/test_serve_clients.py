@@ -41,6 +41,7 @@ def answers(client: Conversation) -> bool:
         ('{"subject": "updater.history", "body": {"component": "kore"}}', "no such component"),
         ('{"subject": "updater.perform_update", "body": {"component": 7}}', "must name the component"),
         ("[" * 60000, "not JSON"),
+        (json.dumps({"subject": "x" * 60000}), "known are"),
     ],
 )
 def test_a_bad_message_is_answered_with_what_is_wrong_and_nothing_else_happens(alone, sent, told):
@@ -50,6 +51,7 @@ def test_a_bad_message_is_answered_with_what_is_wrong_and_nothing_else_happens(a
     error = client.expect("error")
     assert told in error["message"]
     assert "\x1b" not in error["message"]
+    assert len(error["subject"] or "") <= 100
     assert answers(client)
     assert answers(other)
     assert [message for message in other.heard if message["subject"] == "error"] == []

@@ -60,6 +60,31 @@ def test_an_update_that_is_still_going_on_is_followed_by_the_successor(up, end):
     assert back.expect("update_result")["success"]
 
 
+@pytest.mark.parametrize("action", ["update", "health"])
+def test_an_answer_of_a_component_that_is_configured_no_longer_is_told_once(up, action):
+    """It was asked for, so it has an answer; but nothing more is asked of what is not ours any more."""
+    if action == "update":
+        client = begin(up)
+    else:
+        up.host.stop()
+        client = up.connect()
+        client.say("updater.health", {"component": "core"})
+        client.expect("update_progress")
+    up.stop()
+    del up.sections["components.core"]
+    up.resume()
+    up.start()
+    if action == "health":
+        up.host.start()
+    back = up.connect(since=client.last)
+    result = back.expect(f"{action}_result")
+    assert (result["component"], result["success"]) == ("core", True)
+    until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
+    back.say("updater.history")
+    assert [asked["action"] for asked in back.expect("history")["requests"]] == [action]
+    assert [message["subject"] for message in back.heard].count(f"{action}_result") == 1
+
+
 def test_a_result_that_was_told_is_told_again_to_one_that_missed_it(up):
     """The process that told it is gone; the record is not. Whoever saw it does not hear it twice."""
     client = begin(up)

@@ -208,6 +208,26 @@ def test_an_answer_is_noticed_by_inotify_alone_and_without_it(tmp_path, monkeypa
     asyncio.run(story())
 
 
+def test_an_answer_is_told_once_though_what_comes_after_it_fails(tmp_path):
+    """What was written down and told is not told again at the next look."""
+    life = Life(tmp_path)
+    settle = life.listener.settled
+
+    async def stumble(record, keep):
+        await settle(record, keep)
+        raise RuntimeError("nobody thought of this")
+
+    life.listener.settled = stumble
+
+    async def story():
+        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        life.outbox.publish(final(record.request_id))
+        await life.until(lambda: not list(life.status.iterdir()))
+
+    asyncio.run(story())
+    assert len(life.listener.told) == 1
+
+
 def test_a_request_that_is_forgotten_is_followed_no_more(tmp_path):
     """Nobody answered it in all the time in which so many others were answered."""
     life = Life(tmp_path)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from message_samples import final
 
 from protocol.vocabulary import Action, State
-from remote.gateway.records import Answer, Record, Records
+from remote.gateway.records import OUTPUT_CHARACTERS, Answer, Record, Records
 
 AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
@@ -52,6 +53,14 @@ def test_a_torn_file_is_left_and_harms_nothing(tmp_path, content):
     (tmp_path / "id-9.json").write_bytes(content)
     assert list(loaded(tmp_path)) == [record(1)]
     assert (tmp_path / "id-9.json").exists()
+
+
+def test_of_what_a_script_wrote_the_end_is_remembered():
+    """The host keeps the rest."""
+    streams = {"output": "x" * 20_000 + "the end", "error": "y" * 20_000 + "its reason"}
+    answer = Answer.of(final("id-1").model_copy(update=streams), is_late=False)
+    assert (len(answer.output), len(answer.error)) == (OUTPUT_CHARACTERS, OUTPUT_CHARACTERS)
+    assert (answer.output[-7:], answer.error[-10:]) == ("the end", "its reason")
 
 
 @pytest.mark.parametrize("name", ["a-copy.json", "z-copy.json"])
