@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import urllib.request
 from pathlib import Path
 
 from commands import SCRIPTS
+from free_port import free_port
 from release_server import ReleaseServer
 
 
@@ -23,9 +23,7 @@ class AppHost:
 
     def __init__(self, folder: Path) -> None:
         self.server = ReleaseServer()
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = one.getsockname()[1]
+        self.port = free_port()
         self.folder = folder / "core"
         shutil.copytree(SCRIPTS / "core", self.folder)
         self._bin = folder / "bin"

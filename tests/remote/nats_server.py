@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import signal
 import socket
@@ -12,6 +11,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from free_port import free_port
 
 _PROGRAM = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or shutil.which("nats-server")
 DEADLINE_S = 60
@@ -83,14 +84,3 @@ class NatsServer:
             socket.create_connection(("127.0.0.1", self.port)).close()
             return True
         return False
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses just now, and that the system gives to nobody who asks for any port.
-
-    Whoever connects again and again to a port of the other kind connects to itself one day, while no server runs.
-    """
-    while True:
-        port = random.randrange(16384, 32768)
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port

@@ -5,19 +5,13 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
 
+from free_port import free_port
 from real_host import DEADLINE_S, REPOSITORY, until
 from serving import Conversation
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def _version(url: str) -> str | None:
@@ -33,7 +27,7 @@ def test_the_demo_serves_the_page_and_replaces_its_server(tmp_path):
     log = tmp_path / "log"
     with log.open("wb") as output:
         demo = subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "packaging/demo/web.py"), str(_free_port())],
+            [sys.executable, str(REPOSITORY / "packaging/demo/web.py"), str(free_port())],
             cwd=tmp_path,
             stdout=output,
             stderr=output,

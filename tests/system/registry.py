@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deadline import until
+from free_port import free_port
 
 _CONFIG = """\
 version: 0.1
@@ -171,9 +172,3 @@ class Line:
                 if self._hangs:
                     await asyncio.Event().wait()  # until the line is set otherwise, or the client gives up
                 return
-
-
-def free_port() -> int:
-    """A port of loopback that nobody uses just now."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from deadline import until
+from free_port import free_port
 from household import COMPOSE, Household
 from installed_host import REQUESTS
 from machine import Machine
-from registry import Registry, free_port
+from registry import Registry
 from remote_images import REAL_REMOTE
 
 REPOSITORY = "owner/dunebugger-remote"

@@ -6,12 +6,13 @@ import contextlib
 import io
 import os
 import signal
-import socket
 import subprocess
 import tarfile
 import time
 import urllib.request
 from pathlib import Path
+
+from free_port import free_port
 
 # Runs until TERM, ends at once, or answers as a health check: what an image's only program has to do here.
 PROGRAM = r"""
@@ -43,13 +44,6 @@ VERSIONS = {
     "1.4.0": ("run", None),
     "1.5.0": ("late", None),
 }
-
-
-def free_port() -> int:
-    """A loopback port that nobody uses just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def wait_until(true, what, seconds=60):
