@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from real_host import until
 
 
 @pytest.mark.parametrize("subject", ["updater.perform_update", "updater.rollback", "updater.health"])
@@ -72,16 +73,14 @@ def test_a_dry_run_of_anything_writes_nothing(alone, subject, answer, told):
 
 def test_a_check_that_is_forced_asks_the_releases_server_anew(alone):
     """One that is not takes what is known."""
+    until(lambda: len(alone.github.answers) >= 2, "the check at the start")
     client = alone.connect()
-    client.say("updater.check_updates")
-    client.expect("update_check_result")
     before = len(alone.github.answers)
     client.say("updater.check_updates")
     client.expect("update_check_result")
     assert len(alone.github.answers) == before
     client.say("updater.check_updates", {"force": True})
-    client.expect("update_check_result")
-    assert [answered.status for answered in alone.github.answers[before:]] == [304] * 2
+    until(lambda: [answered.status for answered in alone.github.answers[before:]] == [304] * 2, "two questions more")
 
 
 def test_what_somebody_else_installed_counts_at_once(alone):
