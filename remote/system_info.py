@@ -86,7 +86,7 @@ def _os(clock: Clock) -> dict[str, object]:
         "machine": platform.machine(),
         "distribution": _sensed(lambda: platform.freedesktop_os_release()["PRETTY_NAME"]),
         "python": platform.python_version(),
-        "boot_time": booted.isoformat() if booted else None,
+        "boot_time": stamp(booted),
         "uptime_s": max(0, int((clock.utc() - booted).total_seconds())) if booted else None,
     }
 
