@@ -105,12 +105,11 @@ class SessionExecutor:
         claim = None
         noted = session.ended_by()  # an earlier coordinator had begun to end it
         while True:
-            if claim is None and (claim := session.claim()) is not None:
-                tether.claimed(claim)
-                watch.started(claim[0])
+            claim = claim or _claim(session, tether, watch)
             # Looked at before the exit code: a session that wrote one and ended since is not lost.
             is_lost = not alive(claim[0]) if claim else tether.is_lost()
             if noted is None and session.exit_code() is not None:
+                claim = claim or _claim(session, tether, watch)  # it may have begun and ended since we looked
                 while _report(listener, watch) and self._clock.monotonic() < deadline:
                     pass  # bounded by the deadline: a service left behind may write forever
                 noted = session.ended_by()
@@ -204,6 +203,15 @@ class SessionExecutor:
 
     def _session(self, step: Step) -> Session:
         return Session(self._settings.runs, step)
+
+
+def _claim(session: Session, tether: Tether, watch: Watch) -> _Claim | None:
+    """Who claimed the run, told to both; None until somebody did."""
+    claim = session.claim()
+    if claim is not None:
+        tether.claimed(claim)
+        watch.started(claim[0])
+    return claim
 
 
 def _report(listener: Listener, watch: Watch) -> bool:

@@ -21,7 +21,7 @@ from executors.step import Conclusion, Executor, Identity, Step, Trace
 COORDINATOR = """
 import json, os, sys
 from pathlib import Path
-from executor_stage import CLOCK, Component, EXECUTOR, RecordingWatch
+from executor_stage import CLOCK, EXECUTOR, PATIENCE_S, Component, RecordingWatch, until, written
 from executors.loading import load
 from executors.settings import ExecutorSettings
 runs, directory, grace, death = sys.argv[1:]
@@ -30,12 +30,16 @@ step = Component(Path(directory)).step(kill_grace_s=float(grace))
 executor.start(step)
 if death == "at once":
     os._exit(9)
+deadline = CLOCK.monotonic() + PATIENCE_S
+if death == "in the grace":
+    until(lambda: written(Path(directory) / "pid"))
+    deadline = CLOCK.monotonic()
 class Watch(RecordingWatch):
     def started(self, identity):
         print(json.dumps([identity.boot_id, identity.pid, identity.start_ticks]), flush=True)
         if death == "when started":
             os._exit(9)
-executor.wait(step, Watch(), deadline=CLOCK.monotonic() + 0.3)
+executor.wait(step, Watch(), deadline=deadline)
 """
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
 
@@ -146,7 +150,7 @@ def test_a_death_within_the_grace_does_not_change_the_verdict(
     trace = executor.trace(step, None, boot_id())
     outcome = adopt(executor, step) if trace is Trace.ALIVE else executor.collect(step)
     assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 137)
-    assert not lives(component.directory / "pid") if written(component.directory / "pid") else True
+    assert not lives(component.directory / "pid")
 
 
 def test_another_process_in_the_sessions_place_is_not_adopted(
