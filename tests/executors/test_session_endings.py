@@ -7,7 +7,19 @@ import signal
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, DEAF, FOREVER, Component, RecordingWatch, after, end, lives, run, written
+from executor_stage import (
+    CLOCK,
+    DEAF,
+    FOREVER,
+    Component,
+    RecordingWatch,
+    after,
+    end,
+    lives,
+    overrun,
+    run,
+    written,
+)
 
 from executors import processes
 from executors.processes import send
@@ -44,9 +56,8 @@ def test_nothing_survives_an_interruption(executor: Executor, component: Compone
 
 def test_the_deadline_ends_a_script_with_term(executor: Executor, component: Component):
     """A script that cleans up at TERM is given the time to, and its exit code is told beside the timeout."""
-    component.script("trap 'echo cleaning; exit 9' TERM; echo PHASE:slow; while :; do sleep 0.05; done")
-    watch = RecordingWatch()
-    outcome = run(executor, component.step(kill_grace_s=60.0), watch, within_s=0.5)
+    component.script("trap 'echo cleaning; exit 9' TERM; echo $$ >pid; while :; do sleep 0.05; done")
+    outcome = overrun(executor, component.step(kill_grace_s=60.0))
     assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 9)
     assert outcome.output.endswith("cleaning\n")
 
@@ -71,7 +82,7 @@ def test_a_script_gets_its_signal_before_its_children(
 def test_a_killed_script_tells_so(executor: Executor, component: Component):
     """After the grace, KILL: exit code 137."""
     component.script(DEAF)
-    outcome = run(executor, component.step(), within_s=0.3)
+    outcome = overrun(executor, component.step())
     assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 137)
 
 

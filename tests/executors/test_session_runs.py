@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, Component, RecordingWatch, end, lives, run, until, written
+from executor_stage import Component, RecordingWatch, end, lives, overrun, run, until, written
 
 from executors.session import Session
 from executors.settings import ExecutorSettings
@@ -201,10 +201,7 @@ def test_a_service_left_behind_survives_a_later_timeout(
     with monkeypatch.context() as patch:
         patch.setattr(Session, "claim", claim)
         assert run(executor, component.step(), watch).exit_code == 0
-    later = component.step(attempt=2, script="health-check.sh")
-    executor.start(later)
-    until(lambda: written(component.directory / "pid"))
-    outcome = executor.wait(later, RecordingWatch(), deadline=CLOCK.monotonic())
+    outcome = overrun(executor, component.step(attempt=2, script="health-check.sh"))
     assert outcome.conclusion is Conclusion.TIMED_OUT
     executor.close()
     service, sibling, slow = component.pids("service", "sibling", "pid")

@@ -114,7 +114,7 @@ def test_a_killed_coordinator_finds_its_script_again(host):
 
 def test_an_adopted_script_keeps_its_time_limit(host):
     """A script found again after SIGKILL is still ended at its limit, with all it started."""
-    _begin(host, f"setsid sleep 1000 & {BLOCK}", timeout_s=2, kill_grace_s=0.3, on_failure="none")
+    _begin(host, f"setsid sleep 1000 & {BLOCK}", timeout_s=5, kill_grace_s=0.3, on_failure="none")
     host.kill()
     host.start()
     answer = host.answer("one")
