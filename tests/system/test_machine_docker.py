@@ -45,13 +45,13 @@ def await_health(machine, health):
 
 
 def test_a_good_release_runs_and_is_healthy(machine, compose):
-    """With network_mode host, a folder of the machine, docker exec, and a stop without the ten seconds of grace."""
+    """With network_mode host, a folder of the machine, docker exec, and a stop that needs no KILL."""
     compose("1.0.0", "up", "-d")
     await_health(machine, "healthy")
     assert machine.docker("exec", "example", "cat", "/version") == "1.0.0"
     machine.docker("exec", "example", "touch", "/data/touched")
     assert machine.sh("ls /opt/example/data") == "touched\n"
-    compose("1.0.0", "stop", timeout=5)
+    compose("1.0.0", "stop")
     assert state(machine)["ExitCode"] == 0
 
 
@@ -124,8 +124,8 @@ def test_a_pull_fails_when_the_line_breaks(machine, compose, registry):
 def test_a_pull_hangs_when_the_line_hangs(machine, compose, registry):
     """For as long as one likes to look at it; the power can be cut meanwhile."""
     registry.line.hang_after(100_000)
-    with pytest.raises(AssertionError, match="has not ended in 2 s"):
-        compose("1.1.0", "pull", timeout=2)
+    with pytest.raises(AssertionError, match="has not ended in 10 s"):
+        compose("1.1.0", "pull", timeout=10)
     assert registry.line.is_used_up()
     machine.cut_power()
     registry.line.open()

@@ -42,7 +42,7 @@ def test_it_is_healthy_without_any_right(engine, served):
 def test_it_ends_when_it_is_told_to(engine, served):
     """SIGTERM is enough, and ends it with 0: Docker need not wait and kill."""
     until(lambda: "ready on" in engine.run("docker", "logs", served).stderr, "serve to be ready")
-    engine.docker("stop", "--time", "60", served, timeout=30)
+    engine.docker("stop", "--time", "600", served)
     assert engine.docker("inspect", "--format", "{{.State.ExitCode}}", served) == "0"
 
 
