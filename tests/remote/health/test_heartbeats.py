@@ -48,11 +48,11 @@ def test_questions_are_an_interval_apart(nats):
     """The second question does not come before the interval is over."""
 
     async def story():
-        async with stand_in(nats.url) as core, Stage(nats.url, interval_s=0.5) as stage:
+        async with stand_in(nats.url) as core, Stage(nats.url, interval_s=2) as stage:
             await until(lambda: core.asked, "a question")
             first = core.spoke_at
             await until(lambda: len(core.asked) == 2, "another")
-            assert core.spoke_at - first > 0.4
+            assert core.spoke_at - first > 1  # the first may have been heard late
             assert stage.told() == [True]
 
     asyncio.run(story())
@@ -91,12 +91,12 @@ def test_who_falls_silent_does_not_run_and_runs_again_when_it_speaks(nats):
     """A component runs for its time to live after its last message, and again from the next on."""
 
     async def story():
-        async with stand_in(nats.url) as core, Stage(nats.url, alive_s=1, interval_s=0.2) as stage:
-            await until(lambda: len(core.asked) >= 10, "more answers than one life is long")
+        async with stand_in(nats.url) as core, Stage(nats.url, alive_s=3, interval_s=0.2) as stage:
+            await until(lambda: len(core.asked) >= 18, "more answers than one life is long")
             assert stage.board.of("core").running is True
             core.answers = False
             await stage.learns(running=False)
-            assert stage.changes[-1][2] - core.spoke_at >= 1
+            assert stage.changes[-1][2] - core.spoke_at >= 3
             core.answers = True
             await stage.learns(running=True)
 

@@ -34,7 +34,7 @@ def test_a_lost_server_makes_all_unknown_until_it_is_back(nats, end):
     """While there is no server, nothing is known; when it is back on its port, components are heard again."""
 
     async def story():
-        async with stand_in(nats.url), Stage(nats.url, components=("core", "scheduler"), alive_s=0.5) as stage:
+        async with stand_in(nats.url), Stage(nats.url, components=("core", "scheduler"), alive_s=3) as stage:
             await stage.learns(running=True)
             await stage.learns(running=False, component="scheduler")
             getattr(nats, end)()
