@@ -43,7 +43,7 @@ test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k
 
 # Beside each other: they mostly wait. All of a file's tests share one machine, so one worker has them all.
 system-test: $(TEST_STAMP) ## boot machines with Docker and run the system tests in them, as root (PYTEST_ARGS="-k cut")
-	$(BIN)/pytest tests/system --numprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/pytest tests/system --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 crash-sweep: $(TEST_STAMP) ## kill the coordinator at every call that changes anything (SWEEP_ARGS="--sample 450")
 	$(BIN)/python -m property_tests.crash.kill_sweep $(SWEEP_ARGS)

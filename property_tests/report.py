@@ -15,6 +15,11 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> lis
     return [f"| {' | '.join(map(str, cells))} |" for cells in (head, ruler, *rows)]
 
 
+def is_told(text: str | None, faults: Iterable[str]) -> bool:
+    """Whether one of the findings holds the text that is waited for; never when none is."""
+    return text is not None and any(text in fault for fault in faults)
+
+
 class Waiting:
     """Says how far a run is, not more often than once a minute, and not among what is to be kept of it.
 

@@ -6,6 +6,7 @@ A sweep that stays green on a broken coordinator would prove nothing.
 from __future__ import annotations
 
 import compileall
+import os
 import shutil
 import subprocess
 import sys
@@ -112,9 +113,10 @@ def test_a_break_is_found(tmp_path, broken):
     assert text.count(broken.before) == 1, f"{broken.file} has changed: the break must be made anew"
     (tmp_path / broken.file).write_text(text.replace(broken.before, broken.after))
     compileall.compile_dir(tmp_path, quiet=1)
-    found = subprocess.run(
-        [sys.executable, "-m", *broken.sweep.split()], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    (tmp_path / "kept").mkdir()  # a sweep keeps what it found wrong
+    here = os.environ | {"TMPDIR": str(tmp_path / "kept")}
+    command = [sys.executable, "-m", *broken.sweep.split(), "--until-told", broken.told]
+    found = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, check=False)
     assert found.returncode == 1, found.stdout + found.stderr
     assert "WRONG: " in found.stdout
     assert broken.told in found.stdout

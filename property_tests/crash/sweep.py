@@ -24,7 +24,7 @@ from property_tests.crash.strace import Injection
 from property_tests.crash.tally import Tally
 from property_tests.crash.trial import Blow, Look, Result, Trial
 from property_tests.crash.workers import Workers
-from property_tests.report import Waiting
+from property_tests.report import Waiting, is_told
 
 _JOBS = (os.cpu_count() or 1) + 1  # a trial waits now and then
 RESTART_S = 2.0  # what the coordinator may take from its start to the last answer, beside the scripts' own time
@@ -77,6 +77,7 @@ class Options:
     jobs: int
     rare: float
     until: float
+    until_told: str | None
     only: str
 
     def wants(self, story: Scenario) -> bool:
@@ -115,10 +116,13 @@ class Sweep:
         )
         waiting = Waiting(len(trials), self._kind.noun)
         for trial, result in self._workers.make(trials, self._options.until):
-            self.tally.add(trial, result, self._faults(trial, result))
+            faults = self._faults(trial, result)
+            self.tally.add(trial, result, faults)
             waiting.step(self.tally.wrong)
+            if is_told(self._options.until_told, faults):
+                break
         if waiting.done < len(trials):
-            print(f"no time was left for {len(trials) - waiting.done} of them")
+            print(f"not begun, or not waited for: {len(trials) - waiting.done} of them")
         return self.tally
 
     def _direct(self) -> tuple[list[Trial], list[Trial]]:
@@ -207,6 +211,7 @@ def main(kind: Kind) -> int:
     parser.add_argument("--rare", type=float, default=0.02, help="share of what need be tried rarely (%(default)s)")
     parser.add_argument("--only", default="", help="only trials whose description holds this text, as WRONG tells it")
     parser.add_argument("--minutes", type=float, default=inf, help="begin no trial after so long (no limit)")
+    parser.add_argument("--until-told", help="begin no trial after a finding that holds this text")
     asked = parser.parse_args()
     begin = time.monotonic()
     options = Options(
@@ -217,6 +222,7 @@ def main(kind: Kind) -> int:
         asked.jobs,
         asked.rare,
         begin + asked.minutes * 60,
+        asked.until_told,
         asked.only,
     )
     with Workers(options.jobs) as workers:

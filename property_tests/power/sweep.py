@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from property_tests.crash.scenarios import ROLLED_BACK, SCENARIOS, SUCCESS
 from property_tests.power.operations import Kind
 from property_tests.power.trial import Before, Findings, Life, Trial
-from property_tests.report import Waiting, markdown_table
+from property_tests.report import Waiting, is_told, markdown_table
 
 _KINDS = ("none", *(kind.value for kind in Kind))
 
@@ -83,14 +83,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=20261125)
     parser.add_argument("--story", action="append", help="only stories whose name holds this text")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--until-told", help="begin no life after a finding that holds this text")
     options = parser.parse_args()
     begin, table = time.monotonic(), Table()
     planned = lives(options)
     waiting = Waiting(len(planned), "lives")
     with ProcessPoolExecutor(options.jobs) as pool:
         for future in as_completed([pool.submit(_try, life) for life in planned]):
-            table.add(*future.result())
+            life, findings = future.result()
+            table.add(life, findings)
             waiting.step(table.wrong)
+            if is_told(options.until_told, findings.faults):
+                pool.shutdown(cancel_futures=True)
+                break
     print(table)
     print(f"\n{len(table.digests)} different states; wrong: {table.wrong}")
     print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")

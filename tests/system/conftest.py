@@ -17,6 +17,14 @@ from registry import Registry
 
 pytest_plugins = ("households", "remote_images")
 _MACHINES = pytest.StashKey[list[Machine]]()
+# Begun first, in this order: each file has one worker, and the last one must not keep all others waiting.
+_LONGEST = ("test_upgrade.py", "test_containers.py", "test_install.py", "test_page.py", "test_reboots.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first; all else keeps its order."""
+    order = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def missing_packages() -> list[str]:
