@@ -127,11 +127,11 @@ def run(executor: Executor, step: Step, watch: RecordingWatch | None = None, wit
     return executor.wait(step, watch or RecordingWatch(), deadline=CLOCK.monotonic() + within_s)
 
 
-def overrun(executor: Executor, step: Step, watch: RecordingWatch | None = None, sign: str = "pid") -> Outcome:
+def overrun(executor: Executor, step: Step, sign: str = "pid") -> Outcome:
     """Start, and let the time limit pass once the script has written ``sign``, however long a busy machine takes."""
     executor.start(step)
     until(lambda: written(step.directory / sign))
-    return executor.wait(step, watch or RecordingWatch(), deadline=CLOCK.monotonic())
+    return executor.wait(step, RecordingWatch(), deadline=CLOCK.monotonic())
 
 
 def end(pid_file: Path) -> None:

@@ -18,7 +18,10 @@ _PORTS = itertools.cycle(random.sample(range(_BEGIN, _BEGIN + _EACH), _EACH))
 
 def free_port() -> int:
     """A port of loopback that nobody uses just now, and that no test beside this one is given."""
-    for port in _PORTS:
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("unreachable: the ports begin again for ever")
+    return next(filter(_is_free, _PORTS))
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False

@@ -119,7 +119,6 @@ def test_a_plain_file_is_read(inbox):
     assert inbox.read("r1.json") == b'{"a": 1}'
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
@@ -150,7 +149,6 @@ def test_what_is_no_plain_file_is_not_even_opened(inbox, precious, monkeypatch, 
     assert opened == []
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["symlink", "FIFO", "directory", "hard link"])
 def test_a_file_swapped_before_it_is_opened_is_not_read(inbox, precious, monkeypatch, kind):
     """A plain file that is swapped for something else between the look and the opening is not read either."""
@@ -303,7 +301,6 @@ def test_only_request_names_count(inbox, precious):
     assert set(names(inbox.oldest(99, after=None, known=none_known))) == {"a.json", *(f"{kind}.json" for kind in KINDS)}
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 100])
 def test_windows_cover_everything_once(inbox, width):
     """Window after window, every file is seen once and in order, also where stamps are equal."""
@@ -371,7 +368,6 @@ def test_a_missing_folder_is_told(tmp_path):
         Inbox(tmp_path / "gone", LIMIT).oldest(9, after=None, known=none_known)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["file", *KINDS])
 def test_anything_can_be_removed(inbox, precious, kind):
     """Whatever carries a request's name can be removed; what it led to is left alone."""
@@ -439,7 +435,6 @@ def test_quarantine_moves_anything(inbox, precious, tmp_path, kind):
     assert precious.read_bytes() == b"precious"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.usefixtures("across_devices")
 @pytest.mark.parametrize("kind", ["file", *KINDS])
 def test_quarantine_across_file_systems_keeps_content_only(inbox, precious, tmp_path, kind):

@@ -75,7 +75,6 @@ def test_a_published_status_never_changes(outbox):
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", STRANGERS)
 def test_what_a_stranger_placed_at_a_final_status_gives_way(outbox, precious, kind):
     """A folder, link or pipe in a final status' place is replaced by the answer, and never followed."""
@@ -87,7 +86,6 @@ def test_what_a_stranger_placed_at_a_final_status_gives_way(outbox, precious, ki
     assert (precious / "file").read_bytes() == b"precious"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", STRANGERS)
 @pytest.mark.parametrize("read", [Outbox.read, Outbox.read_progress])
 def test_what_a_stranger_placed_is_no_message(outbox, precious, kind, read):
@@ -106,7 +104,6 @@ def test_a_link_to_a_message_is_no_message(outbox, precious):
     assert outbox.read("r1") is None
 
 
-@pytest.mark.timeout(120)
 def test_a_silent_writer_on_a_pipe_blocks_nobody(outbox):
     """A pipe that somebody holds open without writing is no message either."""
     path = outbox.directory / "r1.json"
@@ -139,7 +136,6 @@ def test_progress_is_replaced(outbox):
     assert listing(outbox.directory) == ["r1.progress.json"]
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", STRANGERS)
 def test_what_a_stranger_placed_at_progress_gives_way(outbox, precious, kind):
     """A folder, link or pipe in a progress' place neither stops the progress nor is followed."""
@@ -149,7 +145,6 @@ def test_what_a_stranger_placed_at_progress_gives_way(outbox, precious, kind):
     assert (precious / "file").read_bytes() == b"precious"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", STRANGERS)
 def test_what_a_stranger_placed_at_a_temporary_name_gives_way(outbox, precious, kind):
     """A folder, link or pipe in a temporary file's place does not stop an answer."""
@@ -223,7 +218,6 @@ def test_a_sweep_removes_torn_progress(outbox, content):
     assert listing(outbox.directory) == []
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", ["r1.progress.json", ".r1.json.tmp"])
 @pytest.mark.parametrize("kind", STRANGERS)
 def test_a_sweep_passes_whatever_a_stranger_placed(outbox, precious, kind, name):

@@ -76,7 +76,6 @@ def test_what_is_not_there_is_told(application):
         read(named)
 
 
-@pytest.mark.timeout(60)
 def test_a_pipe_does_not_block(application):
     """A FIFO in the file's place is told, and not waited for."""
     os.mkfifo(application.path)
