@@ -77,9 +77,11 @@ def running(component: str, standing: Standing) -> Event:
     return Event("component_running", body)
 
 
-def refused(component: str, action: Action, message: str, reason: str, *, success: bool) -> dict[str, Any]:
-    """The body of a result when nothing was asked of the host."""
-    return _result(component, action, message, reason, success=success, dry_run=False)
+def refused(
+    component: str, action: Action, message: str, reason: str, *, success: bool, dry_run: bool
+) -> dict[str, Any]:
+    """The body of a result when nothing was asked of the host, or in a dry run nothing would be."""
+    return _result(component, action, message, reason, success=success, dry_run=dry_run)
 
 
 def rehearsed(component: str, action: Action, message: str, version: str | None) -> dict[str, Any]:

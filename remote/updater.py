@@ -63,13 +63,13 @@ class Updater:
     async def _carry_out(self, wish: Wish) -> Reply:
         component = self._settings.named(wish.component)
         if component is None:
-            return _refused(wish.component[:100], wish.action, self._unknown(wish.component))
+            return _refused(wish.component[:100], wish, self._unknown(wish.component))
         if wish.action is Action.UPDATE and self._catalogue.known(component).checked_at is None:
             await self._catalogue.refresh(force=False)
         async with self._one_at_a_time:
             await asyncio.to_thread(self._overview.refresh)
             if refusal := self._judge(component, wish.action):
-                return _refused(component, wish.action, refusal)
+                return _refused(component, wish, refusal)
             comparison = self._overview.of(component)
             version = comparison.latest if wish.action is Action.UPDATE else None
             try:
@@ -79,7 +79,10 @@ class Updater:
                     return Reply(None, told.rehearsed(component, wish.action, message, version))
                 record = await self._gateway.ask(component, wish.action, version)
             except CannotAskError as error:
-                return Reply(None, told.refused(component, wish.action, str(error), error.trouble, success=False))
+                result = told.refused(
+                    component, wish.action, str(error), error.trouble, success=False, dry_run=wish.dry_run
+                )
+                return Reply(None, result)
             return Reply(record, {})
 
     def _judge(self, component: str, action: Action) -> Refusal | None:
@@ -96,6 +99,8 @@ class Updater:
         return Refusal(Objection.UNKNOWN_COMPONENT, f"cannot find the component {name[:100]!r}; there are: {known}")
 
 
-def _refused(component: str, action: Action, refusal: Refusal) -> Reply:
-    result = told.refused(component, action, refusal.message, refusal.objection, success=refusal.is_content)
+def _refused(component: str, wish: Wish, refusal: Refusal) -> Reply:
+    result = told.refused(
+        component, wish.action, refusal.message, refusal.objection, success=refusal.is_content, dry_run=wish.dry_run
+    )
     return Reply(None, result)

@@ -81,7 +81,7 @@ def test_a_folder_that_is_not_ours_to_write_is_named(ready):
     assert (result["success"], result["reason"]) == (False, "not_writable")
     assert "let this user write there" in result["message"]
     rehearsed = result_of_an_update(ready, dry_run=True)
-    assert (rehearsed["success"], rehearsed["reason"]) == (False, "not_writable")
+    assert (rehearsed["success"], rehearsed["reason"], rehearsed["dry_run"]) == (False, "not_writable", True)
 
 
 def test_a_state_folder_that_is_full_or_gone_is_named(ready):

@@ -113,6 +113,16 @@ def test_a_dry_run_tells_what_would_happen_and_writes_nothing(up):
     assert up.installed() == "1.0.0"
 
 
+@pytest.mark.parametrize(("name", "reason"), [("scheduler", "up_to_date"), ("nobody", "unknown_component")])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_refusal_tells_whether_it_was_only_tried(up, name, reason, dry_run):
+    """Who tried without changing anything is told so whatever comes of it."""
+    client = up.connect()
+    client.say("updater.perform_update", {"component": name, "dry_run": dry_run})
+    result = client.expect("update_result", of(name))
+    assert (result["reason"], result["dry_run"]) == (reason, dry_run)
+
+
 def test_what_is_up_to_date_is_left_alone(up):
     """It is a success that nothing need be done."""
     client = up.connect()

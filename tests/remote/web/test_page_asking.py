@@ -75,6 +75,16 @@ def test_trying_changes_nothing_and_tells_what_would_happen(page, server):
     expect(page.card("core").current).to_have_text("1.0.0")
 
 
+def test_what_could_not_be_tried_is_told_in_the_question(page, server):
+    """It is no outcome of an update: the card knows nothing of it."""
+    page.open().card("core").button("update").click()
+    page.try_out.click()
+    refused = bodies.refused(dry_run=True)
+    server.event("update_result", refused)
+    expect(page.tried).to_have_text(refused["message"])
+    expect(page.card("core").result).to_have_count(0)
+
+
 def test_what_others_begin_is_not_begun_twice(page, server):
     """When somebody else begins while the question is open, it cannot be confirmed any more, and says why."""
     page.open().card("core").button("update").click()
