@@ -80,11 +80,14 @@ def test_twenty_reboots_in_a_row(household: Household):
     machine.write("/etc/systemd/system/client.service", _UNIT)
     machine.sh("systemctl daemon-reload; systemctl restart dunebugger-update-coordinator")
     machine.sh("systemctl enable --now client.service")
-    for _ in range(_REBOOTS):
+    for number in range(_REBOOTS):
         answered = len(answers(household))
         wanted = answered + chance.randrange(1, 6)
         until(lambda wanted=wanted: len(answers(household)) >= wanted, "answers after a boot")
-        if chance.random() < 0.3:
+        if number % 2:  # not left to chance: cuts that all miss an update prove nothing
+            until(lambda: updates_under_way(household), "an update to begin")
+            machine.cut_power()
+        elif chance.random() < 0.5:
             machine.shut_down()
         else:
             machine.cut_power()
@@ -104,12 +107,26 @@ def answers(household: Household) -> list[str]:
     return [name.removesuffix(".json") for name in names if not name.endswith(".progress.json")]
 
 
+def deeds(household: Household) -> list[list[str]]:
+    """What the scripts wrote down, in whole lines: begin or end, the script, the request."""
+    books = [household.disk / f"var/lib/deeds-{component}" for component in ("left", "right")]
+    return [line.split() for book in books if book.exists() for line in book.read_text().splitlines()]
+
+
+def updates_under_way(household: Household) -> set[str]:
+    """The requests of which nothing is known but that their ``update.sh`` has begun."""
+    done = deeds(household)
+    count = Counter(name for _, _, name in done)
+    begun = {name for when, script, name in done if (when, script) == ("begin", "update.sh")}
+    return {name for name in begun if count[name] == 1}.difference(answers(household))
+
+
 def judge(household: Household, asked: set[str], written: set[str]) -> None:
     """Every answer is of a request, and agrees with what the scripts did."""
     machine = household.machine
-    deeds = [line.split() for line in machine.sh("cat /var/lib/deeds-left /var/lib/deeds-right").splitlines()]
-    begun = Counter((script, name) for when, script, name in deeds if when == "begin")
-    ended = {(script, name) for when, script, name in deeds if when == "end"}
+    done = deeds(household)
+    begun = Counter((script, name) for when, script, name in done if when == "begin")
+    ended = {(script, name) for when, script, name in done if when == "end"}
     states: Counter[str] = Counter()
     for name in answers(household):
         final = json.loads((household.disk / f"var/dunebugger/updates/status/{name}.json").read_text())
