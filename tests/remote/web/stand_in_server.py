@@ -22,6 +22,7 @@ POLICY = (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 DEADLINE_S = 20
+LAST_ASKED = "controller.system_info"  # by a page that has just connected
 
 
 class StandInServer:
@@ -44,6 +45,7 @@ class StandInServer:
         self._away = False
         self._events: list[dict] = []
         self._sockets: set = set()
+        self._greeting: set = set()  # the connections whose page has not been told yet what it asks at first
         self._heard = threading.Condition()
         app = Starlette(
             routes=[
@@ -73,11 +75,13 @@ class StandInServer:
         assert not self._thread.is_alive()
 
     def event(self, subject: str, body: dict) -> None:
-        """Tell something to every page; it is numbered and kept for those who come back."""
+        """Tell something to every page, after what it asked at first; numbered, and kept for those who come back."""
+        self._greeted()
         self._in_loop(self.publish(subject, body))
 
     def go_away(self) -> None:
         """Drop every connection, and answer nobody until ``come_back``."""
+        self._greeted()
         self._away = True
         self._in_loop(self._drop())
 
@@ -103,6 +107,11 @@ class StandInServer:
         self._events.append({**message, "seq": len(self._events) + 1})
         for socket in list(self._sockets):
             await socket.send_text(json.dumps(self._events[-1]))
+
+    # The answers of a server that has the news would tell them too: these are older, and must not come after them.
+    def _greeted(self):
+        with self._heard:
+            assert self._heard.wait_for(lambda: not self._greeting, DEADLINE_S), f"a page never sent {LAST_ASKED}"
 
     def _in_loop(self, work):
         asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_S)
@@ -153,6 +162,19 @@ class StandInServer:
         if not self._lets_in(socket):
             await socket.close()
             return
+        self._greeting.add(socket)
+        try:
+            await self._greet(socket)
+            self._sockets.add(socket)
+            while True:
+                await self._hear(socket, json.loads(await socket.receive_text()))
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # the page went, or was sent away
+        finally:
+            self._sockets.discard(socket)
+            self._welcome(socket)
+
+    async def _greet(self, socket):
         await socket.accept("dunebugger")
         since = socket.query_params.get("since")
         self.sinces.append(since)
@@ -160,14 +182,11 @@ class StandInServer:
         await self._answer(socket, "connected", greeting)
         for missed in self._events[int(since) :] if since is not None else []:
             await socket.send_text(json.dumps(missed))
-        self._sockets.add(socket)
-        try:
-            while True:
-                await self._hear(socket, json.loads(await socket.receive_text()))
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # the page went, or was sent away
-        finally:
-            self._sockets.discard(socket)
+
+    def _welcome(self, socket):
+        with self._heard:
+            self._greeting.discard(socket)
+            self._heard.notify_all()
 
     async def _hear(self, socket, message):
         subject, body = message["subject"], message.get("body")
@@ -186,12 +205,15 @@ class StandInServer:
         if subject in answers:
             await self._answer(socket, *answers[subject])
         elif subject == "updater.check_updates" and body == "null":
+            await asyncio.sleep(0.5)
             await self.publish("update_check_result", {"components": self.components})
         elif self.on_action:
             await self.on_action(subject, body)
         with self._heard:
             self.received.append(message)
             self._heard.notify_all()
+        if subject == LAST_ASKED:
+            self._welcome(socket)
 
     async def _answer(self, socket, subject, body):
         message = {"subject": subject, "body": body, "source": "controller", "destination": "web"}

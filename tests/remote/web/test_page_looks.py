@@ -137,6 +137,8 @@ def test_the_question_and_disabled_buttons_can_be_read(new_page, server, scheme)
 def test_the_headline_can_be_read_on_the_dunes(new_page, server, scheme):
     """The headline and the line below it have 4.5 : 1 on the sky and on each dune they may lie on."""
     page = new_page(server, color_scheme=scheme, reduced_motion="reduce").open()
+    expect(page.headline).to_have_text("One update is ready")
+    expect(page.system).to_contain_text("dune-garden")
     for colour in page.page.evaluate(DUNES):
         page.page.evaluate("(colour) => { document.querySelector('.hero').style.background = colour; }", colour)
         on_it = contrasts(page, ".hero")
