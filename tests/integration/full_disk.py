@@ -27,6 +27,7 @@ def start(host, update="", **settings):
     host.component("core", {"update.sh": update}, **settings)
     host.start()
     assert host.settle("before", "health")["success"]
+    host.expect(lambda: not (host.state / "runs/before").exists(), "its files to go, whose names would be free again")
 
 
 def start_and_fill(host, disk, end, **settings):

@@ -251,7 +251,7 @@ def test_check_is_content_with_a_healthy_host(host):
     assert {"configuration", "service", "shared folders", "scripts", "journal", "log", "health checks"} <= {
         finding["area"] for finding in findings
     }
-    assert not list(host.requests.iterdir())
+    host.expect(lambda: not list(host.requests.iterdir()), "its requests to be taken away, which follows their answers")
     assert not list(host.status.glob("*.json")), "check takes its own answers away"
 
 

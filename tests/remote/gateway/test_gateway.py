@@ -178,10 +178,10 @@ def test_answers_of_others_are_left_alone(tmp_path):
     async def story():
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
         life.outbox.publish(final(record.request_id))
-        await life.until(lambda: life.listener.told)
+        await life.until(lambda: [path.name for path in life.status.iterdir()] == ["somebody-elses.json"])
+        assert [answered.request_id for answered in life.listener.told] == [record.request_id]
 
     asyncio.run(story())
-    assert [path.name for path in life.status.iterdir()] == ["somebody-elses.json"]
 
 
 @pytest.mark.parametrize("way", ["inotify", "look"])
