@@ -34,7 +34,8 @@ def expect_undone(household: Household, request_id: str) -> None:
     final = household.answer(request_id)
     assert (final["success"], final["state"], final["reason"]) == (False, "rolled_back", "interrupted"), final
     assert [attempt["script"] for attempt in final["attempts"]] == ["update.sh", "rollback.sh", "health-check.sh"]
-    assert f"{request_id}.json" not in household.sh("ls -A /var/dunebugger/updates/requests")
+    request = f"{request_id}.json"
+    until(lambda: request not in household.sh("ls -A /var/dunebugger/updates/requests"), f"{request} to be taken away")
 
 
 @pytest.mark.parametrize("phase", REMOTE_PHASES)
