@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, run
+from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, run
 
 from executors.loading import known, load
 from executors.processes import boot_id
@@ -52,7 +52,7 @@ def test_forgetting_is_idempotent(each: Executor, component: Component):
     """Forgetting twice, or what never was, is no error."""
     component.script("exit 0")
     run(each, component.step())
-    for request_id in ("req-1", "req-1", "never-seen"):
+    for request_id in (id_of(), id_of(), "never-seen"):
         each.forget(request_id)
 
 

@@ -15,6 +15,7 @@ from executor_stage import (
     RecordingWatch,
     after,
     end,
+    id_of,
     lives,
     overrun,
     run,
@@ -125,7 +126,7 @@ def test_an_exit_code_that_cannot_be_written_is_not_made_up(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
     """The run counts as interrupted as soon as its session gives up, not as one that took too long."""
-    own = settings.runs / "req-1/1/session"
+    own = settings.runs / id_of() / "1/session"
     component.script(f"until [ -e go ]; do sleep 0.01; done; rm {own}; ln -s /nowhere/session {own}; exit 0")
     watch = RecordingWatch()
     watch.started = lambda _identity: (component.directory / "go").touch()

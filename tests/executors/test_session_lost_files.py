@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, FOREVER, Component, leave, lives, until, written
+from executor_stage import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, lives, until, written
 
 from executors.loading import load
 from executors.processes import boot_id
@@ -19,7 +19,7 @@ FAMILY = (
 )
 
 
-@pytest.mark.parametrize("lost", ["runs", "runs/req-1", "nothing"])
+@pytest.mark.parametrize("lost", ["runs", f"runs/{id_of()}", "nothing"], ids=["runs", "run", "nothing"])
 @pytest.mark.usefixtures("quick")
 def test_what_runs_is_quelled_whatever_files_are_lost(
     executor: Executor, component: Component, settings: ExecutorSettings, tmp_path: Path, lost: str
@@ -83,7 +83,7 @@ def test_a_run_whose_folder_was_removed_is_not_taken_for_one_that_never_started(
     component.script(f"echo $$ >beside; {FOREVER}", "health-check.sh")
     identity = leave(settings, component.step(), "pid", "far")
     leave(settings, component.step("req-2", lane="other", script="health-check.sh"), "beside")
-    shutil.rmtree(settings.runs / "req-1")
+    shutil.rmtree(settings.runs / id_of())
     assert executor.trace(component.step(), identity, boot_id()) is Trace.UNKNOWN
     assert not any(map(lives, component.pids("pid", "far")))
     assert lives(component.directory / "beside")

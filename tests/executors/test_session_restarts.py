@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, lives, run, until, written
+from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, lives, run, until, written
 
 from executors.loading import load
 from executors.processes import boot_id
@@ -100,7 +100,7 @@ def test_a_run_that_ended_alone_is_collected(executor: Executor, component: Comp
     """Its exit code counts, even when the machine was started anew since."""
     component.script("echo alone; exit 3")
     die(component, settings, "when started")
-    session = settings.runs / "req-1/1/session"
+    session = settings.runs / id_of() / "1/session"
     until(lambda: session.exists() and "exit 3\n" in session.read_text())
     assert executor.trace(component.step(), None, boot_id()) is Trace.ENDED
     assert executor.trace(component.step(), None, "another boot") is Trace.ENDED
@@ -142,7 +142,7 @@ def test_a_death_within_the_grace_does_not_change_the_verdict(
         env=os.environ | {"PYTHONPATH": f"{here}:{here.parents[1]}"},
         stdout=subprocess.DEVNULL,
     )
-    session = settings.runs / "req-1/1/session"
+    session = settings.runs / id_of() / "1/session"
     until(lambda: session.exists() and "ended_by" in session.read_text())
     doomed.kill()
     doomed.wait()

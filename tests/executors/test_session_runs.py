@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
-from executor_stage import Component, RecordingWatch, end, lives, overrun, run, until, written
+from executor_stage import Component, RecordingWatch, end, id_of, lives, overrun, run, until, written
 
 from executors.session import Session
 from executors.settings import ExecutorSettings
@@ -62,7 +62,7 @@ def test_the_environment_is_exactly_the_documented_one(
         "HOME": pwd.getpwuid(os.geteuid()).pw_dir,
         "LANG": "C.UTF-8",
         "LEAK": "1",
-        "UPDATE_REQUEST_ID": "req-1",
+        "UPDATE_REQUEST_ID": id_of(),
         "UPDATE_COMPONENT": "remote",
         "UPDATE_ACTION": "update",
         "UPDATE_VERSION": "1.2.3",
@@ -118,9 +118,9 @@ def test_large_output_is_quoted_within_bounds(executor: Executor, component: Com
     assert {report.phase for report in watch.reports} == {None, "last"}
     assert max(len(report.output) for report in watch.reports) <= 4096
     assert watch.reports[-1].output == "PHASE:last\nlast\n"
-    executor.forget("req-1")
-    assert (settings.runs / "req-1/1/stdout").stat().st_size > 67108864
-    assert [file.name for file in (settings.runs / "req-1/1").iterdir()] == ["stdout"]
+    executor.forget(id_of())
+    assert (settings.runs / id_of() / "1/stdout").stat().st_size > 67108864
+    assert [file.name for file in (settings.runs / id_of() / "1").iterdir()] == ["stdout"]
 
 
 def test_forgetting_removes_small_runs_altogether(executor: Executor, component: Component, settings: ExecutorSettings):
@@ -128,7 +128,7 @@ def test_forgetting_removes_small_runs_altogether(executor: Executor, component:
     component.script("echo ok")
     run(executor, component.step(attempt=1))
     run(executor, component.step(attempt=2))
-    executor.forget("req-1")
+    executor.forget(id_of())
     assert list(settings.runs.iterdir()) == []
 
 
@@ -215,7 +215,7 @@ def test_runs_are_private(executor: Executor, component: Component, settings: Ex
     """Logs may hold secrets: only the coordinator's user enters."""
     component.script("true")
     run(executor, component.step())
-    assert stat.S_IMODE((settings.runs / "req-1/1").stat().st_mode) == 0o700
+    assert stat.S_IMODE((settings.runs / id_of() / "1").stat().st_mode) == 0o700
 
 
 def test_no_descriptor_is_left_open(executor: Executor, component: Component):

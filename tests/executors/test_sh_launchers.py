@@ -155,5 +155,5 @@ def test_claim_and_revocation_exclude_each_other(component: Component, settings:
         is_revoked = session.revoke()
         if not is_revoked:
             until(lambda session=session: session.exit_code() is not None)
-        assert (component.directory / f"ran-req-{number}").exists() != is_revoked
+        assert (component.directory / f"ran-{session.step.request_id}").exists() != is_revoked
     launcher.close()

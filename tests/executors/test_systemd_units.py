@@ -17,6 +17,7 @@ from executor_stage import (
     RecordingWatch,
     after,
     end,
+    id_of,
     leave,
     lives,
     overrun,
@@ -46,7 +47,7 @@ def systemctl(*arguments: str) -> str:
 @pytest.fixture
 def unit(settings: ExecutorSettings) -> str:
     """The unit of the first attempt of the first request."""
-    return units.name_of(settings.runs / "req-1/1")
+    return units.name_of(settings.runs / id_of() / "1")
 
 
 def test_the_unit_is_named_after_its_request_and_has_limits_of_its_own(
@@ -60,7 +61,7 @@ def test_the_unit_is_named_after_its_request_and_has_limits_of_its_own(
         line.split("=", 1)
         for line in systemctl("show", unit, "--property=MemoryMax,RuntimeMaxUSec,TasksMax,ActiveState").splitlines()
     )
-    assert unit.startswith("dunebugger-request-req-1-1-")
+    assert unit.startswith(f"dunebugger-request-{id_of()}-1-")
     assert shown == {
         "MemoryMax": str(64 * 1024 * 1024),
         "RuntimeMaxUSec": "40s",
@@ -232,7 +233,7 @@ def test_words_that_mean_something_to_systemd_are_just_words(component: Componen
     component.script(f"echo $$ >pid; {FOREVER}")
     identity = leave(odd, component.step("req-2"), "pid")
     assert shells(odd.runs), "its mark is another"
-    systemctl("stop", units.name_of(odd.runs / "req-2/1"))
+    systemctl("stop", units.name_of(odd.runs / id_of("req-2") / "1"))
     assert made.trace(component.step("req-2"), identity, boot_id()) is Trace.ENDED
     assert made.collect(component.step("req-2")).conclusion is Conclusion.INTERRUPTED
 

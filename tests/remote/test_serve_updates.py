@@ -226,14 +226,11 @@ def test_an_update_is_finished_though_the_one_who_asked_has_gone(up):
     client.say("updater.perform_update", {"component": "core"})
     client.close()
     until(lambda: up.installed() == "1.1.0", "the update")
+    up.connect(since=client.last).expect("update_result", of("core", success=True))
     late = up.connect()
-
-    def is_answered():
-        late.say("updater.history")
-        requests = late.expect("history")["requests"]
-        return any(entry["action"] == "update" and entry["success"] for entry in requests)
-
-    until(is_answered, "an entry of the history")
+    late.say("updater.history")
+    requests = late.expect("history")["requests"]
+    assert [entry["success"] for entry in requests if entry["action"] == "update"] == [True]
 
 
 def test_nothing_is_asked_twice_by_a_burst_of_wishes(up):

@@ -82,7 +82,8 @@ def test_a_request_that_nobody_takes_up_is_withdrawn_and_told_once(tmp_path):
         life.clock.sleep(LIMITS.pickup_s - 1)
         await life.look()
         assert life.client.is_waiting(record.request_id)
-        await life.pass_time(1, lambda: not life.client.is_waiting(record.request_id))
+        await life.pass_time(1, lambda: life.gateway._open[record.request_id].gone_since)
+        assert not life.client.is_waiting(record.request_id)
         life.clock.sleep(1)
         await life.look()
         assert life.listener.told == []
@@ -100,7 +101,7 @@ def test_a_coordinator_that_read_a_request_just_before_its_withdrawal_is_still_f
 
     async def story():
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        await life.pass_time(LIMITS.pickup_s, lambda: not life.client.is_waiting(record.request_id))
+        await life.pass_time(LIMITS.pickup_s, lambda: life.gateway._open[record.request_id].gone_since)
         life.outbox.report(progress(record.request_id, seq=3))
         await life.pass_time(5, lambda: life.listener.progress)
         await life.look()
