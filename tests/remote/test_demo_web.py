@@ -40,7 +40,7 @@ def test_the_demo_serves_the_page_and_replaces_its_server(tmp_path):
         options = {"proxy": None, "max_size": 2**24}
         client = Conversation(f"ws{url.removeprefix('http')}/ws", options)
         client.say("updater.perform_update", {"component": "remote"})
-        client.expect("update_progress", lambda body: body["phase"] == "download")
+        client.expect("update_progress", lambda body: body["component"] == "remote")
         last = client.last
         until(lambda: _version(url) == "1.1.0", "the next server")
         client.close()
