@@ -205,7 +205,6 @@ class StandInServer:
         if subject in answers:
             await self._answer(socket, *answers[subject])
         elif subject == "updater.check_updates" and body == "null":
-            await asyncio.sleep(0.5)
             await self.publish("update_check_result", {"components": self.components})
         elif self.on_action:
             await self.on_action(subject, body)
