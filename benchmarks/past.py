@@ -12,7 +12,7 @@ from fsm.records import AttemptRecord, Ending
 from fsm.table import Event
 from protocol.messages import Progress
 from protocol.outbox import Outbox
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 
 _TOGETHER = 1000
 _AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
@@ -76,7 +76,7 @@ def _leave_files(root: Path, request_id: str) -> None:
     """What lies on the disk for a request that waits: its file, and its progress."""
     content = {"component": _COMPONENT, "action": "health", "request_id": request_id, "timestamp": _AT.isoformat()}
     (root / "requests" / f"{request_id}.json").write_text(json.dumps(content), encoding="utf-8")
-    Outbox(root / "status").report(
+    Outbox(root / "status").publish_progress(
         Progress(
             request_id=request_id,
             component=_COMPONENT,

@@ -19,7 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from protocol.messages import FinalStatus
 from protocol.outbox import Outbox
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 
 sys.path.append(str(ROOT / "packaging" / "demo"))
 

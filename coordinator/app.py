@@ -33,12 +33,11 @@ from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
 from fsm.machine import Lives
 from policy.judgement import all_judges
-from protocol.atomic import sync_directory, sync_names, write_atomically
 from protocol.clock import Clock
+from protocol.fs import exists, fsync_dir, fsync_parents, write_atomic
 from protocol.inbox import Inbox
 from protocol.modules import hollow_packages
 from protocol.outbox import Outbox
-from protocol.presence import is_there
 
 JOURNAL = "journal.db"
 LOCK = "coordinator.lock"
@@ -72,7 +71,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     resources.enter_context(_instance_lock(state / LOCK))
     inbox = Inbox(settings.paths.requests, settings.limits.request_bytes)
     outbox = Outbox(settings.paths.status)
-    has_runs = is_there(state / RUNS)
+    has_runs = exists(state / RUNS)
     journal, lost = _open_journal(state, outbox)
     resources.callback(journal.close)
     lives = Lives(journal)
@@ -84,9 +83,9 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     if lost:
         rebuild.rebuild(journal, lives, inbox, outbox, clock, components, state / RUNS)
         (state / REBUILDING).unlink()
-        sync_directory(state)  # the mark must not come back and condemn what this journal holds by then
-    outbox.sweep(journal.busy)
-    outbox.mark()
+        fsync_dir(state)  # the mark must not come back and condemn what this journal holds by then
+    outbox.remove_stale(journal.busy)
+    outbox.write_marker()
 
     manager = ServiceManager.of(os.environ, os.getpid())
     stop = Stop(threading.Event(), threading.Event())
@@ -192,7 +191,7 @@ def _make_folders(settings: Settings) -> None:
             advice = "create it, or change paths in the configuration"
             raise refusal(f"cannot make the folder {folder}: {error.strerror}; {advice}", error) from None
     # Each time: whoever made them may have died before this.
-    sync_names(settings.paths.requests, settings.paths.status, settings.paths.state)
+    fsync_parents(settings.paths.requests, settings.paths.status, settings.paths.state)
 
 
 def _instance_lock(path: Path) -> ExitStack:
@@ -219,21 +218,21 @@ def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
     what is found damaged then, a second time, is given up.
     """
     path, suspect, rebuilding = state / JOURNAL, state / SUSPECT, state / REBUILDING
-    lost = is_there(rebuilding) or (not is_there(path) and (outbox.marked() or is_there(state / RUNS)))
+    lost = exists(rebuilding) or (not exists(path) and (outbox.has_marker() or exists(state / RUNS)))
     if not lost:
         try:
             return _sound_journal(path, suspect), False
         except JournalDamagedError as error:
-            if not is_there(suspect):
+            if not exists(suspect):
                 raise  # once is no proof: SQLite says the same of one read that failed; serve looks a second time
             logger.critical("the journal is damaged: {}", error)
-    if is_there(rebuilding) and rebuilding.read_bytes() == _BEGUN:
+    if exists(rebuilding) and rebuilding.read_bytes() == _BEGUN:
         rebuild.discard(path)  # ours and half-filled: keeping one per start would not help a disk that is full
     else:
-        write_atomically(rebuilding, b"")  # a death before the new one is filled must not make old requests new
-        if is_there(path):
+        write_atomic(rebuilding, b"")  # a death before the new one is filled must not make old requests new
+        if exists(path):
             logger.critical("the old journal was moved to {}; building a new one", rebuild.set_aside(path))
-        write_atomically(rebuilding, _BEGUN)
+        write_atomic(rebuilding, _BEGUN)
     suspect.unlink(missing_ok=True)
     return Journal.open(path), True
 
@@ -241,7 +240,7 @@ def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
 def _sound_journal(path: Path, suspect: Path) -> Journal:
     journal = Journal.open(path)
     try:
-        if is_there(suspect):
+        if exists(suspect):
             journal.require_integrity()
             suspect.unlink()
     except JournalDamagedError:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from coordinator.errors import ConfigurationError, UnavailableError
-from protocol.vocabulary import Action
+from protocol.types import Action
 
 FAILED = 1
 USAGE_ERROR = 2

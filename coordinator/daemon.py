@@ -21,7 +21,7 @@ from fsm.journal import Journal
 from fsm.machine import Lives
 from fsm.table import Event
 from protocol.clock import Clock
-from protocol.vocabulary import Reason, State
+from protocol.types import Reason, State
 
 _SLOW_S = 120.0  # behind the watcher, should an event ever be missed
 _TROUBLE_S = 5.0  # while a folder is full, read-only or gone

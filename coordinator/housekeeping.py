@@ -18,9 +18,8 @@ from executors.step import Executor
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from protocol.clock import Clock
+from protocol.fs import exists, remove_tree
 from protocol.outbox import Outbox
-from protocol.presence import is_there
-from protocol.removal import remove
 
 PERIOD_S = 3600.0
 _DAY_S = 86400.0
@@ -77,7 +76,7 @@ class Housekeeping:
         for entry in self._outbox.finals():
             answered = self._journal.answered_uptime(entry.name.removesuffix(".json"))
             if answered is not None and uptime - answered > self._status_s:
-                remove(Path(entry.path))
+                remove_tree(Path(entry.path))
 
     def count(self) -> None:
         """Add the running time since the last count to the journal's; while that cannot be reached, it waits here."""
@@ -95,7 +94,7 @@ class Housekeeping:
         They go with their history; before that the oldest go, until what is left is within the limit. What an
         unsettled request has written is neither removed nor counted.
         """
-        if not is_there(self._runs):
+        if not exists(self._runs):
             return
         settled: list[tuple[float, datetime, Path]] = []
         for folder in list(self._runs.iterdir()):

@@ -24,11 +24,10 @@ from fsm.table import Event
 from policy.judgement import Circumstances, Refusal, decide
 from protocol.clock import Clock
 from protocol.decode import RequestUnreadableError, decode_request
-from protocol.errors import ProtocolError
-from protocol.inbox import BeingWrittenError, Entry, Fingerprint, HardLinkError, Inbox
+from protocol.inbox import Entry, FileInUseError, Fingerprint, HardLinkError, Inbox
 from protocol.messages import Request
 from protocol.names import REQUEST_ID_RULE, is_component, is_request_id, printable, stem_of
-from protocol.vocabulary import Reason
+from protocol.types import ProtocolError, Reason
 
 _WINDOW = 1024  # names held in memory at once, however many there are (I12)
 _TROUBLE_S = 5.0  # nothing rings when a disk is well again
@@ -122,7 +121,7 @@ class Intake:
         """
         try:
             return decode_request(self._inbox.read(name), stem)
-        except (FileNotFoundError, BeingWrittenError):
+        except (FileNotFoundError, FileInUseError):
             return None
         except (RequestUnreadableError, HardLinkError):
             if self._at_rest(name):

@@ -17,7 +17,7 @@ from protocol.inbox import Inbox
 from protocol.messages import Attempt, FinalStatus, Progress
 from protocol.names import request_file
 from protocol.outbox import Outbox
-from protocol.vocabulary import State
+from protocol.types import State
 
 _BATCH = 100
 _NO_SCRIPT = Report()
@@ -94,7 +94,7 @@ class Publisher:
             error=report.error,
         )
         try:
-            self._outbox.report(progress)
+            self._outbox.publish_progress(progress)
         except OSError as error:
             logger.warning("cannot write progress to {}: {}", self._outbox.directory, error.strerror)
 

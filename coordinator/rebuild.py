@@ -20,17 +20,16 @@ from fsm.table import Event
 from policy.judgement import Circumstances, decide
 from protocol.clock import Clock
 from protocol.decode import decode_request
-from protocol.errors import ProtocolError
+from protocol.fs import exists
 from protocol.inbox import Entry, Inbox
 from protocol.messages import FinalStatus, Request
 from protocol.names import is_request_id, stem_of
 from protocol.outbox import Outbox
-from protocol.presence import is_there
-from protocol.vocabulary import Action, State
+from protocol.types import Action, ProtocolError, State
 
 _BATCH = 1000
 _SALVAGED = "taken over from its status file after the journal was lost"
-_WAYS: dict[State, tuple[Event, ...]] = {
+_WAYS: dict[str, tuple[Event, ...]] = {
     State.SUCCEEDED: (Event.ACCEPT, Event.START, Event.SUCCEED),
     State.FAILED: (Event.ACCEPT, Event.START, Event.FAIL),
     State.ROLLED_BACK: (Event.ACCEPT, Event.START, Event.FAIL, Event.ROLL_BACK),
@@ -43,11 +42,11 @@ _PARTS = ("-wal", "-shm", "")  # what SQLite keeps beside a journal goes first: 
 def set_aside(journal: Path) -> Path:
     """Move a damaged journal, and what SQLite keeps beside it, out of the way; return its new place."""
     number = 1
-    while is_there(target := journal.with_name(f"{journal.name}.damaged-{number}")):
+    while exists(target := journal.with_name(f"{journal.name}.damaged-{number}")):
         number += 1
     for suffix in _PARTS:
         part = Path(f"{journal}{suffix}")
-        if is_there(part):
+        if exists(part):
             part.rename(f"{target}{suffix}")
     return target
 

@@ -20,7 +20,7 @@ from fsm.machine import Lives
 from fsm.records import AttemptRecord, Ending, RequestRecord
 from fsm.table import Event
 from protocol.clock import Clock
-from protocol.vocabulary import Reason, State
+from protocol.types import Reason, State
 
 _STARTS = 5
 _PAUSE_S = 1.0

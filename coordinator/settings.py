@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, model_validator
 import executors.loading
 from coordinator.errors import ConfigurationError, refusal
 from protocol.configuration import AbsolutePath, ConfigurationInvalidError, Section, parse
+from protocol.fs import exists
 from protocol.names import is_component
-from protocol.presence import is_there
 
 DEFAULT_PATH = Path("/etc/dunebugger/update-coordinator.toml")
 
@@ -126,7 +126,7 @@ def load_settings(path: Path | None) -> Settings:
             names file, line where possible, key, and the nearest known key.
         UnavailableError: the file, or the folder of executors, is there, but could not be read this time.
     """
-    if path is None and not is_there(DEFAULT_PATH):
+    if path is None and not exists(DEFAULT_PATH):
         return Settings()
     path = path or DEFAULT_PATH
     try:

@@ -19,7 +19,7 @@ from fsm.records import AttemptRecord, Ending, RequestRecord
 from fsm.recovery import Resumption
 from fsm.table import Event
 from protocol.clock import Clock
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 
 class Walk:

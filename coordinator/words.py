@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fsm.records import AttemptRecord, Ending, RequestRecord
 from fsm.recovery import Resumption
 from fsm.table import Event
-from protocol.vocabulary import Action, Reason
+from protocol.types import Action, Reason
 
 _SUCCESS = {
     Action.UPDATE: "Update completed successfully",

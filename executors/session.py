@@ -25,7 +25,7 @@ from typing import BinaryIO, Literal
 from executors.output import excerpt
 from executors.processes import boot_id
 from executors.step import Conclusion, Identity, Outcome, Step
-from protocol.vocabulary import Action
+from protocol.types import Action
 
 _CLAIM_WORDS = 4
 _REVOKED = b"revoked\n"

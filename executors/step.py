@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from protocol.vocabulary import Action, Reason
+from protocol.types import Action, Reason
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from executors.step import Objection
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 _ROOT = 0
 _EXECUTABLE = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH

@@ -16,7 +16,7 @@ from fsm.errors import (
     JournalUnavailableError,
 )
 from fsm.table import MOVES
-from protocol.presence import is_there
+from protocol.fs import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +66,7 @@ class Database:
             except sqlite3.OperationalError:
                 # A reader who may not write the folder cannot create the log's index. With no log there is no daemon,
                 # hence nobody who changes the file under us: read it as it lies there.
-                if not is_there(path) or is_there(path.with_name(f"{path.name}-wal")):
+                if not exists(path) or exists(path.with_name(f"{path.name}-wal")):
                     raise
                 return cls._connect(path, f"{uri}?mode=ro&immutable=1", writer=False)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fsm.records import AttemptRecord, RequestRecord
     from fsm.recovery import Resumption, Trace
     from fsm.table import Event
-    from protocol.vocabulary import Action, Reason, State
+    from protocol.types import Action, Reason, State, UnknownValue
 
 
 _INSERT = (
@@ -28,7 +28,7 @@ class Journal(Reader):
         self,
         request_id: str,
         component: str | None,
-        action: Action | None,
+        action: Action | UnknownValue | None,
         version: str | None,
         requested_at: datetime | None,
         received_at: datetime,
@@ -66,7 +66,7 @@ class Journal(Reader):
         dest: State,
         *,
         at: datetime,
-        reason: Reason | None,
+        reason: Reason | UnknownValue | None,
         message: str,
         finish: AttemptRecord | None,
         begin: AttemptRecord | None,

@@ -9,14 +9,14 @@ from transitions import Machine, MachineError
 
 from fsm.errors import IllegalMoveError
 from fsm.table import MOVES, Event
-from protocol.vocabulary import State
+from protocol.types import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from fsm.records import AttemptRecord, RequestRecord
-    from protocol.vocabulary import Reason
+    from protocol.types import Reason, UnknownValue
 
 
 class MoveRecorder(Protocol):
@@ -30,7 +30,7 @@ class MoveRecorder(Protocol):
         dest: State,
         *,
         at: datetime,
-        reason: Reason | None,
+        reason: Reason | UnknownValue | None,
         message: str,
         finish: AttemptRecord | None,
         begin: AttemptRecord | None,
@@ -54,7 +54,7 @@ class Life:
         event: Event,
         *,
         at: datetime,
-        reason: Reason | None = None,
+        reason: Reason | UnknownValue | None = None,
         message: str = "",
         finish: AttemptRecord | None = None,
         begin: AttemptRecord | None = None,

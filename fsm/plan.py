@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fsm.records import Ending
 from fsm.table import Event
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fsm.database import Database
 from fsm.records import AttemptRecord, Ending, RequestRecord, ResumptionRecord, TransitionRecord
 from fsm.recovery import Resumption
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

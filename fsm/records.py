@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 if TYPE_CHECKING:
     from fsm.recovery import Resumption, Trace

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.vocabulary import State
+from protocol.types import State
 
 
 class Event(StrEnum):

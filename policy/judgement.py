@@ -12,7 +12,7 @@ from typing import Protocol
 from policy import judges
 from protocol.messages import Request
 from protocol.modules import modules_of
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from executors.errors import CannotStartError
 from executors.step import Conclusion, Identity, Objection, Outcome, Report, Step, Trace, Watch
 from property_tests.world import Deed, Run, World
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 
 class FakeExecutor:

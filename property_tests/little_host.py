@@ -126,7 +126,7 @@ class LittleHost:
             patch.object(app, "Watcher", NoWatcher),
             patch.object(app, "Bell", NoBell),
             patch.object(orchestrator, "Bell", NoBell),
-            patch.object(outbox, "write_atomically", self._with_room(outbox.write_atomically)),
+            patch.object(outbox, "write_atomic", self._with_room(outbox.write_atomic)),
             self.fuse.everywhere(),
             self.disk.everywhere(),
         ):
@@ -135,12 +135,12 @@ class LittleHost:
         self._stack.callback(logger.enable, "coordinator")
 
     def _with_room(self, original: Callable[..., None]) -> Callable[..., None]:
-        def write_atomically(path: Path, *arguments: object, **options: object) -> None:
+        def write_atomic(path: Path, *arguments: object, **options: object) -> None:
             if self.is_full and path.name.endswith(SUFFIX):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
             original(path, *arguments, **options)
 
-        return write_atomically
+        return write_atomic
 
     def live(self, work: Callable[[], None], kill: int | str | None = None, cut: int | None = None) -> list[str]:
         """Do ``work`` until the fuse burns down; then nothing in memory is left.

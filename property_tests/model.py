@@ -13,7 +13,7 @@ from property_tests.witness import whole
 from property_tests.world import Run
 from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, stem_of
-from protocol.vocabulary import State
+from protocol.types import State
 
 LEGAL = {(move.event, move.source, move.dest) for move in MOVES}
 MAX_STARTS = 12

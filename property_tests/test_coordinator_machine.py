@@ -15,7 +15,7 @@ from property_tests.little_host import COMPONENTS, DAY_S, LittleHost, request
 from property_tests.model import Model
 from property_tests.truth import MAIN
 from property_tests.world import Deed
-from protocol.vocabulary import Action
+from protocol.types import Action
 
 TO_1970 = -100 * 365  # days; as far back as clocks go
 IDS = ("a", "b", "c", "d", "e")

@@ -10,7 +10,7 @@ import pytest
 from property_tests.little_host import CAREFUL, RERUN, LittleHost, request
 from property_tests.model import Model
 from property_tests.world import Deed
-from protocol.vocabulary import Action
+from protocol.types import Action
 
 LEAST_EFFECTS = 4
 BAD = {("a", "update.sh"): (Deed.FAIL,)}

@@ -45,15 +45,15 @@ REBOOTS = "property_tests.crash.reboot_sweep --story takes"
 
 BREAKS = {
     "an answer's content is not synced": Break(
-        "protocol/atomic.py",
+        "protocol/fs.py",
         "        if durable:\n            os.fsync(descriptor)\n",
         "",
         CUTS,
         "the answer to one is none",
     ),
     "an answer's name is not synced": Break(
-        "protocol/atomic.py",
-        "    if durable:\n        sync_directory(path.parent)\n",
+        "protocol/fs.py",
+        "    if durable:\n        fsync_dir(path.parent)\n",
         "",
         CUTS,
         "one has no answer",
@@ -77,7 +77,7 @@ BREAKS = {
         "the journal would answer",
     ),
     "statuses are written in place": Break(
-        "protocol/atomic.py",
+        "protocol/fs.py",
         'temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")',
         "temporary = path",
         KILLS,

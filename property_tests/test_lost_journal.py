@@ -10,7 +10,7 @@ import pytest
 from property_tests.little_host import CAREFUL, LittleHost, request
 from property_tests.model import Model
 from property_tests.truth import MAIN
-from protocol.vocabulary import Action
+from protocol.types import Action
 
 WISHES = {
     "update": (CAREFUL, Action.UPDATE, "1.0.0"),

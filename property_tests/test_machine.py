@@ -15,7 +15,7 @@ from fsm.errors import IllegalMoveError, JournalRefusedError
 from fsm.journal import Journal
 from fsm.machine import Lives
 from fsm.table import MOVES, Event
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 
 NOW = datetime(2026, 1, 16, tzinfo=UTC)
 ANSWERS = {State.SUCCEEDED, State.FAILED, State.ROLLED_BACK}

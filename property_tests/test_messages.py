@@ -7,10 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from protocol.decode import decode_request
-from protocol.errors import ProtocolError
 from protocol.messages import Attempt, FinalStatus, Progress, Request
 from protocol.names import is_request_id, printable, progress_file, request_file, status_file, stem_of
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, ProtocolError, Reason, State
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True).filter(is_request_id)
 texts = st.text(st.characters(exclude_categories=["Cs"]))

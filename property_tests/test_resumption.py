@@ -9,7 +9,7 @@ import pytest
 from property_tests.little_host import CAREFUL, NO_ROLLBACK, RERUN, LittleHost, request
 from property_tests.model import Model
 from property_tests.world import Deed
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 
 ONE_FAILS = {("a", "update.sh"): (Deed.FAIL,)}
 ALL = (NO_ROLLBACK, CAREFUL, RERUN)

@@ -10,7 +10,7 @@ import pytest
 from coordinator.settings import Limits
 from property_tests.little_host import CAREFUL, LittleHost, request
 from property_tests.model import Model
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 
 WISH = (CAREFUL, Action.UPDATE, "1.0.0")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from executors.step import Conclusion
 from property_tests.world import Run, World
 from protocol.messages import FinalStatus
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 MAIN = {Action.UPDATE: "update.sh", Action.ROLLBACK: "rollback.sh", Action.HEALTH: "health-check.sh"}
 REFUSALS = {Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_UNSAFE}

@@ -11,15 +11,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from protocol.atomic import write_atomically
 from protocol.clock import Clock
-from protocol.decode import RequestInvalidError, findings
-from protocol.errors import ProtocolError
+from protocol.decode import RequestInvalidError, format_validation_errors
+from protocol.fs import exists, write_atomic
 from protocol.messages import FinalStatus, Progress, Request
 from protocol.names import request_file
 from protocol.outbox import Outbox
-from protocol.presence import is_there
-from protocol.vocabulary import Action
+from protocol.types import Action, ProtocolError
 
 POLL_S = 0.05
 
@@ -36,7 +34,7 @@ class SpoolNotWritableError(SpoolUnavailableError):
     """The shared folder is not ours to write."""
 
 
-class NoAnswerError(ProtocolError):
+class StatusTimeoutError(ProtocolError):
     """No final status appeared in time; the request stays where it is and may still be answered."""
 
 
@@ -79,14 +77,14 @@ class Client:
             )
             content = request.model_dump_json(exclude_none=True).encode()
         except ValidationError as error:
-            raise RequestInvalidError(f"cannot write the request: {findings(error)}") from None
+            raise RequestInvalidError(f"cannot write the request: {format_validation_errors(error)}") from None
         except ValueError:  # pydantic lets half a surrogate pair in, but not out
             raise RequestInvalidError(
                 "cannot write the request: version is not text; name one, such as 1.2.3"
             ) from None
         path = self._requests / request_file(request.request_id)
         try:
-            write_atomically(path, content)
+            write_atomic(path, content)
         except OSError as error:
             raise self._unavailable(error) from None
         return request.request_id
@@ -131,11 +129,11 @@ class Client:
             return False
         return True
 
-    def is_waiting(self, request_id: str) -> bool:
+    def is_pending(self, request_id: str) -> bool:
         """Whether the request still lies there: nobody has taken it up, or it is not settled yet."""
-        return is_there(self._requests / request_file(request_id))
+        return exists(self._requests / request_file(request_id))
 
-    def answer(self, request_id: str) -> FinalStatus | None:
+    def get_status(self, request_id: str) -> FinalStatus | None:
         """The final status, None while there is none; the file stays for the caller to ``discard``."""
         return self._outbox.read(request_id)
 
@@ -160,13 +158,13 @@ class Client:
             poll_s: the pause between two looks.
 
         Raises:
-            NoAnswerError: ``timeout_s`` passed.
+            StatusTimeoutError: ``timeout_s`` passed.
         """
         deadline = self._clock.monotonic() + timeout_s
         seen = -1
-        while (final := self.answer(request_id)) is None:
+        while (final := self.get_status(request_id)) is None:
             if self._clock.monotonic() >= deadline:
-                raise NoAnswerError(
+                raise StatusTimeoutError(
                     f"cannot tell how {request_id} ended: no answer within {timeout_s:g} s; "
                     "is the coordinator running on the host?"
                 )

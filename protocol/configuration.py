@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from protocol.errors import ProtocolError
+from protocol.types import ProtocolError
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

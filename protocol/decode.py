@@ -8,10 +8,9 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
-from protocol.errors import ProtocolError
 from protocol.messages import Request
 from protocol.names import REQUEST_ID_RULE, is_request_id, printable
-from protocol.vocabulary import Action
+from protocol.types import Action, ProtocolError
 
 _REMEDY = "write a JSON object with component, action, version (for update), request_id and timestamp"
 
@@ -39,7 +38,7 @@ def decode_request(raw: bytes, stem: str) -> Request:
     try:
         request = Request.model_validate(fields)
     except ValidationError as error:
-        raise RequestInvalidError(f"cannot accept the request: {findings(error)}") from None
+        raise RequestInvalidError(f"cannot accept the request: {format_validation_errors(error)}") from None
     if not is_request_id(request.request_id):
         raise RequestInvalidError(
             f"cannot accept the request: request_id {printable(request.request_id)} is unsafe; {REQUEST_ID_RULE}"
@@ -88,7 +87,7 @@ def _no_constant(name: str) -> NoReturn:
     raise RequestInvalidError(f"cannot accept the request: {name} is not JSON (RFC 8259, section 6)")
 
 
-def findings(error: ValidationError) -> str:
+def format_validation_errors(error: ValidationError) -> str:
     """Every finding of pydantic's with its field's name; never the input itself, which may be anything."""
     return "; ".join(
         f"{'.'.join(str(part) for part in finding['loc'])}: {_finding(finding['type'], finding['msg'])}"

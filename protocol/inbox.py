@@ -16,10 +16,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocol.atomic import sync_directory
-from protocol.errors import ProtocolError
+from protocol.fs import fsync_dir, remove_tree
 from protocol.names import is_request_id, stem_of
-from protocol.removal import remove
+from protocol.types import ProtocolError
 
 _CHUNK = 256
 _KINDS = {
@@ -44,7 +43,7 @@ class TooLargeError(ProtocolError):
     """The file is larger than a request may be. The client's fault."""
 
 
-class BeingWrittenError(ProtocolError):
+class FileInUseError(ProtocolError):
     """Somebody has the file open for writing: not to be judged yet (I5)."""
 
 
@@ -115,7 +114,7 @@ class Inbox:
             FileNotFoundError: it is gone.
             NotARequestFileError: it is a link, a second name of another file, or no file at all.
             TooLargeError: it exceeds ``request_bytes``.
-            BeingWrittenError: it is open for writing.
+            FileInUseError: it is open for writing.
             OSError: it cannot be read.
         """
         path = self.directory / name
@@ -139,7 +138,7 @@ class Inbox:
         Raises:
             OSError: the folder is read-only or gone.
         """
-        remove(self.directory / name)
+        remove_tree(self.directory / name)
 
     def remove_unchanged(self, name: str, seen: Fingerprint | None) -> bool:
         """Take ``name`` out of the folder unless it is another file than the one ``seen``; tell whether it is out.
@@ -201,7 +200,7 @@ def _keep(target: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    sync_directory(target.parent)
+    fsync_dir(target.parent)
 
 
 def _fingerprint(found: os.stat_result) -> Fingerprint:
@@ -228,6 +227,6 @@ def _require_unwritten(descriptor: int) -> None:
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:
-        raise BeingWrittenError("cannot read the request yet: it is open for writing") from None
+        raise FileInUseError("cannot read the request yet: it is open for writing") from None
     except OSError:
         return

@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, StrictBool, StrictInt, StrictStr
+from pydantic_core import core_schema
 
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State, UnknownValue
 
 
 def _iso_8601(value: object) -> object:
@@ -29,6 +30,18 @@ def _iso_8601(value: object) -> object:
 
 
 Stamp = Annotated[datetime, BeforeValidator(_iso_8601)]
+_Unknown = Annotated[
+    UnknownValue,
+    GetPydanticSchema(
+        lambda _source, _handler: core_schema.no_info_after_validator_function(
+            UnknownValue, core_schema.str_schema(strict=True, min_length=1, max_length=64)
+        )
+    ),
+]
+# What a reader accepts beside the known members: a newer coordinator may have more of them.
+AnyAction = Annotated[Action | _Unknown, Field(union_mode="left_to_right")]
+AnyState = Annotated[State | _Unknown, Field(union_mode="left_to_right")]
+AnyReason = Annotated[Reason | _Unknown, Field(union_mode="left_to_right")]
 
 
 class Request(BaseModel):
@@ -60,11 +73,11 @@ class FinalStatus(BaseModel):
 
     request_id: StrictStr
     component: StrictStr | None = Field(description="null when the request could not be read that far")
-    action: Action | None = Field(description="null when the request could not be read that far")
+    action: AnyAction | None = Field(description="null when the request could not be read that far")
     version: StrictStr | None = None
     success: StrictBool
-    state: State
-    reason: Reason | None = Field(description="null on success")
+    state: AnyState
+    reason: AnyReason | None = Field(description="null on success")
     message: StrictStr = Field(description="the same in plain words, with a remedy where there is one")
     output: StrictStr = Field(description="what the scripts wrote to stdout, in the order they ran")
     error: StrictStr = Field(description="what the scripts wrote to stderr, in the order they ran")
@@ -82,8 +95,8 @@ class Progress(BaseModel):
 
     request_id: StrictStr
     component: StrictStr
-    action: Action
-    state: State
+    action: AnyAction
+    state: AnyState
     phase: StrictStr | None = Field(description="the script's last PHASE: line, else the running script's name")
     percent: StrictInt | None = Field(ge=0, le=100, description="the script's last PROGRESS: line")
     seq: StrictInt = Field(ge=0, description="grows with every replacement")

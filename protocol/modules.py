@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from types import ModuleType
 
-from protocol.presence import is_there
+from protocol.fs import exists
 
 
 def modules_of(package: ModuleType) -> list[str]:
@@ -42,4 +42,4 @@ def hollow_packages() -> list[str]:
 def _is_hollow(module: ModuleType | None) -> bool:
     if getattr(module, "__file__", None) is not None:
         return False
-    return any(is_there(Path(folder) / "__init__.py") for folder in getattr(module, "__path__", ()))
+    return any(exists(Path(folder) / "__init__.py") for folder in getattr(module, "__path__", ()))

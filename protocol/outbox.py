@@ -11,11 +11,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from protocol.atomic import TEMPORARY_SUFFIX, write_atomically
+from protocol.fs import TEMPORARY_SUFFIX, exists, remove_tree, write_atomic
 from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, progress_file, status_file, stem_of
-from protocol.presence import is_there
-from protocol.removal import remove
 
 _Message = TypeVar("_Message", FinalStatus, Progress)
 _MARKER = ".coordinator"
@@ -41,8 +39,8 @@ class Outbox:
                 return
         self._write(name, status, durable=True)
 
-    def report(self, progress: Progress) -> None:
-        """Replace a request's progress. Not made durable: it counts for this boot only, see ``sweep``.
+    def publish_progress(self, progress: Progress) -> None:
+        """Replace a request's progress. Not made durable: it counts for this boot only, see ``remove_stale``.
 
         Raises:
             OSError: the folder is full, read-only or gone.
@@ -52,10 +50,10 @@ class Outbox:
     def _write(self, name: str, message: FinalStatus | Progress, *, durable: bool) -> None:
         path, content = self.directory / name, message.model_dump_json().encode()
         try:
-            write_atomically(path, content, durable=durable)
+            write_atomic(path, content, durable=durable)
         except IsADirectoryError:  # a stranger's: nothing of ours is ever a directory here
-            remove(path)
-            write_atomically(path, content, durable=durable)
+            remove_tree(path)
+            write_atomic(path, content, durable=durable)
 
     def clear(self, request_id: str) -> None:
         """Remove a request's progress.
@@ -63,7 +61,7 @@ class Outbox:
         Raises:
             OSError: the folder is read-only or gone.
         """
-        remove(self.directory / progress_file(request_id))
+        remove_tree(self.directory / progress_file(request_id))
 
     def read(self, request_id: str) -> FinalStatus | None:
         """The final status, None while there is none. What is there but unreadable was not written by us: also None."""
@@ -81,7 +79,7 @@ class Outbox:
                 if stem is not None and is_request_id(stem):
                     yield entry
 
-    def sweep(self, alive: Callable[[Sequence[str]], Collection[str]]) -> None:
+    def remove_stale(self, alive: Callable[[Sequence[str]], Collection[str]]) -> None:
         """Remove what an earlier coordinator left unfinished. Only before work begins.
 
         Temporary files go, and progress of requests that are not ``alive``; so does progress that a power cut left
@@ -96,16 +94,16 @@ class Outbox:
         kept = {progress_file(request_id) for request_id in alive(ids)}
         for name in names:
             if name not in kept or not _is_whole(self.directory / name):
-                remove(self.directory / name)
+                remove_tree(self.directory / name)
 
-    def mark(self) -> None:
+    def write_marker(self) -> None:
         """Leave a durable sign that a coordinator with a journal has worked here (I13)."""
-        if not self.marked():
-            write_atomically(self.directory / _MARKER, b"")
+        if not self.has_marker():
+            write_atomic(self.directory / _MARKER, b"")
 
-    def marked(self) -> bool:
+    def has_marker(self) -> bool:
         """Whether a coordinator has worked here before: then a missing journal is a lost one."""
-        return is_there(self.directory / _MARKER)
+        return exists(self.directory / _MARKER)
 
 
 def _is_whole(path: Path) -> bool:

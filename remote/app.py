@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from protocol.client import Client
 from protocol.clock import Clock, SystemClock
-from protocol.vocabulary import Action
+from protocol.types import Action
 from remote import sole, told
 from remote.api.door import Door
 from remote.api.numbers import Numbers

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.vocabulary import Action
+from protocol.types import Action
 from remote.overview import Comparison
 from remote.settings import SELF
 

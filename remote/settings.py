@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from protocol.configuration import AbsolutePath, ConfigurationInvalidError, Section, parse
+from protocol.fs import exists
 from protocol.names import is_component
-from protocol.presence import is_there
 from remote.errors import ConfigurationError
 from remote.installed import loading
 
@@ -189,7 +189,7 @@ def load_settings(path: Path | None) -> Settings:
     Raises:
         ConfigurationError: the file is missing, not TOML, or holds an unknown key or a wrong value.
     """
-    if path is None and not is_there(DEFAULT_PATH):
+    if path is None and not exists(DEFAULT_PATH):
         return Settings()
     path = path or DEFAULT_PATH
     try:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from loguru import logger
 
 from protocol.messages import Progress
-from protocol.vocabulary import Action, Reason
+from protocol.types import Action, Reason
 from remote import told
 from remote.api.stream import Stream
 from remote.gateway.records import Answer, Record

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from protocol.messages import Progress
-from protocol.vocabulary import Action, Reason
+from protocol.types import Action, Reason
 from remote.api.envelope import Event, stamp
 from remote.gateway.records import Answer, Record
 from remote.health.standing import Standing

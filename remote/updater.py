@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from protocol.vocabulary import Action
+from protocol.types import Action
 from remote import rules, told
 from remote.gateway.errors import CannotAskError
 from remote.gateway.gateway import Gateway

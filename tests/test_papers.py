@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coordinator.commands.diagram import mermaid
 from coordinator.settings import Component, Execution, Limits, Paths
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

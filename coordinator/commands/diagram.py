@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fsm.table import MOVES
-from protocol.vocabulary import State
+from protocol.types import State
 
 _TERMINAL = (State.SUCCEEDED, State.ROLLED_BACK, State.FAILED)
 

@@ -23,16 +23,15 @@ from fsm.journal import Journal
 from fsm.records import RequestRecord
 from protocol.client import Client
 from protocol.clock import SystemClock
-from protocol.errors import ProtocolError
-from protocol.findings import Finding, bad, good, note
-from protocol.vocabulary import Action
+from protocol.diagnostics import CheckResult, bad, good, note
+from protocol.types import Action, ProtocolError
 
 UNIT = "dunebugger-update-coordinator"
 _COMPOSE_FILES = ("docker-compose.yml", "docker-compose.yaml", "compose.yml", "compose.yaml")
 _LOG_LINES = 500
 
 
-def configuration(settings: Settings) -> Iterator[Finding]:
+def configuration(settings: Settings) -> Iterator[CheckResult]:
     """What is configured; that it could be read at all is proven by our being here."""
     if not settings.components:
         yield bad("no component is configured", "add a [components.NAME] table with its directory")
@@ -52,7 +51,7 @@ def running(settings: Settings) -> bool:
     return False
 
 
-def service(settings: Settings) -> Iterator[Finding]:
+def service(settings: Settings) -> Iterator[CheckResult]:
     """Document, step 1: is the coordinator running?"""
     if running(settings):
         pid = (settings.paths.state / LOCK).read_text().strip()
@@ -66,7 +65,7 @@ def service(settings: Settings) -> Iterator[Finding]:
     yield from _unit(dict(line.partition("=")[::2] for line in told.output.splitlines()))
 
 
-def _unit(shown: dict[str, str]) -> Iterator[Finding]:
+def _unit(shown: dict[str, str]) -> Iterator[CheckResult]:
     """What systemd shows of the service."""
     if shown.get("LoadState") != "loaded":
         yield note(f"systemd knows no {UNIT}: nothing starts the coordinator again", "sudo packaging/install.sh")
@@ -81,7 +80,7 @@ def _unit(shown: dict[str, str]) -> Iterator[Finding]:
         yield bad(f"{UNIT} does not start when the host boots", f"systemctl enable {UNIT}")
 
 
-def folders(settings: Settings) -> Iterator[Finding]:
+def folders(settings: Settings) -> Iterator[CheckResult]:
     """Document, step 2: do the shared folders exist, and can they be written?"""
     paths = settings.paths
     for folder in (paths.requests, paths.status, paths.state):
@@ -107,7 +106,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
         yield note(f"{kept} unanswerable file(s) in {quarantine}", "look at them, find who writes them, delete them")
 
 
-def scripts(settings: Settings) -> Iterator[Finding]:
+def scripts(settings: Settings) -> Iterator[CheckResult]:
     """Document, step 4, and "Script debugging": do the scripts exist, and may they be run?"""
     for name, component in sorted(settings.components.items()):
         needed = {script for action in Action for script in plan.scripts_needed(action, traits_of(component))}
@@ -123,7 +122,7 @@ def scripts(settings: Settings) -> Iterator[Finding]:
                 yield note(f"{name}: update.sh speaks of compose, but no compose file lies beside or above it")
 
 
-def journal(settings: Settings) -> Iterator[Finding]:
+def journal(settings: Settings) -> Iterator[CheckResult]:
     """Can the journal be read, and is it whole?"""
     path = settings.paths.state / JOURNAL
     for damaged in sorted(settings.paths.state.glob(f"{JOURNAL}.damaged-*")):
@@ -158,7 +157,7 @@ def _remedy(error: JournalError) -> str:
     return "mend that and check again: nothing says that the journal itself is damaged"
 
 
-def log(settings: Settings) -> Iterator[Finding]:
+def log(settings: Settings) -> Iterator[CheckResult]:
     """Document, step 5: what does the log say? The coordinator's own file, and what systemd noted of the service."""
     path = settings.paths.log_file
     if path is None or not path.exists():
@@ -172,7 +171,7 @@ def log(settings: Settings) -> Iterator[Finding]:
         yield note(lines[-1])
 
 
-def _log_file(path: Path) -> Iterator[Finding]:
+def _log_file(path: Path) -> Iterator[CheckResult]:
     with path.open(encoding="utf-8", errors="replace") as file:
         tail = deque(file, maxlen=_LOG_LINES)
     grave = [line.rstrip() for line in tail if " ERROR " in line or " CRITICAL" in line]
@@ -193,7 +192,7 @@ def _under_way(settings: Settings, name: str) -> RequestRecord | None:
     return due if due is not None and due.action is not Action.HEALTH else None
 
 
-def health(settings: Settings) -> Iterator[Finding]:
+def health(settings: Settings) -> Iterator[CheckResult]:
     """Document, step 6: do the health checks pass? Asked for through the coordinator, the whole way a client goes."""
     if not running(settings):
         yield note("health checks were not run", "they go through a running coordinator; start it and check again")

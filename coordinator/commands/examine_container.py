@@ -14,7 +14,7 @@ from typing import Any
 
 from coordinator.commands.tools import ask
 from coordinator.settings import Paths, Settings
-from protocol.findings import Finding, bad, good, note
+from protocol.diagnostics import CheckResult, bad, good, note
 
 _CLIENTS = {"remote", "dunebugger-remote"}  # the document's name for the container that asks, with and without project
 _GROUP_WRITES = stat.S_IWGRP | stat.S_IXGRP
@@ -75,7 +75,7 @@ class _Tried:
     inode: int | None
 
 
-def container(settings: Settings) -> Iterator[Finding]:
+def container(settings: Settings) -> Iterator[CheckResult]:
     """Is the shared volume mounted in the container, and may the container write requests there?"""
     paths = settings.paths
     listed = ask("docker", "ps", "--all", "--quiet", "--no-trunc")
@@ -103,7 +103,7 @@ def container(settings: Settings) -> Iterator[Finding]:
         yield _missing(containers, paths)
 
 
-def _missing(containers: list[_Container], paths: Paths) -> Finding:
+def _missing(containers: list[_Container], paths: Paths) -> CheckResult:
     volumes = " and ".join(f"{folder}:{folder}" for folder in (paths.requests, paths.status))
     names = [one.name for one in containers if one.name in _CLIENTS or one.service == "remote"]
     return bad(
@@ -133,7 +133,7 @@ def _container(facts: dict[str, Any]) -> _Container:
     )
 
 
-def _examine(one: _Container, paths: Paths) -> Iterator[Finding]:
+def _examine(one: _Container, paths: Paths) -> Iterator[CheckResult]:
     """Try what the container needs: to write requests, and to read and delete answers."""
     requests, status = one.inner(paths.requests), one.inner(paths.status)
     if requests is None or status is None:
@@ -156,9 +156,9 @@ def _judge(
     folder: Path,
     inner: Path,
     purpose: str,
-    lacking: Callable[[str, str], Finding],
+    lacking: Callable[[str, str], CheckResult],
     tried: _Tried | None,
-) -> Finding:
+) -> CheckResult:
     """One folder; ``lacking`` says how bad it is that it cannot be written there."""
     sees = f"{one.name} sees {folder} as {inner}"
     mount = one.mount_of(folder)

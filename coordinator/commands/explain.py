@@ -17,7 +17,7 @@ from fsm.journal import Journal
 from fsm.records import AttemptRecord, Ending, RequestRecord, ResumptionRecord, TransitionRecord
 from fsm.recovery import LOST_BOOT, Resumption
 from fsm.table import Event
-from protocol.vocabulary import State
+from protocol.types import State
 
 _MOVES = {
     Event.ACCEPT: "The request was read, judged and accepted; it waited for its turn.",

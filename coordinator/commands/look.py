@@ -6,9 +6,9 @@ from datetime import datetime
 
 from coordinator.words import asked
 from fsm.records import RequestRecord
-from protocol.vocabulary import State
+from protocol.types import State
 
-COLOURS = {
+COLOURS: dict[str, str] = {
     State.RECEIVED: "dim",
     State.VALIDATED: "dim",
     State.RUNNING: "cyan",

@@ -9,7 +9,7 @@ from coordinator.commands.look import request_line
 from coordinator.publisher import final_status
 from coordinator.settings import Settings
 from protocol.outbox import Outbox
-from protocol.vocabulary import State
+from protocol.types import State
 
 
 def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:

@@ -14,8 +14,7 @@ from coordinator.settings import Settings
 from protocol import messages
 from protocol.client import Client
 from protocol.clock import SystemClock
-from protocol.errors import ProtocolError
-from protocol.vocabulary import Action
+from protocol.types import Action, ProtocolError
 
 
 def execute(
@@ -43,7 +42,7 @@ def execute(
     if as_json:
         console.out(final.model_dump_json(indent=2))
     else:
-        console.print(Text.assemble((final.state, COLOURS[final.state]), f": {final.message}"))
+        console.print(Text.assemble((final.state, COLOURS.get(final.state, "")), f": {final.message}"))
     return 0 if final.success else 1
 
 

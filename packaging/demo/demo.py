@@ -24,9 +24,8 @@ from rich.progress import Progress as ProgressBar
 
 from protocol.client import Client
 from protocol.clock import SystemClock
-from protocol.errors import ProtocolError
 from protocol.messages import FinalStatus, Progress
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, ProtocolError, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

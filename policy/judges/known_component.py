@@ -5,7 +5,7 @@ from __future__ import annotations
 from policy.judgement import Circumstances, Refusal
 from protocol.messages import Request
 from protocol.names import printable
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 
 class KnownComponent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policy.judgement import Circumstances, Refusal
 from protocol.messages import Request
-from protocol.vocabulary import Action, Reason
+from protocol.types import Action, Reason
 
 
 class RequestComplete:

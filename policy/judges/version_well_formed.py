@@ -9,7 +9,7 @@ from semver import Version
 from policy.judgement import Circumstances, Refusal
 from protocol.messages import Request
 from protocol.names import printable
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 # semver's own pattern admits other alphabets' digits and a final newline; this comes before it.
 _PLAIN = re.compile(r"[0-9A-Za-z.+-]{1,128}")

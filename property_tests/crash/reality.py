@@ -18,7 +18,7 @@ from property_tests.crash.scenarios import HEALTH, ROLLBACK, UPDATE, Scenario, W
 from property_tests.truth import REFUSALS, Truth
 from property_tests.world import Deed, Run
 from protocol.messages import FinalStatus
-from protocol.vocabulary import Reason, State
+from protocol.types import Reason, State
 
 VERSION = "1.2.3"  # what the stage asks for
 _KILLED = 128 + SIGKILL

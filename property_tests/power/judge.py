@@ -18,7 +18,7 @@ from property_tests.power.disk import Image
 from property_tests.power.moments import Moment
 from property_tests.power.recording import FOLDERS, Recording
 from protocol.messages import FinalStatus
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 OUTPUT_BYTES = Limits().output_bytes
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from protocol.atomic import write_atomically
+from protocol.fs import write_atomic
 
 _BLOCK = 1_000_000  # one write per so many events, and per start
 
@@ -43,7 +43,7 @@ class Numbers:
 
     def _reserve(self) -> None:
         end = self._end + _BLOCK
-        write_atomically(self._path, f"{end}\n".encode(), mode=0o600)
+        write_atomic(self._path, f"{end}\n".encode(), mode=0o600)
         self._end = end
 
     @property

@@ -10,12 +10,11 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from protocol.client import Client, NoAnswerError
+from protocol.client import Client, StatusTimeoutError
 from protocol.clock import Clock
-from protocol.errors import ProtocolError
-from protocol.findings import Finding, bad, good, note
+from protocol.diagnostics import CheckResult, bad, good, note
 from protocol.messages import FinalStatus, Progress
-from protocol.vocabulary import Action, Reason
+from protocol.types import Action, ProtocolError, Reason
 from remote.errors import ConfigurationError, RemoteError
 from remote.health.line import Line
 from remote.installed.kinds.itself import own_version
@@ -29,7 +28,7 @@ _CONNECT_S = 5.0
 _HOST = "look on the host: systemctl status dunebugger-update-coordinator; sudo update-coordinator check"
 
 
-def server(settings: Settings) -> Iterator[Finding]:
+def server(settings: Settings) -> Iterator[CheckResult]:
     """Who is let in, and whether serve runs here."""
     where = settings.server
     try:
@@ -51,7 +50,7 @@ def server(settings: Settings) -> Iterator[Finding]:
         yield good(f"serve answers; this is version {own_version()}")
 
 
-def folders(settings: Settings) -> Iterator[Finding]:
+def folders(settings: Settings) -> Iterator[CheckResult]:
     """The two shared folders, and our own."""
     paths = settings.paths
     yield _folder("paths.requests", paths.requests)
@@ -62,7 +61,7 @@ def folders(settings: Settings) -> Iterator[Finding]:
         yield _folder("paths.state", paths.state)
 
 
-def _folder(name: str, folder: Path) -> Finding:
+def _folder(name: str, folder: Path) -> CheckResult:
     try:
         found = folder.stat()
     except OSError as error:
@@ -76,7 +75,7 @@ def _folder(name: str, folder: Path) -> Finding:
     return good(f"{name} {folder}: ours to write")
 
 
-def coordinator(settings: Settings, clock: Clock) -> Iterator[Finding]:
+def coordinator(settings: Settings, clock: Clock) -> Iterator[CheckResult]:
     """Have each component checked: that changes nothing, and shows whether anybody answers."""
     client = Client(settings.paths.requests, settings.paths.status, clock)
     for component in settings.components:
@@ -93,7 +92,7 @@ def _ask(client: Client, component: str, pickup_s: float) -> FinalStatus:
     request_id, seen = client.submit(component, Action.HEALTH), list[Progress]()
     try:
         final = client.wait_for_status(request_id, timeout_s=pickup_s, on_progress=seen.append)
-    except NoAnswerError:
+    except StatusTimeoutError:
         if not seen:
             client.withdraw(request_id)
             raise
@@ -102,7 +101,7 @@ def _ask(client: Client, component: str, pickup_s: float) -> FinalStatus:
     return final
 
 
-def _answered(component: str, final: FinalStatus) -> Finding:
+def _answered(component: str, final: FinalStatus) -> CheckResult:
     if final.reason is Reason.UNKNOWN_COMPONENT:
         return bad(f"{component}: the coordinator does not know it", "give it one name in both configurations")
     if not final.success:
@@ -110,7 +109,7 @@ def _answered(component: str, final: FinalStatus) -> Finding:
     return good(f"{component}: the coordinator answers: {final.message}")
 
 
-def installed(settings: Settings) -> Iterator[Finding]:
+def installed(settings: Settings) -> Iterator[CheckResult]:
     """Which versions run here."""
     versions = Versions(settings)
     versions.refresh()
@@ -122,7 +121,7 @@ def installed(settings: Settings) -> Iterator[Finding]:
             yield good(f"{component}: {found.version} is installed")
 
 
-def releases(settings: Settings, clock: Clock) -> Iterator[Finding]:
+def releases(settings: Settings, clock: Clock) -> Iterator[CheckResult]:
     """Whether every repository can be asked; with a cache of its own, for the real one is serve's."""
     try:
         token = read_secret(settings.releases.token_file, "the token for GitHub")
@@ -138,12 +137,12 @@ def releases(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield from asyncio.run(_repositories(settings, token, clock, Path(folder)))
 
 
-async def _repositories(settings: Settings, token: str | None, clock: Clock, scratch: Path) -> list[Finding]:
+async def _repositories(settings: Settings, token: str | None, clock: Clock, scratch: Path) -> list[CheckResult]:
     async with GitHub(settings.releases, token, scratch, clock, own_version()) as github:
         return [await _repository(github, settings, component) for component in settings.components]
 
 
-async def _repository(github: GitHub, settings: Settings, component: str) -> Finding:
+async def _repository(github: GitHub, settings: Settings, component: str) -> CheckResult:
     repository = settings.repository_of(component)
     try:
         entries = await github.releases(repository)
@@ -155,7 +154,7 @@ async def _repository(github: GitHub, settings: Settings, component: str) -> Fin
     return good(f"{component}: {release.version} is the latest release of {repository}")
 
 
-def heartbeats(settings: Settings) -> Iterator[Finding]:
+def heartbeats(settings: Settings) -> Iterator[CheckResult]:
     """Whether NATS can be reached."""
     url = settings.nats.url
     if url is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 
 from protocol.client import SpoolMissingError, SpoolNotWritableError
-from protocol.errors import ProtocolError
+from protocol.types import ProtocolError
 from remote.errors import RemoteError
 
 
 class Trouble(StrEnum):
-    """What keeps us from an answer: stable codes, beside those of ``protocol.vocabulary.Reason``."""
+    """What keeps us from an answer: stable codes, beside those of ``protocol.types.Reason``."""
 
     VOLUME_MISSING = "volume_missing"
     NOT_WRITABLE = "not_writable"

@@ -16,9 +16,8 @@ from loguru import logger
 
 from protocol.client import Client
 from protocol.clock import Clock
-from protocol.errors import ProtocolError
 from protocol.messages import FinalStatus, Progress
-from protocol.vocabulary import Action
+from protocol.types import Action, ProtocolError
 from remote.gateway import verdicts
 from remote.gateway.bell import Bell
 from remote.gateway.errors import CannotAskError, Trouble, cannot_ask
@@ -178,7 +177,7 @@ class Gateway:
         if record is None:
             del self._open[request_id]
             return
-        final = await asyncio.to_thread(self._client.answer, request_id)
+        final = await asyncio.to_thread(self._client.get_status, request_id)
         if final is not None:
             await self._take(record, final)
             return

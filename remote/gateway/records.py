@@ -12,11 +12,10 @@ from pathlib import Path
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr, ValidationError
 
-from protocol.atomic import write_atomically
-from protocol.messages import FinalStatus, Stamp
+from protocol.fs import remove_tree, write_atomic
+from protocol.messages import AnyState, FinalStatus, Stamp
 from protocol.names import request_file, stem_of
-from protocol.removal import remove
-from protocol.vocabulary import Action, State
+from protocol.types import Action
 
 OUTPUT_CHARACTERS = 8192  # kept of each stream: its end; the host keeps the rest
 
@@ -27,7 +26,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     success: StrictBool
-    state: State | None
+    state: AnyState | None
     reason: StrictStr | None
     message: StrictStr
     output: StrictStr = ""
@@ -109,13 +108,13 @@ class Records:
         Raises:
             OSError: the folder is full, read-only or gone.
         """
-        write_atomically(self._folder / request_file(record.request_id), record.model_dump_json().encode(), mode=0o600)
+        write_atomic(self._folder / request_file(record.request_id), record.model_dump_json().encode(), mode=0o600)
         self._records[record.request_id] = record
 
     def forget(self, request_id: str) -> None:
         """Drop a record whose request was never written."""
         self._records.pop(request_id, None)
-        remove(self._folder / request_file(request_id))
+        remove_tree(self._folder / request_file(request_id))
 
     def prune(self) -> None:
         """Drop the oldest answered records beyond the number to keep."""

@@ -8,7 +8,7 @@ import anysqlite
 from hishel import AsyncSqliteStorage, Entry, Request, Response
 from loguru import logger
 
-from protocol.removal import remove
+from protocol.fs import remove_tree
 
 CACHE_BYTES = 32 * 1024 * 1024  # some eight of the largest pages that are read at all
 BROKEN = (anysqlite.Error, RuntimeError)  # what SQLite, and what hishel raises about a database that cannot be used
@@ -48,7 +48,7 @@ async def open_store(path: Path, page_bytes: int) -> Store:
         logger.warning("cannot use the cache {}: {}; beginning a new one", path, error)
     try:
         for suffix in _FILES:
-            remove(path.with_name(f"{path.name}{suffix}"))
+            remove_tree(path.with_name(f"{path.name}{suffix}"))
         return await _open(str(path), page_bytes)
     except (*BROKEN, OSError) as error:
         logger.warning("cannot keep a cache in {}: {}; let this user write there", path, error)

@@ -13,8 +13,8 @@ from pathlib import Path
 from loguru import logger
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from protocol.atomic import write_atomically
 from protocol.clock import Clock
+from protocol.fs import write_atomic
 from remote.releases.errors import RateLimitedError, ReleasesUnavailableError
 from remote.releases.github import GitHub
 from remote.releases.release import Release, newest
@@ -199,7 +199,7 @@ class Catalogue:
         """Write the good answers, in a thread, which a cancelled refresh leaves behind: hence one at a time."""
         with self._one_write:
             try:
-                write_atomically(self._path, file.model_dump_json().encode())
+                write_atomic(self._path, file.model_dump_json().encode())
             except OSError as error:
                 logger.warning("cannot remember the releases in {}: {}", self._path, error.strerror)
 

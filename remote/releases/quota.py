@@ -14,8 +14,8 @@ from pathlib import Path
 from loguru import logger
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
-from protocol.atomic import write_atomically
 from protocol.clock import Clock
+from protocol.fs import write_atomic
 
 WINDOW_S = 3600.0  # GitHub counts by the hour: no wait is longer than that, whatever a header says
 BELIEVED_S = 2 * WINDOW_S  # what is remembered for longer than this comes from a clock that jumped
@@ -132,7 +132,7 @@ class Quota:
     def _keep(self) -> None:
         remembered = _Remembered(until=self.again_at(), pauses=self._pauses)
         try:
-            write_atomically(self._path, remembered.model_dump_json().encode())
+            write_atomic(self._path, remembered.model_dump_json().encode())
         except OSError as error:
             logger.warning("cannot remember the rate limit in {}: {}", self._path, error.strerror)
 

@@ -48,5 +48,5 @@ def test_the_unit_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sho
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     settings = Settings(paths=Paths(state=tmp_path / "state"))
     first, *others = examine.service(settings)
-    assert (first.grade, first.text) == ("bad", "no coordinator runs on this configuration")
-    assert [(one.grade, one.text) for one in others] == findings
+    assert (first.severity, first.text) == ("bad", "no coordinator runs on this configuration")
+    assert [(one.severity, one.text) for one in others] == findings

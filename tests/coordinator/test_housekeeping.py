@@ -15,7 +15,7 @@ from fsm.machine import Lives
 from fsm.records import AttemptRecord
 from fsm.table import Event
 from protocol.outbox import Outbox
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 EXCERPT = 10  # a stream above it is a complete log

@@ -11,7 +11,7 @@ import pytest
 from coordinator.onlooker import Onlooker
 from executors.step import Report
 from fsm.records import AttemptRecord
-from protocol.vocabulary import State
+from protocol.types import State
 
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 TICK_S = 0.125  # a binary fraction, so that ticks add up exactly

@@ -15,7 +15,7 @@ from fsm.table import Event
 from protocol.clock import SystemClock
 from protocol.inbox import Inbox
 from protocol.outbox import Outbox
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from fsm.errors import JournalUnavailableError
 from fsm.records import AttemptRecord, RequestRecord
 from fsm.recovery import Resumption
 from protocol.clock import SystemClock
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 
 CLOCK = SystemClock()
 

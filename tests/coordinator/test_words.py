@@ -10,7 +10,7 @@ import pytest
 from coordinator import words
 from fsm.records import AttemptRecord, Ending
 from fsm.recovery import Resumption
-from protocol.vocabulary import State
+from protocol.types import State
 
 STOPPED = AttemptRecord(
     "a", 1, State.RUNNING, "update.sh", "boot", datetime(2026, 1, 16, tzinfo=UTC), 5.0, ending=Ending.TIMED_OUT

@@ -12,7 +12,7 @@ from executors.loading import load
 from executors.settings import ExecutorSettings
 from executors.step import Executor, Identity, Outcome, Report, Step
 from protocol.clock import SystemClock
-from protocol.vocabulary import Action
+from protocol.types import Action
 
 EXECUTOR = os.environ.get("TEST_EXECUTOR", "sh")  # tests/system runs the same tests on "systemd", where that runs
 CLOCK = SystemClock()

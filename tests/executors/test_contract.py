@@ -11,7 +11,7 @@ from executors.loading import known, load
 from executors.processes import boot_id
 from executors.settings import ExecutorSettings
 from executors.step import Conclusion, Executor, Trace
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 
 @pytest.fixture(params=[EXECUTOR, "dry-run"])

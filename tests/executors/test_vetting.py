@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from executors.vetting import vet
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 
 STRANGER = 54321
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

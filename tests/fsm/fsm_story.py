@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from fsm.machine import Lives
 from fsm.records import AttemptRecord, Ending
 from fsm.table import Event
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 

@@ -13,7 +13,7 @@ from fsm.errors import AlreadyKnownError, JournalRefusedError
 from fsm.records import Ending, ResumptionRecord
 from fsm.recovery import Resumption
 from fsm.table import Event
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 
 def test_a_request_is_read_back_as_it_was_written(story, journal):

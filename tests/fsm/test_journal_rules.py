@@ -8,7 +8,7 @@ import pytest
 
 from fsm.errors import JournalRefusedError
 from fsm.table import MOVES, Event
-from protocol.vocabulary import State
+from protocol.types import State
 
 LEGAL = {(move.event, move.source, move.dest) for move in MOVES}
 

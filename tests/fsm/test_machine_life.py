@@ -8,7 +8,7 @@ from fsm_story import NOON
 from fsm.errors import IllegalMoveError, JournalRefusedError, JournalUnavailableError
 from fsm.machine import Lives
 from fsm.table import Event
-from protocol.vocabulary import State
+from protocol.types import State
 
 
 class FullJournal:

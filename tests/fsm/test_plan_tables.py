@@ -10,7 +10,7 @@ from fsm.plan import Traits, Verdict
 from fsm.records import Ending, RequestRecord
 from fsm.recovery import Resumption, rerunnable, resumption
 from fsm.table import Event
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 FULL = Traits(verify_health=True, rollback=True, rerun=False)
 BARE = Traits(verify_health=False, rollback=False, rerun=True)

@@ -13,7 +13,7 @@ from policy.judges.known_component import KnownComponent
 from policy.judges.request_complete import RequestComplete
 from policy.judges.version_well_formed import VersionWellFormed
 from protocol.messages import Request
-from protocol.vocabulary import Action, Reason
+from protocol.types import Action, Reason
 
 NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 CIRCUMSTANCES = Circumstances(NOW, frozenset({"remote", "core", "scheduler"}))

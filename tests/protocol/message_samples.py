@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from protocol.messages import Attempt, FinalStatus, Progress
-from protocol.vocabulary import Action, Reason, State
+from protocol.types import Action, Reason, State
 
 STAMP = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 

@@ -12,15 +12,14 @@ from message_samples import final, progress
 from protocol import client as client_module
 from protocol.client import (
     Client,
-    NoAnswerError,
     SpoolMissingError,
     SpoolNotWritableError,
     SpoolUnavailableError,
+    StatusTimeoutError,
 )
 from protocol.decode import decode_request
-from protocol.errors import ProtocolError
 from protocol.outbox import Outbox
-from protocol.vocabulary import Action
+from protocol.types import Action, ProtocolError
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(spool, monkeypa
     def refuse(*_arguments, **_options):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(client_module, "write_atomically", refuse)
+    monkeypatch.setattr(client_module, "write_atomic", refuse)
     with pytest.raises(SpoolUnavailableError, match=rf"requests: {os.strerror(code)}; {remedy}"):
         asking(spool).submit("core", Action.HEALTH)
 
@@ -133,9 +132,9 @@ def test_a_request_that_nobody_took_up_can_be_taken_back(spool):
     """Once; then it is gone."""
     client = asking(spool)
     request_id = client.submit("core", Action.HEALTH)
-    assert client.is_waiting(request_id)
+    assert client.is_pending(request_id)
     assert client.withdraw(request_id)
-    assert not client.is_waiting(request_id)
+    assert not client.is_pending(request_id)
     assert not client.withdraw(request_id)
     assert listing(spool / "requests") == []
 
@@ -160,7 +159,7 @@ def test_an_answer_is_waited_for(spool):
 def test_waiting_ends(spool, timeout_s, slept):
     """Without an answer the waiting ends after the time given, with a question to the operator."""
     clock = HandClock()
-    with pytest.raises(NoAnswerError, match=f"no answer within {timeout_s:g} s; is the coordinator running"):
+    with pytest.raises(StatusTimeoutError, match=f"no answer within {timeout_s:g} s; is the coordinator running"):
         asking(spool, clock).wait_for_status("r1", timeout_s=timeout_s, poll_s=1)
     assert clock.slept == slept
 
@@ -174,8 +173,8 @@ def test_an_answer_at_the_last_moment_counts(spool):
 def test_somebody_elses_answer_is_none(spool):
     """Answers and progress of other requests are not taken."""
     Outbox(spool / "status").publish(final("r2"))
-    Outbox(spool / "status").report(progress("r2"))
-    with pytest.raises(NoAnswerError):
+    Outbox(spool / "status").publish_progress(progress("r2"))
+    with pytest.raises(StatusTimeoutError):
         asking(spool).wait_for_status("r1", timeout_s=1, on_progress=lambda _: pytest.fail("not ours"))
 
 
@@ -193,7 +192,7 @@ def test_progress_is_told_in_rising_order(spool, reported, told):
         elif reported[count - 1] is None:
             outbox.clear("r1")
         else:
-            outbox.report(progress(seq=reported[count - 1]))
+            outbox.publish_progress(progress(seq=reported[count - 1]))
 
     seen = []
     asking(spool, HandClock(world)).wait_for_status("r1", timeout_s=60, on_progress=lambda p: seen.append(p.seq))

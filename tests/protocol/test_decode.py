@@ -9,7 +9,7 @@ import pytest
 from message_samples import STAMP, request_bytes, request_fields
 
 from protocol.decode import RequestInvalidError, RequestUnreadableError, decode_request
-from protocol.vocabulary import Action
+from protocol.types import Action
 
 DEEP = b'{"x":' * 200_000 + b"1" + b"}" * 200_000  # each Python has another limit
 

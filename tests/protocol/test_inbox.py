@@ -15,8 +15,8 @@ from folder_sight import open_descriptors
 
 from protocol import inbox as inbox_module
 from protocol.inbox import (
-    BeingWrittenError,
     Entry,
+    FileInUseError,
     HardLinkError,
     Inbox,
     NotARequestFileError,
@@ -203,7 +203,7 @@ def test_a_file_open_for_writing_here_is_not_judged(inbox, mode):
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
     with path.open(mode) as file:
-        with pytest.raises(BeingWrittenError):
+        with pytest.raises(FileInUseError):
             inbox.read("r1.json")
         file.write(b"{}")
     assert inbox.read("r1.json").startswith(b"{}")
@@ -217,7 +217,7 @@ def test_a_file_open_for_writing_elsewhere_is_not_judged(inbox):
         [sys.executable, "-c", program, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as writer:
         assert writer.stdout.readline() == "open\n"
-        with pytest.raises(BeingWrittenError):
+        with pytest.raises(FileInUseError):
             inbox.read("r1.json")
         writer.communicate("done\n")
     assert inbox.read("r1.json") == b"{}"
@@ -267,7 +267,7 @@ def test_reading_leaves_no_descriptor_open(inbox, precious):
     for name in ("good", "large", "hard", "busy", "gone"):
         try:
             inbox.read(f"{name}.json")
-        except (OSError, NotARequestFileError, TooLargeError, BeingWrittenError):
+        except (OSError, NotARequestFileError, TooLargeError, FileInUseError):
             continue
     assert open_descriptors() == before
     busy.close()

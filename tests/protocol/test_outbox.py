@@ -130,8 +130,8 @@ def test_nothing_there_is_no_message(outbox):
 
 def test_progress_is_replaced(outbox):
     """The latest progress stands, whole, under the one name."""
-    outbox.report(progress(seq=0))
-    outbox.report(progress(seq=1, percent=40))
+    outbox.publish_progress(progress(seq=0))
+    outbox.publish_progress(progress(seq=1, percent=40))
     assert outbox.read_progress("r1") == progress(seq=1, percent=40)
     assert listing(outbox.directory) == ["r1.progress.json"]
 
@@ -140,7 +140,7 @@ def test_progress_is_replaced(outbox):
 def test_what_a_stranger_placed_at_progress_gives_way(outbox, precious, kind):
     """A folder, link or pipe in a progress' place neither stops the progress nor is followed."""
     occupy(outbox.directory / "r1.progress.json", kind, precious)
-    outbox.report(progress())
+    outbox.publish_progress(progress())
     assert outbox.read_progress("r1") == progress()
     assert (precious / "file").read_bytes() == b"precious"
 
@@ -163,7 +163,7 @@ def test_progress_without_output_is_read_as_that(outbox):
 
 def test_progress_is_cleared(outbox):
     """Progress goes when the answer is there; the answer stays."""
-    outbox.report(progress())
+    outbox.publish_progress(progress())
     outbox.publish(final())
     outbox.clear("r1")
     assert listing(outbox.directory) == ["r1.json"]
@@ -182,8 +182,8 @@ def test_finals_are_the_answers_alone(outbox):
     """Progress, temporary files, the marker and unsafe names are no final statuses."""
     outbox.publish(final("r1"))
     outbox.publish(final("r2"))
-    outbox.report(progress("r3"))
-    outbox.mark()
+    outbox.publish_progress(progress("r3"))
+    outbox.write_marker()
     for name in (".r4.json.tmp", "-r5.json", "notes.txt"):
         (outbox.directory / name).write_bytes(b"")
     assert sorted(entry.name for entry in outbox.finals()) == ["r1.json", "r2.json"]
@@ -193,11 +193,11 @@ def test_a_sweep_leaves_what_counts(outbox):
     """Answers, and the progress of requests that are alive, stay; temporary files and other progress go."""
     outbox.publish(final("done"))
     for request_id in ("alive", "dead"):
-        outbox.report(progress(request_id))
+        outbox.publish_progress(progress(request_id))
     (outbox.directory / ".done.json.tmp").write_bytes(b"{")
     (outbox.directory / ".alive.progress.json.tmp").write_bytes(b"{")
-    outbox.mark()
-    outbox.sweep({"alive"}.intersection)
+    outbox.write_marker()
+    outbox.remove_stale({"alive"}.intersection)
     assert listing(outbox.directory) == [".coordinator", "alive.progress.json", "done.json"]
 
 
@@ -205,8 +205,8 @@ def test_a_sweep_leaves_what_counts(outbox):
 def test_a_sweep_leaves_progress_with_the_longest_ends_there_can_be(outbox, character):
     """Whatever two times 4096 bytes hold, it is recognised as whole, and ``seq`` grows on."""
     longest = character * 4096
-    outbox.report(progress("r" * 128, percent=100, output=longest, error=longest))
-    outbox.sweep(lambda ids: ids)
+    outbox.publish_progress(progress("r" * 128, percent=100, output=longest, error=longest))
+    outbox.remove_stale(lambda ids: ids)
     assert outbox.read_progress("r" * 128).output == longest
 
 
@@ -214,7 +214,7 @@ def test_a_sweep_leaves_progress_with_the_longest_ends_there_can_be(outbox, char
 def test_a_sweep_removes_torn_progress(outbox, content):
     """Progress that a power cut left unreadable goes, even where its request is alive."""
     (outbox.directory / "r1.progress.json").write_bytes(content)
-    outbox.sweep(lambda _: {"r1"})
+    outbox.remove_stale(lambda _: {"r1"})
     assert listing(outbox.directory) == []
 
 
@@ -223,14 +223,14 @@ def test_a_sweep_removes_torn_progress(outbox, content):
 def test_a_sweep_passes_whatever_a_stranger_placed(outbox, precious, kind, name):
     """Nothing a container can place in status/ keeps a coordinator from starting."""
     occupy(outbox.directory / name, kind, precious)
-    outbox.sweep(lambda _: {"r1"})
+    outbox.remove_stale(lambda _: {"r1"})
     assert listing(outbox.directory) == []
     assert (precious / "file").read_bytes() == b"precious"
 
 
 def test_the_mark_stays(outbox):
     """A folder that a coordinator has worked in is known by it, once and for all (I13)."""
-    assert not outbox.marked()
-    outbox.mark()
-    outbox.mark()
-    assert outbox.marked()
+    assert not outbox.has_marker()
+    outbox.write_marker()
+    outbox.write_marker()
+    assert outbox.has_marker()

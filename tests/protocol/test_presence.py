@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from protocol.presence import is_there
+from protocol.fs import exists
 
 
 def test_what_is_there_and_what_is_not(tmp_path):
@@ -16,12 +16,12 @@ def test_what_is_there_and_what_is_not(tmp_path):
     file.touch()
     link.symlink_to(file)
     loop.symlink_to(loop)
-    assert [is_there(path) for path in (tmp_path, file, link, loop, file / "below", tmp_path / "other")] == [
+    assert [exists(path) for path in (tmp_path, file, link, loop, file / "below", tmp_path / "other")] == [
         *(True, True, True),
         *(False, False, False),
     ]
     file.unlink()
-    assert not is_there(link)
+    assert not exists(link)
 
 
 def test_a_sick_disk_is_no_answer(tmp_path, monkeypatch):
@@ -32,4 +32,4 @@ def test_a_sick_disk_is_no_answer(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "stat", sick)
     with pytest.raises(OSError, match="Input/output error"):
-        is_there(tmp_path)
+        exists(tmp_path)

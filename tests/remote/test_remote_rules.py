@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from protocol.vocabulary import Action
+from protocol.types import Action
 from remote.health.standing import Standing
 from remote.installed.versions import Installed
 from remote.overview import Comparison

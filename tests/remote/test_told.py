@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 from remote import told
 from remote.gateway.records import Answer, Record
 from remote.settings import Settings

@@ -150,6 +150,6 @@ def pytest_runtest_makereport(item, call):
     report = yield
     if report.failed:
         for machine in item.config.stash.get(_MACHINES, []):
-            if machine.is_there():
+            if machine.exists():
                 report.sections.append((f"what {machine.name} told", machine.told()))
     return report

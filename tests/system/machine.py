@@ -115,7 +115,7 @@ class Machine:
         """Whether it has been booted and neither shut down nor cut off."""
         return self._nspawn is not None and self._nspawn.poll() is None
 
-    def is_there(self) -> bool:
+    def exists(self) -> bool:
         """Whether it has not been closed."""
         return os.path.ismount(self.disk.folder)
 
@@ -167,7 +167,7 @@ class Machine:
 
     def close(self) -> None:
         """Cut its power, if it is on, and take it away with its disk."""
-        if not self.is_there():
+        if not self.exists():
             return
         if self._nspawn is not None:
             self.cut_power()

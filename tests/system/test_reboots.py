@@ -17,7 +17,7 @@ _SEED = 4
 _CLIENT = """\
 import json, os, random, time
 from pathlib import Path
-from protocol.atomic import write_atomically
+from protocol.fs import write_atomic
 requests, book = Path("/var/dunebugger/updates/requests"), Path("/var/lib/client")
 book.mkdir(exist_ok=True)
 number = len(list(book.glob("*.asked")))
@@ -29,8 +29,8 @@ while True:
               "timestamp": "2026-01-16T10:30:00Z"} | ({"version": f"1.0.{number}"} if action == "update" else {})
     (book / f"{name}.asked").touch()
     os.sync()
-    write_atomically(requests / f"{name}.json", json.dumps(fields).encode())
-    write_atomically(book / f"{name}.written", b"")
+    write_atomic(requests / f"{name}.json", json.dumps(fields).encode())
+    write_atomic(book / f"{name}.written", b"")
     time.sleep(0.1)
 """
 _UNIT = f"""\

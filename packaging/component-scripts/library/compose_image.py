@@ -19,7 +19,7 @@ from pathlib import Path
 from compose_tree import VERSIONS, ComposeFileError, Tree, parse, reader, value_of
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from protocol.atomic import write_atomically
+from protocol.fs import write_atomic
 
 FILE_BYTES = 1 << 20
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}")
@@ -112,7 +112,7 @@ def set_image(file: Path, service: str, image: str) -> None:
         return
     before = target.stat()
     owner = (before.st_uid, before.st_gid)
-    write_atomically(target, changed.encode("utf-8"), mode=stat.S_IMODE(before.st_mode), owner=owner)
+    write_atomic(target, changed.encode("utf-8"), mode=stat.S_IMODE(before.st_mode), owner=owner)
 
 
 def _known(mapping: MappingNode, key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from protocol.vocabulary import Action
+from protocol.types import Action
 from remote.api import bodies
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming

@@ -53,8 +53,8 @@ class Life:
         self.bell, self.listener = Bell(self.status), Listener()
         self.outbox = Outbox(self.status)
         self._left, self._looks = dies_at, 0
-        self._find = self.client.answer
-        self.client.answer = self._counted
+        self._find = self.client.get_status
+        self.client.get_status = self._counted
         for owner, name in ((self.records, "keep"), (self.client, "submit"), (self.client, "discard")):
             setattr(owner, name, self._mortal(getattr(owner, name)))
         self.gateway = Gateway(self.client, self.records, self.bell, LIMITS, self.clock, self.listener)

@@ -10,7 +10,7 @@ from gateway_life import LIMITS, DiedError, Life
 from loguru import logger
 from message_samples import final, progress
 
-from protocol.vocabulary import Action
+from protocol.types import Action
 from remote.gateway.bell import Bell
 from remote.gateway.errors import Trouble
 
@@ -81,9 +81,9 @@ def test_a_request_that_nobody_takes_up_is_withdrawn_and_told_once(tmp_path):
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
         life.clock.sleep(LIMITS.pickup_s - 1)
         await life.look()
-        assert life.client.is_waiting(record.request_id)
+        assert life.client.is_pending(record.request_id)
         await life.pass_time(1, lambda: life.gateway._open[record.request_id].gone_since)
-        assert not life.client.is_waiting(record.request_id)
+        assert not life.client.is_pending(record.request_id)
         life.clock.sleep(1)
         await life.look()
         assert life.listener.told == []
@@ -102,7 +102,7 @@ def test_a_coordinator_that_read_a_request_just_before_its_withdrawal_is_still_f
     async def story():
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
         await life.pass_time(LIMITS.pickup_s, lambda: life.gateway._open[record.request_id].gone_since)
-        life.outbox.report(progress(record.request_id, seq=3))
+        life.outbox.publish_progress(progress(record.request_id, seq=3))
         await life.pass_time(5, lambda: life.listener.progress)
         await life.look()
         assert life.listener.told == []
@@ -138,7 +138,7 @@ def test_progress_is_told_in_rising_order_and_once(tmp_path):
     async def story():
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
         for seq in (1, 1, 4, 2, 5):
-            life.outbox.report(progress(record.request_id, seq=seq))
+            life.outbox.publish_progress(progress(record.request_id, seq=seq))
             await life.look()
 
     asyncio.run(story())
@@ -162,7 +162,7 @@ def test_an_answer_that_cannot_be_written_down_is_not_taken(tmp_path):
         life.outbox.publish(final(record.request_id))
         await life.look()
         await life.look()
-        assert life.client.answer(record.request_id) is not None
+        assert life.client.get_status(record.request_id) is not None
         assert life.listener.told == []
         full[0] = False
         await life.pass_time(1, lambda: life.listener.told and not list(life.status.iterdir()))
@@ -235,7 +235,7 @@ def test_a_request_that_is_forgotten_is_followed_no_more(tmp_path):
 
     async def story():
         record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        life.outbox.report(progress(record.request_id, seq=1))
+        life.outbox.publish_progress(progress(record.request_id, seq=1))
         await life.pass_time(LIMITS.timeout_s, lambda: life.listener.told)
         for _ in range(LIMITS.history):
             record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
@@ -288,7 +288,7 @@ def test_only_so_many_answered_requests_are_remembered(tmp_path):
 def test_a_fault_of_ours_in_one_request_keeps_no_other_waiting(tmp_path):
     """It is tried again, and the others are answered meanwhile."""
     life = Life(tmp_path)
-    answer = life.client.answer
+    answer = life.client.get_status
     poisoned = []
 
     def read(request_id):
@@ -297,7 +297,7 @@ def test_a_fault_of_ours_in_one_request_keeps_no_other_waiting(tmp_path):
             raise RuntimeError("nobody thought of this")
         return found
 
-    life.client.answer = read
+    life.client.get_status = read
     log = []
     sink = logger.add(log.append, format="{message}")
 

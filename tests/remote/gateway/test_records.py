@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from message_samples import final
 
-from protocol.vocabulary import Action, State
+from protocol.types import Action, State
 from remote.gateway.records import OUTPUT_CHARACTERS, Answer, Record, Records
 
 AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)

@@ -188,7 +188,7 @@ def test_a_limit_holds_where_it_cannot_be_kept(tmp_path, monkeypatch):
     def refuse(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(quota_module, "write_atomically", refuse)
+    monkeypatch.setattr(quota_module, "write_atomic", refuse)
     quota = Quota(tmp_path / "limit.json", HandClock())
     with log() as lines:
         quota.note(Limit(90))

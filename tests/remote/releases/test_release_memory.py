@@ -64,7 +64,7 @@ def test_answers_count_where_they_cannot_be_kept(stage, monkeypatch):
     def refuse(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(catalogue_module, "write_atomically", refuse)
+    monkeypatch.setattr(catalogue_module, "write_atomic", refuse)
     with log() as lines:
         assert versions(stage.refresh()) == ALL_ONE
     assert lines == [f"cannot remember the releases in {stage.state}/releases.json: No space left on device"]
@@ -76,7 +76,7 @@ def test_answers_are_written_one_at_a_time(stage, monkeypatch):
 
     async def walk(catalogue):
         monkeypatch.setattr(
-            catalogue_module, "write_atomically", lambda *_arguments: held.append(catalogue._one_write.locked())
+            catalogue_module, "write_atomic", lambda *_arguments: held.append(catalogue._one_write.locked())
         )
         await catalogue.refresh(force=True)
 

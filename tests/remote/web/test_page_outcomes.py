@@ -6,7 +6,7 @@ import pytest
 import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
-from protocol.vocabulary import Reason
+from protocol.types import Reason
 from remote.gateway.errors import Trouble
 from remote.rules import Objection
 

@@ -1,17 +1,22 @@
-"""Write temp → fsync → rename → fsync directory: in this one place, used by everyone (I5)."""
+"""File system primitives: atomic durable writes (I5), existence that never hides an I/O error, removal of anything.
+
+The only place that writes temporary file → fsync → rename → fsync directory.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
-from protocol.removal import remove
-
 TEMPORARY_SUFFIX = ".tmp"
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # ELOOP: a container may create a link to itself anywhere
 
 
-def write_atomically(
+def write_atomic(
     path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None, durable: bool = True
 ) -> None:
     """Make ``path`` hold exactly ``data``; a reader sees the old content or the new, nothing between.
@@ -44,10 +49,10 @@ def write_atomically(
         os.close(descriptor)
     temporary.rename(path)
     if durable:
-        sync_directory(path.parent)
+        fsync_dir(path.parent)
 
 
-def sync_directory(directory: Path) -> None:
+def fsync_dir(directory: Path) -> None:
     """Make the names in ``directory`` (creations, renames, removals) survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -56,14 +61,14 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def sync_names(*paths: Path) -> None:
+def fsync_parents(*paths: Path) -> None:
     """Make the names of ``paths``, and of every directory above them, survive a power cut.
 
     A whole tree hangs on each of these names: with one that did not last, all below it is gone, fsynced or not.
     """
     for above in {above for path in paths for above in path.parents}:
         with suppress(PermissionError):  # not ours to open, so not made by us
-            sync_directory(above)
+            fsync_dir(above)
 
 
 def _create(temporary: Path, mode: int) -> int:
@@ -72,7 +77,40 @@ def _create(temporary: Path, mode: int) -> int:
     try:
         descriptor = os.open(temporary, flags, mode)
     except FileExistsError:
-        remove(temporary)
+        remove_tree(temporary)
         descriptor = os.open(temporary, flags, mode)
     os.fchmod(descriptor, mode)
     return descriptor
+
+
+def exists(path: Path) -> bool:
+    """Whether a file or directory exists at ``path``, links followed.
+
+    ``Path.exists`` returns False from Python 3.14 on when the disk fails: a journal would count as lost.
+
+    Raises:
+        OSError: the disk failed, or a parent directory may not be searched.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return False
+        raise
+    return True
+
+
+def remove_tree(path: Path) -> None:
+    """Remove what is at ``path``: a file, a link but not its target, a directory with its contents; absent is fine.
+
+    Raises:
+        OSError: the parent directory is read-only or gone.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except (IsADirectoryError, PermissionError):  # POSIX allows unlink either error for a directory
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            raise
+        shutil.rmtree(path)
