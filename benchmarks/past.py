@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fsm.journal import Journal
-from fsm.records import AttemptRecord, Ending
-from fsm.table import Event
+from fsm.records import AttemptRecord
+from fsm.transition_table import Event
 from protocol.messages import Progress
 from protocol.outbox import Outbox
-from protocol.types import Action, State
+from protocol.types import Action, ExitKind, State
 
 _TOGETHER = 1000
 _AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
@@ -47,7 +47,7 @@ def _settle(journal: Journal, request_id: str) -> None:
             **vars(begun),
             "ended_at": _AT,
             "seconds": 0.0,
-            "ending": Ending.EXITED,
+            "ending": ExitKind.EXITED,
             "exit_code": 0,
             "output": "healthy\n",
         }
@@ -67,7 +67,7 @@ def _move(
     finish: AttemptRecord | None = None,
     settles: bool = False,
 ) -> None:
-    journal.record_move(
+    journal.record_transition(
         request_id, event, source, dest, at=_AT, reason=None, message="", finish=finish, begin=begin, settles=settles
     )
 

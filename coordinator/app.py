@@ -11,28 +11,26 @@ from pathlib import Path
 
 from loguru import logger
 
-import executors.loading
-from coordinator import rebuild
-from coordinator.bell import Bell
+import executors.registry
+from coordinator import journal_rebuild
 from coordinator.daemon import Daemon
-from coordinator.errors import AlreadyRunningError, ConfigurationError, UnavailableError, refusal
+from coordinator.errors import AlreadyRunningError, ConfigurationError, UnavailableError, from_os_error
 from coordinator.housekeeping import Housekeeping
 from coordinator.intake import Intake
-from coordinator.orchestrator import Orchestrator
+from coordinator.lanes import Lanes
 from coordinator.publisher import Publisher
 from coordinator.runner import Runner
-from coordinator.service_manager import ServiceManager
+from coordinator.sd_notify import SdNotifier
 from coordinator.settings import Settings
+from coordinator.wakeup import Wakeup
 from coordinator.watcher import Watcher
-from executors.errors import UnsuitableHostError
-from executors.loading import Kind
+from executors.interface import Executor, ExecutorSettings, UnsuitableHostError
 from executors.processes import boot_id
-from executors.settings import ExecutorSettings
-from executors.step import Executor
+from executors.registry import Kind
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
-from fsm.machine import Lives
-from policy.judgement import all_judges
+from fsm.machine import RequestMachine
+from policy.engine import all_judges
 from protocol.clock import Clock
 from protocol.fs import exists, fsync_dir, fsync_parents, write_atomic
 from protocol.inbox import Inbox
@@ -74,23 +72,23 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     has_runs = exists(state / RUNS)
     journal, lost = _open_journal(state, outbox)
     resources.callback(journal.close)
-    lives = Lives(journal)
+    lives = RequestMachine(journal)
     executor = _executor(kind, ExecutorSettings(state / RUNS, settings.limits.output_bytes), clock)
     resources.callback(executor.close)
     components = frozenset(settings.components)
     if lost or not has_runs:  # even where nothing tells of an earlier coordinator, its script may still run (I10)
-        executor.quell()
+        executor.kill_orphans()
     if lost:
-        rebuild.rebuild(journal, lives, inbox, outbox, clock, components, state / RUNS)
+        journal_rebuild.rebuild(journal, lives, inbox, outbox, clock, components, state / RUNS)
         (state / REBUILDING).unlink()
         fsync_dir(state)  # the mark must not come back and condemn what this journal holds by then
-    outbox.remove_stale(journal.busy)
+    outbox.remove_stale(journal.active_ids)
     outbox.write_marker()
 
-    manager = ServiceManager.of(os.environ, os.getpid())
+    manager = SdNotifier.of(os.environ, os.getpid())
     stop = Stop(threading.Event(), threading.Event())
-    bell = Bell()
-    publisher = Publisher(outbox, inbox, journal, clock, settings.limits.output_bytes, bell.ring)
+    bell = Wakeup()
+    publisher = Publisher(outbox, inbox, journal, clock, settings.limits.output_bytes, bell.notify)
     runner = Runner(
         settings,
         journal,
@@ -101,16 +99,16 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
         boot_id=boot_id(),
         must_stop=stop.must_stop.is_set,
         stopping=stop.stopping.is_set,
-        late=bell.ring,
+        late=bell.notify,
     )
     errors: list[BaseException] = []
 
     def fatal(error: BaseException) -> None:
         errors.append(error)
-        distrust_journal(settings)
-        bell.ring()
+        mark_journal_suspect(settings)
+        bell.notify()
 
-    orchestrator = Orchestrator(settings.lanes, journal, runner, manager, stop.stopping, fatal)
+    lanes = Lanes(settings.lanes, journal, runner, manager, stop.stopping, fatal)
     intake = Intake(
         inbox,
         journal,
@@ -120,8 +118,8 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
         components=components,
         quarantine=state / QUARANTINE,
         settle_s=settings.limits.settle_s,
-        admitted=orchestrator.wake,
-        alive=manager.alive,
+        admitted=lanes.wake,
+        alive=manager.watchdog,
     )
     housekeeping = Housekeeping(
         journal,
@@ -135,10 +133,10 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     )
     return Daemon(
         bell=bell,
-        watcher=Watcher(settings.paths.requests, bell.ring),
+        watcher=Watcher(settings.paths.requests, bell.notify),
         intake=intake,
         publisher=publisher,
-        orchestrator=orchestrator,
+        lanes=lanes,
         housekeeping=housekeeping,
         manager=manager,
         journal=journal,
@@ -153,7 +151,7 @@ def build(settings: Settings, clock: Clock, resources: ExitStack, executor_name:
     )
 
 
-def distrust_journal(settings: Settings) -> None:
+def mark_journal_suspect(settings: Settings) -> None:
     """Have the next start read the whole journal, and replace it if it is not sound."""
     (settings.paths.state / SUSPECT).touch()
 
@@ -162,11 +160,11 @@ def _parts(executor: str) -> Kind:
     """The executor's module; every judge is loaded, too, for a start that cannot read them must let nothing in (I6)."""
     try:
         all_judges()
-        kind = executors.loading.load(executor)
+        kind = executors.registry.load(executor)
         hollow = hollow_packages()
     except OSError as error:
         place = error.filename or "the program"  # a read has no name, only an open has
-        raise refusal(f"cannot read {place}: {error.strerror}", error) from None
+        raise from_os_error(f"cannot read {place}: {error.strerror}", error) from None
     if hollow:
         raise UnavailableError(f"cannot start: only a part of {', '.join(hollow)} could be read; start again")
     return kind
@@ -189,7 +187,7 @@ def _make_folders(settings: Settings) -> None:
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
         except OSError as error:
             advice = "create it, or change paths in the configuration"
-            raise refusal(f"cannot make the folder {folder}: {error.strerror}; {advice}", error) from None
+            raise from_os_error(f"cannot make the folder {folder}: {error.strerror}; {advice}", error) from None
     # Each time: whoever made them may have died before this.
     fsync_parents(settings.paths.requests, settings.paths.status, settings.paths.state)
 
@@ -227,11 +225,11 @@ def _open_journal(state: Path, outbox: Outbox) -> tuple[Journal, bool]:
                 raise  # once is no proof: SQLite says the same of one read that failed; serve looks a second time
             logger.critical("the journal is damaged: {}", error)
     if exists(rebuilding) and rebuilding.read_bytes() == _BEGUN:
-        rebuild.discard(path)  # ours and half-filled: keeping one per start would not help a disk that is full
+        journal_rebuild.discard(path)  # ours and half-filled: keeping one per start would not help a disk that is full
     else:
         write_atomic(rebuilding, b"")  # a death before the new one is filled must not make old requests new
         if exists(path):
-            logger.critical("the old journal was moved to {}; building a new one", rebuild.set_aside(path))
+            logger.critical("the old journal was moved to {}; building a new one", journal_rebuild.set_aside(path))
         write_atomic(rebuilding, _BEGUN)
     suspect.unlink(missing_ok=True)
     return Journal.open(path), True

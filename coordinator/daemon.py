@@ -9,17 +9,17 @@ from types import FrameType
 
 from loguru import logger
 
-from coordinator.bell import Bell
 from coordinator.housekeeping import Housekeeping
 from coordinator.intake import Intake
-from coordinator.orchestrator import Orchestrator
+from coordinator.lanes import Lanes
 from coordinator.publisher import Publisher
-from coordinator.service_manager import ServiceManager
+from coordinator.sd_notify import SdNotifier
+from coordinator.wakeup import Wakeup
 from coordinator.watcher import Watcher
 from fsm.errors import JournalDamagedError, JournalError
 from fsm.journal import Journal
-from fsm.machine import Lives
-from fsm.table import Event
+from fsm.machine import RequestMachine
+from fsm.transition_table import Event
 from protocol.clock import Clock
 from protocol.types import Reason, State
 
@@ -34,15 +34,15 @@ class Daemon:
     def __init__(
         self,
         *,
-        bell: Bell,
+        bell: Wakeup,
         watcher: Watcher,
         intake: Intake,
         publisher: Publisher,
-        orchestrator: Orchestrator,
+        lanes: Lanes,
         housekeeping: Housekeeping,
-        manager: ServiceManager,
+        manager: SdNotifier,
         journal: Journal,
-        lives: Lives,
+        lives: RequestMachine,
         components: frozenset[str],
         clock: Clock,
         stopping: threading.Event,
@@ -55,7 +55,7 @@ class Daemon:
         self._watcher = watcher
         self._intake = intake
         self._publisher = publisher
-        self._orchestrator = orchestrator
+        self._lanes = lanes
         self._housekeeping = housekeeping
         self._manager = manager
         self._journal = journal
@@ -78,11 +78,11 @@ class Daemon:
         self._listen()
         self._abandon_unconfigured()
         try:
-            self._orchestrator.start()
+            self._lanes.start()
             self._watcher.start()
             logger.info("ready: {} component(s)", len(self._components))
             self._manager.ready()  # before anything is taken up: a start that failed has changed nothing
-            self._orchestrator.go()  # no script begins before all of this stands
+            self._lanes.go()  # no script begins before all of this stands
             while not self._signals and not self._errors:
                 self._sleep(self._pass())
         except JournalDamagedError as damage:
@@ -98,7 +98,7 @@ class Daemon:
         present = self._watcher.renew()
         try:
             again = self._intake.sweep() if present else None
-            published = self._publisher.retry(self._manager.alive)
+            published = self._publisher.publish_pending(self._manager.watchdog)
             self._housekeeping.tick()
         except JournalDamagedError:
             raise
@@ -114,8 +114,8 @@ class Daemon:
     def _sleep(self, seconds: float) -> None:
         """Wait for the bell, with a sign of life now and then, for as long as every lane stands."""
         deadline = self._clock.monotonic() + seconds
-        while self._orchestrator.stands():
-            self._manager.alive()
+        while self._lanes.stands():
+            self._manager.watchdog()
             left = deadline - self._clock.monotonic()
             if left <= 0 or self._bell.wait(min(left, self._manager.interval_s)):
                 return
@@ -123,7 +123,7 @@ class Daemon:
 
     def _abandon_unconfigured(self) -> None:
         """Answer what waits for a component that the configuration no longer has: no lane would ever take it up."""
-        for record in self._journal.due_elsewhere(self._components):
+        for record in self._journal.orphaned(self._components):
             message = f"cannot go on: component {record.component} is no longer configured"
             with self._lives.of(record) as life:
                 event = {State.RUNNING: Event.FAIL, State.FAILED: Event.GIVE_UP}.get(record.state, Event.REFUSE)
@@ -147,9 +147,9 @@ class Daemon:
         self._manager.stopping()
         self._stopping.set()
         self._watcher.stop()
-        self._orchestrator.stop()
+        self._lanes.stop()
         deadline = self._clock.monotonic() + self._stop_timeout_s
-        while not self._orchestrator.join(_TICK_S):
+        while not self._lanes.join(_TICK_S):
             if self._clock.monotonic() >= deadline:
                 self._must_stop.set()
         self._housekeeping.count()

@@ -32,6 +32,6 @@ class UnavailableError(CoordinatorError):
     """The host could not give what is needed just now: exit code 1, for a supervisor to try again."""
 
 
-def refusal(message: str, cause: OSError) -> CoordinatorError:
+def from_os_error(message: str, cause: OSError) -> CoordinatorError:
     """What to raise when the host refuses: whether only the operator can help, or time may, too."""
     return ConfigurationError(message) if cause.errno in _OPERATORS else UnavailableError(message)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from executors.step import Executor
+from executors.interface import Executor
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from protocol.clock import Clock
@@ -101,7 +101,7 @@ class Housekeeping:
             record = self._journal.get(folder.name)
             if record is not None and record.settled_at is None:
                 continue
-            self._executor.forget(folder.name)
+            self._executor.cleanup(folder.name)
             if record is None or record.settled_at is None:
                 shutil.rmtree(folder, ignore_errors=True)
             else:

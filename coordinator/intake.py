@@ -15,13 +15,13 @@ from pathlib import Path
 
 from loguru import logger
 
-from coordinator import words
+from coordinator import texts
 from coordinator.publisher import Publisher
 from fsm.journal import Journal
-from fsm.machine import Lives
+from fsm.machine import RequestMachine
 from fsm.records import RequestRecord
-from fsm.table import Event
-from policy.judgement import Circumstances, Refusal, decide
+from fsm.transition_table import Event
+from policy.engine import PolicyContext, Rejection, decide
 from protocol.clock import Clock
 from protocol.decode import RequestUnreadableError, decode_request
 from protocol.inbox import Entry, FileInUseError, Fingerprint, HardLinkError, Inbox
@@ -44,7 +44,7 @@ class Intake:
         self,
         inbox: Inbox,
         journal: Journal,
-        lives: Lives,
+        lives: RequestMachine,
         publisher: Publisher,
         clock: Clock,
         *,
@@ -82,7 +82,7 @@ class Intake:
         self._before, self._restless = self._restless, {}
         self._is_hindered = False
         after: Entry | None = None
-        while window := self._inbox.oldest(_WINDOW, after=after, known=self._journal.busy):
+        while window := self._inbox.oldest(_WINDOW, after=after, known=self._journal.active_ids):
             for batch in _batches(window):
                 self._take(batch)
                 self._alive()  # a flood takes longer than the watchdog waits
@@ -105,12 +105,12 @@ class Intake:
         stem = stem_of(name) or ""
         if not is_request_id(stem):
             return partial(self._set_aside, name)
-        if self._journal.owe_again(stem):
-            return partial(self._publisher.final, stem)
+        if self._journal.requeue_answer(stem):
+            return partial(self._publisher.publish_status, stem)
         try:
             request = self._read(name, stem)
         except ProtocolError as error:
-            return self._refuse(stem, None, Refusal(Reason.INVALID_REQUEST, str(error)))
+            return self._refuse(stem, None, Rejection(Reason.INVALID_REQUEST, str(error)))
         return self._admit(stem, request) if request else None
 
     def _read(self, name: str, stem: str) -> Request | None:
@@ -134,14 +134,14 @@ class Intake:
 
     def _admit(self, stem: str, request: Request) -> _Effect:
         now = self._clock.utc()
-        if refusal := decide(request, Circumstances(now, self._components)):
+        if refusal := decide(request, PolicyContext(now, self._components)):
             return self._refuse(stem, request, refusal)
         record = self._journal.insert(stem, request.component, request.action, request.version, request.timestamp, now)
         with self._lives.of(record) as life:
             life.fire(Event.ACCEPT, at=now)
         return partial(self._welcome, replace(record, state=life.state))
 
-    def _refuse(self, stem: str, request: Request | None, refusal: Refusal) -> _Effect:
+    def _refuse(self, stem: str, request: Request | None, refusal: Rejection) -> _Effect:
         now = self._clock.utc()
         component = request.component if request and is_component(request.component) else None
         record = self._journal.insert(
@@ -153,15 +153,15 @@ class Intake:
 
     def _welcome(self, record: RequestRecord) -> None:
         try:
-            self._publisher.welcome(record)
+            self._publisher.publish_queued(record)
         finally:
             self._admitted(record.component or "")
         with logger.contextualize(request_id=record.request_id):
-            logger.info("accepted: {}", words.asked(record))
+            logger.info("accepted: {}", texts.asked(record))
 
-    def _turn_away(self, stem: str, refusal: Refusal) -> None:
+    def _turn_away(self, stem: str, refusal: Rejection) -> None:
         logger.bind(request_id=stem).warning("refused ({}): {}", refusal.reason, refusal.message)
-        self._publisher.final(stem)
+        self._publisher.publish_status(stem)
 
     def _set_aside(self, name: str) -> None:
         """Keep what cannot be answered, for its name is unsafe as a path, where a person can look at it."""

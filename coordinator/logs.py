@@ -69,7 +69,7 @@ def set_up(log_file: Path | None, *, level: str = "INFO") -> None:
         logger.warning("cannot write the log file {}: {}; logging to stderr only", log_file, error.strerror)
 
 
-def complain(text: str) -> None:
+def log_fatal(text: str) -> None:
     """Say on stderr why this process ends; systemd's journal takes it for the error that it is, sd-daemon(3)."""
     mark = f"<{_PRIORITIES['ERROR']}>" if _is_journalds(sys.stderr) else ""
     sys.stderr.write("".join(f"{mark}{line}\n" for line in text.splitlines()))

@@ -8,19 +8,19 @@ from contextlib import suppress
 
 from loguru import logger
 
-from executors.step import Report
+from executors.interface import ProgressReport
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
-from fsm.records import AttemptRecord, Ending, RequestRecord
+from fsm.records import AttemptRecord, RequestRecord
 from protocol.clock import Clock
 from protocol.inbox import Inbox
 from protocol.messages import Attempt, FinalStatus, Progress
 from protocol.names import request_file
 from protocol.outbox import Outbox
-from protocol.types import State
+from protocol.types import ExitKind, State
 
 _BATCH = 100
-_NO_SCRIPT = Report()
+_NO_SCRIPT = ProgressReport()
 
 
 class Publisher:
@@ -55,7 +55,7 @@ class Publisher:
         # Two writers of one progress file would see each other's half (I5). Never held during an fsync.
         self._reporting = threading.Lock()
 
-    def welcome(self, record: RequestRecord) -> None:
+    def publish_queued(self, record: RequestRecord) -> None:
         """Say that ``record``, just admitted, waits for its turn.
 
         A lane need not wait for whoever admitted it: it may have taken it up since, and even answered it. Then there
@@ -66,7 +66,7 @@ class Publisher:
             if found is not None and found.state is record.state:
                 self._report(record, record.state, _NO_SCRIPT)
 
-    def progress(self, record: RequestRecord, state: State, report: Report = _NO_SCRIPT) -> None:
+    def progress(self, record: RequestRecord, state: State, report: ProgressReport = _NO_SCRIPT) -> None:
         """Say where ``record`` stands. A folder that cannot be written delays nothing: progress is only news.
 
         Args:
@@ -77,7 +77,7 @@ class Publisher:
         with self._reporting:
             self._report(record, state, report)
 
-    def _report(self, record: RequestRecord, state: State, report: Report) -> None:
+    def _report(self, record: RequestRecord, state: State, report: ProgressReport) -> None:
         if record.component is None or record.action is None:
             return
         seq = self._seq[record.request_id] = self._next_seq(record.request_id)
@@ -104,10 +104,10 @@ class Publisher:
         earlier = self._outbox.read_progress(request_id)
         return earlier.seq + 1 if earlier else 0
 
-    def final(self, request_id: str) -> bool:
+    def publish_status(self, request_id: str) -> bool:
         """Publish the answer of a settled request, then remove the request; tell whether all that worked.
 
-        What fails here is tried again by ``retry``: the journal remembers what has not been published (I1).
+        What fails here is tried again by ``publish_pending``: the journal remembers what has not been published (I1).
 
         Args:
             request_id: of a settled request; one that has its answer already is left alone.
@@ -144,11 +144,11 @@ class Publisher:
             self._seq.pop(request_id, None)
             self._outbox.clear(request_id)
 
-    def retry(self, alive: Callable[[], object] = lambda: None) -> bool:
+    def publish_pending(self, alive: Callable[[], object] = lambda: None) -> bool:
         """Publish what could not be published before, calling ``alive`` after each; tell whether nothing is left."""
         while pending := self._journal.unpublished(_BATCH):
             for record in pending:
-                if not self.final(record.request_id):
+                if not self.publish_status(record.request_id):
                     return False
                 alive()
         return True
@@ -156,7 +156,7 @@ class Publisher:
 
 def final_status(record: RequestRecord, attempts: list[AttemptRecord], output_bytes: int) -> FinalStatus:
     """The final status a settled request has, from the journal alone: the same whenever it is asked for (I7)."""
-    ran = [attempt for attempt in attempts if attempt.ending is not Ending.NOT_STARTED]
+    ran = [attempt for attempt in attempts if attempt.ending is not ExitKind.NOT_STARTED]
     settled_at = record.settled_at or record.received_at
     return FinalStatus(
         request_id=record.request_id,
@@ -181,7 +181,7 @@ def final_status(record: RequestRecord, attempts: list[AttemptRecord], output_by
 
 def _deciding_exit_code(ran: list[AttemptRecord]) -> int | None:
     """Of the script that went wrong first; of the last one when none did."""
-    wrong = [a for a in ran if a.state is State.RUNNING and (a.ending is not Ending.EXITED or a.exit_code != 0)]
+    wrong = [a for a in ran if a.state is State.RUNNING and (a.ending is not ExitKind.EXITED or a.exit_code != 0)]
     return (wrong or ran[-1:])[0].exit_code if ran else None
 
 

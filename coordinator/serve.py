@@ -8,7 +8,7 @@ from pathlib import Path
 from loguru import logger
 
 from coordinator import logs
-from coordinator.app import build, distrust_journal
+from coordinator.app import build, mark_journal_suspect
 from coordinator.errors import ConfigurationError, UnavailableError
 from coordinator.settings import Settings, load_settings
 from fsm.errors import FsmError, JournalDamagedError
@@ -28,7 +28,7 @@ def serve(config: Path | None, executor: str | None) -> int:
         logs.set_up(settings.paths.log_file)
         return _serve(settings, executor)
     except (ConfigurationError, UnavailableError) as error:
-        logs.complain(str(error))
+        logs.log_fatal(str(error))
         return 2 if isinstance(error, ConfigurationError) else 1
 
 
@@ -37,7 +37,7 @@ def _serve(settings: Settings, executor: str | None) -> int:
         return _run(settings, executor)
     except JournalDamagedError as error:
         logger.critical("{}", error)
-        distrust_journal(settings)  # this time the whole file is read, and given up if it is really damaged
+        mark_journal_suspect(settings)  # this time the whole file is read, and given up if it is really damaged
         SystemClock().sleep(_PAUSE_S)
         return _run(settings, executor)
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-import executors.loading
-from coordinator.errors import ConfigurationError, refusal
+import executors.registry
+from coordinator.errors import ConfigurationError, from_os_error
 from protocol.configuration import AbsolutePath, ConfigurationInvalidError, Section, parse
 from protocol.fs import exists
 from protocol.names import is_component
@@ -18,8 +18,8 @@ DEFAULT_PATH = Path("/etc/dunebugger/update-coordinator.toml")
 
 
 def _executor(name: str) -> str:
-    if name not in executors.loading.known():
-        raise ValueError(f"must be one of {', '.join(executors.loading.known())}")
+    if name not in executors.registry.known():
+        raise ValueError(f"must be one of {', '.join(executors.registry.known())}")
     return name
 
 
@@ -132,10 +132,10 @@ def load_settings(path: Path | None) -> Settings:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise refusal(f"cannot read the configuration {path}: {error.strerror}", error) from None
+        raise from_os_error(f"cannot read the configuration {path}: {error.strerror}", error) from None
     try:
         return parse(Settings, path, content)
     except OSError as error:
-        raise refusal(f"cannot read {error.filename}: {error.strerror}", error) from None
+        raise from_os_error(f"cannot read {error.filename}: {error.strerror}", error) from None
     except ConfigurationInvalidError as error:
         raise ConfigurationError(str(error)) from None

@@ -6,9 +6,9 @@ from functools import partial
 from signal import SIGKILL, SIGSTOP
 
 from executors import units
+from executors.interface import ProcessId
 from executors.processes import Process, alive, family, send, terminate
 from executors.session import Session
-from executors.step import Identity
 from protocol.clock import Clock
 
 _EXIT_TICK_S = 0.01
@@ -39,12 +39,12 @@ def end_run(session: Session, clock: Clock) -> list[int]:
     return stuck
 
 
-def is_in_unit(claim: tuple[Identity, Identity]) -> bool:
+def is_in_unit(claim: tuple[ProcessId, ProcessId]) -> bool:
     """Whether systemd started the session: then it has no launcher, and names itself twice."""
     return claim[0] == claim[1]
 
 
-def _held(session: Session, itself: Identity) -> list[Process]:
+def _held(session: Session, itself: ProcessId) -> list[Process]:
     """What lives in the run's unit, and what descends from its session though it went elsewhere, as ``su`` may."""
     found = family(itself, itself, session.step.request_id) + units.members(units.name_of(session.directory))
     return list({process.pid: process for process in found if process.pid != itself.pid}.values())

@@ -17,9 +17,8 @@ from typing import BinaryIO
 
 import sh
 
-from executors.errors import CannotStartError
+from executors.interface import CannotStartError, ProcessId
 from executors.processes import command_line, look
-from executors.step import Identity
 
 _HERE = Path(__file__).parent
 _PR_SET_CHILD_SUBREAPER = 36
@@ -50,8 +49,8 @@ class Launcher:
             CannotStartError: no memory, processes or descriptors are left, or there is no /bin/sh.
             OSError: likewise.
         """
-        self.identity: Identity | None = None  # a session that claims a run tells its own and this
-        self.session: Identity | None = None
+        self.identity: ProcessId | None = None  # a session that claims a run tells its own and this
+        self.session: ProcessId | None = None
         self.run: Path | None = None
         self.gone = False
         asked, self._ask = os.pipe()

@@ -6,7 +6,7 @@ import os
 import re
 from contextlib import suppress
 
-from executors.step import Report
+from executors.interface import ProgressReport
 
 _CHUNK_BYTES = 1024 * 1024
 _CHUNKS_PER_LOOK = 16  # about 10 ms of work, then the caller looks at its deadline again
@@ -56,9 +56,9 @@ class Listener:
         self._error.look()
         return has_more
 
-    def report(self) -> Report:
+    def report(self) -> ProgressReport:
         """What the script has shown up to the latest look."""
-        return Report(self._follower.phase, self._follower.percent, self._output.text, self._error.text)
+        return ProgressReport(self._follower.phase, self._follower.percent, self._output.text, self._error.text)
 
 
 class Tail:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from executors.step import Identity
+from executors.interface import ProcessId
 from protocol.clock import Clock
 
 _GRACE_TICK_S = 0.05
@@ -53,13 +53,13 @@ def look_around() -> dict[int, Process]:
     return {pid: found for pid in pids if (found := look(pid)) is not None}
 
 
-def alive(identity: Identity) -> bool:
+def alive(identity: ProcessId) -> bool:
     """Whether exactly this process lives, not one that was given its pid later."""
     found = look(identity.pid) if identity.boot_id == boot_id() else None
     return found is not None and found.start_ticks == identity.start_ticks
 
 
-def family(session: Identity, launcher: Identity, request_id: str) -> list[Process]:
+def family(session: ProcessId, launcher: ProcessId, request_id: str) -> list[Process]:
     """Everything the session's script started that lives, without launcher, session and ourselves.
 
     While the launcher lives, that is exactly what descends from it. Without it, orphans went to init: then the

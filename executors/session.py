@@ -22,10 +22,10 @@ import shlex
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from executors.interface import Outcome, ProcessId, ScriptRun
 from executors.output import excerpt
 from executors.processes import boot_id
-from executors.step import Conclusion, Identity, Outcome, Step
-from protocol.types import Action
+from protocol.types import Action, ExitKind
 
 _CLAIM_WORDS = 4
 _REVOKED = b"revoked\n"
@@ -36,18 +36,18 @@ _EXIT = b"exit "
 class Session:
     """The files of one attempt, as the coordinator reads and writes them."""
 
-    def __init__(self, runs: Path, step: Step) -> None:
+    def __init__(self, runs: Path, step: ScriptRun) -> None:
         self.step = step
         self.directory = runs / step.request_id / str(step.attempt)
         at = str(self.directory)  # joined as text: these are looked at all the time
         self.stdout, self.stderr, self._command = f"{at}/stdout", f"{at}/stderr", f"{at}/command"
         self._session = f"{at}/session"
-        self._claimed: tuple[Identity, Identity] | None = None
+        self._claimed: tuple[ProcessId, ProcessId] | None = None
 
     @classmethod
     def left_in(cls, directory: Path, kill_grace_s: float) -> Session:
         """The session of a run of which nothing but its directory is known."""
-        step = Step(
+        step = ScriptRun(
             request_id=directory.parent.name,
             attempt=int(directory.name),
             lane="",
@@ -80,11 +80,11 @@ class Session:
         words = shlex.join((str(step.directory), f"{step.directory}/{step.script}", *step.arguments))
         _append(self._command, os.fsencode(f"export {exports}\nset -- {words}\nwhole=y\n"))
 
-    def claim(self) -> tuple[Identity, Identity] | None:
+    def claim(self) -> tuple[ProcessId, ProcessId] | None:
         """The session that claimed the run, and its launcher, in the present boot; None until it did."""
         if self._claimed is None and (found := _claim(_read(self._session))):
             pid, start, launcher, launcher_start = found
-            self._claimed = Identity(boot_id(), pid, start), Identity(boot_id(), launcher, launcher_start)
+            self._claimed = ProcessId(boot_id(), pid, start), ProcessId(boot_id(), launcher, launcher_start)
         return self._claimed
 
     def revoke(self) -> bool:
@@ -105,15 +105,15 @@ class Session:
         code = self._told(_EXIT)
         return None if code is None else int(code)
 
-    def note(self, cause: Conclusion) -> None:
+    def note(self, cause: ExitKind) -> None:
         """Remember why the run is being ended, for a coordinator that comes after us; the first cause stays."""
         with contextlib.suppress(OSError):  # a sick disk must not save the script
             _append(self._session, _ENDED_BY + cause.value.encode() + b"\n")
 
-    def ended_by(self) -> Conclusion | None:
+    def ended_by(self) -> ExitKind | None:
         """Why a coordinator ended the run, or began to; None when it was left to itself."""
         cause = self._told(_ENDED_BY)
-        return None if cause is None else Conclusion(cause.decode())
+        return None if cause is None else ExitKind(cause.decode())
 
     def _told(self, what: bytes) -> bytes | None:
         """What the first line of that kind says after its first word."""
@@ -122,7 +122,7 @@ class Session:
                 return line.removeprefix(what)
         return None
 
-    def outcome(self, conclusion: Conclusion, limit_bytes: int, detail: str = "") -> Outcome:
+    def outcome(self, conclusion: ExitKind, limit_bytes: int, detail: str = "") -> Outcome:
         """The run as it is known now, with at most ``limit_bytes`` of each stream."""
         output, error = excerpt(self.stdout, limit_bytes), excerpt(self.stderr, limit_bytes)
         return Outcome(conclusion, self.exit_code(), output, error, detail)

@@ -8,19 +8,26 @@ from pathlib import Path
 from typing import Protocol
 
 from executors.ending import end_run
-from executors.errors import CannotStartError
+from executors.interface import (
+    CannotStartError,
+    ExecutorSettings,
+    Outcome,
+    ProcessId,
+    RunObserver,
+    ScriptRun,
+    VetFailure,
+)
 from executors.output import Listener
 from executors.processes import alive, boot_id
 from executors.session import Session, attempts, forget
-from executors.settings import ExecutorSettings
 from executors.shells import end, pair, shells
-from executors.step import Conclusion, Identity, Objection, Outcome, Step, Trace, Watch
 from executors.vetting import vet
 from protocol.clock import Clock
+from protocol.types import ExitKind, ProbeResult
 
 _TICK_S = 0.1  # how late a deadline or a wish to stop may be seen
 _QUELL_GRACE_S = 10.0
-_Claim = tuple[Identity, Identity]
+_Claim = tuple[ProcessId, ProcessId]
 
 
 class Tether(Protocol):
@@ -48,7 +55,7 @@ class Tether(Protocol):
 class Starter(Protocol):
     """Brings sessions to life, one way or another."""
 
-    def ask(self, step: Step, session: Session) -> None:
+    def ask(self, step: ScriptRun, session: Session) -> None:
         """Have a session run what ``session`` says; at most once, whatever is raised.
 
         Raises:
@@ -56,7 +63,7 @@ class Starter(Protocol):
             OSError: likewise.
         """
 
-    def tether(self, step: Step, session: Session) -> Tether:
+    def tether(self, step: ScriptRun, session: Session) -> Tether:
         """The bond to a run that was asked for here, or by an earlier coordinator."""
 
     def close(self) -> None:
@@ -72,11 +79,11 @@ class SessionExecutor:
         self._starter = starter
         self._mark = settings.runs.resolve()
 
-    def vet(self, directory: Path, script: str) -> Objection | None:
+    def vet(self, directory: Path, script: str) -> VetFailure | None:
         """See ``Executor.vet``."""
         return vet(directory, script, os.geteuid())
 
-    def start(self, step: Step) -> None:
+    def start(self, step: ScriptRun) -> None:
         """See ``Executor.start``; a second start of the same attempt is refused."""
         session = self._session(step)
         try:
@@ -94,13 +101,13 @@ class SessionExecutor:
                 if session.revoke():
                     raise CannotStartError(_no_start(step, error)) from error
 
-    def wait(self, step: Step, watch: Watch, *, deadline: float) -> Outcome:
+    def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
         """See ``Executor.wait``."""
         session = self._session(step)
         with contextlib.closing(self._starter.tether(step, session)) as tether:
             return self._wait(session, tether, watch, deadline)
 
-    def _wait(self, session: Session, tether: Tether, watch: Watch, deadline: float) -> Outcome:
+    def _wait(self, session: Session, tether: Tether, watch: RunObserver, deadline: float) -> Outcome | None:
         listener = Listener(session.stdout, session.stderr)
         claim = None
         noted = session.ended_by()  # an earlier coordinator had begun to end it
@@ -114,10 +121,10 @@ class SessionExecutor:
                     pass  # bounded by the deadline: a service left behind may write forever
                 noted = session.ended_by()
                 if noted is None:
-                    return session.outcome(Conclusion.EXITED, self._settings.output_bytes)
+                    return session.outcome(ExitKind.EXITED, self._settings.output_bytes)
                 # Systemd is ending it, and may not have come to all of it yet: the next script must find none of it.
-            if noted is None and watch.may_leave() and tether.outlives_us():
-                return Outcome(Conclusion.LEFT, None, "", "")
+            if noted is None and watch.may_detach() and tether.outlives_us():
+                return None
             cause = noted or self._cause(watch, deadline)
             if cause is not None or is_lost:
                 outcome = self._end(session, cause)
@@ -126,24 +133,24 @@ class SessionExecutor:
             has_more = _report(listener, watch)
             tether.pause(0.0 if has_more else min(_TICK_S, max(deadline - self._clock.monotonic(), 0.0)))
 
-    def _cause(self, watch: Watch, deadline: float) -> Conclusion | None:
+    def _cause(self, watch: RunObserver, deadline: float) -> ExitKind | None:
         if watch.must_stop():
-            return Conclusion.INTERRUPTED
-        return Conclusion.TIMED_OUT if self._clock.monotonic() >= deadline else None
+            return ExitKind.INTERRUPTED
+        return ExitKind.TIMED_OUT if self._clock.monotonic() >= deadline else None
 
-    def _end(self, session: Session, cause: Conclusion | None) -> Outcome:
+    def _end(self, session: Session, cause: ExitKind | None) -> Outcome:
         """End what is left of a run: for a ``cause``, or because its session was lost."""
         if session.claim() is None and session.revoke():
-            conclusion = cause or Conclusion.NOT_STARTED
+            conclusion = cause or ExitKind.NOT_STARTED
             return Outcome(conclusion, None, "", "", "it had not started yet, and never will")
         if cause is not None:
             session.note(cause)
         stuck = self._kill(session)
         if cause is None and session.exit_code() is not None:
-            conclusion, detail = session.ended_by() or Conclusion.EXITED, ""
+            conclusion, detail = session.ended_by() or ExitKind.EXITED, ""
         elif cause is None:
             conclusion, detail = (
-                session.ended_by() or Conclusion.INTERRUPTED,
+                session.ended_by() or ExitKind.INTERRUPTED,
                 "its session ended, or was killed from outside, before it could say how the script ended",
             )
         else:
@@ -155,57 +162,57 @@ class SessionExecutor:
     def _kill(self, session: Session) -> list[int]:
         return end_run(session, self._clock)
 
-    def trace(self, step: Step, identity: Identity | None, boot: str) -> Trace:
-        """See ``Executor.trace``."""
+    def probe(self, step: ScriptRun, identity: ProcessId | None, boot: str) -> ProbeResult:
+        """See ``Executor.probe``."""
         session = self._session(step)
         is_same_boot = boot == boot_id()
         if session.exit_code() is None and not is_same_boot:
-            return Trace.UNKNOWN  # a power cut may have taken any of the files
+            return ProbeResult.UNKNOWN  # a power cut may have taken any of the files
         if session.exit_code() is None and session.claim() is None and identity is not None:
             end(pair(self._mark, identity), step.kill_grace_s, self._clock)  # it ran: its folder was removed since
-            return Trace.UNKNOWN
+            return ProbeResult.UNKNOWN
         if session.exit_code() is None and session.revoke():
-            return Trace.NEVER_STARTED
+            return ProbeResult.NEVER_STARTED
         claim = session.claim() if is_same_boot else None
         is_alive = claim is not None and identity in (None, claim[0]) and alive(claim[0])
         if session.exit_code() is None and is_alive:
-            return Trace.ALIVE
+            return ProbeResult.ALIVE
         is_ended = session.exit_code() is not None
         if is_same_boot and (session.ended_by() or not is_ended):
             self._kill(session)
-        return Trace.ENDED if is_ended else Trace.UNKNOWN
+        return ProbeResult.ENDED if is_ended else ProbeResult.UNKNOWN
 
-    def collect(self, step: Step) -> Outcome:
+    def collect(self, step: ScriptRun) -> Outcome:
         """See ``Executor.collect``."""
         session = self._session(step)
         limit = self._settings.output_bytes
         if session.exit_code() is not None:
-            return session.outcome(session.ended_by() or Conclusion.EXITED, limit)
+            return session.outcome(session.ended_by() or ExitKind.EXITED, limit)
         detail = "it ended, with everything it started, before its exit code could be recorded"
-        return session.outcome(session.ended_by() or Conclusion.INTERRUPTED, limit, detail)
+        return session.outcome(session.ended_by() or ExitKind.INTERRUPTED, limit, detail)
 
-    def quell(self) -> None:
-        """See ``Executor.quell``; the folders still tell of scripts that somebody robbed of both their shells."""
+    def kill_orphans(self) -> None:
+        """See ``Executor.kill_orphans``; run directories also reveal scripts whose shells were killed."""
         end(shells(self._mark), _QUELL_GRACE_S, self._clock)
         for directory in attempts(self._settings.runs):
             session = Session.left_in(directory, _QUELL_GRACE_S)
             if session.exit_code() is None and not session.revoke():
-                session.note(Conclusion.INTERRUPTED)
+                session.note(ExitKind.INTERRUPTED)
                 self._kill(session)
 
-    def forget(self, request_id: str) -> None:
-        """See ``Executor.forget``; a stream too large for its excerpt stays as it is."""
+    def cleanup(self, request_id: str) -> None:
+        """See ``Executor.cleanup``; a stream too large for its excerpt stays as it is."""
         forget(self._settings.runs, request_id, self._settings.output_bytes)
 
     def close(self) -> None:
         """See ``Executor.close``."""
         self._starter.close()
 
-    def _session(self, step: Step) -> Session:
+    def _session(self, step: ScriptRun) -> Session:
         return Session(self._settings.runs, step)
 
 
-def _claim(session: Session, tether: Tether, watch: Watch) -> _Claim | None:
+def _claim(session: Session, tether: Tether, watch: RunObserver) -> _Claim | None:
     """Who claimed the run, told to both; None until somebody did."""
     claim = session.claim()
     if claim is not None:
@@ -214,13 +221,13 @@ def _claim(session: Session, tether: Tether, watch: Watch) -> _Claim | None:
     return claim
 
 
-def _report(listener: Listener, watch: Watch) -> bool:
+def _report(listener: Listener, watch: RunObserver) -> bool:
     """Take in new output and pass on what the script shows; whether there is more to take in."""
     has_more = listener.look()
     watch.reported(listener.report())
     return has_more
 
 
-def _no_start(step: Step, error: Exception) -> str:
+def _no_start(step: ScriptRun, error: Exception) -> str:
     remedy = "; free disk space, memory or descriptors, and ask again" if isinstance(error, OSError) else ""
     return f"cannot start {step.script}: {error}{remedy}"

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGSTOP
 
+from executors.interface import ProcessId
 from executors.processes import Process, below, look_around, marked, send, terminate
-from executors.step import Identity
 from executors.units import unit_of
 from protocol.clock import Clock
 
@@ -19,7 +19,7 @@ def shells(runs: Path) -> list[Process]:
     return [process for process in look_around().values() if marked(process.pid) == str(runs)]
 
 
-def pair(runs: Path, session: Identity) -> list[Process]:
+def pair(runs: Path, session: ProcessId) -> list[Process]:
     """Exactly that session, if it lives and is marked with ``runs``, and the launcher above it."""
     found = shells(runs)
     of_session = [shell for shell in found if (shell.pid, shell.start_ticks) == (session.pid, session.start_ticks)]

@@ -9,8 +9,8 @@ from pathlib import Path
 from executors.ending import end_run
 from executors.processes import alive
 from executors.session import Session
-from executors.step import Conclusion
 from protocol.clock import SystemClock
+from protocol.types import ExitKind
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     claim = session.claim()
     if claim is not None and alive(claim[0]):
         is_late = os.environ.get("SERVICE_RESULT") == "timeout"  # systemd.exec(5): RuntimeMaxSec has passed
-        session.note(Conclusion.TIMED_OUT if is_late else Conclusion.INTERRUPTED)
+        session.note(ExitKind.TIMED_OUT if is_late else ExitKind.INTERRUPTED)
     end_run(session, SystemClock())
 
 

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from executors.step import Objection
+from executors.interface import VetFailure
 from protocol.types import Reason
 
 _ROOT = 0
@@ -19,7 +19,7 @@ _LINKS = 40  # the kernel's own bound for one path
 _OF_THE_PATH = {errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EACCES}  # these stay until somebody mends it
 
 
-def vet(directory: Path, script: str, own_uid: int) -> Objection | None:
+def vet(directory: Path, script: str, own_uid: int) -> VetFailure | None:
     """Why ``directory/script`` must not be run by ``own_uid``; None when it may.
 
     Looked at is every folder and link the kernel passes on its way to the script, wherever links lead.
@@ -27,7 +27,7 @@ def vet(directory: Path, script: str, own_uid: int) -> Objection | None:
     path = directory / script
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return Objection(Reason.SCRIPT_MISSING, f"cannot run {path}: it is no regular file; put the script there")
+            return VetFailure(Reason.SCRIPT_MISSING, f"cannot run {path}: it is no regular file; put the script there")
         real = os.path.realpath(path, strict=True)
         strict = {os.path.realpath(directory, strict=True), real}
         passed = dict(_passed(path))
@@ -43,15 +43,15 @@ def vet(directory: Path, script: str, own_uid: int) -> Objection | None:
     return None
 
 
-def _unseen(path: Path, error: OSError) -> Objection:
+def _unseen(path: Path, error: OSError) -> VetFailure:
     if error.errno == errno.ENOENT:
-        return Objection(
+        return VetFailure(
             Reason.SCRIPT_MISSING, f"cannot run {path}: it does not exist; install the component's scripts"
         )
     if error.errno in _OF_THE_PATH:
-        return Objection(Reason.SCRIPT_MISSING, f"cannot run {path}: {error.strerror}; check the path")
+        return VetFailure(Reason.SCRIPT_MISSING, f"cannot run {path}: {error.strerror}; check the path")
     # A sick disk, or no descriptor left: nothing is known of the script, least of all that it is missing (I1).
-    return Objection(Reason.CANNOT_START, f"cannot look at {path}: {error.strerror}; check the disk it lies on")
+    return VetFailure(Reason.CANNOT_START, f"cannot look at {path}: {error.strerror}; check the disk it lies on")
 
 
 def _passed(path: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -78,7 +78,7 @@ def _passed(path: Path) -> Iterator[tuple[str, os.stat_result]]:
         pending = [part for part in target.split("/") if part] + pending
 
 
-def _flaw(at: str, found: os.stat_result, own_uid: int, *, is_strict: bool) -> Objection | None:
+def _flaw(at: str, found: os.stat_result, own_uid: int, *, is_strict: bool) -> VetFailure | None:
     """What lets somebody else change ``at``; ``is_strict`` for the script and its component's directory."""
     mode = found.st_mode
     if found.st_uid not in (_ROOT, own_uid):
@@ -96,12 +96,12 @@ def _flaw(at: str, found: os.stat_result, own_uid: int, *, is_strict: bool) -> O
     return None
 
 
-def _unsafe(at: str, found: os.stat_result, flaw: str, remedy: str) -> Objection:
+def _unsafe(at: str, found: os.stat_result, flaw: str, remedy: str) -> VetFailure:
     try:
         owner = pwd.getpwuid(found.st_uid).pw_name
     except KeyError:
         owner = str(found.st_uid)
     kind = f"mode {stat.S_IMODE(found.st_mode):04o}, owner {owner}"
-    return Objection(
+    return VetFailure(
         Reason.SCRIPT_UNSAFE, f"cannot trust {at}: {flaw} ({kind}); as root, run: {remedy} {shlex.quote(at)}"
     )

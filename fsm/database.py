@@ -15,7 +15,7 @@ from fsm.errors import (
     JournalTooNewError,
     JournalUnavailableError,
 )
-from fsm.table import MOVES
+from fsm.transition_table import TRANSITIONS
 from protocol.fs import exists
 
 if TYPE_CHECKING:
@@ -112,38 +112,40 @@ class Database:
         self.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing, durable when the block is left; inside another one, part of it (durable with that one)."""
-        with self._lock, _translated(self.path):
-            nested = self._connection.in_transaction
-            begin, commit, undo = (
-                ("SAVEPOINT joined", "RELEASE joined", "ROLLBACK TO joined")
-                if nested
-                else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
-            )
-            self._connection.execute(begin)
-            try:
-                yield
-                self._connection.execute(commit)
-            except BaseException:
-                if self._connection.in_transaction:  # a full disk may have made SQLite roll back by itself
-                    self._connection.execute(undo)
-                raise
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """All or nothing, committed when the block is left; inside another transaction, part of that one.
 
-    @contextmanager
-    def volatile(self) -> Iterator[None]:
-        """A transaction without fsync, for facts that count only within this boot or are found again after it."""
+        Args:
+            durable: survive a power cut. False saves the fsync, for facts that count only within this boot or are
+                found again after it.
+        """
         with self._lock, _translated(self.path):
-            if self._connection.in_transaction:
-                with self.transaction():
+            if durable or self._connection.in_transaction:
+                with self._transaction():
                     yield
                 return
             self._connection.execute("PRAGMA synchronous = NORMAL")
             try:
-                with self.transaction():
+                with self._transaction():
                     yield
             finally:
                 self._connection.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        begin, commit, undo = (
+            ("SAVEPOINT joined", "RELEASE joined", "ROLLBACK TO joined")
+            if self._connection.in_transaction
+            else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+        )
+        self._connection.execute(begin)
+        try:
+            yield
+            self._connection.execute(commit)
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite itself rolls back on a full disk
+                self._connection.execute(undo)
+            raise
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """All rows that ``sql`` finds."""
@@ -198,7 +200,7 @@ class Database:
 
     def _settle_moves(self) -> None:
         """Make exactly the moves of this release legal; usually they are, and nothing is written."""
-        legal = {(move.event.value, move.source.value, move.dest.value) for move in MOVES}
+        legal = {(move.event.value, move.source.value, move.dest.value) for move in TRANSITIONS}
         if {tuple(row) for row in self.read("SELECT event, source, dest FROM moves WHERE legal = 1")} == legal:
             return
         with self.transaction():

@@ -7,7 +7,7 @@ class FsmError(Exception):
     """Anything an update's life or its journal can go wrong with."""
 
 
-class IllegalMoveError(FsmError):
+class IllegalTransitionError(FsmError):
     """The table knows no such move: a defect of the caller. Nothing was written, nothing moved."""
 
 

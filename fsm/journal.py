@@ -10,9 +10,9 @@ from fsm.reader import REQUEST_COLUMNS, Reader, request_record
 
 if TYPE_CHECKING:
     from fsm.records import AttemptRecord, RequestRecord
-    from fsm.recovery import Resumption, Trace
-    from fsm.table import Event
-    from protocol.types import Action, Reason, State, UnknownValue
+    from fsm.recovery import RecoveryAction
+    from fsm.transition_table import Event
+    from protocol.types import Action, ProbeResult, Reason, State, UnknownValue
 
 
 _INSERT = (
@@ -58,7 +58,7 @@ class Journal(Reader):
                 )
         return request_record(added[0])
 
-    def record_move(
+    def record_transition(
         self,
         request_id: str,
         event: Event,
@@ -119,16 +119,18 @@ class Journal(Reader):
 
     def identify(self, request_id: str, number: int, pid: int, start_ticks: int) -> None:
         """Note which process an open attempt became. Not durable: a process never outlives a power cut."""
-        with self.volatile():
-            self._touch(
+        with self.transaction(durable=False):
+            self._update_one(
                 request_id,
                 "UPDATE attempts SET pid = ?, start_ticks = ? WHERE request_id = ? AND number = ?",
                 (pid, start_ticks, request_id, number),
             )
 
-    def note_resumption(self, request_id: str, number: int, at: datetime, trace: Trace, resumption: Resumption) -> None:
+    def note_resumption(
+        self, request_id: str, number: int, at: datetime, trace: ProbeResult, resumption: RecoveryAction
+    ) -> None:
         """Note what a restart found of an attempt, before it acts on it. Not durable: nothing is decided by it."""
-        with self.volatile():
+        with self.transaction(durable=False):
             self.write(
                 "INSERT INTO resumptions (request_id, number, at, trace, resumption) VALUES (?, ?, ?, ?, ?)",
                 (request_id, number, _iso(at), trace, resumption),
@@ -137,18 +139,18 @@ class Journal(Reader):
     def set_rollback_of(self, request_id: str, target: str | None) -> None:
         """Note which update a rollback undoes, before it starts (I8)."""
         with self.transaction():
-            self._touch(request_id, "UPDATE requests SET rollback_of = ? WHERE id = ?", (target, request_id))
+            self._update_one(request_id, "UPDATE requests SET rollback_of = ? WHERE id = ?", (target, request_id))
 
     def count_resume(self, request_id: str) -> int:
         """Count one more resumption, before it is tried; how many there were with it (I9)."""
         with self.transaction():
-            self._touch(request_id, "UPDATE requests SET resumes = resumes + 1 WHERE id = ?", (request_id,))
+            self._update_one(request_id, "UPDATE requests SET resumes = resumes + 1 WHERE id = ?", (request_id,))
             return int(self.read("SELECT resumes FROM requests WHERE id = ?", (request_id,))[0][0])
 
-    def settle(self, request_id: str, at: datetime) -> None:
+    def finalize(self, request_id: str, at: datetime) -> None:
         """Close a request whose last move did not; its state, reason and message are the answer (I1)."""
         with self.transaction():
-            self._touch(
+            self._update_one(
                 request_id,
                 "UPDATE requests SET settled_at = ?, settled_uptime = (SELECT value FROM meta WHERE key = 'uptime')"
                 " WHERE id = ?",
@@ -157,22 +159,22 @@ class Journal(Reader):
 
     def mark_published(self, request_id: str) -> None:
         """Note that the answer is out, from now on. Not durable: when forgotten, publishing it again is harmless."""
-        with self.volatile():
-            self._touch(
+        with self.transaction(durable=False):
+            self._update_one(
                 request_id,
                 "UPDATE requests SET published = 1, answered_uptime = (SELECT value FROM meta WHERE key = 'uptime')"
                 " WHERE id = ?",
                 (request_id,),
             )
 
-    def owe_again(self, request_id: str) -> bool:
+    def requeue_answer(self, request_id: str) -> bool:
         """Note that a request, if it is known, was submitted again and waits for its recorded answer (I7)."""
         with self.transaction():
             return self.write("UPDATE requests SET published = 0 WHERE id = ?", (request_id,)) == 1
 
     def add_uptime(self, seconds: float) -> None:
         """Count ``seconds`` (≥ 0) of running. Not durable: lost seconds only keep history a little longer."""
-        with self.volatile():
+        with self.transaction(durable=False):
             self.write("UPDATE meta SET value = value + ? WHERE key = 'uptime'", (seconds,))
 
     def prune(self, older_than_uptime: float, limit: int) -> int:
@@ -187,7 +189,7 @@ class Journal(Reader):
     def _exchange(self, finish: AttemptRecord | None, begin: AttemptRecord | None) -> None:
         """End one attempt, then begin the other: at most one is ever open."""
         if finish is not None:
-            self._touch(
+            self._update_one(
                 finish.request_id,
                 "UPDATE attempts SET pid = COALESCE(:pid, pid), start_ticks = COALESCE(:start_ticks, start_ticks),"
                 " ended_at = :ended_at, seconds = :seconds, ending = :ending, exit_code = :exit_code,"
@@ -201,7 +203,7 @@ class Journal(Reader):
                 _columns(begin),
             )
 
-    def _touch(self, request_id: str, sql: str, values: tuple[object, ...] | dict[str, object]) -> None:
+    def _update_one(self, request_id: str, sql: str, values: tuple[object, ...] | dict[str, object]) -> None:
         """Change exactly one row; a change that meets none is a defect of the caller, not a success."""
         if self.write(sql, values) != 1:
             raise JournalRefusedError(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from transitions import Machine, MachineError
 
-from fsm.errors import IllegalMoveError
-from fsm.table import MOVES, Event
+from fsm.errors import IllegalTransitionError
+from fsm.transition_table import TRANSITIONS, Event
 from protocol.types import State
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class MoveRecorder(Protocol):
     """The journal, as far as a life needs it."""
 
-    def record_move(
+    def record_transition(
         self,
         request_id: str,
         event: Event,
@@ -82,12 +82,12 @@ class Life:
                 self, at=at, reason=reason, message=message, finish=finish, begin=begin, settles=settles
             )
         except MachineError:
-            raise IllegalMoveError(
-                f"cannot {event} request {self.request_id}: it is {self.state}; fsm.table lists what may follow that"
+            raise IllegalTransitionError(
+                f"cannot {event} request {self.request_id}: it is {self.state}; fsm.transition_table lists the legal moves"
             ) from None
 
 
-class Lives:
+class RequestMachine:
     """The one state machine. It holds no request, so any number of threads may drive theirs through it at once."""
 
     def __init__(self, journal: MoveRecorder) -> None:
@@ -97,7 +97,7 @@ class Lives:
             states=State,
             initial=State.RECEIVED,
             # Looked up by member name, which is what transitions calls an Enum state.
-            transitions=[[move.event, move.source.name, move.dest.name] for move in MOVES],
+            transitions=[[move.event, move.source.name, move.dest.name] for move in TRANSITIONS],
             auto_transitions=False,
             send_event=True,
             # What raises here leaves the state alone; raised any later it would not.
@@ -111,7 +111,7 @@ class Lives:
 
     def _record(self, happening: Any) -> None:
         move = happening.transition
-        self._journal.record_move(
+        self._journal.record_transition(
             happening.model.request_id,
             happening.event.name,
             State[move.source],

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from fsm.database import Database
-from fsm.records import AttemptRecord, Ending, RequestRecord, ResumptionRecord, TransitionRecord
-from fsm.recovery import Resumption
-from protocol.types import Action, Reason, State
+from fsm.records import AttemptRecord, RecoveryRecord, RequestRecord, TransitionRecord
+from fsm.recovery import RecoveryAction
+from protocol.types import Action, ExitKind, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -28,11 +28,11 @@ _ATTEMPT = ", ".join(field.name for field in fields(AttemptRecord))
 class Reader(Database):
     """The journal as the command line sees it: questions only."""
 
-    def known(self, ids: Sequence[str]) -> set[str]:
+    def existing_ids(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that the journal has seen (I7)."""
         return self._among(ids, "SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?))")
 
-    def busy(self, ids: Sequence[str]) -> set[str]:
+    def active_ids(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that are under way or whose answer is not out yet: nobody else may touch their files."""
         return self._among(
             ids,
@@ -76,7 +76,7 @@ class Reader(Database):
         )
         return [_transition(row) for row in rows]
 
-    def resumptions(self, request_id: str) -> list[ResumptionRecord]:
+    def resumptions(self, request_id: str) -> list[RecoveryRecord]:
         """What restarts found of its script runs, in order."""
         rows = self.read(
             "SELECT request_id, number, at, trace, resumption FROM resumptions WHERE request_id = ? ORDER BY rowid",
@@ -117,7 +117,7 @@ class Reader(Database):
         rowid = begun[0][0] if begun else min(first, default=None)
         return _first(self._requests("WHERE rowid = ?", (rowid,)))
 
-    def due_elsewhere(self, components: Collection[str]) -> list[RequestRecord]:
+    def orphaned(self, components: Collection[str]) -> list[RequestRecord]:
         """Unsettled requests of none of these components, oldest first: nobody would ever finish them (I9)."""
         return self._requests(
             "INDEXED BY due WHERE settled_at IS NULL"
@@ -192,7 +192,7 @@ def _attempt(row: Row) -> AttemptRecord:
         state=State(row["state"]),
         started_at=datetime.fromisoformat(row["started_at"]),
         ended_at=_stamp(row["ended_at"]),
-        ending=None if row["ending"] is None else Ending(row["ending"]),
+        ending=None if row["ending"] is None else ExitKind(row["ending"]),
     )
     return AttemptRecord(**facts)
 
@@ -209,11 +209,11 @@ def _transition(row: Row) -> TransitionRecord:
     )
 
 
-def _resumption(row: Row) -> ResumptionRecord:
-    return ResumptionRecord(
+def _resumption(row: Row) -> RecoveryRecord:
+    return RecoveryRecord(
         request_id=row["request_id"],
         number=row["number"],
         at=datetime.fromisoformat(row["at"]),
         trace=row["trace"],
-        resumption=Resumption(row["resumption"]),
+        resumption=RecoveryAction(row["resumption"]),
     )

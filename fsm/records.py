@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from protocol.types import Action, Reason, State
+from protocol.types import Action, ExitKind, Reason, State
 
 if TYPE_CHECKING:
-    from fsm.recovery import Resumption, Trace
-
-
-class Ending(StrEnum):
-    """How a script's run ended, as far as it is known."""
-
-    EXITED = "exited"
-    TIMED_OUT = "timed_out"
-    INTERRUPTED = "interrupted"
-    NOT_STARTED = "not_started"
+    from fsm.recovery import RecoveryAction
+    from protocol.types import ProbeResult
 
 
 @dataclass(frozen=True)
@@ -63,7 +54,7 @@ class AttemptRecord:
     start_ticks: int | None = None
     ended_at: datetime | None = None
     seconds: float | None = None
-    ending: Ending | None = None
+    ending: ExitKind | None = None
     exit_code: int | None = None
     output: str = ""
     error: str = ""
@@ -83,11 +74,11 @@ class TransitionRecord:
 
 
 @dataclass(frozen=True)
-class ResumptionRecord:
+class RecoveryRecord:
     """What a coordinator that was started again found of attempt ``number``, and what it decided about it."""
 
     request_id: str
     number: int
     at: datetime
-    trace: Trace
-    resumption: Resumption
+    trace: ProbeResult
+    resumption: RecoveryAction

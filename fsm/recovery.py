@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from fsm.plan import HEALTH_CHECK
+from fsm.script_plan import HEALTH_CHECK
+from protocol.types import ProbeResult
 
 if TYPE_CHECKING:
-    from fsm.plan import Traits
+    from fsm.script_plan import ScriptPolicy
 
 LOST_BOOT = "lost"  # the boot of an attempt that a lost journal may have held (I13)
 MAX_RESUMES = 5  # I9: whoever needs more has a script that takes its host down; the answer is then failed
 
-Trace = Literal["alive", "ended", "never_started", "unknown"]
 
-
-class Resumption(StrEnum):
+class RecoveryAction(StrEnum):
     """How an open attempt goes on."""
 
     ADOPT = "adopt"  # it still runs: wait for it
@@ -27,23 +26,23 @@ class Resumption(StrEnum):
 
 
 # (what the world shows of the script, whether it may run twice) → what to do
-_TABLE: dict[tuple[Trace, bool], Resumption] = {
-    ("alive", False): Resumption.ADOPT,
-    ("alive", True): Resumption.ADOPT,
-    ("ended", False): Resumption.COLLECT,
-    ("ended", True): Resumption.COLLECT,
-    ("never_started", False): Resumption.START,
-    ("never_started", True): Resumption.START,
-    ("unknown", False): Resumption.INTERRUPT,
-    ("unknown", True): Resumption.RERUN,
+_TABLE: dict[tuple[ProbeResult, bool], RecoveryAction] = {
+    (ProbeResult.ALIVE, False): RecoveryAction.ADOPT,
+    (ProbeResult.ALIVE, True): RecoveryAction.ADOPT,
+    (ProbeResult.ENDED, False): RecoveryAction.COLLECT,
+    (ProbeResult.ENDED, True): RecoveryAction.COLLECT,
+    (ProbeResult.NEVER_STARTED, False): RecoveryAction.START,
+    (ProbeResult.NEVER_STARTED, True): RecoveryAction.START,
+    (ProbeResult.UNKNOWN, False): RecoveryAction.INTERRUPT,
+    (ProbeResult.UNKNOWN, True): RecoveryAction.RERUN,
 }
 
 
-def resumption(trace: Trace, *, rerunnable: bool) -> Resumption:
+def resumption(trace: ProbeResult, *, rerunnable: bool) -> RecoveryAction:
     """What to do about an open attempt."""
     return _TABLE[trace, rerunnable]
 
 
-def rerunnable(script: str, traits: Traits) -> bool:
+def rerunnable(script: str, traits: ScriptPolicy) -> bool:
     """Whether ``script`` may be started again after it may have run: health-check.sh always, others if told (I3)."""
     return script == HEALTH_CHECK or traits.rerun

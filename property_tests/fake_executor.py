@@ -1,14 +1,13 @@
-"""Keeps the contract of ``executors.step.Executor`` towards the make-believe world."""
+"""Keeps the contract of ``executors.interface.Executor`` towards the make-believe world."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from executors.errors import CannotStartError
-from executors.step import Conclusion, Identity, Objection, Outcome, Report, Step, Trace, Watch
+from executors.interface import CannotStartError, Outcome, ProcessId, ProgressReport, RunObserver, ScriptRun, VetFailure
 from property_tests.world import Deed, Run, World
-from protocol.types import Reason
+from protocol.types import ExitKind, ProbeResult, Reason
 
 
 class FakeExecutor:
@@ -17,13 +16,13 @@ class FakeExecutor:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def vet(self, directory: Path, script: str) -> Objection | None:
+    def vet(self, directory: Path, script: str) -> VetFailure | None:
         """See ``Executor.vet``."""
         if directory.name in self._world.unsafe:
-            return Objection(Reason.SCRIPT_UNSAFE, f"cannot run {script}: others may write it")
+            return VetFailure(Reason.SCRIPT_UNSAFE, f"cannot run {script}: others may write it")
         return None
 
-    def start(self, step: Step) -> None:
+    def start(self, step: ScriptRun) -> None:
         """See ``Executor.start``: a folder for the attempt, then the script, as the real one does."""
         world, key = self._world, (step.request_id, step.attempt)
         world.on_start(step)
@@ -37,20 +36,20 @@ class FakeExecutor:
         _make(folder)
         world.fuse.step("start", Path(step.script))
         beside = [f"{run.request_id}/{run.attempt} {run.script}" for run in world.alive() if run.lock == step.lane]
-        identity = Identity(world.boot_id, 100 + len(world.history), 7 * len(world.history))
+        identity = ProcessId(world.boot_id, 100 + len(world.history), 7 * len(world.history))
         run = Run(*key, step.script, step.component, step.lane, deed, identity, beside, step.version)
         world.history.append(run)
         world.sessions[key] = run
         world.fuse.step("look on", Path(step.script))  # the script runs; its coordinator may die before it knows
 
-    def wait(self, step: Step, watch: Watch, *, deadline: float) -> Outcome:
+    def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
         """See ``Executor.wait``."""
         world = self._world
         run = world.sessions[step.request_id, step.attempt]
         if run is None:
             raise AssertionError("waited for a run that was revoked")
         watch.started(run.identity)
-        watch.reported(Report("working", 50))
+        watch.reported(ProgressReport("working", 50))
         if world.stop_in is not None:
             if world.stop_in == 0:
                 world.on_stop()
@@ -62,46 +61,46 @@ class FakeExecutor:
         if run.is_alive or run.ended_by:
             if not watch.must_stop() and run.ended_by is None:
                 world.clock.sleep(max(0.0, deadline - world.clock.monotonic()))
-            run.ended_by = run.ended_by or (Conclusion.INTERRUPTED if watch.must_stop() else Conclusion.TIMED_OUT)
+            run.ended_by = run.ended_by or (ExitKind.INTERRUPTED if watch.must_stop() else ExitKind.TIMED_OUT)
             world.fuse.step("signal")
             run.die()
         world.fuse.step("see the end")
         return self.collect(step)
 
-    def trace(self, step: Step, identity: Identity | None, boot_id: str) -> Trace:
-        """See ``Executor.trace``."""
+    def probe(self, step: ScriptRun, identity: ProcessId | None, boot_id: str) -> ProbeResult:
+        """See ``Executor.probe``."""
         world, key = self._world, (step.request_id, step.attempt)
         run = world.sessions.get(key)
         if run is not None and run.exit_code is not None:
-            return Trace.ENDED
+            return ProbeResult.ENDED
         if boot_id != world.boot_id:
-            return Trace.UNKNOWN
+            return ProbeResult.UNKNOWN
         if run is None:
             _make(world.runs_folder / step.request_id / str(step.attempt))
             world.sessions[key] = None
-            return Trace.NEVER_STARTED
-        return Trace.ALIVE if run.is_alive and identity in (None, run.identity) else Trace.UNKNOWN
+            return ProbeResult.NEVER_STARTED
+        return ProbeResult.ALIVE if run.is_alive and identity in (None, run.identity) else ProbeResult.UNKNOWN
 
-    def collect(self, step: Step) -> Outcome:
+    def collect(self, step: ScriptRun) -> Outcome:
         """See ``Executor.collect``."""
         run = self._world.sessions.get((step.request_id, step.attempt))
-        conclusion = (run.ended_by if run else None) or Conclusion.INTERRUPTED
+        conclusion = (run.ended_by if run else None) or ExitKind.INTERRUPTED
         if run is not None and run.ended_by is None and run.exit_code is not None:
-            conclusion = Conclusion.EXITED
+            conclusion = ExitKind.EXITED
         words = f"{step.script} of {step.request_id}\n" if run else ""
         return Outcome(conclusion, run.exit_code if run else None, words, "")
 
-    def forget(self, request_id: str) -> None:
-        """See ``Executor.forget``."""
+    def cleanup(self, request_id: str) -> None:
+        """See ``Executor.cleanup``."""
         self._world.fuse.step("forget")
         shutil.rmtree(self._world.runs_folder / request_id, ignore_errors=True)
         for key in [key for key in self._world.sessions if key[0] == request_id]:
             del self._world.sessions[key]
 
-    def quell(self) -> None:
+    def kill_orphans(self) -> None:
         """End what an earlier coordinator started and still runs; for a start without its journal (I10, I13)."""
         for run in self._world.alive():
-            run.ended_by = Conclusion.INTERRUPTED
+            run.ended_by = ExitKind.INTERRUPTED
             self._world.fuse.step("quell")
             run.die()
 

@@ -65,11 +65,11 @@ class Fuse:
 
         return fused
 
-    def _transaction(self, original: Callable[[Database], Any]) -> Callable[[Database], Any]:
+    def _transaction(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @contextmanager
-        def transaction(database: Database) -> Iterator[None]:
+        def transaction(database: Database, *, durable: bool = True) -> Iterator[None]:
             is_outermost = not database._connection.in_transaction
-            with original(database):
+            with original(database, durable=durable):
                 yield
                 if is_outermost:
                     self.step("commit")

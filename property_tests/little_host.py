@@ -18,8 +18,8 @@ from unittest.mock import patch
 
 from loguru import logger
 
-import executors.loading
-from coordinator import app, orchestrator
+import executors.registry
+from coordinator import app, lanes
 from coordinator.settings import Component, Limits, Paths, Settings
 from fsm.errors import JournalDamagedError
 from property_tests.disk import Disk
@@ -42,7 +42,7 @@ class NoBell:
 
     signal_fd = -1
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Nothing."""
 
 
@@ -121,11 +121,11 @@ class LittleHost:
     def _put_fakes_in_place(self) -> None:
         kind = SimpleNamespace(create=lambda _settings, _clock: FakeExecutor(self.world))
         for patched in (
-            patch.object(executors.loading, "load", lambda _name: kind),
+            patch.object(executors.registry, "load", lambda _name: kind),
             patch.object(app, "boot_id", lambda: self.world.boot_id),
             patch.object(app, "Watcher", NoWatcher),
-            patch.object(app, "Bell", NoBell),
-            patch.object(orchestrator, "Bell", NoBell),
+            patch.object(app, "Wakeup", NoBell),
+            patch.object(lanes, "Wakeup", NoBell),
             patch.object(outbox, "write_atomic", self._with_room(outbox.write_atomic)),
             self.fuse.everywhere(),
             self.disk.everywhere(),
@@ -199,14 +199,14 @@ class LittleHost:
         """One pass of the main loop, then each lane takes up to ``runs`` requests."""
         daemon, self.world.stop_in = self.daemon, stop_in
         daemon._intake.sweep()
-        daemon._publisher.retry()
+        daemon._publisher.publish_pending()
         daemon._housekeeping.tick()
         for components in self.settings.lanes.values():
             for _ in range(runs):
                 record = daemon._journal.next_due(components)
                 if record is None or daemon._stopping.is_set():
                     break
-                daemon._orchestrator._runner.run(record)
+                daemon._lanes._runner.run(record)
 
     def let_days_pass(self, days: float) -> None:
         """The coordinator is up, and no lane gets on; in so long a time the kernel writes back everything."""

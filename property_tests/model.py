@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from coordinator.housekeeping import PERIOD_S
-from fsm.table import MOVES
+from fsm.transition_table import TRANSITIONS
 from property_tests.little_host import DAY_S, RERUN, LittleHost
 from property_tests.truth import Truth
 from property_tests.witness import whole
@@ -15,7 +15,7 @@ from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, stem_of
 from protocol.types import State
 
-LEGAL = {(move.event, move.source, move.dest) for move in MOVES}
+LEGAL = {(move.event, move.source, move.dest) for move in TRANSITIONS}
 MAX_STARTS = 12
 Wish = tuple[object, object, object]
 

@@ -63,7 +63,7 @@ BREAKS = {
     ),
     "the state folder's name is not synced": Break(
         "coordinator/app.py",
-        "    sync_names(settings.paths.requests, settings.paths.status, settings.paths.state)\n",
+        "    fsync_parents(settings.paths.requests, settings.paths.status, settings.paths.state)\n",
         "",
         CUTS,
         "the answer to one",

@@ -11,10 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from fsm.errors import IllegalMoveError, JournalRefusedError
+from fsm.errors import IllegalTransitionError, JournalRefusedError
 from fsm.journal import Journal
-from fsm.machine import Lives
-from fsm.table import MOVES, Event
+from fsm.machine import RequestMachine
+from fsm.transition_table import TRANSITIONS, Event
 from protocol.types import Action, State
 
 NOW = datetime(2026, 1, 16, tzinfo=UTC)
@@ -34,10 +34,10 @@ class OneLife(RuleBasedStateMachine):
     @rule(event=st.sampled_from(Event), settles=st.booleans())
     def fire(self, event, settles):
         """The machine's way."""
-        move = next((move for move in MOVES if (move.event, move.source) == (event, self.state)), None)
-        with Lives(self.journal).of(self.journal.get("a")) as life:
+        move = next((move for move in TRANSITIONS if (move.event, move.source) == (event, self.state)), None)
+        with RequestMachine(self.journal).of(self.journal.get("a")) as life:
             if move is None or self.settled or (settles and move.dest not in ANSWERS):
-                with pytest.raises(IllegalMoveError if move is None else JournalRefusedError):
+                with pytest.raises(IllegalTransitionError if move is None else JournalRefusedError):
                     life.fire(event, at=NOW, settles=settles)
             else:
                 life.fire(event, at=NOW, settles=settles)
@@ -48,15 +48,15 @@ class OneLife(RuleBasedStateMachine):
     @rule(event=st.sampled_from(Event), source=st.sampled_from(State), dest=st.sampled_from(State))
     def write(self, event, source, dest):
         """Round the machine, straight into the journal: SQL alone must refuse."""
-        legal = any((move.event, move.source, move.dest) == (event, source, dest) for move in MOVES)
+        legal = any((move.event, move.source, move.dest) == (event, source, dest) for move in TRANSITIONS)
         facts = {"at": NOW, "reason": None, "message": "", "finish": None, "begin": None, "settles": False}
         if legal and source is self.state and not self.settled:
-            self.journal.record_move("a", event, source, dest, **facts)
+            self.journal.record_transition("a", event, source, dest, **facts)
             self.state = dest
             self.told.append((event, source, dest))
         else:
             with pytest.raises(JournalRefusedError):
-                self.journal.record_move("a", event, source, dest, **facts)
+                self.journal.record_transition("a", event, source, dest, **facts)
 
     @rule(state=st.sampled_from(State))
     def overwrite(self, state):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from executors.step import Conclusion
 from property_tests.world import Run, World
 from protocol.messages import FinalStatus
-from protocol.types import Action, Reason, State
+from protocol.types import Action, ExitKind, Reason, State
 
 MAIN = {Action.UPDATE: "update.sh", Action.ROLLBACK: "rollback.sh", Action.HEALTH: "health-check.sh"}
 REFUSALS = {Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_UNSAFE}
@@ -66,7 +65,7 @@ class Truth:
         unclear = (
             self._is_doubtful
             or self._world.boot > 1  # a script that never began is not told from one that the reboot took
-            or any(run.exit_code is None or run.ended_by is Conclusion.INTERRUPTED for run in runs)
+            or any(run.exit_code is None or run.ended_by is ExitKind.INTERRUPTED for run in runs)
         )
         badly = [run for run in runs if not run.is_alive and run.ended_by is None and run.exit_code]
         vetoed = "others may write it" in status.message
@@ -76,7 +75,7 @@ class Truth:
             Reason.SCRIPT_UNSAFE: vetoed,
             Reason.SCRIPT_FAILED: any(run.script != "health-check.sh" for run in badly),
             Reason.UNHEALTHY: any(run.script == "health-check.sh" for run in badly),
-            Reason.TIMEOUT: any(run.ended_by is Conclusion.TIMED_OUT for run in runs),
+            Reason.TIMEOUT: any(run.ended_by is ExitKind.TIMED_OUT for run in runs),
             Reason.INTERRUPTED: unclear,
             Reason.CANNOT_START: refused,
             Reason.ROLLBACK_FAILED: vetoed or refused or unclear or any(not run.is_ok for run in runs),

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from coordinator.housekeeping import PERIOD_S
 from coordinator.settings import Settings
-from executors.step import Step
+from executors.interface import ScriptRun
 from property_tests.world import HandClock
 from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, stem_of
@@ -50,7 +50,7 @@ class Witness:
         self.put_out.pop(name, None)
         self._started = {attempt for attempt in self._started if attempt[0] != name}
 
-    def sees_start(self, step: Step) -> None:
+    def sees_start(self, step: ScriptRun) -> None:
         """I2: whoever comes after knows of a script before it starts. I3: no attempt is started twice."""
         found = self._row(
             "SELECT script, attempts.state, requests.state, ending, settled_at FROM attempts"

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from executors.step import Conclusion, Identity, Step
+from executors.interface import ProcessId, ScriptRun
 from property_tests.fuse import Fuse
+from protocol.types import ExitKind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -78,12 +79,12 @@ class Run:
     component: str
     lock: str
     deed: Deed
-    identity: Identity
+    identity: ProcessId
     beside: list[str]  # scripts of the same lock that were alive at its start (I10)
     version: str
     is_alive: bool = True
     exit_code: int | None = None
-    ended_by: Conclusion | None = None  # noted before the first signal, as the real executor does
+    ended_by: ExitKind | None = None  # noted before the first signal, as the real executor does
 
     @property
     def is_ok(self) -> bool:
@@ -115,7 +116,7 @@ class World:
     unsafe: set[str] = field(default_factory=set)  # component directories whose scripts must not be run now
     stop_in: int | None = None  # after how many looks at running scripts the coordinator is told to stop at once
     on_stop: Callable[[], None] = lambda: None
-    on_start: Callable[[Step], None] = lambda _step: None
+    on_start: Callable[[ScriptRun], None] = lambda _step: None
 
     @property
     def boot_id(self) -> str:

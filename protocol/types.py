@@ -30,7 +30,7 @@ class Action(StrEnum):
 
 
 class State(StrEnum):
-    """The six states of a request; the legal transitions between them are data in ``fsm.table``."""
+    """The six states of a request; the legal transitions between them are data in ``fsm.transition_table``."""
 
     RECEIVED = "received"
     VALIDATED = "validated"

@@ -6,8 +6,8 @@ from functools import partial
 
 import click
 
-from coordinator.commands import examine
-from coordinator.commands.examine_container import container
+from coordinator.checks import host
+from coordinator.checks.docker import container
 from coordinator.settings import Settings
 from protocol.diagnostics import run_checks
 
@@ -15,16 +15,16 @@ from protocol.diagnostics import run_checks
 def execute(settings: Settings, *, scripts: bool, as_json: bool) -> int:
     """Print every result with its remedy; 1 when one is bad."""
     checks = [
-        ("configuration", examine.configuration),
-        ("service", examine.service),
-        ("shared folders", examine.folders),
+        ("configuration", host.configuration),
+        ("service", host.service),
+        ("shared folders", host.folders),
         ("container", container),
-        ("scripts", examine.scripts),
-        ("journal", examine.journal),
-        ("log", examine.log),
+        ("scripts", host.scripts),
+        ("journal", host.journal),
+        ("log", host.log),
     ]
     if scripts:
-        checks.append(("health checks", examine.health))
+        checks.append(("health checks", host.health))
     return run_checks(
         [(area, partial(check, settings)) for area, check in checks],
         click.echo,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fsm.table import MOVES
+from fsm.transition_table import TRANSITIONS
 from protocol.types import State
 
 _TERMINAL = (State.SUCCEEDED, State.ROLLED_BACK, State.FAILED)
@@ -11,7 +11,7 @@ _TERMINAL = (State.SUCCEEDED, State.ROLLED_BACK, State.FAILED)
 def mermaid() -> str:
     """The state diagram as Mermaid text."""
     lines = ["stateDiagram-v2", f"    [*] --> {State.RECEIVED}"]
-    lines += [f"    {move.source} --> {move.dest}: {move.event}" for move in MOVES]
+    lines += [f"    {move.source} --> {move.dest}: {move.event}" for move in TRANSITIONS]
     lines += [f"    {state} --> [*]" for state in _TERMINAL]
     return "\n".join(lines) + "\n"
 

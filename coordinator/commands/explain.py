@@ -9,15 +9,15 @@ from datetime import datetime
 from rich.console import Console
 from rich.text import Text
 
-from coordinator import words
-from coordinator.commands.journal_reader import complain, reading
-from coordinator.commands.look import COLOURS, day, request_line, time_of_day
+from coordinator import texts
+from coordinator.journal_reader import print_error, reading
+from coordinator.render import COLOURS, day, request_line, time_of_day
 from coordinator.settings import Settings
 from fsm.journal import Journal
-from fsm.records import AttemptRecord, Ending, RequestRecord, ResumptionRecord, TransitionRecord
-from fsm.recovery import LOST_BOOT, Resumption
-from fsm.table import Event
-from protocol.types import State
+from fsm.records import AttemptRecord, RecoveryRecord, RequestRecord, TransitionRecord
+from fsm.recovery import LOST_BOOT, RecoveryAction
+from fsm.transition_table import Event
+from protocol.types import ExitKind, State
 
 _MOVES = {
     Event.ACCEPT: "The request was read, judged and accepted; it waited for its turn.",
@@ -51,7 +51,7 @@ class Story:
     record: RequestRecord
     moves: list[TransitionRecord]
     attempts: list[AttemptRecord]
-    resumptions: list[ResumptionRecord]
+    resumptions: list[RecoveryRecord]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
     with reading(settings) as journal:
         story = _read(journal, request_id)
     if story is None:
-        return complain(f"cannot find request {request_id}: see update-coordinator history for those there are")
+        return print_error(f"cannot find request {request_id}: see update-coordinator history for those there are")
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
         facts = {
@@ -106,7 +106,7 @@ def _read(journal: Journal, request_id: str) -> Story | None:
 
 def tell(story: Story) -> list[_Line]:
     """Moves, runs and what restarts found of them, in the order they happened."""
-    found: dict[int, list[ResumptionRecord]] = {}
+    found: dict[int, list[RecoveryRecord]] = {}
     for resumption in story.resumptions:
         found.setdefault(resumption.number, []).append(resumption)
     told = _moves(story.moves)
@@ -130,16 +130,16 @@ def _moves(moves: list[TransitionRecord]) -> list[_Line]:
     return told
 
 
-def _run(attempt: AttemptRecord, found: list[ResumptionRecord]) -> list[_Line]:
+def _run(attempt: AttemptRecord, found: list[RecoveryRecord]) -> list[_Line]:
     stage, number, script = _RUNS[attempt.state], attempt.number, attempt.script
     told = []
-    if attempt.ending is not Ending.NOT_STARTED and attempt.boot_id != LOST_BOOT:
+    if attempt.ending is not ExitKind.NOT_STARTED and attempt.boot_id != LOST_BOOT:
         sentence = f"Run {number}: {script} was started."
         told.append(_Line((stage, number, _BEGUN), attempt.started_at, attempt.state, sentence))
     for one in found:
-        sentence = f"{_sentence(words.resumed(script, one.resumption))}."
+        sentence = f"{_sentence(texts.resumed(script, one.resumption))}."
         told.append(_Line((stage, number, _FOUND), one.at, attempt.state, sentence))
-    never_began = bool(found) and found[-1].resumption is Resumption.START
+    never_began = bool(found) and found[-1].resumption is RecoveryAction.START
     if attempt.ended_at is not None and not never_began:
         place = (stage, number, _OVER)
         told.append(_Line(place, attempt.ended_at, attempt.state, f"Run {number}: {_end(attempt)}.", _said(attempt)))
@@ -153,14 +153,14 @@ def _sentence(text: str) -> str:
 def _end(attempt: AttemptRecord) -> str:
     if attempt.boot_id == LOST_BOOT:
         return f"{attempt.script} counted as interrupted, whether or not it had run"
-    how = words.ending(attempt.script, attempt)
-    timed = attempt.seconds is not None and attempt.ending in (Ending.EXITED, Ending.INTERRUPTED)
+    how = texts.ending(attempt.script, attempt)
+    timed = attempt.seconds is not None and attempt.ending in (ExitKind.EXITED, ExitKind.INTERRUPTED)
     return f"{how} after {attempt.seconds:.1f} s" if timed else how
 
 
 def _said(attempt: AttemptRecord) -> tuple[str, ...]:
     """The last lines a run that went wrong wrote; scripts may write anything, terminals obey some of it."""
-    if attempt.ending is Ending.EXITED and attempt.exit_code == 0:
+    if attempt.ending is ExitKind.EXITED and attempt.exit_code == 0:
         return ()
     lines = (attempt.error.strip() or attempt.output.strip()).splitlines()[-_SAID_LINES:]
     return tuple("".join(sign if sign.isprintable() else " " for sign in line) for line in lines)

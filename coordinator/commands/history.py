@@ -7,10 +7,10 @@ import json
 from rich.console import Console
 from rich.text import Text
 
-from coordinator.commands.journal_reader import reading
-from coordinator.commands.look import COLOURS, when
+from coordinator.journal_reader import reading
+from coordinator.render import COLOURS, when
 from coordinator.settings import Settings
-from coordinator.words import asked
+from coordinator.texts import asked
 
 
 def execute(settings: Settings, component: str | None, limit: int, *, as_json: bool) -> int:

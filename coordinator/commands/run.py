@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from coordinator.errors import refusal
+from coordinator.errors import from_os_error
 
 _MEMORY = {
     "MALLOC_ARENA_MAX": "1",  # a heap per thread would never be given back; ours take turns anyway
@@ -28,4 +28,4 @@ def execute(config: Path | None, *, dry_run: bool = False) -> int:
     try:
         os.execve(sys.executable, command, os.environ | _MEMORY)  # noqa: S606
     except OSError as error:
-        raise refusal(f"cannot start {sys.executable}: {error.strerror}", error) from None
+        raise from_os_error(f"cannot start {sys.executable}: {error.strerror}", error) from None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from coordinator.commands.journal_reader import complain, reading
-from coordinator.commands.look import request_line
+from coordinator.journal_reader import print_error, reading
 from coordinator.publisher import final_status
+from coordinator.render import request_line
 from coordinator.settings import Settings
 from protocol.outbox import Outbox
 from protocol.types import State
@@ -17,7 +17,7 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
     with reading(settings) as journal:
         record = journal.get(request_id)
         if record is None:
-            return complain(f"cannot find request {request_id}: see update-coordinator history for those there are")
+            return print_error(f"cannot find request {request_id}: see update-coordinator history for those there are")
         attempts = journal.attempts(request_id)
     console = Console(highlight=False, soft_wrap=True)
     if record.settled_at is None:

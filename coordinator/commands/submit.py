@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from coordinator.commands.journal_reader import complain
-from coordinator.commands.look import COLOURS
+from coordinator.journal_reader import print_error
+from coordinator.render import COLOURS
 from coordinator.settings import Settings
 from protocol import messages
 from protocol.client import Client
@@ -38,11 +38,11 @@ def execute(
         quiet = as_json or not sys.stdout.isatty()
         final = (_follow_plainly if quiet else _follow)(client, request_id, timeout_s, console, silent=as_json)
     except ProtocolError as error:
-        return complain(str(error))
+        return print_error(str(error))
     if as_json:
         console.out(final.model_dump_json(indent=2))
     else:
-        console.print(Text.assemble((final.state, COLOURS.get(final.state, "")), f": {final.message}"))
+        console.print(Text.assemble((final.state, COLOURS[final.state]), f": {final.message}"))
     return 0 if final.success else 1
 
 

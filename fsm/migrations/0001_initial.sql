@@ -1,7 +1,7 @@
 -- The journal of the update coordinator. Migrations are numbered and append-only; user_version counts them.
 -- The rules of a request's life are kept here as well, so that no bug above can record an illegal history (I4).
 
--- A copy of fsm/table.py, renewed at every opening. A move that a release drops stays, because history refers to it,
+-- A copy of fsm/transition_table.py, renewed at every opening. A move that a release drops stays, because history refers to it,
 -- but is no longer legal.
 CREATE TABLE moves (
     event TEXT NOT NULL,

@@ -128,7 +128,7 @@ prune_releases() {
     done
 }
 
-# A script's unit is stopped by the release that started it (executors/kinds/systemd.py).
+# A script's unit is stopped by the release that started it (executors/backends/systemd.py).
 is_needed() {
     grep --quiet --no-messages --fixed-strings "$1/" /run/systemd/transient/dunebugger-request-*.service
 }

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from coordinator.publisher import final_status
 from fsm.journal import Journal
-from fsm.table import MOVES
+from fsm.transition_table import TRANSITIONS
 from property_tests.crash.scenarios import Wish
 
-_LEGAL = {(move.event.value, move.source.value, move.dest.value) for move in MOVES}
+_LEGAL = {(move.event.value, move.source.value, move.dest.value) for move in TRANSITIONS}
 
 
 def journal_faults(path: Path, told: Mapping[Wish, bytes | None], output_bytes: int) -> Iterator[str]:

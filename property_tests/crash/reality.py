@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from signal import SIGKILL
 from types import SimpleNamespace
 
-from executors.step import Conclusion, Identity
+from executors.interface import ProcessId
 from fsm.recovery import MAX_RESUMES
 from property_tests.crash.scenarios import HEALTH, ROLLBACK, UPDATE, Scenario, Wish
 from property_tests.truth import REFUSALS, Truth
 from property_tests.world import Deed, Run
 from protocol.messages import FinalStatus
-from protocol.types import Reason, State
+from protocol.types import ExitKind, Reason, State
 
 VERSION = "1.2.3"  # what the stage asks for
 _KILLED = 128 + SIGKILL
-_NOBODY = Identity("", 0, 0)
+_NOBODY = ProcessId("", 0, 0)
 _HEALTHS = 2  # after an update, and after its rollback; each may be interrupted, a bounded number of times in all (I9)
 
 
@@ -67,7 +67,7 @@ def _run(script: str, number: int, wish: Wish, scenario: Scenario) -> Run:
     version = VERSION if script == UPDATE else ""
     run = Run(wish.request_id, number, script, wish.component, lock, Deed.OK, _NOBODY, [], version, is_alive=False)
     if script in wish.cut:
-        run.ended_by, run.exit_code = Conclusion.TIMED_OUT, _KILLED
+        run.ended_by, run.exit_code = ExitKind.TIMED_OUT, _KILLED
     return run
 
 

@@ -16,16 +16,15 @@ from unittest.mock import patch
 
 from loguru import logger
 
-import executors.loading
-from coordinator import app, orchestrator
+import executors.registry
+from coordinator import app, lanes
 from coordinator.daemon import Daemon
 from coordinator.settings import Component, Limits, Paths, Settings
-from executors.kinds.sh import Launchers
+from executors.backends.sh import Launchers
+from executors.interface import ExecutorSettings, ScriptRun
 from executors.processes import alive, look
 from executors.session import Session
 from executors.sessions import SessionExecutor
-from executors.settings import ExecutorSettings
-from executors.step import Step
 from fsm.errors import FsmError, JournalDamagedError
 from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
 from property_tests.little_host import NoBell, NoWatcher
@@ -72,7 +71,7 @@ class Successor:
                         self._work(app.build(self._settings, self._clock, resources))
                         return
                 except JournalDamagedError:
-                    app.distrust_journal(self._settings)
+                    app.mark_journal_suspect(self._settings)
                 except (FsmError, OSError) as error:
                     trouble = error
         raise AssertionError(f"it does not come up: {trouble}")
@@ -81,18 +80,18 @@ class Successor:
         daemon._abandon_unconfigured()
         for _ in range(_PASSES):
             again = daemon._intake.sweep()
-            daemon._publisher.retry()
+            daemon._publisher.publish_pending()
             daemon._housekeeping.tick()
             for components in self._settings.lanes.values():
                 while record := daemon._journal.next_due(components):
-                    daemon._orchestrator._runner.run(record)
+                    daemon._lanes._runner.run(record)
             if again is None:
                 daemon._housekeeping.count()
                 return
             self._clock.sleep(again)
         raise AssertionError("it never comes to rest")
 
-    def _play(self, step: Step, run: Path) -> None:
+    def _play(self, step: ScriptRun, run: Path) -> None:
         """What a session does with a run, and the script with its time; the session lives as long as we do."""
         (run / "session").write_text(_claim())
         self._record.append(f"begin {step.script} {step.request_id}")
@@ -103,7 +102,7 @@ class Successor:
         with (run / "session").open("a") as session:
             session.write(f"exit {code}\n")
 
-    def _act(self, step: Step) -> int | None:
+    def _act(self, step: ScriptRun) -> int | None:
         """The script's exit code; None when it runs until it is ended."""
         text = self._scenario.components[step.component].scripts.get(step.script, "")
         if text == HEALTHY_ONCE_ROLLED_BACK:
@@ -118,7 +117,7 @@ class _Players(Launchers):
         super().__init__(mark, clock)
         self._play = play
 
-    def ask(self, step: Step, session: Session) -> None:
+    def ask(self, step: ScriptRun, session: Session) -> None:
         """See ``Starter.ask``."""
         self._play(step, session.directory)
 
@@ -150,10 +149,10 @@ def _quiet(create) -> Iterator[None]:
     """One thread, no bells, no log; the executor is the given one."""
     with ExitStack() as patches:
         for patched in (
-            patch.object(executors.loading, "load", lambda _name: SimpleNamespace(create=create)),
+            patch.object(executors.registry, "load", lambda _name: SimpleNamespace(create=create)),
             patch.object(app, "Watcher", NoWatcher),
-            patch.object(app, "Bell", NoBell),
-            patch.object(orchestrator, "Bell", NoBell),
+            patch.object(app, "Wakeup", NoBell),
+            patch.object(lanes, "Wakeup", NoBell),
         ):
             patches.enter_context(patched)
         logger.disable("coordinator")

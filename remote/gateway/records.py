@@ -13,9 +13,9 @@ from loguru import logger
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr, ValidationError
 
 from protocol.fs import remove_tree, write_atomic
-from protocol.messages import AnyState, FinalStatus, Stamp
+from protocol.messages import FinalStatus, Stamp
 from protocol.names import request_file, stem_of
-from protocol.types import Action
+from protocol.types import Action, State
 
 OUTPUT_CHARACTERS = 8192  # kept of each stream: its end; the host keeps the rest
 
@@ -26,7 +26,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     success: StrictBool
-    state: AnyState | None
+    state: State | None
     reason: StrictStr | None
     message: StrictStr
     output: StrictStr = ""

@@ -21,7 +21,7 @@ from docker_answers import (
     container,
 )
 
-from coordinator.commands import examine_container
+from coordinator.checks import docker as docker_check
 from coordinator.settings import Paths, Settings
 
 
@@ -46,7 +46,7 @@ def found(shared):
     """Asks for the findings, as (grade, text, remedy)."""
     paths = Paths(requests=shared / "requests", status=shared / "status", state=shared / "state")
     settings = Settings(paths=paths)
-    return lambda: [(one.severity, one.text, one.remedy) for one in examine_container.container(settings)]
+    return lambda: [(one.severity, one.text, one.remedy) for one in docker_check.container(settings)]
 
 
 def test_a_container_that_can_do_all_it_needs_is_good(docker, shared, found):
@@ -64,7 +64,7 @@ def test_a_folder_reached_through_a_link_is_the_same_folder(docker, shared, tmp_
     docker.holds(container(VOLUME))
     (tmp_path / "link").symlink_to(shared)
     paths = Paths(requests=tmp_path / "link/requests", status=tmp_path / "link/status", state=shared / "state")
-    assert {one.severity for one in examine_container.container(Settings(paths=paths))} == {"good"}
+    assert {one.severity for one in docker_check.container(Settings(paths=paths))} == {"good"}
 
 
 def test_a_container_without_the_volume_is_bad(docker, shared, found):

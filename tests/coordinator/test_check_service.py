@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.commands import examine
+from coordinator.checks import host
 from coordinator.settings import Paths, Settings
 
 ACTIVE = {
@@ -47,6 +47,6 @@ def test_the_unit_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sho
     (tmp_path / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     settings = Settings(paths=Paths(state=tmp_path / "state"))
-    first, *others = examine.service(settings)
+    first, *others = host.service(settings)
     assert (first.severity, first.text) == ("bad", "no coordinator runs on this configuration")
     assert [(one.severity, one.text) for one in others] == findings

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from coordinator.housekeeping import PERIOD_S, Housekeeping
-from executors.loading import load
-from executors.settings import ExecutorSettings
+from executors.interface import ExecutorSettings
+from executors.registry import load
 from fsm.journal import Journal
-from fsm.machine import Lives
+from fsm.machine import RequestMachine
 from fsm.records import AttemptRecord
-from fsm.table import Event
+from fsm.transition_table import Event
 from protocol.outbox import Outbox
 from protocol.types import Action, State
 
@@ -64,7 +64,7 @@ class Place:
         """Let an update run whose script printed ``size`` bytes."""
         self.journal.insert(request_id, "core", Action.UPDATE, "1.0.0", at, at)
         attempt = AttemptRecord(request_id, 1, State.RUNNING, "update.sh", "boot", at, 0.0)
-        with Lives(self.journal).of(self.journal.get(request_id)) as life:
+        with RequestMachine(self.journal).of(self.journal.get(request_id)) as life:
             life.fire(Event.ACCEPT, at=at)
             life.fire(Event.START, at=at, begin=attempt)
             if settles:
@@ -170,7 +170,7 @@ def test_a_lane_may_forget_what_housekeeping_forgets(place):
     def forget():
         try:
             for number in range(300):
-                place.executor.forget(f"n{number}")
+                place.executor.cleanup(f"n{number}")
         except OSError as error:
             stumbles.append(error)
 

@@ -10,7 +10,7 @@ import pytest
 from coordinator.intake import Intake
 from coordinator.publisher import Publisher
 from fsm.journal import Journal
-from fsm.machine import Lives
+from fsm.machine import RequestMachine
 from protocol.clock import SystemClock
 from protocol.inbox import Inbox
 from protocol.outbox import Outbox
@@ -30,7 +30,7 @@ class SickInbox(Inbox):
 class SadPublisher(Publisher):
     """Cannot tell any news."""
 
-    def welcome(self, record):
+    def publish_queued(self, record):
         raise RuntimeError(f"cannot welcome {record.request_id}")
 
 
@@ -47,7 +47,7 @@ def stage(tmp_path):
             return Intake(
                 inbox,
                 journal,
-                Lives(journal),
+                RequestMachine(journal),
                 publisher(Outbox(status), inbox, journal, clock, 1024, print),
                 clock,
                 components=frozenset({"core", "edge"}),

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from coordinator.onlooker import Onlooker
-from executors.step import Report
+from coordinator.progress_reporter import ProgressReporter
+from executors.interface import ProgressReport
 from fsm.records import AttemptRecord
 from protocol.types import State
 
@@ -39,7 +39,7 @@ class Stage:
         self.clock = HandClock()
         walk = SimpleNamespace(record="the record", state=State.RUNNING)
         attempt = AttemptRecord("one", 1, State.RUNNING, "update.sh", "boot", NOON, self.clock.now)
-        self.onlooker = Onlooker(walk, attempt, self, self.clock, lambda: False, lambda: False)
+        self.onlooker = ProgressReporter(walk, attempt, self, self.clock, lambda: False, lambda: False)
 
     def progress(self, record, state, report):
         assert (record, state) == ("the record", State.RUNNING)
@@ -60,56 +60,57 @@ def stage():
 
 def test_of_a_silent_script_nothing_is_told(stage):
     """Its start has been told, and that is all there is."""
-    stage.look(Report(), ticks=100)
+    stage.look(ProgressReport(), ticks=100)
     assert stage.told == []
 
 
 @pytest.mark.parametrize(
-    "changed", [Report(phase="pull"), Report(percent=0), Report("pull", 7, "more\n", "and more\n")]
+    "changed",
+    [ProgressReport(phase="pull"), ProgressReport(percent=0), ProgressReport("pull", 7, "more\n", "and more\n")],
 )
 def test_a_phase_and_a_percentage_are_told_at_once(stage, changed):
     """Each change, however quickly they follow each other, with what was written until then; once."""
     stage.look(changed)
     stage.look(changed, ticks=3)
-    stage.look(Report("load", 50, "most\n"))
+    stage.look(ProgressReport("load", 50, "most\n"))
     assert stage.told == [
-        Report(changed.phase or "update", changed.percent, changed.output, changed.error),
-        Report("load", 50, "most\n"),
+        ProgressReport(changed.phase or "update", changed.percent, changed.output, changed.error),
+        ProgressReport("load", 50, "most\n"),
     ]
 
 
 @pytest.mark.parametrize("stream", ["output", "error"])
 def test_output_waits_until_a_second_after_what_was_told_before(stage, stream):
     """Also after the script's start; then all of it is told, once, though nothing was written any more."""
-    first, second = (Report(**{stream: text}) for text in ("one\n", "one\ntwo\n"))
+    first, second = (ProgressReport(**{stream: text}) for text in ("one\n", "one\ntwo\n"))
     stage.look(first)
     stage.look(second, ticks=TICKS - 2)
     assert stage.told == []
     stage.look(second)
-    assert stage.told == [Report("update", None, second.output, second.error)]
+    assert stage.told == [ProgressReport("update", None, second.output, second.error)]
     stage.look(second, ticks=100)
     assert len(stage.told) == 1
 
 
 def test_output_after_a_long_silence_is_told_at_once(stage):
     """The second began with what was told last, not with the output."""
-    stage.look(Report(), ticks=TICKS)
-    stage.look(Report(output="one\n"))
+    stage.look(ProgressReport(), ticks=TICKS)
+    stage.look(ProgressReport(output="one\n"))
     assert [report.output for report in stage.told] == ["one\n"]
 
 
 def test_a_script_that_never_stops_writing_is_told_of_once_a_second(stage):
     """Whatever was written between is part of it."""
     for number in range(10 * TICKS):
-        stage.look(Report(output=f"{number}\n"))
+        stage.look(ProgressReport(output=f"{number}\n"))
     assert [report.output for report in stage.told] == [f"{TICKS * second - 1}\n" for second in range(1, 11)]
 
 
 def test_a_phase_takes_held_back_output_along(stage):
     """The next second begins with it."""
-    stage.look(Report(output="one\n"), ticks=TICKS - 1)
-    stage.look(Report("pull", output="one\n"))
-    stage.look(Report("pull", output="one\ntwo\n"), ticks=TICKS - 1)
-    assert stage.told == [Report("pull", output="one\n")]
-    stage.look(Report("pull", output="one\ntwo\n"))
-    assert stage.told[1:] == [Report("pull", output="one\ntwo\n")]
+    stage.look(ProgressReport(output="one\n"), ticks=TICKS - 1)
+    stage.look(ProgressReport("pull", output="one\n"))
+    stage.look(ProgressReport("pull", output="one\ntwo\n"), ticks=TICKS - 1)
+    assert stage.told == [ProgressReport("pull", output="one\n")]
+    stage.look(ProgressReport("pull", output="one\ntwo\n"))
+    assert stage.told[1:] == [ProgressReport("pull", output="one\ntwo\n")]

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from coordinator.publisher import Publisher
-from executors.step import Report
+from executors.interface import ProgressReport
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
-from fsm.machine import Lives
-from fsm.table import Event
+from fsm.machine import RequestMachine
+from fsm.transition_table import Event
 from protocol.clock import SystemClock
 from protocol.inbox import Inbox
 from protocol.outbox import Outbox
@@ -52,7 +52,7 @@ def folders(tmp_path):
 
 
 def _refuse(journal, record):
-    with Lives(journal).of(record) as life:
+    with RequestMachine(journal).of(record) as life:
         life.fire(Event.REFUSE, at=NOW, reason=Reason.INVALID_REQUEST, message="cannot", settles=True)
 
 
@@ -63,7 +63,7 @@ def test_progress_shows_what_the_running_script_does(tmp_path, folders):
         record = journal.insert("one", "core", Action.UPDATE, None, None, NOW)
         publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
         shown = []
-        for reports in ([Report("pull", 7, "layer\n", "slow\n")], []):
+        for reports in ([ProgressReport("pull", 7, "layer\n", "slow\n")], []):
             publisher.progress(record, State.RUNNING, *reports)
             found = Outbox(status).read_progress("one")
             shown.append((found.seq, found.phase, found.percent, found.output, found.error))
@@ -77,9 +77,9 @@ def test_an_answer_that_cannot_be_read_from_the_journal_is_tried_again(tmp_path,
         _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
         journal.sick = True
-        assert publisher.final("one") is False
+        assert publisher.publish_status("one") is False
         journal.sick = False
-        assert publisher.retry() is True
+        assert publisher.publish_pending() is True
         assert (status / "one.json").exists()
 
 
@@ -90,12 +90,12 @@ def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path, fold
         _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         (requests / "one.json").touch()
         publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
-        assert publisher.final("one") is False
-        assert publisher.retry() is False
+        assert publisher.publish_status("one") is False
+        assert publisher.publish_pending() is False
         assert not (requests / "one.json").exists()
         answer = (status / "one.json").stat()
         journal.full = False
-        assert publisher.retry() is True
+        assert publisher.publish_pending() is True
         assert journal.get("one").published
         assert (status / "one.json").stat().st_ino == answer.st_ino
 
@@ -108,7 +108,7 @@ def test_a_long_retry_gives_signs_of_life(tmp_path, folders):
             _refuse(journal, journal.insert(f"r{number}", "core", Action.UPDATE, None, None, NOW))
         publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
         signs = []
-        assert publisher.retry(lambda: signs.append(1)) is True
+        assert publisher.publish_pending(lambda: signs.append(1)) is True
         assert len(signs) == 250
 
 
@@ -119,14 +119,14 @@ def test_nobody_is_welcomed_late(tmp_path, folders, is_settled):
     with Journal.open(tmp_path / "journal.db") as journal:
         publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
         admitted = journal.insert("one", "core", Action.HEALTH, None, None, NOW)
-        publisher.welcome(admitted)
+        publisher.publish_queued(admitted)
         assert publisher._outbox.read_progress("one").seq == 0
-        with Lives(journal).of(admitted) as life:
+        with RequestMachine(journal).of(admitted) as life:
             life.fire(Event.ACCEPT, at=NOW)
         if is_settled:
             _refuse(journal, journal.get("one"))
-            publisher.final("one")
-        publisher.welcome(admitted)
+            publisher.publish_status("one")
+        publisher.publish_queued(admitted)
         progress = publisher._outbox.read_progress("one")
         assert progress is None if is_settled else progress.seq == 0
 
@@ -157,7 +157,7 @@ def test_a_request_that_comes_while_its_answer_goes_out_is_not_taken_away_with_t
         publisher = Publisher(
             QuickClient(status), Inbox(requests, 1024), journal, SystemClock(), 1024, lambda: rung.append("again")
         )
-        assert publisher.final("one") is True
+        assert publisher.publish_status("one") is True
         assert (requests / "one.json").exists()
-        assert not journal.busy(["one"])  # or nobody would look at it
+        assert not journal.active_ids(["one"])  # or nobody would look at it
         assert rung == ["again"]

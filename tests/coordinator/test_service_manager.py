@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.service_manager import ServiceManager
+from coordinator.sd_notify import SdNotifier
 
 
 @pytest.fixture
@@ -28,16 +28,16 @@ def heard(ear: socket.socket) -> list[str]:
 
 def test_each_message_is_one_datagram(ear: socket.socket):
     """Ready, busy, idle, alive, stopping; the status says what all lanes do."""
-    manager = ServiceManager(ear.getsockname(), 10.0)
+    manager = SdNotifier(ear.getsockname(), 10.0)
     manager.ready()
     assert heard(ear) == ["READY=1", "STATUS=waiting for requests"]
-    manager.busy("compose", "update remote 1.1.0 (a)")
+    manager.set_status("compose", "update remote 1.1.0 (a)")
     assert heard(ear) == ["STATUS=update remote 1.1.0 (a)"]
-    manager.busy("core", "health core (b)")
+    manager.set_status("core", "health core (b)")
     assert heard(ear) == ["STATUS=update remote 1.1.0 (a); health core (b)"]
-    manager.idle("compose")
-    manager.idle("compose")
-    manager.alive()
+    manager.clear_status("compose")
+    manager.clear_status("compose")
+    manager.watchdog()
     assert [heard(ear), heard(ear)] == [["STATUS=health core (b)"], ["WATCHDOG=1"]]
     manager.stopping()
     assert heard(ear) == ["STOPPING=1", "STATUS=stopping"]
@@ -45,8 +45,8 @@ def test_each_message_is_one_datagram(ear: socket.socket):
 
 def test_a_status_stays_on_one_line(ear: socket.socket):
     """However many lanes there are."""
-    manager = ServiceManager(ear.getsockname(), None)
-    manager.busy("core", "x" * 500)
+    manager = SdNotifier(ear.getsockname(), None)
+    manager.set_status("core", "x" * 500)
     assert len(heard(ear)[0]) == len("STATUS=") + 200
 
 
@@ -55,14 +55,14 @@ def test_an_abstract_address_is_understood():
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind("\0a test of the update coordinator")
         listening.settimeout(60)
-        ServiceManager("@a test of the update coordinator", None).alive()
+        SdNotifier("@a test of the update coordinator", None).watchdog()
         assert heard(listening) == ["WATCHDOG=1"]
 
 
 def test_nobody_listening_is_no_error(tmp_path: Path):
     """Started by hand, or by a systemd that is just being replaced."""
-    ServiceManager(None, None).ready()
-    ServiceManager(str(tmp_path / "gone"), None).ready()
+    SdNotifier(None, None).ready()
+    SdNotifier(str(tmp_path / "gone"), None).ready()
 
 
 @pytest.mark.parametrize(
@@ -77,4 +77,4 @@ def test_nobody_listening_is_no_error(tmp_path: Path):
 )
 def test_the_watchdog_is_as_the_environment_says(environment: dict[str, str], interval_s: float):
     """Half its time, if it is meant for this process (sd_watchdog_enabled(3))."""
-    assert ServiceManager.of(environment, 7).interval_s == interval_s
+    assert SdNotifier.of(environment, 7).interval_s == interval_s

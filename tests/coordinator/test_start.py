@@ -13,7 +13,7 @@ import pytest
 from coordinator.app import build
 from coordinator.errors import ConfigurationError, UnavailableError
 from coordinator.settings import load_settings
-from policy.judgement import all_judges
+from policy.engine import all_judges
 from protocol.clock import SystemClock
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def sick_disk(path):
 
 
 @pytest.mark.parametrize("written", ["", '[execution]\nexecutor = "sh"\n'])
-@pytest.mark.parametrize("folder", ["policy/judges", "executors/kinds"])
+@pytest.mark.parametrize("folder", ["policy/rules", "executors/backends"])
 def test_a_folder_of_parts_that_cannot_be_listed(monkeypatch, refused, folder, written):
     """Neither judges nor executors are gone without, wherever they are asked for first."""
     listed = Path.iterdir
@@ -55,9 +55,9 @@ def test_a_folder_of_parts_that_cannot_be_listed(monkeypatch, refused, folder, w
 def test_a_folder_of_judges_that_is_empty(monkeypatch, refused):
     """No second start would mend that."""
     listed = Path.iterdir
-    monkeypatch.setattr(Path, "iterdir", lambda path: [] if str(path).endswith("judges") else listed(path))
+    monkeypatch.setattr(Path, "iterdir", lambda path: [] if str(path).endswith("rules") else listed(path))
     said = refused(ConfigurationError)
-    assert said == f"cannot read {ROOT / 'policy/judges'}: no module in it; install the coordinator anew"
+    assert said == f"cannot read {ROOT / 'policy/rules'}: no module in it; install the coordinator anew"
 
 
 def test_a_judge_that_cannot_be_read_to_its_end(monkeypatch, refused):

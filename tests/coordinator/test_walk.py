@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.active_request import ActiveRequest
 from coordinator.settings import Component
-from coordinator.walk import Walk
-from executors.step import Identity, Trace
+from executors.interface import ProcessId
 from fsm.errors import JournalUnavailableError
 from fsm.records import AttemptRecord, RequestRecord
-from fsm.recovery import Resumption
+from fsm.recovery import RecoveryAction
 from protocol.clock import SystemClock
-from protocol.types import Action, State
+from protocol.types import Action, ProbeResult, State
 
 CLOCK = SystemClock()
 
@@ -37,14 +37,14 @@ def walk():
     record = RequestRecord(
         "one", "core", Action.UPDATE, "1.0.0", now, now, State.RUNNING, None, "", None, 0, None, published=False
     )
-    return Walk(record, None, Component(directory=Path("/opt/core")), FullJournal(), CLOCK, "boot")
+    return ActiveRequest(record, None, Component(directory=Path("/opt/core")), FullJournal(), CLOCK, "boot")
 
 
 def test_a_process_that_cannot_be_noted_is_watched_all_the_same(walk):
     """Its session's own claim tells a successor; an error here would leave its deadline to nobody."""
-    walk.identify(walk.open_attempt, Identity("boot", 4711, 1))
+    walk.identify(walk.open_attempt, ProcessId("boot", 4711, 1))
 
 
 def test_a_resumption_that_cannot_be_noted_happens_all_the_same(walk):
     """``explain`` will not tell of it; an error here would leave the script found running to nobody."""
-    walk.note_resumption(walk.open_attempt, Trace.ALIVE, Resumption.ADOPT)
+    walk.note_resumption(walk.open_attempt, ProbeResult.ALIVE, RecoveryAction.ADOPT)

@@ -11,9 +11,8 @@ import pytest
 from executor_stage import CLOCK, EXECUTOR, Component
 
 from executors import sessions
-from executors.loading import load
-from executors.settings import ExecutorSettings
-from executors.step import Executor
+from executors.interface import Executor, ExecutorSettings
+from executors.registry import load
 
 OUTPUT_BYTES = 4096
 # Each executor's own tests, beside those that all must pass.

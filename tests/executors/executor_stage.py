@@ -8,9 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from executors.loading import load
-from executors.settings import ExecutorSettings
-from executors.step import Executor, Identity, Outcome, Report, Step
+from executors.interface import Executor, ExecutorSettings, Outcome, ProcessId, ProgressReport, ScriptRun
+from executors.registry import load
 from protocol.clock import SystemClock
 from protocol.types import Action
 
@@ -54,20 +53,20 @@ class RecordingWatch:
 
     stop: Callable[[], bool] = lambda: False
     leave: Callable[[], bool] = lambda: False
-    identities: list[Identity] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=lambda: [Report()])
+    identities: list[ProcessId] = field(default_factory=list)
+    reports: list[ProgressReport] = field(default_factory=lambda: [ProgressReport()])
 
-    def started(self, identity: Identity) -> None:
+    def started(self, identity: ProcessId) -> None:
         self.identities.append(identity)
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: ProgressReport) -> None:
         if report != self.reports[-1]:
             self.reports.append(report)
 
     def must_stop(self) -> bool:
         return self.stop()
 
-    def may_leave(self) -> bool:
+    def may_detach(self) -> bool:
         return self.leave()
 
 
@@ -104,7 +103,7 @@ class Component:
         path.write_text(f"#!/bin/bash\n{body}\n")
         path.chmod(0o755)
 
-    def step(self, request: str = "req-1", attempt: int = 1, **changes: object) -> Step:
+    def step(self, request: str = "req-1", attempt: int = 1, **changes: object) -> ScriptRun:
         given: dict[str, object] = {
             "request_id": id_of(request),
             "attempt": attempt,
@@ -120,19 +119,21 @@ class Component:
             "kill_grace_s": 0.3,
             "memory_bytes": 64 * 1024 * 1024,
         }
-        return Step(**(given | changes))  # type: ignore[arg-type]
+        return ScriptRun(**(given | changes))  # type: ignore[arg-type]
 
     def pids(self, *names: str) -> list[Path]:
         return [self.directory / name for name in names]
 
 
-def run(executor: Executor, step: Step, watch: RecordingWatch | None = None, within_s: float = PATIENCE_S) -> Outcome:
+def run(
+    executor: Executor, step: ScriptRun, watch: RecordingWatch | None = None, within_s: float = PATIENCE_S
+) -> Outcome:
     """Start and wait, as the runner does."""
     executor.start(step)
     return executor.wait(step, watch or RecordingWatch(), deadline=CLOCK.monotonic() + within_s)
 
 
-def overrun(executor: Executor, step: Step, sign: str = "pid") -> Outcome:
+def overrun(executor: Executor, step: ScriptRun, sign: str = "pid") -> Outcome:
     """Start, and let the time limit pass once the script has written ``sign``, however long a busy machine takes."""
     executor.start(step)
     until(lambda: written(step.directory / sign))
@@ -144,7 +145,7 @@ def end(pid_file: Path) -> None:
     os.kill(int(pid_file.read_text()), 9)
 
 
-def leave(settings: ExecutorSettings, step: Step, *signs: str, executor: str = EXECUTOR) -> Identity:
+def leave(settings: ExecutorSettings, step: ScriptRun, *signs: str, executor: str = EXECUTOR) -> ProcessId:
     """Let a coordinator start the step, see its signs, and die."""
     doomed = load(executor).create(settings, CLOCK)
     watch = Dying(lambda: bool(watch.identities) and all(written(step.directory / sign) for sign in signs))

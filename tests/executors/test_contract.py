@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import pytest
 from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, run
 
-from executors.loading import known, load
+from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
-from executors.settings import ExecutorSettings
-from executors.step import Conclusion, Executor, Trace
-from protocol.types import Reason
+from executors.registry import known, load
+from protocol.types import ExitKind, ProbeResult, Reason
 
 
 @pytest.fixture(params=[EXECUTOR, "dry-run"])
@@ -26,7 +25,7 @@ def test_a_good_script_exits_0(each: Executor, component: Component):
     """A script that succeeds is an outcome with exit code 0."""
     component.script("exit 0")
     outcome = run(each, component.step())
-    assert (outcome.conclusion, outcome.exit_code, outcome.error) == (Conclusion.EXITED, 0, "")
+    assert (outcome.exit_kind, outcome.exit_code, outcome.error) == (ExitKind.EXITED, 0, "")
 
 
 def test_steps_follow_each_other(each: Executor, component: Component):
@@ -38,7 +37,7 @@ def test_steps_follow_each_other(each: Executor, component: Component):
 
 def test_what_was_never_asked_never_started(each: Executor, component: Component):
     """A step that no coordinator started is traced as such, again and again."""
-    assert [each.trace(component.step(), None, boot_id()) for _ in range(2)] == [Trace.NEVER_STARTED] * 2
+    assert [each.probe(component.step(), None, boot_id()) for _ in range(2)] == [ProbeResult.NEVER_STARTED] * 2
 
 
 def test_a_missing_script_is_objected_to(each: Executor, component: Component):
@@ -53,7 +52,7 @@ def test_forgetting_is_idempotent(each: Executor, component: Component):
     component.script("exit 0")
     run(each, component.step())
     for request_id in (id_of(), id_of(), "never-seen"):
-        each.forget(request_id)
+        each.cleanup(request_id)
 
 
 def test_closing_twice_is_harmless(each: Executor, component: Component):

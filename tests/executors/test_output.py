@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from executors.interface import ProgressReport
 from executors.output import Follower, Listener, Tail, excerpt
-from executors.step import Report
 
 TAIL = 4096
 
@@ -150,6 +150,6 @@ def test_phases_are_those_of_stdout_alone(tmp_path: Path):
     (tmp_path / "stdout").write_bytes(b"PHASE:pull\nPROGRESS:7\n")
     (tmp_path / "stderr").write_bytes(b"PHASE:none\nPROGRESS:8\n")
     listener = Listener(str(tmp_path / "stdout"), str(tmp_path / "stderr"))
-    assert listener.report() == Report()
+    assert listener.report() == ProgressReport()
     assert listener.look() is False
-    assert listener.report() == Report("pull", 7, "PHASE:pull\nPROGRESS:7\n", "PHASE:none\nPROGRESS:8\n")
+    assert listener.report() == ProgressReport("pull", 7, "PHASE:pull\nPROGRESS:7\n", "PHASE:none\nPROGRESS:8\n")

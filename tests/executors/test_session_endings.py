@@ -23,9 +23,9 @@ from executor_stage import (
 )
 
 from executors import processes
+from executors.interface import Executor, ExecutorSettings
 from executors.processes import send
-from executors.settings import ExecutorSettings
-from executors.step import Conclusion, Executor
+from protocol.types import ExitKind
 
 FAMILIES = {
     "plain": f"echo $$ >pid; {FOREVER}",
@@ -48,7 +48,7 @@ def test_nothing_survives_an_interruption(executor: Executor, component: Compone
     is_late = "trap 'trap" in body
     watch = after(lambda: is_late or written(pid))
     outcome = run(executor, component.step(), watch)
-    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert outcome.exit_kind is ExitKind.INTERRUPTED
     assert not pid.exists() or not lives(pid)
     assert len(watch.identities) <= 1
     component.script("exit 4")
@@ -59,7 +59,7 @@ def test_the_deadline_ends_a_script_with_term(executor: Executor, component: Com
     """A script that cleans up at TERM is given the time to, and its exit code is told beside the timeout."""
     component.script("trap 'echo cleaning; exit 9' TERM; echo $$ >pid; while :; do sleep 0.05; done")
     outcome = overrun(executor, component.step(kill_grace_s=60.0))
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 9)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 9)
     assert outcome.output.endswith("cleaning\n")
 
 
@@ -84,21 +84,21 @@ def test_a_killed_script_tells_so(executor: Executor, component: Component):
     """After the grace, KILL: exit code 137."""
     component.script(DEAF)
     outcome = overrun(executor, component.step())
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 137)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 137)
 
 
 def test_much_output_does_not_hide_the_deadline(executor: Executor, component: Component):
     """A script that floods its stdout is still ended in time."""
     component.script("yes PHASE:flood | head -c 400000000 >&1; sleep 600")
     outcome = run(executor, component.step(), within_s=0.5)
-    assert outcome.conclusion is Conclusion.TIMED_OUT
+    assert outcome.exit_kind is ExitKind.TIMED_OUT
 
 
 def test_a_step_whose_deadline_passed_is_ended_all_the_same(executor: Executor, component: Component):
     """Started too late to be in time, the run ends at once; it may or may not have begun."""
     component.script(DEAF)
     outcome = run(executor, component.step(), within_s=-1)
-    assert outcome.conclusion is Conclusion.TIMED_OUT
+    assert outcome.exit_kind is ExitKind.TIMED_OUT
     assert not (component.directory / "pid").exists() or not lives(component.directory / "pid")
 
 
@@ -115,7 +115,7 @@ def test_a_killed_session_is_an_interruption(executor: Executor, component: Comp
         return False
 
     outcome = run(executor, component.step(), RecordingWatch(stop=strike))
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
     assert "killed from outside" in outcome.detail
     assert not lives(component.directory / "pid")
     component.script("exit 0")
@@ -131,7 +131,7 @@ def test_an_exit_code_that_cannot_be_written_is_not_made_up(
     watch = RecordingWatch()
     watch.started = lambda _identity: (component.directory / "go").touch()
     outcome = run(executor, component.step(), watch)
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
     assert "before it could say" in outcome.detail
     component.script("exit 4")
     assert run(executor, component.step("req-2")).exit_code == 4

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from executor_stage import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, lives, until, written
 
-from executors.loading import load
+from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
-from executors.settings import ExecutorSettings
+from executors.registry import load
 from executors.shells import shells
-from executors.step import Conclusion, Executor, Trace
+from protocol.types import ExitKind, ProbeResult
 
 FAMILY = (
     f"(env -i setsid /bin/bash -c 'trap \"\" TERM; echo $$ >far; PATH=/bin; {FOREVER}' & ); echo $$ >pid; {FOREVER}"
@@ -29,7 +29,7 @@ def test_what_runs_is_quelled_whatever_files_are_lost(
     leave(settings, component.step(), "pid", "far")
     shutil.rmtree(tmp_path / lost, ignore_errors=True)
     assert shells(settings.runs)
-    executor.quell()
+    executor.kill_orphans()
     assert not any(map(lives, component.pids("pid", "far")))
     until(lambda: not shells(settings.runs))
 
@@ -42,7 +42,7 @@ def test_a_script_with_time_to_clean_up_is_given_it(
     component.script("trap 'echo cleaned >cleaned; exit' TERM; echo $$ >pid; while :; do sleep 0.02; done")
     leave(settings, component.step(), "pid")
     shutil.rmtree(settings.runs)
-    executor.quell()
+    executor.kill_orphans()
     assert written(component.directory / "cleaned")
 
 
@@ -53,7 +53,7 @@ def test_a_link_to_the_runs_means_the_same_runs(component: Component, settings: 
     component.script(f"echo $$ >pid; {FOREVER}")
     leave(ExecutorSettings(tmp_path / "link" / "runs", 4096), component.step(), "pid")
     shutil.rmtree(settings.runs)
-    load(EXECUTOR).create(settings, CLOCK).quell()
+    load(EXECUTOR).create(settings, CLOCK).kill_orphans()
     assert not lives(component.directory / "pid")
 
 
@@ -67,10 +67,10 @@ def test_another_coordinators_scripts_are_left_alone(
     component.script(f"echo $$ >pid; {FOREVER}")
     leave(settings, component.step(), "pid")
     before = shells(settings.runs)
-    executor.quell()
+    executor.kill_orphans()
     assert shells(settings.runs) == before
     assert lives(component.directory / "pid")
-    load(EXECUTOR).create(settings, CLOCK).quell()
+    load(EXECUTOR).create(settings, CLOCK).kill_orphans()
     assert not lives(component.directory / "pid")
 
 
@@ -84,9 +84,9 @@ def test_a_run_whose_folder_was_removed_is_not_taken_for_one_that_never_started(
     identity = leave(settings, component.step(), "pid", "far")
     leave(settings, component.step("req-2", lane="other", script="health-check.sh"), "beside")
     shutil.rmtree(settings.runs / id_of())
-    assert executor.trace(component.step(), identity, boot_id()) is Trace.UNKNOWN
+    assert executor.probe(component.step(), identity, boot_id()) is ProbeResult.UNKNOWN
     assert not any(map(lives, component.pids("pid", "far")))
     assert lives(component.directory / "beside")
-    assert executor.collect(component.step()).conclusion is Conclusion.INTERRUPTED
-    executor.quell()
+    assert executor.collect(component.step()).exit_kind is ExitKind.INTERRUPTED
+    executor.kill_orphans()
     assert not lives(component.directory / "beside")

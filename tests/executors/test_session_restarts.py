@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, lives, run, until, written
 
-from executors.loading import load
+from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
 from executors.processes import boot_id
+from executors.registry import load
 from executors.session import Session
-from executors.settings import ExecutorSettings
-from executors.step import Conclusion, Executor, Identity, Step, Trace
+from protocol.types import ExitKind, ProbeResult
 
 COORDINATOR = """
 import json, os, sys
 from pathlib import Path
 from executor_stage import CLOCK, EXECUTOR, PATIENCE_S, Component, RecordingWatch, until, written
-from executors.loading import load
-from executors.settings import ExecutorSettings
+from executors.registry import load
+from executors.interface import ExecutorSettings
 runs, directory, grace, death = sys.argv[1:]
 executor = load(EXECUTOR).create(ExecutorSettings(Path(runs), 4096), CLOCK)
 step = Component(Path(directory)).step(kill_grace_s=float(grace))
@@ -44,7 +44,7 @@ executor.wait(step, Watch(), deadline=deadline)
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
 
 
-def die(component: Component, settings: ExecutorSettings, death: str, grace_s: float = 0.3) -> Identity | None:
+def die(component: Component, settings: ExecutorSettings, death: str, grace_s: float = 0.3) -> ProcessId | None:
     """Have another process start the step and die; the identity it learned, if it came so far."""
     here = Path(__file__).parent
     done = subprocess.run(
@@ -55,10 +55,10 @@ def die(component: Component, settings: ExecutorSettings, death: str, grace_s: f
         timeout=60,
     )
     assert done.returncode == 9
-    return Identity(*json.loads(done.stdout)) if done.stdout else None
+    return ProcessId(*json.loads(done.stdout)) if done.stdout else None
 
 
-def adopt(executor: Executor, step: Step, watch: RecordingWatch | None = None, within_s: float = 60.0):
+def adopt(executor: Executor, step: ScriptRun, watch: RecordingWatch | None = None, within_s: float = 60.0):
     """Wait for a run that somebody else started."""
     return executor.wait(step, watch or RecordingWatch(), deadline=CLOCK.monotonic() + within_s)
 
@@ -67,10 +67,10 @@ def test_a_living_run_is_adopted_to_its_end(executor: Executor, component: Compo
     """The script never notices; its exit code and output arrive."""
     component.script(WAITS)
     identity = die(component, settings, "when started")
-    assert executor.trace(component.step(), identity, boot_id()) is Trace.ALIVE
+    assert executor.probe(component.step(), identity, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
     outcome = adopt(executor, component.step())
-    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.EXITED, 5, "done\n")
+    assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 5, "done\n")
 
 
 def test_an_adopted_run_can_time_out(executor: Executor, component: Component, settings: ExecutorSettings):
@@ -79,7 +79,7 @@ def test_an_adopted_run_can_time_out(executor: Executor, component: Component, s
     die(component, settings, "when started")
     until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
     outcome = adopt(executor, component.step(), within_s=0)
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 143)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 143)
     assert not any(map(lives, component.pids("far", "pid")))
 
 
@@ -90,10 +90,10 @@ def test_a_run_asked_for_in_the_last_moment_still_ends_truly(
     component.script("echo ran >>count")
     die(component, settings, "at once")
     step = component.step()
-    trace = executor.trace(step, None, boot_id())
-    if trace is Trace.ALIVE:
+    trace = executor.probe(step, None, boot_id())
+    if trace is ProbeResult.ALIVE:
         adopt(executor, step)
-    assert (component.directory / "count").exists() == (trace is not Trace.NEVER_STARTED)
+    assert (component.directory / "count").exists() == (trace is not ProbeResult.NEVER_STARTED)
 
 
 def test_a_run_that_ended_alone_is_collected(executor: Executor, component: Component, settings: ExecutorSettings):
@@ -102,17 +102,17 @@ def test_a_run_that_ended_alone_is_collected(executor: Executor, component: Comp
     die(component, settings, "when started")
     session = settings.runs / id_of() / "1/session"
     until(lambda: session.exists() and "exit 3\n" in session.read_text())
-    assert executor.trace(component.step(), None, boot_id()) is Trace.ENDED
-    assert executor.trace(component.step(), None, "another boot") is Trace.ENDED
+    assert executor.probe(component.step(), None, boot_id()) is ProbeResult.ENDED
+    assert executor.probe(component.step(), None, "another boot") is ProbeResult.ENDED
     outcome = executor.collect(component.step())
-    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.EXITED, 3, "alone\n")
+    assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 3, "alone\n")
 
 
 def test_another_boot_without_exit_code_is_unknown(executor: Executor, component: Component):
     """A power cut may have taken any file: nothing is concluded from their absence (I3)."""
-    assert executor.trace(component.step(), None, "another boot") is Trace.UNKNOWN
+    assert executor.probe(component.step(), None, "another boot") is ProbeResult.UNKNOWN
     outcome = executor.collect(component.step())
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
 
 
 def test_a_lost_session_is_unknown_and_its_family_ended(
@@ -126,7 +126,7 @@ def test_a_lost_session_is_unknown_and_its_family_ended(
     (component.directory / "shell").write_text(str(identity.pid))
     os.kill(identity.pid, 9)
     until(lambda: not lives(component.directory / "shell"))
-    assert executor.trace(component.step(), identity, boot_id()) is Trace.UNKNOWN
+    assert executor.probe(component.step(), identity, boot_id()) is ProbeResult.UNKNOWN
     assert not any(map(lives, component.pids("far", "pid")))
     assert executor.collect(component.step()).output == "before\n"
 
@@ -147,9 +147,9 @@ def test_a_death_within_the_grace_does_not_change_the_verdict(
     doomed.kill()
     doomed.wait()
     step = component.step()
-    trace = executor.trace(step, None, boot_id())
-    outcome = adopt(executor, step) if trace is Trace.ALIVE else executor.collect(step)
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 137)
+    trace = executor.probe(step, None, boot_id())
+    outcome = adopt(executor, step) if trace is ProbeResult.ALIVE else executor.collect(step)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 137)
     assert not lives(component.directory / "pid")
 
 
@@ -161,7 +161,7 @@ def test_another_process_in_the_sessions_place_is_not_adopted(
     session = Session(settings.runs, component.step())
     session.prepare()
     (session.directory / "session").write_text("1 99 1 99\n")
-    assert executor.trace(component.step(), None, boot_id()) is Trace.UNKNOWN
+    assert executor.probe(component.step(), None, boot_id()) is ProbeResult.UNKNOWN
 
 
 @pytest.mark.parametrize("left", ["", "12"], ids=["empty", "torn"])
@@ -172,7 +172,7 @@ def test_a_claim_that_was_never_finished_is_revoked(
     session = Session(settings.runs, component.step())
     session.prepare()
     (session.directory / "session").write_text(left)
-    assert executor.trace(component.step(), None, boot_id()) is Trace.NEVER_STARTED
+    assert executor.probe(component.step(), None, boot_id()) is ProbeResult.NEVER_STARTED
     assert (session.directory / "session").read_text() == f"{left}revoked\n"
     with (session.directory / "session").open("a") as late:  # of a claimant that was slow, not dead: it reads on
         late.write("1 99 1 99\n")
@@ -198,6 +198,6 @@ def test_a_trace_after_the_end_leaves_nothing(component: Component, settings: Ex
     watch = RecordingWatch()
     run(first, component.step(), watch)
     second = load(EXECUTOR).create(settings, CLOCK)
-    assert second.trace(component.step(), watch.identities[0], boot_id()) is Trace.ENDED
+    assert second.probe(component.step(), watch.identities[0], boot_id()) is ProbeResult.ENDED
     assert asdict(second.collect(component.step()))["exit_code"] == 0
     first.close()

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from executor_stage import Component, RecordingWatch, end, id_of, lives, overrun, run, until, written
 
+from executors.interface import Executor, ExecutorSettings, ProcessId, ProgressReport
 from executors.session import Session
-from executors.settings import ExecutorSettings
-from executors.step import Conclusion, Executor, Identity, Report
+from protocol.types import ExitKind
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_exit_code_is_the_scripts_own(executor: Executor, component: Compone
     """The outcome carries the exit code, 128 + n when signal n ended the script, its own group's signals included."""
     component.script(body)
     outcome = run(executor, component.step())
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.EXITED, code)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.EXITED, code)
 
 
 def test_a_script_that_vanished_after_vetting_tells_by_its_exit_code(executor: Executor, component: Component):
@@ -118,7 +118,7 @@ def test_large_output_is_quoted_within_bounds(executor: Executor, component: Com
     assert {report.phase for report in watch.reports} == {None, "last"}
     assert max(len(report.output) for report in watch.reports) <= 4096
     assert watch.reports[-1].output == "PHASE:last\nlast\n"
-    executor.forget(id_of())
+    executor.cleanup(id_of())
     assert (settings.runs / id_of() / "1/stdout").stat().st_size > 67108864
     assert [file.name for file in (settings.runs / id_of() / "1").iterdir()] == ["stdout"]
 
@@ -128,7 +128,7 @@ def test_forgetting_removes_small_runs_altogether(executor: Executor, component:
     component.script("echo ok")
     run(executor, component.step(attempt=1))
     run(executor, component.step(attempt=2))
-    executor.forget(id_of())
+    executor.cleanup(id_of())
     assert list(settings.runs.iterdir()) == []
 
 
@@ -149,21 +149,21 @@ def test_output_is_told_while_the_script_runs(executor: Executor, component: Com
     component.script("echo one; echo two >&2; until [ -e go ]; do sleep 0.01; done; echo three")
     watch = RecordingWatch()
     go = component.directory / "go"
-    told = Report(output="one\n", error="two\n")
+    told = ProgressReport(output="one\n", error="two\n")
     watch.stop = lambda: watch.reports[-1] == told and bool(go.touch())  # looks on, and lets the script go on
     run(executor, component.step(), watch)
     assert told in watch.reports
-    assert watch.reports[-1] == Report(output="one\nthree\n", error="two\n")
+    assert watch.reports[-1] == ProgressReport(output="one\nthree\n", error="two\n")
 
 
 def test_a_report_comes_at_every_look(executor: Executor, component: Component):
     """Whoever holds a report back is reminded of it, although nothing changes any more."""
     component.script("echo one; until [ -e go ]; do sleep 0.01; done")
     watch = RecordingWatch()
-    looks: list[Report] = []
+    looks: list[ProgressReport] = []
     watch.reported = looks.append  # type: ignore[method-assign]
     go = component.directory / "go"
-    watch.stop = lambda: looks[-5:] == [Report(output="one\n")] * 5 and bool(go.touch())
+    watch.stop = lambda: looks[-5:] == [ProgressReport(output="one\n")] * 5 and bool(go.touch())
     run(executor, component.step(), watch)
     assert go.exists()
 
@@ -195,14 +195,14 @@ def test_a_service_left_behind_survives_a_later_timeout(
     watch = RecordingWatch()
     looks = chain(missed, repeat(Session.claim))
 
-    def claim(session: Session) -> tuple[Identity, Identity] | None:
+    def claim(session: Session) -> tuple[ProcessId, ProcessId] | None:
         return next(looks)(session)
 
     with monkeypatch.context() as patch:
         patch.setattr(Session, "claim", claim)
         assert run(executor, component.step(), watch).exit_code == 0
     outcome = overrun(executor, component.step(attempt=2, script="health-check.sh"))
-    assert outcome.conclusion is Conclusion.TIMED_OUT
+    assert outcome.exit_kind is ExitKind.TIMED_OUT
     executor.close()
     service, sibling, slow = component.pids("service", "sibling", "pid")
     assert [lives(service), lives(sibling), lives(slow)] == [True, True, False]

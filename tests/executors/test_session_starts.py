@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 from executor_stage import CLOCK, EXECUTOR, Component, run
 
-from executors.errors import CannotStartError
-from executors.loading import load
+from executors.interface import CannotStartError, Executor, ExecutorSettings
+from executors.registry import load
 from executors.session import Session
-from executors.settings import ExecutorSettings
-from executors.step import Conclusion, Executor
+from protocol.types import ExitKind
 
 
 def test_an_attempt_starts_once(executor: Executor, component: Component):
@@ -109,7 +108,7 @@ def test_a_script_whose_output_cannot_be_opened_has_no_exit_code(
     monkeypatch.setattr(Session, "prepare", prepare_badly)
     component.script("touch ran")
     outcome = run(executor, component.step())
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
     assert not (component.directory / "ran").exists()
     monkeypatch.undo()
     assert run(executor, component.step("req-2")).exit_code == 0
@@ -131,7 +130,7 @@ def test_a_command_of_which_only_a_part_can_be_read_is_not_run(
     run(executor, component.step())
     monkeypatch.setattr(Session, "prepare", prepare_badly)
     outcome = run(executor, component.step("req-2", arguments=("1.2.3-" + "x" * 100_000,)))
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, None)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
     monkeypatch.undo()
     assert run(executor, component.step("req-3")).exit_code == 0
     assert (component.directory / "ran").read_text() == "1.2.3\n" * 2
@@ -150,7 +149,7 @@ def test_a_claim_that_fails_halfway_is_not_taken_for_a_revocation(
     component.script("touch ran")
     monkeypatch.setattr(Session, "prepare", prepare_badly)
     outcome = run(executor, component.step())
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.NOT_STARTED, None)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.NOT_STARTED, None)
     assert not (component.directory / "ran").exists()
     monkeypatch.undo()
     assert run(executor, component.step("req-2")).exit_code == 0
@@ -160,7 +159,7 @@ def test_a_script_whose_directory_cannot_be_entered_has_no_exit_code(executor: E
     """It never ran, and runs in no other directory instead; the shell's words stay, its exit code is not told (I1)."""
     component.directory.rmdir()
     outcome = run(executor, component.step())
-    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.INTERRUPTED, None, "")
+    assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.INTERRUPTED, None, "")
     assert "cd" in outcome.error
     component.directory.mkdir()
     component.script("exit 0")

@@ -20,12 +20,12 @@ from executor_stage import (
     written,
 )
 
+from executors.interface import Executor, ExecutorSettings, ProcessId
 from executors.launcher import Launcher
-from executors.loading import load
+from executors.registry import load
 from executors.session import Session
-from executors.settings import ExecutorSettings
 from executors.shells import shells
-from executors.step import Conclusion, Executor, Identity
+from protocol.types import ExitKind
 
 LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
 
@@ -52,7 +52,7 @@ def test_a_family_without_launcher_is_found_by_session_and_environment(executor:
     component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{DEAF}" & ) ; {FOREVER}')
     watch = after(lambda: written(component.directory / "pid"))
     outcome = run(executor, component.step(), watch)
-    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert outcome.exit_kind is ExitKind.INTERRUPTED
     assert not lives(component.directory / "pid")
 
 
@@ -81,7 +81,7 @@ def test_a_script_that_lost_its_launcher_and_its_folder_is_quelled(
     end(component.directory / "launcher")
     until(lambda: not lives(component.directory / "launcher"))
     shutil.rmtree(settings.runs)
-    executor.quell()
+    executor.kill_orphans()
     assert not lives(component.directory / "pid")
 
 
@@ -98,7 +98,7 @@ def test_a_script_that_lost_both_its_shells_is_quelled(
     for shell in component.pids("launcher", "session"):
         end(shell)
     until(lambda: not shells(settings.runs))
-    executor.quell()
+    executor.kill_orphans()
     assert not any(map(lives, component.pids("pid", "far")))
 
 
@@ -109,7 +109,7 @@ def test_another_coordinators_script_of_the_same_id_is_left_alone(
     settings, other = others
     other.script(f"echo $$ >pid; {FOREVER}")
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
-    started: list[Identity] = []
+    started: list[ProcessId] = []
 
     def is_ready() -> bool:
         if not started and written(component.directory / "far"):
@@ -119,7 +119,7 @@ def test_another_coordinators_script_of_the_same_id_is_left_alone(
     step = component.step()
     executor.start(step)
     outcome = executor.wait(step, RecordingWatch(stop=is_ready), deadline=CLOCK.monotonic() + 60)
-    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert outcome.exit_kind is ExitKind.INTERRUPTED
     assert not lives(component.directory / "far")
     assert lives(other.directory / "pid")
 

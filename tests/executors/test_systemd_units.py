@@ -27,14 +27,13 @@ from executor_stage import (
 )
 
 from executors import units
-from executors.errors import CannotStartError, UnsuitableHostError
-from executors.kinds import systemd
-from executors.loading import load
+from executors.backends import systemd
+from executors.interface import CannotStartError, Executor, ExecutorSettings, UnsuitableHostError
 from executors.processes import boot_id
+from executors.registry import load
 from executors.session import Session
-from executors.settings import ExecutorSettings
 from executors.shells import shells
-from executors.step import Conclusion, Executor, Trace
+from protocol.types import ExitKind, ProbeResult
 
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
 
@@ -98,13 +97,13 @@ def test_a_coordinator_that_stops_leaves_its_run_to_the_next(
     """The wait ends at once, the script goes on, and its true end is told by whoever adopts it."""
     component.script(WAITS)
     watch = RecordingWatch(leave=lambda: written(component.directory / "pid"))
-    assert run(executor, component.step(), watch).conclusion is Conclusion.LEFT
+    assert run(executor, component.step(), watch) is None
     executor.close()
     successor = load("systemd").create(settings, CLOCK)
-    assert successor.trace(component.step(), watch.identities[0], boot_id()) is Trace.ALIVE
+    assert successor.probe(component.step(), watch.identities[0], boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
     outcome = successor.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic() + 60)
-    assert (outcome.conclusion, outcome.exit_code, outcome.output) == (Conclusion.EXITED, 5, "done\n")
+    assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 5, "done\n")
 
 
 def test_a_run_that_the_other_executor_left_is_adopted(
@@ -113,7 +112,7 @@ def test_a_run_that_the_other_executor_left_is_adopted(
     """Whoever changes the configuration while a script runs gets its true answer."""
     component.script(WAITS)
     identity = leave(settings, component.step(), "pid", executor="sh")
-    assert executor.trace(component.step(), identity, boot_id()) is Trace.ALIVE
+    assert executor.probe(component.step(), identity, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
     # It is not left alone again: it may be in the control group of a coordinator that stops.
     watch = RecordingWatch(leave=lambda: True)
@@ -125,9 +124,9 @@ def test_a_run_in_a_unit_is_adopted_by_the_other_executor(component: Component, 
     component.script(f'(setsid bash -c "{DEAF}" & ); echo $$ >main; {FOREVER}')
     identity = leave(settings, component.step(), "pid", "main")
     other = load("sh").create(settings, CLOCK)
-    assert other.trace(component.step(), identity, boot_id()) is Trace.ALIVE
+    assert other.probe(component.step(), identity, boot_id()) is ProbeResult.ALIVE
     outcome = other.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic())
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.TIMED_OUT, 143)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 143)
     assert not any(map(lives, component.pids("pid", "main")))
 
 
@@ -153,9 +152,9 @@ def test_systemd_ends_a_run_whole_when_no_coordinator_lives(
     assert written(component.directory / "cleaned")
     assert not lives(component.directory / "pid")
     successor = load("systemd").create(settings, CLOCK)
-    assert successor.trace(step, identity, boot_id()) is Trace.ENDED
+    assert successor.probe(step, identity, boot_id()) is ProbeResult.ENDED
     outcome = successor.collect(step)
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion(conclusion), 7)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind(conclusion), 7)
 
 
 def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, component: Component, unit: str):
@@ -173,7 +172,7 @@ def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, compone
 
     outcome = run(executor, component.step(kill_grace_s=2.0), RecordingWatch(stop=stop_it))
     assert not lives(component.directory / "pid")
-    assert (outcome.conclusion, outcome.exit_code) == (Conclusion.INTERRUPTED, 7)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, 7)
     stopped[0].wait()
 
 
@@ -185,15 +184,15 @@ def test_a_killed_session_takes_its_unit_with_it(component: Component, settings:
     until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
     assert not lives(component.directory / "pid")
     successor = load("systemd").create(settings, CLOCK)
-    assert successor.trace(component.step(), identity, boot_id()) is Trace.UNKNOWN
-    assert successor.collect(component.step()).conclusion is Conclusion.INTERRUPTED
+    assert successor.probe(component.step(), identity, boot_id()) is ProbeResult.UNKNOWN
+    assert successor.collect(component.step()).exit_kind is ExitKind.INTERRUPTED
 
 
 def test_what_left_its_unit_is_ended_with_its_script(executor: Executor, component: Component):
     """``su``, and whoever else starts a scope, moves processes elsewhere: they still descend from the session."""
     component.script(f"echo $$ >main; systemd-run --quiet --scope bash -c 'echo $$ >pid; {FOREVER}'")
     watch = after(lambda: written(component.directory / "pid"))
-    assert run(executor, component.step(), watch).conclusion is Conclusion.INTERRUPTED
+    assert run(executor, component.step(), watch).exit_kind is ExitKind.INTERRUPTED
     assert not any(map(lives, component.pids("main", "pid")))
 
 
@@ -206,7 +205,7 @@ def test_two_coordinators_serve_the_same_id(
     component.script(f"(setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
     leave(settings, other.step(), "pid")
     outcome = run(executor, component.step(), after(lambda: written(component.directory / "far")))
-    assert outcome.conclusion is Conclusion.INTERRUPTED
+    assert outcome.exit_kind is ExitKind.INTERRUPTED
     assert not lives(component.directory / "far")
     assert lives(other.directory / "pid")
 
@@ -221,7 +220,7 @@ def test_a_revoked_run_never_starts(executor: Executor, component: Component, se
     systemd.Units(settings.runs, CLOCK).ask(step, session)
     until(lambda: not units.members(units.name_of(session.directory)))
     assert not (component.directory / "ran").exists()
-    assert executor.trace(step, None, boot_id()) is Trace.NEVER_STARTED
+    assert executor.probe(step, None, boot_id()) is ProbeResult.NEVER_STARTED
 
 
 def test_words_that_mean_something_to_systemd_are_just_words(component: Component, tmp_path: Path):
@@ -234,8 +233,8 @@ def test_words_that_mean_something_to_systemd_are_just_words(component: Componen
     identity = leave(odd, component.step("req-2"), "pid")
     assert shells(odd.runs), "its mark is another"
     systemctl("stop", units.name_of(odd.runs / id_of("req-2") / "1"))
-    assert made.trace(component.step("req-2"), identity, boot_id()) is Trace.ENDED
-    assert made.collect(component.step("req-2")).conclusion is Conclusion.INTERRUPTED
+    assert made.probe(component.step("req-2"), identity, boot_id()) is ProbeResult.ENDED
+    assert made.collect(component.step("req-2")).exit_kind is ExitKind.INTERRUPTED
 
 
 def test_the_longest_id_has_a_unit(executor: Executor, component: Component):
@@ -259,7 +258,7 @@ def test_a_unit_that_systemd_does_not_start_is_refused_in_its_words(
     component.script("touch ran")
     with pytest.raises(CannotStartError, match=f"cannot start update.sh: systemd does not start {unit}: .*already"):
         executor.start(component.step())
-    assert executor.trace(component.step(), None, boot_id()) is Trace.NEVER_STARTED
+    assert executor.probe(component.step(), None, boot_id()) is ProbeResult.NEVER_STARTED
     systemctl("stop", unit)
 
 
@@ -276,6 +275,6 @@ def test_a_service_left_behind_is_no_part_of_a_later_end(executor: Executor, com
     assert run(executor, component.step()).exit_code == 0
     until(lambda: systemctl("show", unit, "--property=ActiveState") == "ActiveState=inactive")
     component.script(f"echo $$ >later; {FOREVER}")
-    assert overrun(executor, component.step("req-2"), sign="later").conclusion is Conclusion.TIMED_OUT
+    assert overrun(executor, component.step("req-2"), sign="later").exit_kind is ExitKind.TIMED_OUT
     assert lives(component.directory / "pid")
     shutil.rmtree(component.directory)

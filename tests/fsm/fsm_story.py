@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from fsm.machine import Lives
-from fsm.records import AttemptRecord, Ending
-from fsm.table import Event
-from protocol.types import Action, Reason, State
+from fsm.machine import RequestMachine
+from fsm.records import AttemptRecord
+from fsm.transition_table import Event
+from protocol.types import Action, ExitKind, Reason, State
 
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ class Story:
 
     def __init__(self, journal) -> None:
         self.journal = journal
-        self.lives = Lives(journal)
+        self.lives = RequestMachine(journal)
 
     def admit(self, request_id, component="remote", action=Action.UPDATE, rollback_of=None):
         """Put a request into the journal."""
@@ -38,7 +38,7 @@ class Story:
             ended_at=ended, seconds=ended and 2.0, ending=ending, exit_code=exit_code,
         )  # fmt: skip
 
-    def run(self, request_id, last=Event.SUCCEED, ending=Ending.EXITED, **request):
+    def run(self, request_id, last=Event.SUCCEED, ending=ExitKind.EXITED, **request):
         """Take a request from nothing to settled, with one script run."""
         self.admit(request_id, **request)
         begun = self.attempt(request_id)

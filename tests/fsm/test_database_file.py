@@ -22,7 +22,7 @@ from fsm.errors import (
 )
 from fsm.journal import Journal
 from fsm.reader import Reader
-from fsm.recovery import Resumption
+from fsm.recovery import RecoveryAction
 
 EVERYTHING = ("SELECT * FROM requests", "SELECT * FROM transitions", "SELECT * FROM attempts", "SELECT * FROM meta")
 
@@ -62,7 +62,7 @@ def test_a_journal_of_the_first_version_is_brought_to_the_present_one(tmp_path, 
             kept = [tuple(row)[: len(old)] for row, old in zip(new.read(everything), before, strict=True)]
             assert kept == [tuple(old) for old in before]
         assert new.resumptions("open") == []
-        new.note_resumption("open", 1, NOON, "alive", Resumption.ADOPT)
+        new.note_resumption("open", 1, NOON, "alive", RecoveryAction.ADOPT)
         assert [one.number for one in new.resumptions("open")] == [1]
         assert new.integrity() == []
 
@@ -87,7 +87,7 @@ def test_what_an_earlier_release_answered_is_as_old_as_its_settling(tmp_path, mo
     monkeypatch.undo()
     with Journal.open(tmp_path / "old") as new:
         assert (new.answered_uptime("answered"), new.answered_uptime("waiting")) == (0, None)
-        assert (new.prune(50, limit=10), new.known(["answered", "waiting"])) == (1, {"waiting"})
+        assert (new.prune(50, limit=10), new.existing_ids(["answered", "waiting"])) == (1, {"waiting"})
 
 
 def test_a_file_that_is_no_database_is_damaged(tmp_path):
@@ -227,16 +227,16 @@ def test_an_inner_transaction_that_fails_undoes_only_itself(story, journal):
         with pytest.raises(ZeroDivisionError), journal.transaction():  # noqa: PT012
             story.admit("b")
             raise ZeroDivisionError
-    assert journal.known(["a", "b"]) == {"a"}
+    assert journal.existing_ids(["a", "b"]) == {"a"}
 
 
 def test_only_volatile_facts_go_without_fsync(journal):
     """NORMAL lasts as long as the block, also when it raises; within a durable transaction it does not apply."""
-    with pytest.raises(ZeroDivisionError), journal.volatile():  # noqa: PT012
+    with pytest.raises(ZeroDivisionError), journal.transaction(durable=False):  # noqa: PT012
         assert synchronous(journal) == 1
         raise ZeroDivisionError
     assert synchronous(journal) == 2
-    with journal.transaction(), journal.volatile():
+    with journal.transaction(), journal.transaction(durable=False):
         assert synchronous(journal) == 2
 
 

@@ -10,10 +10,10 @@ import pytest
 from fsm_story import NOON
 
 from fsm.errors import AlreadyKnownError, JournalRefusedError
-from fsm.records import Ending, ResumptionRecord
-from fsm.recovery import Resumption
-from fsm.table import Event
-from protocol.types import Action, Reason, State
+from fsm.records import RecoveryRecord
+from fsm.recovery import RecoveryAction
+from fsm.transition_table import Event
+from protocol.types import Action, ExitKind, Reason, State
 
 
 def test_a_request_is_read_back_as_it_was_written(story, journal):
@@ -35,7 +35,7 @@ def test_an_attempt_is_read_back_as_it_was_written(story, journal):
     begun = story.attempt("a")
     journal.advance(None, begun)
     journal.identify("a", 1, 42, 4711)
-    over = replace(begun, ending=Ending.EXITED, exit_code=3, seconds=1.5, ended_at=NOON, output="o", error="e")
+    over = replace(begun, ending=ExitKind.EXITED, exit_code=3, seconds=1.5, ended_at=NOON, output="o", error="e")
     journal.advance(over, None)
     assert journal.attempts("a") == [replace(over, pid=42, start_ticks=4711)]
     assert journal.open_attempt("a") is None
@@ -46,11 +46,11 @@ def test_what_restarts_found_is_read_back_in_order(story, journal):
     story.admit("a")
     journal.advance(None, story.attempt("a"))
     later = NOON + timedelta(hours=1)
-    journal.note_resumption("a", 1, later, "alive", Resumption.ADOPT)
-    journal.note_resumption("a", 1, NOON, "unknown", Resumption.INTERRUPT)
+    journal.note_resumption("a", 1, later, "alive", RecoveryAction.ADOPT)
+    journal.note_resumption("a", 1, NOON, "unknown", RecoveryAction.INTERRUPT)
     assert journal.resumptions("a") == [
-        ResumptionRecord("a", 1, later, "alive", Resumption.ADOPT),
-        ResumptionRecord("a", 1, NOON, "unknown", Resumption.INTERRUPT),
+        RecoveryRecord("a", 1, later, "alive", RecoveryAction.ADOPT),
+        RecoveryRecord("a", 1, NOON, "unknown", RecoveryAction.INTERRUPT),
     ]
     assert journal.resumptions("b") == []
 
@@ -58,20 +58,22 @@ def test_what_restarts_found_is_read_back_in_order(story, journal):
 def test_what_a_restart_found_can_be_noted_of_every_run_that_is_known(story, journal):
     """Also of one that is over or settled: a note never stops the work; of an unknown run it would be a defect."""
     story.run("a")
-    journal.note_resumption("a", 1, NOON, "ended", Resumption.COLLECT)
+    journal.note_resumption("a", 1, NOON, "ended", RecoveryAction.COLLECT)
     for unknown in (("a", 2), ("b", 1)):
         with pytest.raises(JournalRefusedError):
-            journal.note_resumption(*unknown, NOON, "ended", Resumption.COLLECT)
+            journal.note_resumption(*unknown, NOON, "ended", RecoveryAction.COLLECT)
 
 
 def test_what_a_restart_found_costs_no_fsync(story, journal, monkeypatch):
     """Nothing is decided by it, so a power cut may take it."""
     story.run("a")
     kinds = []
-    volatile = journal.volatile
-    monkeypatch.setattr(journal, "volatile", lambda: kinds.append("volatile") or volatile())
-    journal.note_resumption("a", 1, NOON, "ended", Resumption.COLLECT)
-    assert kinds == ["volatile"]
+    transaction = journal.transaction
+    monkeypatch.setattr(
+        journal, "transaction", lambda *, durable=True: kinds.append(durable) or transaction(durable=durable)
+    )
+    journal.note_resumption("a", 1, NOON, "ended", RecoveryAction.COLLECT)
+    assert kinds == [False]
 
 
 def test_an_id_is_admitted_once(story):
@@ -84,7 +86,7 @@ def test_an_id_is_admitted_once(story):
 def test_known_ids_are_found_whatever_their_number(story, journal):
     """More ids than one statement takes are asked in chunks."""
     story.admit("a")
-    assert journal.known([f"x{n}" for n in range(1200)] + ["a"]) == {"a"}
+    assert journal.existing_ids([f"x{n}" for n in range(1200)] + ["a"]) == {"a"}
 
 
 def test_half_a_surrogate_pair_is_written_as_a_question_mark(journal):
@@ -106,7 +108,7 @@ def test_a_move_that_is_refused_leaves_its_attempts_unwritten(story, journal):
     """Move and attempts are one transaction."""
     story.admit("a")
     with pytest.raises(JournalRefusedError):
-        journal.record_move(
+        journal.record_transition(
             "a", Event.START, State.VALIDATED, State.RUNNING,
             at=NOON, reason=None, message="", finish=None, begin=story.attempt("a"), settles=False,
         )  # fmt: skip
@@ -123,7 +125,7 @@ def test_what_has_begun_is_due_before_what_came_first(story, journal):
     story.fire("begun", Event.SUCCEED, settles=True)
     assert journal.next_due({"remote"}).request_id == "first"
     assert journal.next_due([]) is None
-    assert [record.request_id for record in journal.due_elsewhere(["remote"])] == ["other"]
+    assert [record.request_id for record in journal.orphaned(["remote"])] == ["other"]
     assert journal.counts() == {State.RECEIVED: 3}
 
 
@@ -140,7 +142,7 @@ def test_a_failure_can_be_settled_without_a_move(story, journal):
     """Settling keeps state and words."""
     story.admit("a")
     story.fire("a", Event.REFUSE, reason=Reason.SCRIPT_MISSING, message="none there")
-    journal.settle("a", NOON)
+    journal.finalize("a", NOON)
     assert (journal.get("a").settled_at, journal.get("a").message) == (NOON, "none there")
 
 
@@ -170,7 +172,7 @@ def test_history_is_newest_first(story, journal):
         (lambda story: None, "old"),
         (lambda story: story.run("new"), "new"),
         (lambda story: story.run("new", last=Event.FAIL), "new"),
-        (lambda story: story.run("new", last=Event.FAIL, ending=Ending.NOT_STARTED), "old"),
+        (lambda story: story.run("new", last=Event.FAIL, ending=ExitKind.NOT_STARTED), "old"),
         (lambda story: story.run("new", component="core"), "old"),
         (lambda story: story.run("health", action=Action.HEALTH), "old"),
         (lambda story: story.admit("waiting"), "old"),
@@ -190,7 +192,7 @@ def test_a_rolled_back_update_is_not_the_last_one(story, journal):
     """What restored itself needs no undoing."""
     story.admit("a")
     story.fire("a", Event.ACCEPT)
-    story.fire("a", Event.START, begin=story.attempt("a", ending=Ending.EXITED, exit_code=1))
+    story.fire("a", Event.START, begin=story.attempt("a", ending=ExitKind.EXITED, exit_code=1))
     story.fire("a", Event.FAIL, Event.ROLL_BACK)
     assert journal.last_update("remote") is None
 
@@ -199,7 +201,7 @@ def test_pruning_takes_what_is_old_and_published(story, journal):
     """Age is running time since the latest answer; what is young or unpublished stays; rows go with their request."""
     for name in ("old", "unread", "repeated"):
         story.run(name)
-        journal.note_resumption(name, 1, NOON, "ended", Resumption.COLLECT)
+        journal.note_resumption(name, 1, NOON, "ended", RecoveryAction.COLLECT)
     story.admit("open")
     for name in ("old", "repeated"):
         journal.mark_published(name)
@@ -210,7 +212,7 @@ def test_pruning_takes_what_is_old_and_published(story, journal):
     assert journal.uptime() == 100
     assert journal.prune(50, limit=10) == 1
     young = {"unread", "repeated", "open", "young"}
-    assert journal.known(["old", *young]) == young
+    assert journal.existing_ids(["old", *young]) == young
     assert journal.attempts("old") == journal.transitions("old") == journal.resumptions("old") == []
     assert journal.resumptions("unread") != []
 
@@ -238,12 +240,12 @@ def test_no_question_scans_all_requests(journal, monkeypatch):
     read = journal.read
     monkeypatch.setattr(journal, "read", lambda sql, values=(): plans.append((sql, values)) or read(sql, values))
     journal.next_due(["a", "b"])
-    journal.due_elsewhere(["a"])
+    journal.orphaned(["a"])
     journal.unpublished(5)
     journal.counts()
     journal.history(5, "a")
     journal.last_update("a")
-    journal.known(["a"])
+    journal.existing_ids(["a"])
     journal.resumptions("a")
     details = [row["detail"] for sql, values in plans for row in read(f"EXPLAIN QUERY PLAN {sql}", values)]
     assert [detail for detail in details if detail.startswith("SCAN") and " INDEX " not in detail] == []

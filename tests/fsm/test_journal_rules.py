@@ -7,10 +7,10 @@ import itertools
 import pytest
 
 from fsm.errors import JournalRefusedError
-from fsm.table import MOVES, Event
+from fsm.transition_table import TRANSITIONS, Event
 from protocol.types import State
 
-LEGAL = {(move.event, move.source, move.dest) for move in MOVES}
+LEGAL = {(move.event, move.source, move.dest) for move in TRANSITIONS}
 
 
 @pytest.mark.parametrize("event", list(Event))

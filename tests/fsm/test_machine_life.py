@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 from fsm_story import NOON
 
-from fsm.errors import IllegalMoveError, JournalRefusedError, JournalUnavailableError
-from fsm.machine import Lives
-from fsm.table import Event
+from fsm.errors import IllegalTransitionError, JournalRefusedError, JournalUnavailableError
+from fsm.machine import RequestMachine
+from fsm.transition_table import Event
 from protocol.types import State
 
 
 class FullJournal:
     """A journal on a full disk."""
 
-    def record_move(self, *_, **__):
+    def record_transition(self, *_, **__):
         """Refuse."""
         raise JournalUnavailableError("cannot write: disk full")
 
@@ -27,14 +27,14 @@ def test_a_move_is_in_the_journal_when_memory_has_it(story, journal):
         assert life.state is State.VALIDATED is journal.get("a").state
 
 
-class Onlooker:
+class ProgressReporter:
     """A journal that remembers where memory stood when it was asked to write."""
 
     def __init__(self) -> None:
         self.life = None
         self.seen = []
 
-    def record_move(self, _request_id, _event, source, dest, **_):
+    def record_transition(self, _request_id, _event, source, dest, **_):
         """Look."""
         self.seen.append((self.life.state, source, dest))
 
@@ -42,8 +42,8 @@ class Onlooker:
 def test_memory_stands_still_while_the_journal_writes(story, journal):
     """What others could ask of memory meanwhile is what the journal holds, not what it is about to hold."""
     story.admit("a")
-    onlooker = Onlooker()
-    with Lives(onlooker).of(journal.get("a")) as life:
+    onlooker = ProgressReporter()
+    with RequestMachine(onlooker).of(journal.get("a")) as life:
         onlooker.life = life
         life.fire(Event.ACCEPT, at=NOON)
     assert onlooker.seen == [(State.RECEIVED, State.RECEIVED, State.VALIDATED)]
@@ -53,7 +53,7 @@ def test_memory_stands_still_while_the_journal_writes(story, journal):
 def test_a_journal_that_raises_leaves_memory_unmoved(story, journal):
     """What could not be written did not happen."""
     story.admit("a")
-    with Lives(FullJournal()).of(journal.get("a")) as life:
+    with RequestMachine(FullJournal()).of(journal.get("a")) as life:
         with pytest.raises(JournalUnavailableError):
             life.fire(Event.ACCEPT, at=NOON)
         assert life.state is State.RECEIVED
@@ -63,7 +63,7 @@ def test_an_illegal_event_moves_nothing_and_names_the_request(story, journal):
     """An event the table does not know from here is refused."""
     story.admit("a")
     with story.lives.of(journal.get("a")) as life:
-        with pytest.raises(IllegalMoveError, match="cannot succeed request a: it is received"):
+        with pytest.raises(IllegalTransitionError, match="cannot succeed request a: it is received"):
             life.fire(Event.SUCCEED, at=NOON)
         assert life.state is State.RECEIVED
     assert journal.transitions("a") == []

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from fsm_story import NOON, Story
 
-from fsm import plan
-from fsm.plan import Traits, Verdict
-from fsm.records import Ending, RequestRecord
-from fsm.recovery import Resumption, rerunnable, resumption
-from fsm.table import Event
-from protocol.types import Action, Reason, State
+from fsm import script_plan
+from fsm.records import RequestRecord
+from fsm.recovery import RecoveryAction, rerunnable, resumption
+from fsm.script_plan import Decision, ScriptPolicy
+from fsm.transition_table import Event
+from protocol.types import Action, ExitKind, Reason, State
 
-FULL = Traits(verify_health=True, rollback=True, rerun=False)
-BARE = Traits(verify_health=False, rollback=False, rerun=True)
+FULL = ScriptPolicy(verify_health=True, rollback=True, rerun=False)
+BARE = ScriptPolicy(verify_health=False, rollback=False, rerun=True)
 attempt = Story.attempt
 
 
@@ -24,10 +24,10 @@ def record(state, action):
 
 def ok(script, state=State.RUNNING):
     """A script that did what it was asked."""
-    return attempt(None, "a", 1, state, script, Ending.EXITED, 0)
+    return attempt(None, "a", 1, state, script, ExitKind.EXITED, 0)
 
 
-def bad(ending=Ending.EXITED):
+def bad(ending=ExitKind.EXITED):
     """An update.sh that did not."""
     return attempt(None, "a", 1, State.RUNNING, "update.sh", ending, 1)
 
@@ -39,7 +39,7 @@ def bad(ending=Ending.EXITED):
         (State.RUNNING, Action.UPDATE, [ok("update.sh")], FULL, "health-check.sh"),
         (State.RUNNING, Action.UPDATE, [ok("update.sh"), ok("health-check.sh")], FULL, None),
         (State.RUNNING, Action.UPDATE, [ok("update.sh")], BARE, None),
-        (State.RUNNING, Action.UPDATE, [bad(Ending.INTERRUPTED)], BARE, "update.sh"),
+        (State.RUNNING, Action.UPDATE, [bad(ExitKind.INTERRUPTED)], BARE, "update.sh"),
         (State.RUNNING, Action.ROLLBACK, [], FULL, "rollback.sh"),
         (State.RUNNING, Action.ROLLBACK, [ok("rollback.sh")], FULL, "health-check.sh"),
         (State.RUNNING, Action.HEALTH, [], FULL, "health-check.sh"),
@@ -48,7 +48,7 @@ def bad(ending=Ending.EXITED):
         (State.FAILED, Action.UPDATE, [bad(), ok("rollback.sh", State.FAILED)], FULL, "health-check.sh"),
         (State.FAILED, Action.UPDATE, [bad()], BARE, None),
         (State.FAILED, Action.UPDATE, [bad(None)], FULL, "rollback.sh"),
-        (State.FAILED, Action.UPDATE, [bad(Ending.NOT_STARTED)], FULL, None),
+        (State.FAILED, Action.UPDATE, [bad(ExitKind.NOT_STARTED)], FULL, None),
         (State.FAILED, Action.UPDATE, [], FULL, None),
         (State.FAILED, Action.ROLLBACK, [bad()], FULL, None),
         (State.FAILED, None, [], FULL, None),
@@ -58,30 +58,30 @@ def bad(ending=Ending.EXITED):
 )
 def test_the_next_script(state, action, attempts, traits, expected):
     """The table, read with what has been done already."""
-    assert plan.step_for(record(state, action), attempts, traits) == expected
+    assert script_plan.step_for(record(state, action), attempts, traits) == expected
 
 
 @pytest.mark.parametrize(
     ("state", "script", "ending", "code", "last", "event", "reason"),
     [
-        (State.RUNNING, "update.sh", Ending.EXITED, 0, False, None, None),
-        (State.RUNNING, "update.sh", Ending.EXITED, 0, True, Event.SUCCEED, None),
-        (State.RUNNING, "update.sh", Ending.EXITED, 1, False, Event.FAIL, Reason.SCRIPT_FAILED),
-        (State.RUNNING, "health-check.sh", Ending.EXITED, 1, True, Event.FAIL, Reason.UNHEALTHY),
-        (State.RUNNING, "health-check.sh", Ending.TIMED_OUT, 143, True, Event.FAIL, Reason.TIMEOUT),
-        (State.RUNNING, "update.sh", Ending.TIMED_OUT, 0, False, Event.FAIL, Reason.TIMEOUT),
-        (State.RUNNING, "update.sh", Ending.INTERRUPTED, None, False, Event.FAIL, Reason.INTERRUPTED),
-        (State.RUNNING, "update.sh", Ending.NOT_STARTED, None, False, Event.FAIL, Reason.CANNOT_START),
-        (State.FAILED, "rollback.sh", Ending.EXITED, 0, False, None, None),
-        (State.FAILED, "health-check.sh", Ending.EXITED, 0, True, Event.ROLL_BACK, None),
-        (State.FAILED, "health-check.sh", Ending.EXITED, 1, True, Event.GIVE_UP, Reason.ROLLBACK_FAILED),
-        (State.FAILED, "rollback.sh", Ending.TIMED_OUT, None, False, Event.GIVE_UP, Reason.ROLLBACK_FAILED),
+        (State.RUNNING, "update.sh", ExitKind.EXITED, 0, False, None, None),
+        (State.RUNNING, "update.sh", ExitKind.EXITED, 0, True, Event.SUCCEED, None),
+        (State.RUNNING, "update.sh", ExitKind.EXITED, 1, False, Event.FAIL, Reason.SCRIPT_FAILED),
+        (State.RUNNING, "health-check.sh", ExitKind.EXITED, 1, True, Event.FAIL, Reason.UNHEALTHY),
+        (State.RUNNING, "health-check.sh", ExitKind.TIMED_OUT, 143, True, Event.FAIL, Reason.TIMEOUT),
+        (State.RUNNING, "update.sh", ExitKind.TIMED_OUT, 0, False, Event.FAIL, Reason.TIMEOUT),
+        (State.RUNNING, "update.sh", ExitKind.INTERRUPTED, None, False, Event.FAIL, Reason.INTERRUPTED),
+        (State.RUNNING, "update.sh", ExitKind.NOT_STARTED, None, False, Event.FAIL, Reason.CANNOT_START),
+        (State.FAILED, "rollback.sh", ExitKind.EXITED, 0, False, None, None),
+        (State.FAILED, "health-check.sh", ExitKind.EXITED, 0, True, Event.ROLL_BACK, None),
+        (State.FAILED, "health-check.sh", ExitKind.EXITED, 1, True, Event.GIVE_UP, Reason.ROLLBACK_FAILED),
+        (State.FAILED, "rollback.sh", ExitKind.TIMED_OUT, None, False, Event.GIVE_UP, Reason.ROLLBACK_FAILED),
     ],
 )
 def test_the_verdict_on_an_ended_script(state, script, ending, code, last, event, reason):
     """Exactly one event and one reason follow from how a script ended."""
-    verdict = plan.conclude(state, script, ending, code, last=last)
-    assert verdict == Verdict(event, reason)
+    verdict = script_plan.classify_exit(state, script, ending, code, last=last)
+    assert verdict == Decision(event, reason)
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ def test_the_verdict_on_an_ended_script(state, script, ending, code, last, event
 )
 def test_the_scripts_to_vet_before_the_start(action, traits, expected):
     """All that may come, each once."""
-    assert plan.scripts_needed(action, traits) == expected
+    assert script_plan.scripts_needed(action, traits) == expected
 
 
 @pytest.mark.parametrize(
     ("trace", "script", "traits", "expected"),
     [
-        ("alive", "update.sh", FULL, Resumption.ADOPT),
-        ("ended", "update.sh", BARE, Resumption.COLLECT),
-        ("never_started", "update.sh", FULL, Resumption.START),
-        ("unknown", "update.sh", FULL, Resumption.INTERRUPT),
-        ("unknown", "update.sh", BARE, Resumption.RERUN),
-        ("unknown", "health-check.sh", FULL, Resumption.RERUN),
+        ("alive", "update.sh", FULL, RecoveryAction.ADOPT),
+        ("ended", "update.sh", BARE, RecoveryAction.COLLECT),
+        ("never_started", "update.sh", FULL, RecoveryAction.START),
+        ("unknown", "update.sh", FULL, RecoveryAction.INTERRUPT),
+        ("unknown", "update.sh", BARE, RecoveryAction.RERUN),
+        ("unknown", "health-check.sh", FULL, RecoveryAction.RERUN),
     ],
 )
 def test_an_open_attempt_goes_on_by_the_table(trace, script, traits, expected):

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from policy import judges
-from policy.judgement import Circumstances, Refusal, all_judges, decide
-from policy.judges.known_component import KnownComponent
-from policy.judges.request_complete import RequestComplete
-from policy.judges.version_well_formed import VersionWellFormed
+from policy import rules
+from policy.engine import PolicyContext, Rejection, all_judges, decide
+from policy.rules.known_component import KnownComponent
+from policy.rules.request_complete import RequestComplete
+from policy.rules.version_well_formed import VersionWellFormed
 from protocol.messages import Request
 from protocol.types import Action, Reason
 
 NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
-CIRCUMSTANCES = Circumstances(NOW, frozenset({"remote", "core", "scheduler"}))
+CIRCUMSTANCES = PolicyContext(NOW, frozenset({"remote", "core", "scheduler"}))
 UPDATE, ROLLBACK, HEALTH = Action.UPDATE, Action.ROLLBACK, Action.HEALTH
 
 
@@ -104,7 +104,7 @@ def test_anything_else_is_none(version, action):
 def test_only_an_update_needs_a_version(action, version, good):
     """An update without a version is refused, naming the field; nothing else needs one."""
     refusal = RequestComplete().judge(asked(action, version), CIRCUMSTANCES)
-    expected = Refusal(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
+    expected = Rejection(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
     assert refusal == (None if good else expected)
 
 
@@ -138,15 +138,15 @@ def test_an_unknown_component_lists_the_known_ones(component):
 
 def test_where_nothing_is_configured_nothing_is_known():
     """Without any component the refusal says so."""
-    refusal = KnownComponent().judge(asked(), Circumstances(NOW, frozenset()))
+    refusal = KnownComponent().judge(asked(), PolicyContext(NOW, frozenset()))
     assert refusal is not None
     assert refusal.message.endswith("known: none")
 
 
 def test_every_module_brings_a_judge():
-    """Each file in policy/judges/ is asked, in the order of the files' names; nothing has to be registered."""
-    modules = sorted(file.stem for file in Path(judges.__file__).parent.glob("[!_]*.py"))
-    assert [type(judge).__module__ for judge in all_judges()] == [f"policy.judges.{name}" for name in modules]
+    """Each file in policy/rules/ is asked, in the order of the files' names; nothing has to be registered."""
+    modules = sorted(file.stem for file in Path(rules.__file__).parent.glob("[!_]*.py"))
+    assert [type(judge).__module__ for judge in all_judges()] == [f"policy.rules.{name}" for name in modules]
     assert {KnownComponent, RequestComplete, VersionWellFormed} <= {type(judge) for judge in all_judges()}
 
 
@@ -197,7 +197,7 @@ def test_the_first_objection_stands():
     """Judges are asked in order until one objects; each is told request and circumstances."""
     first, second, third = (
         Objecting(verdict)
-        for verdict in (None, Refusal(Reason.INVALID_REQUEST, "second"), Refusal(Reason.TIMEOUT, "third"))
+        for verdict in (None, Rejection(Reason.INVALID_REQUEST, "second"), Rejection(Reason.TIMEOUT, "third"))
     )
     request = asked()
     assert decide(request, CIRCUMSTANCES, [first, second, third]) is second.verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy.judgement import Circumstances, Refusal
+from policy.engine import PolicyContext, Rejection
 from protocol.messages import Request
 from protocol.types import Action, Reason
 
@@ -10,10 +10,10 @@ from protocol.types import Action, Reason
 class RequestComplete:
     """Refuses an update that does not say to which version."""
 
-    def judge(self, request: Request, circumstances: Circumstances) -> Refusal | None:  # noqa: ARG002
+    def judge(self, request: Request, circumstances: PolicyContext) -> Rejection | None:  # noqa: ARG002
         """Only ``update`` needs a version (wire contract)."""
         if request.action is Action.UPDATE and request.version is None:
-            return Refusal(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
+            return Rejection(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
         return None
 
 

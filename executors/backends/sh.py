@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
 from executors.launcher import Launcher
 from executors.session import Session
 from executors.sessions import SessionExecutor
-from executors.settings import ExecutorSettings
-from executors.step import Executor, Identity, Step
 from protocol.clock import Clock
 
 
@@ -26,7 +25,7 @@ class Launchers:
         self._clock = clock
         self._launchers: dict[str, Launcher] = {}
 
-    def ask(self, step: Step, session: Session) -> None:
+    def ask(self, step: ScriptRun, session: Session) -> None:
         """Hand the run to the lane's launcher: the present one, or a new one if that died or is burdened."""
         launcher = self._launchers.get(step.lane)
         if launcher is not None:
@@ -38,7 +37,7 @@ class Launchers:
         launcher = self._launchers[step.lane] = Launcher(self._mark)
         launcher.ask(session.directory)
 
-    def tether(self, step: Step, session: Session) -> _Tether:
+    def tether(self, step: ScriptRun, session: Session) -> _Tether:
         """The launcher that was asked; none for a run that an earlier coordinator's launcher has."""
         launcher = self._launchers.get(step.lane)
         if launcher is not None and launcher.run != session.directory:
@@ -66,7 +65,7 @@ class _Tether:
         self._launcher = launcher
         self._clock = clock
 
-    def claimed(self, claim: tuple[Identity, Identity]) -> None:
+    def claimed(self, claim: tuple[ProcessId, ProcessId]) -> None:
         if self._launcher is not None:
             self._launcher.session, self._launcher.identity = claim
 

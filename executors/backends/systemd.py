@@ -13,11 +13,9 @@ import sh
 
 from executors import units
 from executors.ending import is_in_unit
-from executors.errors import CannotStartError, UnsuitableHostError
+from executors.interface import CannotStartError, Executor, ExecutorSettings, ProcessId, ScriptRun, UnsuitableHostError
 from executors.session import Session
 from executors.sessions import SessionExecutor
-from executors.settings import ExecutorSettings
-from executors.step import Executor, Identity, Step
 from protocol.clock import Clock
 
 _HERE = Path(__file__).parents[1]
@@ -50,7 +48,7 @@ class Units:
         self._mark = mark
         self._clock = clock
 
-    def ask(self, step: Step, session: Session) -> None:
+    def ask(self, step: ScriptRun, session: Session) -> None:
         """Start the unit, and wait until its shell has been executed: 20 ms or so."""
         try:
             home = pwd.getpwuid(os.geteuid()).pw_dir
@@ -74,7 +72,7 @@ class Units:
             last = str(error).strip().rpartition("\n")[2].strip()
             raise CannotStartError(f"cannot run systemd-run: {last}") from error
 
-    def tether(self, step: Step, session: Session) -> _Tether:
+    def tether(self, step: ScriptRun, session: Session) -> _Tether:
         """The bond to the run's unit, or to a launcher that an earlier coordinator's ``sh`` executor left."""
         del step
         return _Tether(units.name_of(session.directory), self._clock)
@@ -89,11 +87,11 @@ class _Tether:
     def __init__(self, unit: str, clock: Clock) -> None:
         self._unit = unit
         self._clock = clock
-        self._claim: tuple[Identity, Identity] | None = None
+        self._claim: tuple[ProcessId, ProcessId] | None = None
         self._process: int | None = None
         self._poll = select.poll()
 
-    def claimed(self, claim: tuple[Identity, Identity]) -> None:
+    def claimed(self, claim: tuple[ProcessId, ProcessId]) -> None:
         self._claim = claim
         try:
             self._process = os.pidfd_open(claim[0].pid)
@@ -124,7 +122,7 @@ class _Tether:
             self._process = None
 
 
-def _unit(step: Step, run: Path) -> list[str]:
+def _unit(step: ScriptRun, run: Path) -> list[str]:
     """What systemd is told about the run."""
     words = (_HERE / "unit_stop.sh", run, sys.executable, step.kill_grace_s)
     stop = " ".join(["/bin/sh", *(_quoted(str(word).replace("$", "$$")) for word in words)])

@@ -15,7 +15,7 @@ _PINGS_PER_TIMEOUT = 2  # as sd_watchdog_enabled(3) advises
 _WIDEST = 200  # a status is one line for people
 
 
-class ServiceManager:
+class SdNotifier:
     """One socket, and what each lane is busy with.
 
     Args:
@@ -30,7 +30,7 @@ class ServiceManager:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], pid: int) -> ServiceManager:
+    def of(cls, environment: Mapping[str, str], pid: int) -> SdNotifier:
         """As the environment of process ``pid`` says, which systemd set up."""
         is_watched = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
         micros = environment.get("WATCHDOG_USEC", "") if is_watched else ""
@@ -40,7 +40,7 @@ class ServiceManager:
         """The start is over: what follows is not held against it."""
         self._tell("READY=1", f"STATUS={self._status()}")
 
-    def alive(self) -> None:
+    def watchdog(self) -> None:
         """Work goes on."""
         self._tell("WATCHDOG=1")
 
@@ -48,13 +48,13 @@ class ServiceManager:
         """We were asked to end, and are about to."""
         self._tell("STOPPING=1", "STATUS=stopping")
 
-    def busy(self, lane: str, words: str) -> None:
+    def set_status(self, lane: str, words: str) -> None:
         """``lane`` begins with what ``words`` say."""
         with self._lock:
             self._lanes[lane] = words
             self._tell(f"STATUS={self._status()}")
 
-    def idle(self, lane: str) -> None:
+    def clear_status(self, lane: str) -> None:
         """``lane`` has nothing to do any more."""
         with self._lock:
             if self._lanes.pop(lane, None) is not None:

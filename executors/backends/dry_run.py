@@ -6,10 +6,10 @@ import os
 import shlex
 from pathlib import Path
 
-from executors.settings import ExecutorSettings
-from executors.step import Conclusion, Executor, Identity, Objection, Outcome, Step, Trace, Watch
+from executors.interface import Executor, ExecutorSettings, Outcome, ProcessId, RunObserver, ScriptRun, VetFailure
 from executors.vetting import vet
 from protocol.clock import Clock
+from protocol.types import ExitKind, ProbeResult
 
 
 def create(settings: ExecutorSettings, clock: Clock) -> Executor:
@@ -21,32 +21,32 @@ def create(settings: ExecutorSettings, clock: Clock) -> Executor:
 class DryRunExecutor:
     """Vets like the real one; every run succeeds at once and says what would have been run."""
 
-    def vet(self, directory: Path, script: str) -> Objection | None:
+    def vet(self, directory: Path, script: str) -> VetFailure | None:
         """See ``Executor.vet``."""
         return vet(directory, script, os.geteuid())
 
-    def start(self, step: Step) -> None:
+    def start(self, step: ScriptRun) -> None:
         """Start nothing."""
 
-    def wait(self, step: Step, watch: Watch, *, deadline: float) -> Outcome:
+    def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
         """Exit 0, with the command line as output."""
         del watch, deadline  # there is no process to tell of
         return self.collect(step)
 
-    def trace(self, step: Step, identity: Identity | None, boot: str) -> Trace:
+    def probe(self, step: ScriptRun, identity: ProcessId | None, boot: str) -> ProbeResult:
         """Nothing was ever started."""
         del step, identity, boot
-        return Trace.NEVER_STARTED
+        return ProbeResult.NEVER_STARTED
 
-    def collect(self, step: Step) -> Outcome:
+    def collect(self, step: ScriptRun) -> Outcome:
         """As ``wait``."""
         words = shlex.join((str(step.directory / step.script), *step.arguments))
-        return Outcome(Conclusion.EXITED, 0, f"dry run: would run {words}\n", "")
+        return Outcome(ExitKind.EXITED, 0, f"dry run: would run {words}\n", "")
 
-    def quell(self) -> None:
+    def kill_orphans(self) -> None:
         """Nothing ever runs."""
 
-    def forget(self, request_id: str) -> None:
+    def cleanup(self, request_id: str) -> None:
         """Nothing is kept."""
 
     def close(self) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 
 from loguru import logger
 
-from coordinator import words
-from coordinator.bell import Bell
+from coordinator import texts
 from coordinator.runner import Runner
-from coordinator.service_manager import ServiceManager
+from coordinator.sd_notify import SdNotifier
+from coordinator.wakeup import Wakeup
 from fsm.errors import JournalDamagedError, JournalUnavailableError
 from fsm.journal import Journal
 from fsm.records import RequestRecord
@@ -22,7 +22,7 @@ from fsm.records import RequestRecord
 _RETRY_S = 5.0
 
 
-class Orchestrator:
+class Lanes:
     """Starts and joins the workers.
 
     Args:
@@ -35,7 +35,7 @@ class Orchestrator:
         lanes: Mapping[str, frozenset[str]],
         journal: Journal,
         runner: Runner,
-        manager: ServiceManager,
+        manager: SdNotifier,
         stopping: threading.Event,
         fatal: Callable[[BaseException], None],
     ) -> None:
@@ -44,7 +44,7 @@ class Orchestrator:
         self._manager = manager
         self._stopping = stopping
         self._fatal = fatal
-        self._bells = {lock: Bell() for lock in lanes}
+        self._bells = {lock: Wakeup() for lock in lanes}
         self._lock_of = {component: lock for lock, components in lanes.items() for component in components}
         self._workers = [
             threading.Thread(target=self._work, args=(lock, components), name=f"lane {lock}")
@@ -66,7 +66,7 @@ class Orchestrator:
     def go(self) -> None:
         """Let every lane take up what it left, then what is new."""
         for bell in self._bells.values():
-            bell.ring()
+            bell.notify()
 
     def stands(self) -> bool:
         """Whether every lane is there: one that died would leave its requests without an answer."""
@@ -74,7 +74,7 @@ class Orchestrator:
 
     def wake(self, component: str) -> None:
         """Tell the lane of ``component`` that the journal holds something for it."""
-        self._bells[self._lock_of[component]].ring()
+        self._bells[self._lock_of[component]].notify()
 
     def stop(self) -> None:
         """Wake the workers; the caller has set ``stopping``, and interrupts what runs when its patience ends."""
@@ -108,8 +108,8 @@ class Orchestrator:
                 bell.wait(_RETRY_S)
 
     def _run(self, lock: str, record: RequestRecord) -> None:
-        self._manager.busy(lock, f"{words.asked(record)} ({record.request_id})")
+        self._manager.set_status(lock, f"{texts.asked(record)} ({record.request_id})")
         try:
             self._runner.run(record)
         finally:
-            self._manager.idle(lock)
+            self._manager.clear_status(lock)

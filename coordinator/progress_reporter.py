@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from coordinator.active_request import ActiveRequest
 from coordinator.publisher import Publisher
-from coordinator.walk import Walk
-from executors.step import Identity, Report
+from executors.interface import ProcessId, ProgressReport
 from fsm.records import AttemptRecord
 from protocol.clock import Clock
 
 _OUTPUT_PERIOD_S = 1.0  # a folder that is written ten times a second wears an SD card out, and nobody reads that fast
 
 
-class Onlooker:
+class ProgressReporter:
     """The ``Watch`` over one run: a phase or a percentage is told at once, output alone once per period.
 
     A period begins with whatever was told last, the start of the script included: a short one is told of as if it were
@@ -25,33 +25,33 @@ class Onlooker:
         attempt: the run.
         publisher: tells.
         clock: what periods are measured on (I11).
-        must_stop: see ``Watch.must_stop``.
-        may_leave: see ``Watch.may_leave``.
+        must_stop: see ``RunObserver.must_stop``.
+        may_leave: see ``RunObserver.may_detach``.
     """
 
     def __init__(
         self,
-        walk: Walk,
+        walk: ActiveRequest,
         attempt: AttemptRecord,
         publisher: Publisher,
         clock: Clock,
         must_stop: Callable[[], bool],
-        may_leave: Callable[[], bool],
+        may_detach: Callable[[], bool],
     ) -> None:
         self._walk = walk
         self._attempt = attempt
         self._publisher = publisher
         self._clock = clock
-        self._told = Report()
+        self._told = ProgressReport()
         self._told_at = clock.monotonic()
         self.must_stop = must_stop
-        self.may_leave = may_leave
+        self.may_detach = may_detach
 
-    def started(self, identity: Identity) -> None:
+    def started(self, identity: ProcessId) -> None:
         """The session is there: a successor must find it."""
         self._walk.identify(self._attempt, identity)
 
-    def reported(self, report: Report) -> None:
+    def reported(self, report: ProgressReport) -> None:
         """Tell what is new in ``report``, unless it can wait."""
         if report == self._told:
             return

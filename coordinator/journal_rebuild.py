@@ -11,13 +11,13 @@ from pathlib import Path
 
 from loguru import logger
 
-from fsm import plan
+from fsm import script_plan
 from fsm.journal import Journal
-from fsm.machine import Life, Lives
+from fsm.machine import Life, RequestMachine
 from fsm.records import AttemptRecord
 from fsm.recovery import LOST_BOOT
-from fsm.table import Event
-from policy.judgement import Circumstances, decide
+from fsm.transition_table import Event
+from policy.engine import PolicyContext, decide
 from protocol.clock import Clock
 from protocol.decode import decode_request
 from protocol.fs import exists
@@ -58,7 +58,13 @@ def discard(journal: Path) -> None:
 
 
 def rebuild(
-    journal: Journal, lives: Lives, inbox: Inbox, outbox: Outbox, clock: Clock, components: frozenset[str], runs: Path
+    journal: Journal,
+    lives: RequestMachine,
+    inbox: Inbox,
+    outbox: Outbox,
+    clock: Clock,
+    components: frozenset[str],
+    runs: Path,
 ) -> None:
     """Fill an empty journal from the two folders.
 
@@ -68,7 +74,7 @@ def rebuild(
     settled = sum(1 for status in _finals(outbox) if _settle(journal, lives, status))
     interrupted = 0
     after: Entry | None = None
-    while window := inbox.oldest(_BATCH, after=after, known=journal.known):
+    while window := inbox.oldest(_BATCH, after=after, known=journal.existing_ids):
         with journal.transaction():
             interrupted += sum(
                 _interrupt(journal, lives, request, clock, runs)
@@ -89,7 +95,7 @@ def _finals(outbox: Outbox) -> Iterator[FinalStatus]:
             yield status
 
 
-def _settle(journal: Journal, lives: Lives, status: FinalStatus) -> bool:
+def _settle(journal: Journal, lives: RequestMachine, status: FinalStatus) -> bool:
     with journal.transaction():
         record = journal.insert(
             status.request_id,
@@ -119,7 +125,7 @@ def _fire(life: Life, event: Event, status: FinalStatus, *, last: bool) -> None:
 
 def _requests(window: list[Entry], inbox: Inbox, clock: Clock, components: frozenset[str]) -> Iterator[Request]:
     """Requests that may have been running; everything else is the next pass's to judge, health checks included."""
-    circumstances = Circumstances(clock.utc(), components)
+    circumstances = PolicyContext(clock.utc(), components)
     for entry in window:
         stem = stem_of(entry.name) or ""
         if not is_request_id(stem):
@@ -132,7 +138,7 @@ def _requests(window: list[Entry], inbox: Inbox, clock: Clock, components: froze
             yield request
 
 
-def _interrupt(journal: Journal, lives: Lives, request: Request, clock: Clock, runs: Path) -> bool:
+def _interrupt(journal: Journal, lives: RequestMachine, request: Request, clock: Clock, runs: Path) -> bool:
     now = clock.utc()
     record = journal.insert(
         request.request_id, request.component, request.action, request.version, request.timestamp, now
@@ -141,7 +147,7 @@ def _interrupt(journal: Journal, lives: Lives, request: Request, clock: Clock, r
         request_id=request.request_id,
         number=_latest_run(runs / request.request_id),
         state=State.RUNNING,
-        script=plan.UPDATE if request.action is Action.UPDATE else plan.ROLLBACK,
+        script=script_plan.UPDATE if request.action is Action.UPDATE else script_plan.ROLLBACK,
         boot_id=LOST_BOOT,
         started_at=now,
         started_monotonic=clock.monotonic(),

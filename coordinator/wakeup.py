@@ -6,7 +6,7 @@ import os
 import select
 
 
-class Bell:
+class Wakeup:
     """Wakes a thread that sleeps in ``wait``; rings between two waits are remembered as one."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Bell:
         """For ``signal.set_wakeup_fd``: a signal rings the bell, too."""
         return self._write
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake the waiter; safe from any thread."""
         try:
             os.write(self._write, b"\0")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coordinator.commands.tools import ask
+from coordinator.checks.tools import ask
 from coordinator.settings import Paths, Settings
 from protocol.diagnostics import CheckResult, bad, good, note
 

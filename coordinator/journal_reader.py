@@ -33,7 +33,7 @@ def reading(settings: Settings) -> Iterator[Journal]:
         journal.close()
 
 
-def complain(message: str) -> int:
+def print_error(message: str) -> int:
     """Say on stderr what is wrong, and return the exit code for it."""
     print(message, file=sys.stderr)  # noqa: T201
     return 1

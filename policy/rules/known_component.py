@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policy.judgement import Circumstances, Refusal
+from policy.engine import PolicyContext, Rejection
 from protocol.messages import Request
 from protocol.names import printable
 from protocol.types import Reason
@@ -11,12 +11,12 @@ from protocol.types import Reason
 class KnownComponent:
     """Refuses components the configuration does not list."""
 
-    def judge(self, request: Request, circumstances: Circumstances) -> Refusal | None:
+    def judge(self, request: Request, circumstances: PolicyContext) -> Rejection | None:
         """Compare the name, to the letter."""
         if request.component in circumstances.components:
             return None
         known = ", ".join(sorted(circumstances.components)) or "none"
-        return Refusal(
+        return Rejection(
             Reason.UNKNOWN_COMPONENT,
             f"cannot run {request.action} for {printable(request.component)}: no such component; known: {known}",
         )

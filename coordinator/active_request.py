@@ -8,21 +8,21 @@ from dataclasses import replace
 
 from loguru import logger
 
-from coordinator import words
+from coordinator import texts
 from coordinator.settings import Component
-from executors.step import Identity, Outcome, Step, Trace
-from fsm import plan
+from executors.interface import Outcome, ProcessId, ScriptRun
+from fsm import script_plan
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from fsm.machine import Life
-from fsm.records import AttemptRecord, Ending, RequestRecord
-from fsm.recovery import Resumption
-from fsm.table import Event
+from fsm.records import AttemptRecord, RequestRecord
+from fsm.recovery import RecoveryAction
+from fsm.transition_table import Event
 from protocol.clock import Clock
-from protocol.types import Action, Reason, State
+from protocol.types import Action, ProbeResult, Reason, State
 
 
-class Walk:
+class ActiveRequest:
     """A request between its turn and its rest; one thread drives it.
 
     Nothing here starts, ends or publishes anything: a method that returned has written down what may be done next.
@@ -42,7 +42,7 @@ class Walk:
         self.record = record
         self.action: Action = record.action
         self.component = component
-        self.traits = traits_of(component)
+        self.traits = script_policy_of(component)
         self.attempts = journal.attempts(record.request_id)
         self.rests = False  # until the next start
         self.starts_failed = 0
@@ -65,7 +65,7 @@ class Walk:
     @property
     def next_script(self) -> str | None:
         """The script that is due, None when there is none."""
-        return plan.step_for(self.record, self.attempts, self.traits)
+        return script_plan.step_for(self.record, self.attempts, self.traits)
 
     @property
     def open_attempt(self) -> AttemptRecord | None:
@@ -102,16 +102,16 @@ class Walk:
         self._journal.set_rollback_of(self.record.request_id, target)
         self.record = replace(self.record, rollback_of=target)
 
-    def identify(self, attempt: AttemptRecord, identity: Identity) -> None:
+    def identify(self, attempt: AttemptRecord, identity: ProcessId) -> None:
         """Keep the session's identity, for a successor to find it by; its own claim tells it, should that fail."""
         with _if_there_is_room(attempt):
             self._journal.identify(attempt.request_id, attempt.number, identity.pid, identity.start_ticks)
 
-    def note_resumption(self, attempt: AttemptRecord, trace: Trace, resumption: Resumption) -> None:
+    def note_resumption(self, attempt: AttemptRecord, trace: ProbeResult, resumption: RecoveryAction) -> None:
         """Keep what a restart found of a run and does about it, for ``explain``."""
         now = self._clock.utc()
         with _if_there_is_room(attempt):
-            self._journal.note_resumption(attempt.request_id, attempt.number, now, trace.value, resumption)
+            self._journal.note_resumption(attempt.request_id, attempt.number, now, trace, resumption)
 
     def end(self, attempt: AttemptRecord, outcome: Outcome, *, seen: bool) -> AttemptRecord:
         """Take in how a run ended; it is written down with the next step or move.
@@ -126,7 +126,7 @@ class Walk:
             attempt,
             ended_at=self._clock.utc(),
             seconds=seconds if seen else None,
-            ending=Ending(outcome.conclusion.value),
+            ending=outcome.exit_kind,
             exit_code=outcome.exit_code,
             output=outcome.output,
             error=outcome.error,
@@ -155,8 +155,8 @@ class Walk:
             reason: of a failure.
             what: how the last run ended, in words.
         """
-        due = event is Event.FAIL and plan.rollback_due(self.action, self.attempts, self.traits)
-        message = words.message(event, self.record, reason, what)
+        due = event is Event.FAIL and script_plan.rollback_due(self.action, self.attempts, self.traits)
+        message = texts.message(event, self.record, reason, what)
         self._fire(event, reason, message, settles=not due)
 
     def _fire(self, event: Event, reason: Reason | None, message: str, *, settles: bool) -> None:
@@ -171,10 +171,10 @@ class Walk:
             settled_at=at if settles else None,
         )
 
-    def step(self, attempt: AttemptRecord) -> Step:
+    def step(self, attempt: AttemptRecord) -> ScriptRun:
         """What the executor is asked to run for ``attempt``."""
         record, component = self.record, self.component
-        return Step(
+        return ScriptRun(
             request_id=record.request_id,
             attempt=attempt.number,
             lane=component.lock or record.component or "",
@@ -182,7 +182,7 @@ class Walk:
             action=self.action,
             directory=component.directory,
             script=attempt.script,
-            arguments=(record.version or "",) if attempt.script == plan.UPDATE else (),
+            arguments=(record.version or "",) if attempt.script == script_plan.UPDATE else (),
             version=record.version or "",
             rollback_of=record.request_id if self.action is Action.UPDATE else record.rollback_of or "",
             timeout_s=component.timeout_s,
@@ -200,9 +200,9 @@ def _if_there_is_room(attempt: AttemptRecord) -> Iterator[None]:
         logger.warning("cannot note what is known of {}: {}", attempt.script, error)
 
 
-def traits_of(component: Component) -> plan.Traits:
+def script_policy_of(component: Component) -> script_plan.ScriptPolicy:
     """What the plan needs to know of a component's configuration."""
-    return plan.Traits(
+    return script_plan.ScriptPolicy(
         verify_health=component.verify_health,
         rollback=component.on_failure == "rollback",
         rerun=component.on_interruption == "rerun",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fsm.records import Ending
-from fsm.table import Event
-from protocol.types import Action, Reason, State
+from fsm.transition_table import Event
+from protocol.types import Action, ExitKind, Reason, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +21,11 @@ _MAIN_SCRIPT: dict[tuple[State, Action], str] = {
     (State.RUNNING, Action.HEALTH): HEALTH_CHECK,
     (State.FAILED, Action.UPDATE): ROLLBACK,
 }
-_REASON_OF_ENDING: dict[Ending, Reason] = {
-    Ending.TIMED_OUT: Reason.TIMEOUT,
-    Ending.INTERRUPTED: Reason.INTERRUPTED,
-    Ending.NOT_STARTED: Reason.CANNOT_START,
-    Ending.EXITED: Reason.SCRIPT_FAILED,
+_REASON_OF_ENDING: dict[ExitKind, Reason] = {
+    ExitKind.TIMED_OUT: Reason.TIMEOUT,
+    ExitKind.INTERRUPTED: Reason.INTERRUPTED,
+    ExitKind.NOT_STARTED: Reason.CANNOT_START,
+    ExitKind.EXITED: Reason.SCRIPT_FAILED,
 }
 # Per state: the event of the last script's success, and that of any script's failure.
 _EVENTS: dict[State, tuple[Event, Event]] = {
@@ -36,7 +35,7 @@ _EVENTS: dict[State, tuple[Event, Event]] = {
 
 
 @dataclass(frozen=True)
-class Traits:
+class ScriptPolicy:
     """What a component's configuration says about its scripts.
 
     ``verify_health``: an update or rollback counts only once health-check.sh agrees. ``rollback``: a failed update is
@@ -49,14 +48,14 @@ class Traits:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Decision:
     """What an ended script means: ``event`` is None when the next script is due."""
 
     event: Event | None
     reason: Reason | None
 
 
-def scripts_for(state: State, action: Action, traits: Traits) -> tuple[str, ...]:
+def scripts_for(state: State, action: Action, traits: ScriptPolicy) -> tuple[str, ...]:
     """The scripts of one state in order; for failed, those of a rollback that is due."""
     main = _MAIN_SCRIPT.get((state, action))
     if main is None:
@@ -64,19 +63,19 @@ def scripts_for(state: State, action: Action, traits: Traits) -> tuple[str, ...]
     return (main, HEALTH_CHECK) if traits.verify_health and main != HEALTH_CHECK else (main,)
 
 
-def scripts_needed(action: Action, traits: Traits) -> tuple[str, ...]:
+def scripts_needed(action: Action, traits: ScriptPolicy) -> tuple[str, ...]:
     """Every script a request may come to need, each once; all are vetted before the first one starts."""
     undo = scripts_for(State.FAILED, action, traits) if traits.rollback else ()
     return tuple(dict.fromkeys(scripts_for(State.RUNNING, action, traits) + undo))
 
 
-def rollback_due(action: Action | None, attempts: Sequence[AttemptRecord], traits: Traits) -> bool:
+def rollback_due(action: Action | None, attempts: Sequence[AttemptRecord], traits: ScriptPolicy) -> bool:
     """Whether a failure leaves something to undo: an attempt that is open, or unclear, may have changed things (I8)."""
-    may_have_run = any(attempt.ending is not Ending.NOT_STARTED for attempt in attempts)
+    may_have_run = any(attempt.ending is not ExitKind.NOT_STARTED for attempt in attempts)
     return action is Action.UPDATE and traits.rollback and may_have_run
 
 
-def step_for(record: RequestRecord, attempts: Sequence[AttemptRecord], traits: Traits) -> str | None:
+def step_for(record: RequestRecord, attempts: Sequence[AttemptRecord], traits: ScriptPolicy) -> str | None:
     """The next script of a request, None when it needs no more.
 
     A script counts as done once it exited with 0; asking again after an interruption names the same one, and whether
@@ -90,12 +89,12 @@ def step_for(record: RequestRecord, attempts: Sequence[AttemptRecord], traits: T
     return scripts[done] if done < len(scripts) else None
 
 
-def succeeded(ending: Ending | None, exit_code: int | None) -> bool:
+def succeeded(ending: ExitKind | None, exit_code: int | None) -> bool:
     """Whether a script did what it was asked: it exited by itself, with 0."""
-    return ending is Ending.EXITED and exit_code == 0
+    return ending is ExitKind.EXITED and exit_code == 0
 
 
-def conclude(state: State, script: str, ending: Ending, exit_code: int | None, *, last: bool) -> Verdict:
+def classify_exit(state: State, script: str, ending: ExitKind, exit_code: int | None, *, last: bool) -> Decision:
     """What the end of ``script`` means for a request in ``state`` (running or failed).
 
     Args:
@@ -107,8 +106,8 @@ def conclude(state: State, script: str, ending: Ending, exit_code: int | None, *
     """
     success, failure = _EVENTS[state]
     if succeeded(ending, exit_code):
-        return Verdict(success if last else None, None)
+        return Decision(success if last else None, None)
     if state is State.FAILED:
-        return Verdict(failure, Reason.ROLLBACK_FAILED)
-    unhealthy = script == HEALTH_CHECK and ending is Ending.EXITED
-    return Verdict(failure, Reason.UNHEALTHY if unhealthy else _REASON_OF_ENDING[ending])
+        return Decision(failure, Reason.ROLLBACK_FAILED)
+    unhealthy = script == HEALTH_CHECK and ending is ExitKind.EXITED
+    return Decision(failure, Reason.UNHEALTHY if unhealthy else _REASON_OF_ENDING[ending])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Protocol, cast
 
-from executors import kinds
-from executors.errors import UnknownExecutorError
-from executors.settings import ExecutorSettings
-from executors.step import Executor
+from executors import backends
+from executors.interface import Executor, ExecutorSettings, UnknownExecutorError
 from protocol.clock import Clock
 from protocol.modules import modules_of
 
@@ -26,7 +24,7 @@ def known() -> tuple[str, ...]:
     Raises:
         OSError: the folder cannot be read.
     """
-    return tuple(name.replace("_", "-") for name in modules_of(kinds))
+    return tuple(name.replace("_", "-") for name in modules_of(backends))
 
 
 def load(name: str) -> Kind:
@@ -38,4 +36,4 @@ def load(name: str) -> Kind:
     """
     if name not in known():
         raise UnknownExecutorError(f"cannot find executor {name!r}: use one of {', '.join(known())}")
-    return cast("Kind", importlib.import_module(f"{kinds.__name__}.{name.replace('-', '_')}"))
+    return cast("Kind", importlib.import_module(f"{backends.__name__}.{name.replace('-', '_')}"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fsm.records import AttemptRecord, Ending, RequestRecord
-from fsm.recovery import Resumption
-from fsm.table import Event
-from protocol.types import Action, Reason
+from fsm.records import AttemptRecord, RequestRecord
+from fsm.recovery import RecoveryAction
+from fsm.transition_table import Event
+from protocol.types import Action, ExitKind, Reason
 
 _SUCCESS = {
     Action.UPDATE: "Update completed successfully",
@@ -23,11 +23,11 @@ _REMEDY = {
     Reason.ROLLBACK_FAILED: "the component needs a person",
 }
 _RESUMED = {
-    Resumption.ADOPT: "found {script} still running: waited for it to end",
-    Resumption.COLLECT: "found that {script} had ended in the meantime: took its result",
-    Resumption.START: "found that {script} had not begun yet: it could still be started",
-    Resumption.INTERRUPT: "could not tell how far {script} had come: did not run it a second time",
-    Resumption.RERUN: "could not tell how far {script} had come: it was one that may run again",
+    RecoveryAction.ADOPT: "found {script} still running: waited for it to end",
+    RecoveryAction.COLLECT: "found that {script} had ended in the meantime: took its result",
+    RecoveryAction.START: "found that {script} had not begun yet: it could still be started",
+    RecoveryAction.INTERRUPT: "could not tell how far {script} had come: did not run it a second time",
+    RecoveryAction.RERUN: "could not tell how far {script} had come: it was one that may run again",
 }
 
 
@@ -39,12 +39,12 @@ def asked(record: RequestRecord) -> str:
 
 def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     """How one run of ``script`` ended, as the middle of a sentence."""
-    if attempt is None or attempt.ending is Ending.NOT_STARTED:
+    if attempt is None or attempt.ending is ExitKind.NOT_STARTED:
         return f"{script} could not be started{': ' + detail if detail else ''}"
-    if attempt.ending is Ending.TIMED_OUT:
+    if attempt.ending is ExitKind.TIMED_OUT:
         after = "at" if attempt.seconds is None else f"after {attempt.seconds:.0f} s,"
         return f"{script} was stopped {after} its time limit"
-    if attempt.ending is Ending.INTERRUPTED:
+    if attempt.ending is ExitKind.INTERRUPTED:
         return f"{script} was interrupted{': ' + detail if detail else ''}"
     code = attempt.exit_code or 0
     if code > 128:  # noqa: PLR2004  the shell's way to name a signal
@@ -52,7 +52,7 @@ def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     return f"{script} ended with exit code {code}"
 
 
-def resumed(script: str, resumption: Resumption) -> str:
+def resumed(script: str, resumption: RecoveryAction) -> str:
     """What a coordinator that was started again found of ``script``, and what it did about it."""
     return f"the coordinator was started again and {_RESUMED[resumption].format(script=script)}"
 

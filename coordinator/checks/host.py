@@ -8,16 +8,15 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from coordinator.active_request import script_policy_of
 from coordinator.app import JOURNAL, LOCK, QUARANTINE
-from coordinator.commands.journal_reader import reading
-from coordinator.commands.room import room
-from coordinator.commands.tools import TOOL_S, ask
+from coordinator.checks.tools import TOOL_S, ask, room
 from coordinator.errors import ConfigurationError
+from coordinator.journal_reader import reading
 from coordinator.settings import Settings
-from coordinator.walk import traits_of
-from coordinator.words import asked
+from coordinator.texts import asked
 from executors.vetting import vet
-from fsm import plan
+from fsm import script_plan
 from fsm.errors import JournalDamagedError, JournalError
 from fsm.journal import Journal
 from fsm.records import RequestRecord
@@ -109,13 +108,15 @@ def folders(settings: Settings) -> Iterator[CheckResult]:
 def scripts(settings: Settings) -> Iterator[CheckResult]:
     """Document, step 4, and "Script debugging": do the scripts exist, and may they be run?"""
     for name, component in sorted(settings.components.items()):
-        needed = {script for action in Action for script in plan.scripts_needed(action, traits_of(component))}
+        needed = {
+            script for action in Action for script in script_plan.scripts_needed(action, script_policy_of(component))
+        }
         objections = [found for script in sorted(needed) if (found := vet(component.directory, script, os.getuid()))]
         for objection in objections:
             yield bad(f"{name}: {objection.message}", f"until then, requests for {name} fail with {objection.reason}")
         if not objections:
             yield good(f"{name}: {', '.join(sorted(needed))} in {component.directory}")
-        update = component.directory / plan.UPDATE
+        update = component.directory / script_plan.UPDATE
         if update.is_file() and b"compose" in update.read_bytes():
             places = (component.directory, component.directory.parent)
             if not any((place / file).exists() for place in places for file in _COMPOSE_FILES):
@@ -218,7 +219,7 @@ def health(settings: Settings) -> Iterator[CheckResult]:
         if final.success:
             yield good(f"{name}: healthy")
         else:
-            script = component.directory / plan.HEALTH_CHECK
+            script = component.directory / script_plan.HEALTH_CHECK
             last = (final.error.strip() or final.output.strip()).rpartition("\n")[2]
             said = f"; it said: {last}" if last else ""
             yield bad(f"{name}: {final.message}{said}", f"bash -x {script}; echo $?")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from coordinator.words import asked
+from coordinator.texts import asked
 from fsm.records import RequestRecord
 from protocol.types import State
 

@@ -1,0 +1,1 @@
+"""Checks of ``update-coordinator check``: each yields results, and a remedy for every bad one."""
