@@ -1,79 +1,100 @@
-"""One request on its way: what the journal knows of it, and every write that takes it further (I2)."""
+"""One request while its lane runs it: what the journal knows of it, and every write that takes it further (I2)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import Enum, auto
 
 from loguru import logger
 
 from coordinator import texts
+from coordinator.runtime import Runtime
 from coordinator.settings import Component
 from executors.interface import Outcome, ProcessId, ScriptRun
 from fsm import script_plan
 from fsm.errors import JournalUnavailableError
-from fsm.journal import Journal
-from fsm.machine import Life
-from fsm.records import AttemptRecord, RequestRecord
+from fsm.machine import RequestMachine
+from fsm.records import AttemptRecord, RequestRecord, TransitionFacts
 from fsm.recovery import RecoveryAction
 from fsm.transition_table import Event
-from protocol.clock import Clock
+from protocol.messages import Request
 from protocol.types import Action, ProbeResult, Reason, State
 
 
-class ActiveRequest:
-    """A request between its turn and its rest; one thread drives it.
+class StepResult(Enum):
+    """What one step of a request leads to."""
 
-    Nothing here starts, ends or publishes anything: a method that returned has written down what may be done next.
+    CONTINUE = auto()  # to the next step
+    SUSPEND = auto()  # it goes on later: at the next start, or when it is due
+    SETTLED = auto()  # it has its final answer
+
+
+class ActiveRequest:
+    """A request between its turn and its answer; one thread drives it.
+
+    Nothing here starts, ends or publishes anything: once a method has returned, the journal holds what may follow.
 
     Args:
-        record: the request as the journal has it.
-        life: its state, which moves with the journal.
+        record: the request as the journal has it; its action is known to this release.
         component: its configuration.
-        boot_id: the present boot, for a successor to tell whether an attempt is of its own.
+        machine: makes its transitions, in the journal that has its attempts.
+        runtime: clock and boot.
+
+    Raises:
+        LookupError: this release does not know the action; a newer one wrote the row.
     """
 
-    def __init__(
-        self, record: RequestRecord, life: Life, component: Component, journal: Journal, clock: Clock, boot_id: str
-    ) -> None:
-        if record.action is None:
-            raise LookupError(f"{record.request_id} was refused and has no action to run")
+    def __init__(self, record: RequestRecord, component: Component, machine: RequestMachine, runtime: Runtime) -> None:
+        if not isinstance(record.action, Action):
+            raise LookupError(  # noqa: TRY004  a value, not a type
+                f"cannot run request {record.request_id}: this release knows no action {record.action!r}"
+            )
         self.record = record
         self.action: Action = record.action
         self.component = component
-        self.traits = script_policy_of(component)
-        self.attempts = journal.attempts(record.request_id)
-        self.rests = False  # until the next start
-        self.starts_failed = 0
-        self._life = life
-        self._journal = journal
-        self._clock = clock
-        self._boot_id = boot_id
+        self.policy = script_policy_of(component)
+        self.attempts = machine.journal.attempts(record.request_id)
+        self.failed_starts = 0
+        self._journal = machine.journal
+        self._machine = machine
+        self._clock = runtime.clock
+        self._boot_id = runtime.boot_id
         self._unrecorded: AttemptRecord | None = None  # the run that is over but not yet in the journal
 
     @property
     def state(self) -> State:
-        """Where the request stands, in the journal as in memory."""
-        return self._life.state
-
-    @property
-    def settled(self) -> bool:
-        """Whether the request has its final answer."""
-        return self.record.settled_at is not None
+        """Where the request stands in the journal."""
+        if not isinstance(self.record.state, State):
+            raise LookupError(  # noqa: TRY004  as above
+                f"cannot run request {self.record.request_id}: this release knows no state {self.record.state!r}"
+            )
+        return self.record.state
 
     @property
     def next_script(self) -> str | None:
         """The script that is due, None when there is none."""
-        return script_plan.step_for(self.record, self.attempts, self.traits)
+        return script_plan.next_script(self.record, self.attempts, self.policy)
 
     @property
     def open_attempt(self) -> AttemptRecord | None:
-        """The run that an earlier coordinator began and nobody saw end."""
+        """The run that is not known to be over: an earlier coordinator began it, or its end could not be recorded."""
         return self.attempts[-1] if self.attempts and self.attempts[-1].ending is None else None
 
+    def as_request(self) -> Request:
+        """The request as a rule sees it."""
+        record = self.record
+        return Request(
+            component=record.component or "",
+            action=self.action,
+            version=record.version,
+            request_id=record.request_id,
+            timestamp=record.requested_at or record.received_at,
+        )
+
     def begin(self, script: str) -> AttemptRecord:
-        """Write down that ``script`` is about to start; with the first of them, that the request runs."""
+        """Commit that ``script`` is about to start; with the first one, that the request runs."""
         is_first = self.state is State.VALIDATED
         attempt = AttemptRecord(
             request_id=self.record.request_id,
@@ -86,46 +107,46 @@ class ActiveRequest:
         )
         if is_first:
             with self._journal.transaction():
-                if self.action is Action.ROLLBACK:
-                    self._aim()
-                self._life.fire(Event.START, at=attempt.started_at, begin=attempt)
-            self.record = replace(self.record, state=self.state)
+                target = self._set_rollback_target() if self.action is Action.ROLLBACK else self.record.rollback_of
+                started = self._machine.fire(
+                    self.record, Event.START, TransitionFacts(attempt.started_at, begin=attempt)
+                )
+            self.record = replace(started, rollback_of=target)
         else:
             self._journal.advance(finish=self._unrecorded, begin=attempt)
             self._unrecorded = None
         self.attempts.append(attempt)
         return attempt
 
-    def _aim(self) -> None:
-        """A rollback undoes the latest update there was when its turn came (I8)."""
+    def _set_rollback_target(self) -> str | None:
+        """A rollback undoes the latest update that there was when its turn came (I8)."""
         target = self._journal.last_update(self.record.component or "")
         self._journal.set_rollback_of(self.record.request_id, target)
-        self.record = replace(self.record, rollback_of=target)
+        return target
 
-    def identify(self, attempt: AttemptRecord, identity: ProcessId) -> None:
-        """Keep the session's identity, for a successor to find it by; its own claim tells it, should that fail."""
-        with _if_there_is_room(attempt):
-            self._journal.identify(attempt.request_id, attempt.number, identity.pid, identity.start_ticks)
+    def identify(self, attempt: AttemptRecord, process: ProcessId) -> None:
+        """Note the session's process for the next coordinator; if that fails, the session's own claim identifies it."""
+        with _tolerated(attempt):
+            self._journal.identify(attempt.request_id, attempt.number, process.pid, process.start_ticks)
 
-    def note_resumption(self, attempt: AttemptRecord, trace: ProbeResult, resumption: RecoveryAction) -> None:
-        """Keep what a restart found of a run and does about it, for ``explain``."""
-        now = self._clock.utc()
-        with _if_there_is_room(attempt):
-            self._journal.note_resumption(attempt.request_id, attempt.number, now, trace, resumption)
+    def record_recovery(self, attempt: AttemptRecord, probe: ProbeResult, action: RecoveryAction) -> None:
+        """Note what a restart found of a run and does about it, for ``explain``."""
+        with _tolerated(attempt):
+            self._journal.record_recovery(attempt.request_id, attempt.number, self._clock.utc(), probe, action)
 
-    def end(self, attempt: AttemptRecord, outcome: Outcome, *, seen: bool) -> AttemptRecord:
-        """Take in how a run ended; it is written down with the next step or move.
+    def end(self, attempt: AttemptRecord, outcome: Outcome, *, observed: bool) -> AttemptRecord:
+        """Take in how a run ended; it is committed with the next step or transition.
 
         Args:
             attempt: which run.
             outcome: its end.
-            seen: whether we were there; when nobody was, nobody knows how long it ran either (I1).
+            observed: whether this coordinator waited for it; else how long it ran is not known (I1).
         """
         seconds = round(max(0.0, self._clock.monotonic() - attempt.started_monotonic), 3)
         ended = replace(
             attempt,
             ended_at=self._clock.utc(),
-            seconds=seconds if seen else None,
+            seconds=seconds if observed else None,
             ending=outcome.exit_kind,
             exit_code=outcome.exit_code,
             output=outcome.output,
@@ -134,45 +155,43 @@ class ActiveRequest:
         self.attempts[-1] = self._unrecorded = ended
         return ended
 
-    def note_end(self) -> None:
-        """Write the run that ended down by itself: it is to be followed by another try."""
+    def record_end(self) -> None:
+        """Commit the run that ended without a transition: another try follows it."""
         self._journal.advance(finish=self._unrecorded, begin=None)
         self._unrecorded = None
 
     def count_resume(self) -> int:
-        """How often a script of this request had to be started again after it may have run (I9)."""
+        """How often a script of this request was started again after it may have run (I9)."""
         return self._journal.count_resume(self.record.request_id)
 
-    def refuse(self, reason: Reason, message: str) -> None:
-        """Settle a request that may not start after all."""
-        self._fire(Event.REFUSE, reason, message, settles=True)
+    def defer(self, until_uptime_s: float, why: str) -> StepResult:
+        """Commit that the request waits."""
+        self._journal.defer(self.record.request_id, self._clock.utc(), until_uptime_s, why)
+        return StepResult.SUSPEND
 
-    def move(self, event: Event, reason: Reason | None, what: str) -> None:
-        """Move as ``event`` says; a failure with something to undo goes on to its rollback, all else is settled.
+    def refuse(self, reason: Reason, message: str) -> StepResult:
+        """Settle a request that may not start after all."""
+        return self._fire(Event.REFUSE, reason, message, settles=True)
+
+    def move(self, event: Event, reason: Reason | None, what: str) -> StepResult:
+        """Make a transition; a failure with something to undo goes on to its rollback, all else is settled.
 
         Args:
             event: succeed, fail, roll_back or give_up.
             reason: of a failure.
             what: how the last run ended, in words.
         """
-        due = event is Event.FAIL and script_plan.rollback_due(self.action, self.attempts, self.traits)
-        message = texts.message(event, self.record, reason, what)
-        self._fire(event, reason, message, settles=not due)
+        due = event is Event.FAIL and script_plan.rollback_due(self.action, self.attempts, self.policy)
+        return self._fire(event, reason, texts.message(event, self.record, reason, what), settles=not due)
 
-    def _fire(self, event: Event, reason: Reason | None, message: str, *, settles: bool) -> None:
-        at = self._clock.utc()
-        self._life.fire(event, at=at, reason=reason, message=message, finish=self._unrecorded, settles=settles)
+    def _fire(self, event: Event, reason: Reason | None, message: str, *, settles: bool) -> StepResult:
+        facts = TransitionFacts(self._clock.utc(), reason, message, finish=self._unrecorded, settles=settles)
+        self.record = self._machine.fire(self.record, event, facts)
         self._unrecorded = None
-        self.record = replace(
-            self.record,
-            state=self.state,
-            message=message,
-            reason=reason or self.record.reason,
-            settled_at=at if settles else None,
-        )
+        return StepResult.SETTLED if settles else StepResult.CONTINUE
 
-    def step(self, attempt: AttemptRecord) -> ScriptRun:
-        """What the executor is asked to run for ``attempt``."""
+    def script_run(self, attempt: AttemptRecord) -> ScriptRun:
+        """What the executor runs for ``attempt``."""
         record, component = self.record, self.component
         return ScriptRun(
             request_id=record.request_id,
@@ -192,8 +211,8 @@ class ActiveRequest:
 
 
 @contextmanager
-def _if_there_is_room(attempt: AttemptRecord) -> Iterator[None]:
-    """For notes that may fail: the script runs, and whoever turns away from it now misses its deadline."""
+def _tolerated(attempt: AttemptRecord) -> Iterator[None]:
+    """For notes that may fail: the script runs, and an error here would leave its deadline to no one."""
     try:
         yield
     except JournalUnavailableError as error:
@@ -201,7 +220,7 @@ def _if_there_is_room(attempt: AttemptRecord) -> Iterator[None]:
 
 
 def script_policy_of(component: Component) -> script_plan.ScriptPolicy:
-    """What the plan needs to know of a component's configuration."""
+    """What the script plan needs to know of a component's configuration."""
     return script_plan.ScriptPolicy(
         verify_health=component.verify_health,
         rollback=component.on_failure == "rollback",

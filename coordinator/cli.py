@@ -1,28 +1,36 @@
-"""The command line: what can be typed. What a command does lives in ``coordinator/commands/``, loaded when asked for.
+"""The command line: arguments and exit codes. What a command does is in ``coordinator/commands/``.
 
-``run`` stays up for years on a small machine and must be back soon after each death, so nothing is loaded here that
-only the others need: no pydantic, and so no settings either.
+Each command imports its module when it is called: ``run`` replaces this process, must be up soon after each death, and
+needs none of the others.
 """
 
 from __future__ import annotations
 
-import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from coordinator.errors import ConfigurationError, UnavailableError
+from coordinator.errors import ConfigurationError, UnavailableError, from_os_error
 from protocol.types import Action
+
+if TYPE_CHECKING:
+    from coordinator.settings import Settings
 
 FAILED = 1
 USAGE_ERROR = 2
 
+_DAEMON_MEMORY = {
+    "MALLOC_ARENA_MAX": "1",  # an arena per thread would never be given back
+    "MALLOC_TRIM_THRESHOLD_": "131072",
+}
+
 _config = click.option(
     "--config",
-    type=click.Path(path_type=Path, readable=False),  # who reads it says why it cannot, and whether time may mend that
+    type=click.Path(path_type=Path, readable=False),  # the reader reports why it cannot be read
     metavar="FILE",
     help="Configuration; default /etc/dunebugger/update-coordinator.toml.",
 )
@@ -41,7 +49,7 @@ def app() -> None:
 @click.option("--dry-run", is_flag=True, help="Start no script: say what would run.")
 def run(config: Path | None, *, dry_run: bool) -> None:
     """Run the coordinator in the foreground, as systemd does."""
-    _exit(lambda: _module("run").execute(config, dry_run=dry_run))
+    _exit(lambda: _become_daemon(config, "dry-run" if dry_run else ""))
 
 
 @app.command()
@@ -70,7 +78,13 @@ def submit(
     json: bool,
 ) -> None:
     """Submit a request, as the container would."""
-    _leave("submit", config, component, Action(action), version, wait=wait, timeout_s=timeout, as_json=json)
+    from coordinator.commands import submit as command  # noqa: PLC0415  see the module
+
+    _exit(
+        lambda: command.execute(
+            _settings(config), component, Action(action), version, wait=wait, timeout_s=timeout, as_json=json
+        )
+    )
 
 
 @app.command()
@@ -79,7 +93,9 @@ def submit(
 @_json
 def status(request_id: str, config: Path | None, *, json: bool) -> None:
     """Show where a request stands, or how it ended."""
-    _leave("status", config, request_id, as_json=json)
+    from coordinator.commands import status as command  # noqa: PLC0415  see the module
+
+    _exit(lambda: command.execute(_settings(config), request_id, as_json=json))
 
 
 @app.command()
@@ -91,7 +107,9 @@ def status(request_id: str, config: Path | None, *, json: bool) -> None:
 @_json
 def history(config: Path | None, component: str | None, limit: int, *, json: bool) -> None:
     """List the latest requests and how they ended."""
-    _leave("history", config, component, limit, as_json=json)
+    from coordinator.commands import history as command  # noqa: PLC0415  see the module
+
+    _exit(lambda: command.execute(_settings(config), component, limit, as_json=json))
 
 
 @app.command()
@@ -100,7 +118,9 @@ def history(config: Path | None, component: str | None, limit: int, *, json: boo
 @_json
 def explain(request_id: str, config: Path | None, *, json: bool) -> None:
     """Tell in plain words what happened to a request, step by step."""
-    _leave("explain", config, request_id, as_json=json)
+    from coordinator.commands import explain as command  # noqa: PLC0415  see the module
+
+    _exit(lambda: command.execute(_settings(config), request_id, as_json=json))
 
 
 @app.command()
@@ -111,13 +131,17 @@ def explain(request_id: str, config: Path | None, *, json: bool) -> None:
 @_json
 def check(config: Path | None, *, scripts: bool, json: bool) -> None:
     """Go through the whole troubleshooting list, and say what to do about each finding."""
-    _leave("check", config, scripts=scripts, as_json=json)
+    from coordinator.commands import check as command  # noqa: PLC0415  see the module
+
+    _exit(lambda: command.execute(_settings(config), scripts=scripts, as_json=json))
 
 
 @app.command()
 def diagram() -> None:
     """Print the state diagram (Mermaid), made from the table of legal moves."""
-    sys.exit(_module("diagram").execute())
+    from coordinator.commands import diagram as command  # noqa: PLC0415  see the module
+
+    sys.exit(command.execute())
 
 
 def main() -> None:
@@ -125,21 +149,33 @@ def main() -> None:
     app()
 
 
-def _leave(name: str, config: Path | None, *arguments: Any, **options: Any) -> NoReturn:
-    """Load the configuration, then the command, then execute it."""
-    load = importlib.import_module("coordinator.settings").load_settings
-    _exit(lambda: _module(name).execute(load(config), *arguments, **options))
+def _settings(config: Path | None) -> Settings:
+    from coordinator.settings import load_settings  # noqa: PLC0415  see the module
+
+    return load_settings(config)
+
+
+def _become_daemon(config: Path | None, executor: str) -> NoReturn:
+    """Replace this process by the daemon's: what the command line needed is left behind (I12).
+
+    The pid stays the same, for systemd and for shells. The daemon reads the configuration and reports its mistakes.
+
+    Raises:
+        UnavailableError: the host has no room for a process now.
+        ConfigurationError: this interpreter does not exist any more.
+    """
+    command = [sys.executable, "-m", "coordinator.main", str(config.resolve()) if config else "", executor]
+    try:
+        os.execve(sys.executable, command, os.environ | _DAEMON_MEMORY)  # noqa: S606
+    except OSError as error:
+        raise from_os_error(f"cannot start {sys.executable}: {error.strerror}", error) from None
 
 
 def _exit(command: Callable[[], int]) -> NoReturn:
-    """Execute it and end with its exit code; say in words what keeps it from its work."""
+    """Execute a command and end with its exit code; print what keeps it from its work."""
     try:
         code = command()
     except (ConfigurationError, UnavailableError) as error:
         click.echo(error, err=True)
         code = USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED
     sys.exit(code)
-
-
-def _module(command: str) -> Any:
-    return importlib.import_module(f"coordinator.commands.{command}")

@@ -1,10 +1,10 @@
-"""The error root of the coordinator."""
+"""Errors of the coordinator, each with its exit code in mind."""
 
 from __future__ import annotations
 
 import errno
 
-_OPERATORS = {
+_OPERATOR_ERRORS = {
     errno.EACCES,
     errno.EEXIST,
     errno.EISDIR,
@@ -17,11 +17,11 @@ _OPERATORS = {
 
 
 class CoordinatorError(Exception):
-    """Anything that keeps the coordinator from doing its work; the message names the remedy."""
+    """Root of what keeps the coordinator from its work; the message names the remedy."""
 
 
 class ConfigurationError(CoordinatorError):
-    """The configuration cannot be used: exit code 2, the operator's to mend."""
+    """The configuration cannot be used: exit code 2, the operator has to fix it."""
 
 
 class AlreadyRunningError(ConfigurationError):
@@ -29,9 +29,9 @@ class AlreadyRunningError(ConfigurationError):
 
 
 class UnavailableError(CoordinatorError):
-    """The host could not give what is needed just now: exit code 1, for a supervisor to try again."""
+    """The host refused something that a later start may get: exit code 1, for a supervisor to start again."""
 
 
 def from_os_error(message: str, cause: OSError) -> CoordinatorError:
-    """What to raise when the host refuses: whether only the operator can help, or time may, too."""
-    return ConfigurationError(message) if cause.errno in _OPERATORS else UnavailableError(message)
+    """The error to raise for ``cause``: only the operator can help, or a later start may succeed."""
+    return ConfigurationError(message) if cause.errno in _OPERATOR_ERRORS else UnavailableError(message)

@@ -1,12 +1,12 @@
-"""What keeps disks bounded over years: unread statuses, old history, complete logs, leftovers of runs (I12).
+"""Keeps disks bounded over years: unread statuses, old history, complete logs, leftovers of runs (I12).
 
-Ages are counted in the coordinator's own running time, kept in the journal: a wall clock that jumps by decades, as on
-a Raspberry Pi without a battery, neither loses an answer nor forgets an id (I7, I11).
+Ages are counted in running time, see ``coordinator.running_time``.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from math import inf
@@ -14,82 +14,83 @@ from pathlib import Path
 
 from loguru import logger
 
+from coordinator.runtime import Runtime
+from coordinator.settings import Limits
 from executors.interface import Executor
-from fsm.errors import JournalUnavailableError
+from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
-from protocol.clock import Clock
 from protocol.fs import exists, remove_tree
 from protocol.outbox import Outbox
 
 PERIOD_S = 3600.0
 _DAY_S = 86400.0
-_BATCH = 500
+_BATCH = 500  # requests pruned in one transaction, between two signs of life
 
 
 class Housekeeping:
-    """Done once at start and every ``PERIOD_S`` after."""
+    """Done once at start and every ``PERIOD_S`` after; each task and each of its items is guarded by itself (I16)."""
 
     def __init__(
-        self,
-        journal: Journal,
-        outbox: Outbox,
-        executor: Executor,
-        clock: Clock,
-        *,
-        runs: Path,
-        status_retention_days: float,
-        history_days: float,
-        logs_bytes: int,
+        self, journal: Journal, outbox: Outbox, executor: Executor, runtime: Runtime, limits: Limits, runs: Path
     ) -> None:
         self._journal = journal
         self._outbox = outbox
         self._executor = executor
-        self._clock = clock
+        self._runtime = runtime
         self._runs = runs
-        self._status_s = status_retention_days * _DAY_S
-        self._logs_bytes = logs_bytes
-        # An answer that outlived its request in the journal would stand in the way of a later one under the same id.
-        self._history_s = max(history_days, status_retention_days) * _DAY_S
-        self._counted = clock.monotonic()
-        self._due = clock.monotonic()
+        self._status_s = limits.status_retention_days * _DAY_S
+        self._logs_bytes = limits.logs_bytes
+        # An answer that outlived its request in the journal would block a later one under the same id.
+        self._history_s = max(limits.history_days, limits.status_retention_days) * _DAY_S
+        self._due = runtime.clock.monotonic()
 
     def tick(self) -> None:
         """Do the work when it is due."""
-        if self._clock.monotonic() >= self._due:
-            self._due = self._clock.monotonic() + PERIOD_S
+        if self._runtime.clock.monotonic() >= self._due:
+            self._due = self._runtime.clock.monotonic() + PERIOD_S
             self.tidy()
 
     def tidy(self) -> None:
-        """Count the time since the last call, then remove what is too old by it."""
-        self.count()
+        """Record the running time, then remove what is too old by it."""
+        self._runtime.running_time.record()
         uptime = self._journal.uptime()
+        if self._guarded("clear old statuses, so history stays as well", lambda: self._clear_statuses(uptime)):
+            self._guarded("prune history", lambda: self._prune(uptime))
+        self._guarded("clear the run directories", self._clear_runs)
+
+    def _guarded(self, what: str, task: Callable[[], None]) -> bool:
+        """Whether ``task`` was done."""
         try:
-            self._clear_statuses(uptime)
+            task()
+        except JournalDamagedError:
+            raise
         except OSError as error:
-            logger.warning("cannot clear old statuses, so history stays as well: {}", error.strerror)
+            logger.warning("cannot {}: {}", what, error.strerror)
+        except Exception as error:  # noqa: BLE001  one task must not keep the others from theirs
+            logger.opt(exception=error).error("cannot {}", what)
         else:
-            while self._journal.prune(uptime - self._history_s, _BATCH):
-                continue
-        self._clear_runs()
+            return True
+        return False
 
     def _clear_statuses(self, uptime: float) -> None:
+        failure: OSError | None = None
         for entry in self._outbox.finals():
             answered = self._journal.answered_uptime(entry.name.removesuffix(".json"))
             if answered is not None and uptime - answered > self._status_s:
-                remove_tree(Path(entry.path))
+                try:
+                    remove_tree(Path(entry.path))
+                except OSError as error:
+                    failure = error
+                self._runtime.notifier.watchdog()
+        if failure is not None:
+            raise failure
 
-    def count(self) -> None:
-        """Add the running time since the last count to the journal's; while that cannot be reached, it waits here."""
-        now = self._clock.monotonic()
-        try:
-            self._journal.add_uptime(now - self._counted)
-        except JournalUnavailableError as error:
-            logger.warning("cannot count the running time: {}", error)
-            return
-        self._counted = now
+    def _prune(self, uptime: float) -> None:
+        while self._journal.prune(uptime - self._history_s, _BATCH):
+            self._runtime.notifier.watchdog()
 
     def _clear_runs(self) -> None:
-        """Remove run folders that a crash left behind, and complete logs that are too old or too much.
+        """Remove run directories that a crash left behind, and complete logs that are too old or too large.
 
         They go with their history; before that the oldest go, until what is left is within the limit. What an
         unsettled request has written is neither removed nor counted.
@@ -97,26 +98,30 @@ class Housekeeping:
         if not exists(self._runs):
             return
         settled: list[tuple[float, datetime, Path]] = []
-        for folder in list(self._runs.iterdir()):
-            record = self._journal.get(folder.name)
-            if record is not None and record.settled_at is None:
-                continue
-            self._executor.cleanup(folder.name)
-            if record is None or record.settled_at is None:
-                shutil.rmtree(folder, ignore_errors=True)
-            else:
-                answered = self._journal.answered_uptime(folder.name)  # counted by the hour: the stamp refines it
-                settled.append((inf if answered is None else answered, record.settled_at, folder))
+        for directory in list(self._runs.iterdir()):
+            self._guarded(f"clear {directory}", lambda directory=directory: self._clear_run(directory, settled))  # type: ignore[misc]
+            self._runtime.notifier.watchdog()
         left = self._logs_bytes
-        for _, _, folder in sorted(settled, reverse=True):
-            left -= _size(folder)
+        for _, _, directory in sorted(settled, reverse=True):
+            left -= _size(directory)
             if left < 0:
-                shutil.rmtree(folder, ignore_errors=True)
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def _clear_run(self, directory: Path, settled: list[tuple[float, datetime, Path]]) -> None:
+        record = self._journal.get(directory.name)
+        if record is not None and record.settled_at is None:
+            return
+        self._executor.cleanup(directory.name)
+        if record is None or record.settled_at is None:
+            shutil.rmtree(directory, ignore_errors=True)
+            return
+        answered = self._journal.answered_uptime(directory.name)  # coarse: the stamp refines it
+        settled.append((inf if answered is None else answered, record.settled_at, directory))
 
 
-def _size(folder: Path) -> int:
+def _size(directory: Path) -> int:
     total = 0
-    for file in folder.glob("*/*"):
-        with suppress(FileNotFoundError):  # its lane is just forgetting it
+    for file in directory.glob("*/*"):
+        with suppress(FileNotFoundError):  # its lane is just removing it
             total += file.stat().st_size
     return total

@@ -1,195 +1,229 @@
-"""Takes requests in: open safely, bound, parse, judge; then admit to the journal or refuse with an answer.
+"""Takes requests in: open safely, bound, parse, ask the rules; then admit to the journal, or reject with an answer.
 
-Every pass looks at the whole folder, so it does not matter which event asked for it, or whether one was missed.
+Every pass reads the whole directory, so it does not matter which event asked for it, or whether one was missed.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
+from typing import assert_never
 
 from loguru import logger
 
 from coordinator import texts
-from coordinator.publisher import Publisher
-from fsm.journal import Journal
+from coordinator.observers import RequestObserver
+from coordinator.policy_gate import PolicyGate
+from coordinator.quarantine import Quarantine
+from coordinator.runtime import Runtime
+from fsm.errors import JournalDamagedError, JournalUnavailableError
 from fsm.machine import RequestMachine
-from fsm.records import RequestRecord
+from fsm.records import RequestRecord, TransitionFacts
 from fsm.transition_table import Event
-from policy.engine import PolicyContext, Rejection, decide
-from protocol.clock import Clock
+from policy.engine import Allow, Defer, Reject
 from protocol.decode import RequestUnreadableError, decode_request
 from protocol.inbox import Entry, FileInUseError, Fingerprint, HardLinkError, Inbox
 from protocol.messages import Request
-from protocol.names import REQUEST_ID_RULE, is_component, is_request_id, printable, stem_of
+from protocol.names import is_component, is_request_id, printable, stem_of
 from protocol.types import ProtocolError, Reason
 
+MAX_FAILURES = 5  # unexpected errors with one file; then it is answered as failed (I16)
 _WINDOW = 1024  # names held in memory at once, however many there are (I12)
-_TROUBLE_S = 5.0  # nothing rings when a disk is well again
 _BATCH = 64  # requests admitted with one fsync
-_QUARANTINED = 100
+_RETRY_S = 5.0  # no event tells that a disk works again
 
 _Effect = Callable[[], object]
 
 
 class Intake:
-    """Admits or refuses what lies in ``requests/``; each file gets there exactly once (I1, I7)."""
+    """Admits or rejects what lies in ``requests/``; each file is judged exactly once (I1, I7).
+
+    Args:
+        inbox: the directory.
+        machine: admits requests to its journal, and makes their first transition.
+        gate: asks the rules.
+        observers: notified of what was accepted and what was rejected.
+        quarantine: for files whose name cannot be answered.
+        runtime: clock, watchdog, running time.
+        settle_s: how long a file that is not JSON (yet) must stay unchanged before it is rejected.
+    """
 
     def __init__(
         self,
         inbox: Inbox,
-        journal: Journal,
-        lives: RequestMachine,
-        publisher: Publisher,
-        clock: Clock,
-        *,
-        components: frozenset[str],
-        quarantine: Path,
+        machine: RequestMachine,
+        gate: PolicyGate,
+        observers: RequestObserver,
+        quarantine: Quarantine,
+        runtime: Runtime,
         settle_s: float,
-        admitted: Callable[[str], None],
-        alive: Callable[[], None],
     ) -> None:
         self._inbox = inbox
-        self._journal = journal
-        self._lives = lives
-        self._publisher = publisher
-        self._clock = clock
-        self._components = components
+        self._journal = machine.journal
+        self._machine = machine
+        self._gate = gate
+        self._observers = observers
         self._quarantine = quarantine
+        self._runtime = runtime
         self._settle_s = settle_s
-        self._admitted = admitted
-        self._alive = alive
-        self._restless: dict[str, tuple[Fingerprint, float]] = {}
-        self._is_hindered = False
-        self._before: dict[str, tuple[Fingerprint, float]] = {}
+        self._unstable: dict[str, tuple[Fingerprint, float]] = {}
+        self._unstable_before: dict[str, tuple[Fingerprint, float]] = {}
+        self._failures: Counter[str] = Counter()
+        self._retry_needed = False
 
     def sweep(self) -> float | None:
-        """One pass over the folder.
+        """One pass over the directory; it ends early when the coordinator is to stop.
 
         Returns:
-            After how many seconds a file must be looked at again that may still be growing, or that the host would not
-            let us read or move; None when there is none.
+            Seconds after which a file must be looked at again that may still be growing, or that the host could not
+            read or move; None when there is none.
 
         Raises:
-            OSError: the folder cannot be read.
+            OSError: the directory cannot be read.
             JournalError: nothing was admitted from the present batch on; the files stay.
         """
-        self._before, self._restless = self._restless, {}
-        self._is_hindered = False
+        self._unstable_before, self._unstable = self._unstable, {}
+        self._retry_needed = False
         after: Entry | None = None
         while window := self._inbox.oldest(_WINDOW, after=after, known=self._journal.active_ids):
             for batch in _batches(window):
-                self._take(batch)
-                self._alive()  # a flood takes longer than the watchdog waits
+                if self._runtime.stops.is_stopping:
+                    return None
+                self._process_batch(batch)
+                self._runtime.notifier.watchdog()  # a flood takes longer than the watchdog waits
             after = window[-1]
             if len(window) < _WINDOW:
                 break
-        waits = ([self._settle_s] if self._restless else []) + ([_TROUBLE_S] if self._is_hindered else [])
+        waits = ([self._settle_s] if self._unstable else []) + ([_RETRY_S] if self._retry_needed else [])
         return min(waits, default=None)
 
-    def _take(self, batch: list[Entry]) -> None:
-        """Journal first, for the whole batch with one fsync; the effects of each after it (I2)."""
+    def _process_batch(self, batch: list[Entry]) -> None:
+        """Commit the whole batch with one fsync; then the effects of each (I2)."""
         with self._journal.transaction():
-            effects = [effect for entry in batch if (effect := self._judge(entry.name))]
-        with ExitStack() as stack:  # one that fails keeps no other back: nobody comes to them again
-            for effect in reversed(effects):
-                stack.callback(effect)
+            self._runtime.running_time.record()
+            effects = [effect for entry in batch if (effect := self._classify_guarded(entry.name))]
+        for effect in effects:
+            effect()
 
-    def _judge(self, name: str) -> _Effect | None:
-        """Decide about one file, and record it; what remains to be done once that is on disk is returned."""
+    def _classify_guarded(self, name: str) -> _Effect | None:
+        """Classify one file; an unexpected error leaves it for the next pass, and keeps no other back (I16)."""
+        try:
+            with self._journal.transaction():
+                effect = self._classify(name)
+        except (JournalDamagedError, JournalUnavailableError):
+            raise
+        except Exception as error:  # noqa: BLE001  one file must not stop those after it
+            return self._count_failure(name, error)
+        self._failures.pop(name, None)
+        return effect
+
+    def _count_failure(self, name: str, error: Exception) -> _Effect | None:
+        self._failures[name] += 1
+        self._retry_needed = True
+        what = f"{type(error).__name__}: {error}"
+        logger.opt(exception=error).error(
+            "cannot judge {}: unexpected error {} of {}", printable(name), self._failures[name], MAX_FAILURES
+        )
+        if self._failures[name] < MAX_FAILURES:
+            return None
+        del self._failures[name]
+        stem = stem_of(name) or ""
+        try:
+            with self._journal.transaction():
+                return self._reject(stem, None, Reject(Reason.INTERNAL_ERROR, f"cannot judge the request: {what}"))
+        except (JournalDamagedError, JournalUnavailableError):
+            raise
+        except Exception as second:  # noqa: BLE001  as above
+            logger.opt(exception=second).error("cannot reject {}: moving it to quarantine", printable(name))
+            return partial(self._on_unanswerable, name)
+
+    def _classify(self, name: str) -> _Effect | None:
+        """Decide about one file, and record it; return what remains to be done once that is committed."""
         stem = stem_of(name) or ""
         if not is_request_id(stem):
-            return partial(self._set_aside, name)
+            return partial(self._on_unanswerable, name)
         if self._journal.requeue_answer(stem):
-            return partial(self._publisher.publish_status, stem)
+            return partial(self._on_resubmitted, stem)
         try:
             request = self._read(name, stem)
         except ProtocolError as error:
-            return self._refuse(stem, None, Rejection(Reason.INVALID_REQUEST, str(error)))
-        return self._admit(stem, request) if request else None
+            return self._reject(stem, None, Reject(Reason.INVALID_REQUEST, str(error)))
+        if request is None:
+            return None
+        verdict = self._gate.at_intake(request)
+        if isinstance(verdict, Reject):
+            return self._reject(stem, request, verdict)
+        return self._admit(stem, request, verdict)
 
     def _read(self, name: str, stem: str) -> Request | None:
-        """The request in a file; None while it is not there, not whole yet, or not to be had.
+        """The request in a file; None while it is missing, incomplete or unreadable.
 
         Raises:
-            ProtocolError: it is no request, and will not become one.
+            ProtocolError: it is not a request, and will not become one.
         """
         try:
             return decode_request(self._inbox.read(name), stem)
         except (FileNotFoundError, FileInUseError):
             return None
         except (RequestUnreadableError, HardLinkError):
-            if self._at_rest(name):
+            if self._is_stable(name):
                 raise
             return None
         except OSError as error:
-            self._is_hindered = True
+            self._retry_needed = True
             logger.error("cannot read request {}: {}; trying again", printable(name), error.strerror)
             return None
 
-    def _admit(self, stem: str, request: Request) -> _Effect:
-        now = self._clock.utc()
-        if refusal := decide(request, PolicyContext(now, self._components)):
-            return self._refuse(stem, request, refusal)
+    def _admit(self, stem: str, request: Request, verdict: Allow | Defer) -> _Effect:
+        now = self._runtime.clock.utc()
         record = self._journal.insert(stem, request.component, request.action, request.version, request.timestamp, now)
-        with self._lives.of(record) as life:
-            life.fire(Event.ACCEPT, at=now)
-        return partial(self._welcome, replace(record, state=life.state))
+        record = self._machine.fire(record, Event.ACCEPT, TransitionFacts(now))
+        if isinstance(verdict, Defer):
+            self._journal.defer(stem, now, verdict.until_uptime_s, verdict.why)
+        elif not isinstance(verdict, Allow):
+            assert_never(verdict)
+        return partial(self._on_accepted, record)
 
-    def _refuse(self, stem: str, request: Request | None, refusal: Rejection) -> _Effect:
-        now = self._clock.utc()
+    def _reject(self, stem: str, request: Request | None, verdict: Reject) -> _Effect:
+        now = self._runtime.clock.utc()
         component = request.component if request and is_component(request.component) else None
-        record = self._journal.insert(
-            stem, component, request.action if request else None, None, request.timestamp if request else None, now
-        )
-        with self._lives.of(record) as life:
-            life.fire(Event.REFUSE, at=now, reason=refusal.reason, message=refusal.message, settles=True)
-        return partial(self._turn_away, stem, refusal)
+        action, stamp = (request.action, request.timestamp) if request else (None, None)
+        record = self._journal.insert(stem, component, action, None, stamp, now)
+        facts = TransitionFacts(now, verdict.reason, verdict.message, settles=True)
+        return partial(self._on_rejected, self._machine.fire(record, Event.REFUSE, facts))
 
-    def _welcome(self, record: RequestRecord) -> None:
-        try:
-            self._publisher.publish_queued(record)
-        finally:
-            self._admitted(record.component or "")
+    def _on_accepted(self, record: RequestRecord) -> None:
         with logger.contextualize(request_id=record.request_id):
-            logger.info("accepted: {}", texts.asked(record))
+            self._observers.accepted(record)
+            logger.info("accepted: {}", texts.describe(record))
 
-    def _turn_away(self, stem: str, refusal: Rejection) -> None:
-        logger.bind(request_id=stem).warning("refused ({}): {}", refusal.reason, refusal.message)
-        self._publisher.publish_status(stem)
+    def _on_rejected(self, record: RequestRecord) -> None:
+        logger.bind(request_id=record.request_id).warning("refused ({}): {}", record.reason, record.message)
+        self._observers.settled(record)
 
-    def _set_aside(self, name: str) -> None:
-        """Keep what cannot be answered, for its name is unsafe as a path, where a person can look at it."""
-        label = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:32]
-        logger.error(
-            "cannot answer {}: {}; moved to {} as {}", printable(name), REQUEST_ID_RULE, self._quarantine, label
-        )
-        try:
-            self._inbox.quarantine(name, self._quarantine, label)
-            kept = sorted(self._quarantine.iterdir(), key=lambda path: path.lstat().st_ctime_ns)
-            for path in kept[:-_QUARANTINED]:
-                Inbox(self._quarantine, 0).remove(path.name)
-        except OSError as error:
-            self._is_hindered = True
-            logger.error("cannot move {} away: {}; trying again", printable(name), error.strerror)
+    def _on_resubmitted(self, request_id: str) -> None:
+        record = self._journal.get(request_id)
+        if record is not None and record.settled_at is not None:
+            self._observers.settled(record)
 
-    def _at_rest(self, name: str) -> bool:
-        """Whether ``name`` has stayed the same for ``settle_s``, by our own looking and the monotonic clock (I11)."""
+    def _on_unanswerable(self, name: str) -> None:
+        if not self._quarantine.take(name):
+            self._retry_needed = True
+
+    def _is_stable(self, name: str) -> bool:
+        """Whether ``name`` has stayed the same for ``settle_s``, as observed here, on the monotonic clock (I11)."""
         if (present := self._inbox.fingerprint(name)) is None:
             return False
-        now = self._clock.monotonic()
-        fingerprint, since = self._before.get(name, (present, now))
+        now = self._runtime.clock.monotonic()
+        fingerprint, since = self._unstable_before.get(name, (present, now))
         if fingerprint != present:
             since = now
         if now - since >= self._settle_s:
             return True
-        if len(self._restless) < _WINDOW:
-            self._restless[name] = (present, since)
+        if len(self._unstable) < _WINDOW:
+            self._unstable[name] = (present, since)
         return False
 
 

@@ -1,166 +1,169 @@
-"""A new journal out of ``requests/`` and ``status/`` alone, when the old one is lost or damaged (I13).
+"""Rebuilds a lost or damaged journal out of ``requests/`` and ``status/`` alone (I13).
 
 What has an answer is settled. What has none may have run: updates and rollbacks are taken up as interrupted, never as
-new; health checks simply run.
+new; health checks simply run. A file that cannot be taken over is logged, and keeps no other back (I16).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from loguru import logger
 
+from coordinator.policy_gate import PolicyGate
 from fsm import script_plan
-from fsm.journal import Journal
-from fsm.machine import Life, RequestMachine
-from fsm.records import AttemptRecord
+from fsm.errors import JournalDamagedError, JournalUnavailableError
+from fsm.machine import RequestMachine
+from fsm.records import AttemptRecord, TransitionFacts
 from fsm.recovery import LOST_BOOT
 from fsm.transition_table import Event
-from policy.engine import PolicyContext, decide
+from policy.engine import Reject
 from protocol.clock import Clock
 from protocol.decode import decode_request
-from protocol.fs import exists
 from protocol.inbox import Entry, Inbox
 from protocol.messages import FinalStatus, Request
-from protocol.names import is_request_id, stem_of
+from protocol.names import is_request_id, printable, stem_of
 from protocol.outbox import Outbox
 from protocol.types import Action, ProtocolError, State
 
 _BATCH = 1000
-_SALVAGED = "taken over from its status file after the journal was lost"
-_WAYS: dict[str, tuple[Event, ...]] = {
+_TAKEN_OVER = "taken over from its status file after the journal was lost"
+# How a status's state was reached, as far as it can be known; None: no status has this state.
+EVENTS_TO: dict[State, tuple[Event, ...] | None] = {
+    State.RECEIVED: None,
+    State.VALIDATED: None,
+    State.RUNNING: None,
     State.SUCCEEDED: (Event.ACCEPT, Event.START, Event.SUCCEED),
     State.FAILED: (Event.ACCEPT, Event.START, Event.FAIL),
     State.ROLLED_BACK: (Event.ACCEPT, Event.START, Event.FAIL, Event.ROLL_BACK),
 }
 
 
-_PARTS = ("-wal", "-shm", "")  # what SQLite keeps beside a journal goes first: alone it would count for a new one
+class JournalRebuild:
+    """Fills an empty journal.
 
-
-def set_aside(journal: Path) -> Path:
-    """Move a damaged journal, and what SQLite keeps beside it, out of the way; return its new place."""
-    number = 1
-    while exists(target := journal.with_name(f"{journal.name}.damaged-{number}")):
-        number += 1
-    for suffix in _PARTS:
-        part = Path(f"{journal}{suffix}")
-        if exists(part):
-            part.rename(f"{target}{suffix}")
-    return target
-
-
-def discard(journal: Path) -> None:
-    """Remove a new journal that was never filled: it holds nothing that the two folders do not tell."""
-    for suffix in _PARTS:
-        Path(f"{journal}{suffix}").unlink(missing_ok=True)
-
-
-def rebuild(
-    journal: Journal,
-    lives: RequestMachine,
-    inbox: Inbox,
-    outbox: Outbox,
-    clock: Clock,
-    components: frozenset[str],
-    runs: Path,
-) -> None:
-    """Fill an empty journal from the two folders.
-
-    Raises:
-        OSError: a folder cannot be read; start again once it can.
+    Args:
+        machine: on the empty journal.
+        inbox: requests without an answer.
+        outbox: answers.
+        gate: judges the form of requests; permission is not asked.
+        clock: stamps.
+        runs: the run directories, which tell how often a script was started.
     """
-    settled = sum(1 for status in _finals(outbox) if _settle(journal, lives, status))
-    interrupted = 0
-    after: Entry | None = None
-    while window := inbox.oldest(_BATCH, after=after, known=journal.existing_ids):
-        with journal.transaction():
-            interrupted += sum(
-                _interrupt(journal, lives, request, clock, runs)
-                for request in _requests(window, inbox, clock, components)
-            )
-        after = window[-1]
-    logger.critical(
-        "the journal was lost: a new one holds {} answered requests; {} unanswered ones count as interrupted",
-        settled,
-        interrupted,
-    )
 
+    def __init__(
+        self,
+        machine: RequestMachine,
+        inbox: Inbox,
+        outbox: Outbox,
+        gate: PolicyGate,
+        clock: Clock,
+        runs: Path,
+    ) -> None:
+        self._journal = machine.journal
+        self._machine = machine
+        self._inbox = inbox
+        self._outbox = outbox
+        self._gate = gate
+        self._clock = clock
+        self._runs = runs
 
-def _finals(outbox: Outbox) -> Iterator[FinalStatus]:
-    for entry in outbox.finals():
-        status = outbox.read(stem_of(entry.name) or "")
-        if status is not None and status.request_id == stem_of(entry.name) and status.state in _WAYS:
-            yield status
+    def run(self) -> None:
+        """Take over every answer, then every request that may have run.
 
-
-def _settle(journal: Journal, lives: RequestMachine, status: FinalStatus) -> bool:
-    with journal.transaction():
-        record = journal.insert(
-            status.request_id,
-            status.component,
-            status.action,
-            status.version,
-            None,
-            status.started_at or status.timestamp,
+        Raises:
+            OSError: a directory cannot be read; start again once it can.
+            JournalError: the journal cannot be written.
+        """
+        settled = sum(
+            self._guarded(status.request_id, lambda status=status: self._take_over(status))  # type: ignore[misc]
+            for status in self._statuses()
         )
-        events = _WAYS[status.state]
-        with lives.of(record) as life:
-            for event in events:
-                _fire(life, event, status, last=event is events[-1])
-    journal.mark_published(status.request_id)
-    return True
+        interrupted = 0
+        after: Entry | None = None
+        while window := self._inbox.oldest(_BATCH, after=after, known=self._journal.existing_ids):
+            with self._journal.transaction():
+                interrupted += sum(
+                    self._guarded(request.request_id, lambda request=request: self._interrupt(request))  # type: ignore[misc]
+                    for request in self._requests(window)
+                )
+            after = window[-1]
+        logger.critical(
+            "the journal was lost: a new one holds {} answered requests; {} unanswered ones count as interrupted",
+            settled,
+            interrupted,
+        )
 
-
-def _fire(life: Life, event: Event, status: FinalStatus, *, last: bool) -> None:
-    life.fire(
-        event,
-        at=status.timestamp,
-        reason=status.reason if last or event is Event.FAIL else None,
-        message=status.message if last else _SALVAGED,
-        settles=last,
-    )
-
-
-def _requests(window: list[Entry], inbox: Inbox, clock: Clock, components: frozenset[str]) -> Iterator[Request]:
-    """Requests that may have been running; everything else is the next pass's to judge, health checks included."""
-    circumstances = PolicyContext(clock.utc(), components)
-    for entry in window:
-        stem = stem_of(entry.name) or ""
-        if not is_request_id(stem):
-            continue
+    def _guarded(self, request_id: str, take: Callable[[], None]) -> bool:
         try:
-            request = decode_request(inbox.read(entry.name), stem)
-        except (ProtocolError, OSError):
-            continue
-        if request.action is not Action.HEALTH and decide(request, circumstances) is None:
-            yield request
+            with self._journal.transaction():
+                take()
+        except (JournalDamagedError, JournalUnavailableError):
+            raise
+        except Exception as error:  # noqa: BLE001  one file must not keep the journal from being rebuilt
+            logger.opt(exception=error).error("cannot take request {} over", printable(request_id))
+            return False
+        return True
+
+    def _statuses(self) -> Iterator[FinalStatus]:
+        for entry in self._outbox.finals():
+            status = self._outbox.read(stem_of(entry.name) or "")
+            if status is not None and status.request_id == stem_of(entry.name) and EVENTS_TO[status.state]:
+                yield status
+
+    def _take_over(self, status: FinalStatus) -> None:
+        received_at = status.started_at or status.timestamp
+        record = self._journal.insert(
+            status.request_id, status.component, status.action, status.version, None, received_at
+        )
+        events = EVENTS_TO[status.state] or ()
+        for event in events:
+            is_last = event is events[-1]
+            facts = TransitionFacts(
+                at=status.timestamp,
+                reason=status.reason if is_last or event is Event.FAIL else None,
+                message=status.message if is_last else _TAKEN_OVER,
+                settles=is_last,
+            )
+            record = self._machine.fire(record, event, facts)
+        self._journal.mark_published(status.request_id)
+
+    def _requests(self, window: list[Entry]) -> Iterator[Request]:
+        """Requests that may have been running; everything else is left to the next intake, health checks included."""
+        for entry in window:
+            stem = stem_of(entry.name) or ""
+            if not is_request_id(stem):
+                continue
+            try:
+                request = decode_request(self._inbox.read(entry.name), stem)
+            except (ProtocolError, OSError):
+                continue
+            if request.action is not Action.HEALTH and not isinstance(self._gate.at_rebuild(request), Reject):
+                yield request
+
+    def _interrupt(self, request: Request) -> None:
+        now = self._clock.utc()
+        record = self._journal.insert(
+            request.request_id, request.component, request.action, request.version, request.timestamp, now
+        )
+        attempt = AttemptRecord(
+            request_id=request.request_id,
+            number=_latest_run(self._runs / request.request_id),
+            state=State.RUNNING,
+            script=script_plan.MAIN_SCRIPT[request.action],
+            boot_id=LOST_BOOT,
+            started_at=now,
+            started_monotonic=self._clock.monotonic(),
+        )
+        record = self._machine.fire(record, Event.ACCEPT, TransitionFacts(now, message="found without a journal"))
+        message = "may have started before the journal was lost"
+        self._machine.fire(record, Event.START, TransitionFacts(now, message=message, begin=attempt))
 
 
-def _interrupt(journal: Journal, lives: RequestMachine, request: Request, clock: Clock, runs: Path) -> bool:
-    now = clock.utc()
-    record = journal.insert(
-        request.request_id, request.component, request.action, request.version, request.timestamp, now
-    )
-    attempt = AttemptRecord(
-        request_id=request.request_id,
-        number=_latest_run(runs / request.request_id),
-        state=State.RUNNING,
-        script=script_plan.UPDATE if request.action is Action.UPDATE else script_plan.ROLLBACK,
-        boot_id=LOST_BOOT,
-        started_at=now,
-        started_monotonic=clock.monotonic(),
-    )
-    with lives.of(record) as life:
-        life.fire(Event.ACCEPT, at=now, message="found without a journal")
-        life.fire(Event.START, at=now, message="may have started before the journal was lost", begin=attempt)
-    return True
-
-
-def _latest_run(folder: Path) -> int:
-    """The number of the last run that left a folder behind, so that it is looked for where it is; else 1."""
+def _latest_run(directory: Path) -> int:
+    """The number of the last run that left a directory behind, so that it is looked for where it is; else 1."""
     try:
-        return max((int(run.name) for run in folder.iterdir() if run.name.isdigit()), default=1)
+        return max((int(run.name) for run in directory.iterdir() if run.name.isdigit()), default=1)
     except OSError:
         return 1

@@ -1,4 +1,4 @@
-"""One worker per lock: requests of a lane run one after the other, lanes do not wait for each other (I10).
+"""Lanes: one worker per lock. Requests of a lane run one after the other, lanes do not wait for each other (I10).
 
 The queue is the journal itself: nothing waits in memory, so nothing is lost with it (I12).
 """
@@ -11,48 +11,51 @@ from collections.abc import Callable, Mapping
 
 from loguru import logger
 
-from coordinator import texts
+from coordinator.observers import RequestObserver
 from coordinator.runner import Runner
-from coordinator.sd_notify import SdNotifier
+from coordinator.runtime import Runtime
 from coordinator.wakeup import Wakeup
-from fsm.errors import JournalDamagedError, JournalUnavailableError
-from fsm.journal import Journal
-from fsm.records import RequestRecord
+from fsm.errors import FsmError, JournalDamagedError, JournalUnavailableError
+from fsm.machine import RequestMachine
+from fsm.records import RequestRecord, TransitionFacts
+from protocol.types import Reason
 
-_RETRY_S = 5.0
+MAX_FAILURES = 5  # unexpected errors of one request, counted in the journal; then it is settled (I16)
+_RETRY_S = 2.0  # after an unexpected error
+_HOST_RETRY_S = 5.0  # while the journal cannot be reached
 
 
-class Lanes:
-    """Starts and joins the workers.
+class Lanes(RequestObserver):
+    """Starts and joins the workers; wakes a lane when a request for it is accepted.
 
     Args:
-        lanes: lock → the components that hold it.
-        fatal: told of an error after which only a restart helps.
+        lanes: lock → the components that hold it while they run.
+        machine: its journal is the queue; it settles what cannot be run.
+        runner: runs one request.
+        runtime: clock, stop flags, and whom to tell of an error after which only a restart helps.
+        make_wakeup: one for each lane.
     """
 
     def __init__(
         self,
         lanes: Mapping[str, frozenset[str]],
-        journal: Journal,
+        machine: RequestMachine,
         runner: Runner,
-        manager: SdNotifier,
-        stopping: threading.Event,
-        fatal: Callable[[BaseException], None],
+        runtime: Runtime,
+        make_wakeup: Callable[[], Wakeup],
     ) -> None:
-        self._journal = journal
+        self._lanes = lanes
+        self._journal = machine.journal
+        self._machine = machine
         self._runner = runner
-        self._manager = manager
-        self._stopping = stopping
-        self._fatal = fatal
-        self._bells = {lock: Wakeup() for lock in lanes}
+        self._runtime = runtime
+        self._wakeups = {lock: make_wakeup() for lock in lanes}
         self._lock_of = {component: lock for lock, components in lanes.items() for component in components}
-        self._workers = [
-            threading.Thread(target=self._work, args=(lock, components), name=f"lane {lock}")
-            for lock, components in lanes.items()
-        ]
+        self._blocked: dict[str, set[str]] = {lock: set() for lock in lanes}  # ids that cannot even be settled
+        self._workers = [threading.Thread(target=self._work, args=(lock,), name=f"lane {lock}") for lock in lanes]
 
     def start(self) -> None:
-        """Have every lane stand ready; none moves before ``go``.
+        """Start every worker; none takes up a request before ``release``.
 
         Raises:
             OSError: the host has no room for another thread.
@@ -63,53 +66,99 @@ class Lanes:
             except RuntimeError as error:
                 raise OSError(errno.EAGAIN, f"{error}: {worker.name}") from error
 
-    def go(self) -> None:
-        """Let every lane take up what it left, then what is new."""
-        for bell in self._bells.values():
-            bell.notify()
+    def release(self) -> None:
+        """Have every lane look into the journal."""
+        for wakeup in self._wakeups.values():
+            wakeup.notify()
 
-    def stands(self) -> bool:
-        """Whether every lane is there: one that died would leave its requests without an answer."""
+    def all_alive(self) -> bool:
+        """Whether every worker is there: the requests of one that died would get no answer."""
         return all(worker.is_alive() for worker in self._workers)
 
-    def wake(self, component: str) -> None:
-        """Tell the lane of ``component`` that the journal holds something for it."""
-        self._bells[self._lock_of[component]].notify()
+    def accepted(self, record: RequestRecord) -> None:
+        """Wake the lane of the component."""
+        self._wakeups[self._lock_of[record.component or ""]].notify()
 
     def stop(self) -> None:
-        """Wake the workers; the caller has set ``stopping``, and interrupts what runs when its patience ends."""
-        self.go()
+        """Wake the workers, so that they see the stop flag."""
+        self.release()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait up to ``timeout_s`` for every worker to be done; tell whether they are."""
+        """Wait up to ``timeout_s`` for every worker to end; whether they have."""
         for worker in self._workers:
-            if worker.ident is not None:  # else the start went no further
+            if worker.ident is not None:  # else the start failed before it
                 worker.join(timeout_s)
         return not any(worker.is_alive() for worker in self._workers)
 
-    def _work(self, lock: str, components: frozenset[str]) -> None:
-        bell = self._bells[lock]
-        bell.wait(None)
-        while not self._stopping.is_set():
-            try:
-                record = self._journal.next_due(components)
-                if record is None:
-                    bell.wait(None)
-                else:
-                    self._run(lock, record)
-            except JournalDamagedError as error:
-                self._fatal(error)
-                return
-            except (OSError, JournalUnavailableError) as error:  # the host's matter, not a defect: no traceback
-                logger.error("cannot go on with lane {}: {}; trying again in {} s", lock, error, _RETRY_S)
-                bell.wait(_RETRY_S)
-            except Exception as error:  # noqa: BLE001  a lane must outlive whatever one request brings
-                logger.opt(exception=error).error("lane {} stumbled; going on in {} s", lock, _RETRY_S)
-                bell.wait(_RETRY_S)
+    def run_next(self, lock: str) -> float | None:
+        """Run the next request of one lane, until it is settled or suspended.
 
-    def _run(self, lock: str, record: RequestRecord) -> None:
-        self._manager.set_status(lock, f"{texts.asked(record)} ({record.request_id})")
+        Returns:
+            Seconds after which to look again, 0 for at once; None: when the lane is woken.
+
+        Raises:
+            JournalDamagedError: only a restart helps.
+            JournalUnavailableError: the host's fault; nothing was recorded, the request is unchanged.
+        """
+        components, uptime_s = self._lanes[lock], self._runtime.running_time.now_s()
+        record = self._journal.next_due(components, uptime_s=uptime_s, skip=self._blocked[lock])
+        if record is None:
+            due = self._journal.next_due_uptime(components, uptime_s=uptime_s)
+            return None if due is None else due - uptime_s
         try:
             self._runner.run(record)
-        finally:
-            self._manager.clear_status(lock)
+        except (JournalDamagedError, JournalUnavailableError):
+            raise
+        except Exception as error:  # noqa: BLE001  one request must not stop those after it (I16)
+            return self._count_failure(lock, record, error)
+        return 0.0
+
+    def _count_failure(self, lock: str, record: RequestRecord, error: Exception) -> float:
+        """Count an unexpected error in the journal; after ``MAX_FAILURES`` settle the request, and go on."""
+        what = f"{type(error).__name__}: {error}"
+        with logger.contextualize(request_id=record.request_id):
+            count = self._journal.record_failure(record.request_id, self._runtime.clock.utc(), what)
+            logger.opt(exception=error).error("unexpected error {} of {}: {}", count, MAX_FAILURES, what)
+            if count < MAX_FAILURES:
+                return _RETRY_S
+            try:
+                self._settle_as_failed(record.request_id, what)
+            except (JournalDamagedError, JournalUnavailableError):
+                raise
+            except FsmError as refusal:  # such as a state of a newer release
+                self._blocked[lock].add(record.request_id)
+                logger.critical("cannot settle the request, leaving it until the next start: {}", refusal)
+        return 0.0
+
+    def _settle_as_failed(self, request_id: str, what: str) -> None:
+        record = self._journal.get(request_id)
+        if record is None or record.settled_at is not None:
+            return
+        attempt, remark = self._runner.abandon(record)
+        facts = TransitionFacts(
+            self._runtime.clock.utc(),
+            Reason.INTERNAL_ERROR,
+            f"cannot run the request: {what}{remark}; see update-coordinator explain {request_id}",
+            finish=attempt,
+            settles=True,
+        )
+        self._runner.settle(self._machine.fail(record, facts))
+
+    def _work(self, lock: str) -> None:
+        """A lane's thread. Each retry waits for the host, or is bounded per request by ``run_next``."""
+        wakeup, stops = self._wakeups[lock], self._runtime.stops
+        wakeup.wait(None)
+        while not stops.is_stopping:
+            try:
+                pause = self.run_next(lock)
+            except JournalDamagedError as error:
+                self._runtime.fail(error)
+                return
+            except Exception as error:  # noqa: BLE001  a lane must outlive every error: without it there is no answer
+                is_host = isinstance(error, OSError | JournalUnavailableError)
+                logger.opt(exception=None if is_host else error).error(
+                    "cannot go on with lane {}: {}; trying again in {} s", lock, error, _HOST_RETRY_S
+                )
+                pause = _HOST_RETRY_S
+            if pause != 0:
+                wakeup.wait(pause)

@@ -1,63 +1,61 @@
-"""Looks on while a script runs, and decides what of it becomes news, and when."""
+"""Watches one run for its lane, and decides which reports are published, and when."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from coordinator.active_request import ActiveRequest
-from coordinator.publisher import Publisher
+from coordinator.observers import RequestObserver
+from coordinator.runtime import Runtime
 from executors.interface import ProcessId, ProgressReport
 from fsm.records import AttemptRecord
-from protocol.clock import Clock
 
-_OUTPUT_PERIOD_S = 1.0  # a folder that is written ten times a second wears an SD card out, and nobody reads that fast
+_OUTPUT_PERIOD_S = 1.0  # ten writes a second would wear an SD card out, and no reader is that fast
 
 
 class ProgressReporter:
-    """The ``Watch`` over one run: a phase or a percentage is told at once, output alone once per period.
+    """The ``RunObserver`` of one run: a new phase or percentage is passed on at once, output alone once per period.
 
-    A period begins with whatever was told last, the start of the script included: a short one is told of as if it were
-    silent. What is held back is told when the period is over, if the script still runs; if not, the answer has it.
+    A period begins with the last report that was passed on, the start of the script included. What is held back is
+    passed on when the period is over, if the script still runs; if not, the final status has it.
 
     Args:
-        walk: the request, whose state is told with each piece of news.
+        active: the request.
         attempt: the run.
-        publisher: tells.
-        clock: what periods are measured on (I11).
-        must_stop: see ``RunObserver.must_stop``.
-        may_leave: see ``RunObserver.may_detach``.
+        observers: get the reports.
+        runtime: clock (I11) and stop flags.
     """
 
     def __init__(
-        self,
-        walk: ActiveRequest,
-        attempt: AttemptRecord,
-        publisher: Publisher,
-        clock: Clock,
-        must_stop: Callable[[], bool],
-        may_detach: Callable[[], bool],
+        self, active: ActiveRequest, attempt: AttemptRecord, observers: RequestObserver, runtime: Runtime
     ) -> None:
-        self._walk = walk
+        self._active = active
         self._attempt = attempt
-        self._publisher = publisher
-        self._clock = clock
-        self._told = ProgressReport()
-        self._told_at = clock.monotonic()
-        self.must_stop = must_stop
-        self.may_detach = may_detach
+        self._observers = observers
+        self._clock = runtime.clock
+        self._stops = runtime.stops
+        self._latest = ProgressReport()
+        self._passed_on_at = runtime.clock.monotonic()
 
-    def started(self, identity: ProcessId) -> None:
-        """The session is there: a successor must find it."""
-        self._walk.identify(self._attempt, identity)
+    def started(self, process: ProcessId) -> None:
+        """Note the session's process, so that the next coordinator finds it."""
+        self._active.identify(self._attempt, process)
 
     def reported(self, report: ProgressReport) -> None:
-        """Tell what is new in ``report``, unless it can wait."""
-        if report == self._told:
+        """Pass on what is new in ``report``, unless it can wait."""
+        if report == self._latest:
             return
         now = self._clock.monotonic()
-        is_urgent = (report.phase, report.percent) != (self._told.phase, self._told.percent)
-        if is_urgent or now - self._told_at >= _OUTPUT_PERIOD_S:
-            self._told, self._told_at = report, now
+        is_urgent = (report.phase, report.percent) != (self._latest.phase, self._latest.percent)
+        if is_urgent or now - self._passed_on_at >= _OUTPUT_PERIOD_S:
+            self._latest, self._passed_on_at = report, now
             script = self._attempt.script.removesuffix(".sh")
-            self._publisher.progress(self._walk.record, self._walk.state, replace(report, phase=report.phase or script))
+            self._observers.progressed(self._active.record, replace(report, phase=report.phase or script))
+
+    def must_stop(self) -> bool:
+        """Whether this run must end now."""
+        return self._stops.is_interrupted(self._active.record.request_id)
+
+    def may_detach(self) -> bool:
+        """Whether the coordinator is about to stop, so that a run that outlives it need not be waited for."""
+        return self._stops.is_stopping

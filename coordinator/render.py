@@ -1,14 +1,15 @@
-"""How the commands show a request: colours per state, one line per request."""
+"""How commands print a request: colours per state, one line per request, errors."""
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime
 
-from coordinator.texts import asked
+from coordinator.texts import describe
 from fsm.records import RequestRecord
-from protocol.types import State
+from protocol.types import State, UnknownValue
 
-COLOURS: dict[str, str] = {
+COLOURS: dict[State, str] = {
     State.RECEIVED: "dim",
     State.VALIDATED: "dim",
     State.RUNNING: "cyan",
@@ -16,6 +17,11 @@ COLOURS: dict[str, str] = {
     State.FAILED: "red",
     State.ROLLED_BACK: "yellow",
 }
+
+
+def colour(state: State | UnknownValue) -> str:
+    """The colour of a state; none for a state that this release does not know."""
+    return COLOURS[state] if isinstance(state, State) else ""
 
 
 def when(stamp: datetime | None) -> str:
@@ -35,4 +41,10 @@ def time_of_day(stamp: datetime) -> str:
 
 def request_line(record: RequestRecord) -> str:
     """One request on one line."""
-    return f"{record.request_id}: {asked(record)}, received {when(record.received_at)}"
+    return f"{record.request_id}: {describe(record)}, received {when(record.received_at)}"
+
+
+def print_error(message: str) -> int:
+    """Print on stderr what is wrong, and return the exit code for it."""
+    print(message, file=sys.stderr)  # noqa: T201
+    return 1

@@ -1,27 +1,29 @@
-"""Drives one request: step → outcome → move, until it rests. Restart enters the same loop; there is no second path."""
+"""Drives one request: step → outcome → transition, until it is settled or suspended; a restart, too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 from loguru import logger
 
 from coordinator import texts
-from coordinator.active_request import ActiveRequest
+from coordinator.active_request import ActiveRequest, StepResult
+from coordinator.observers import RequestObserver
+from coordinator.policy_gate import PolicyGate
 from coordinator.progress_reporter import ProgressReporter
-from coordinator.publisher import Publisher
+from coordinator.runtime import Runtime
 from coordinator.settings import Settings
-from executors.interface import CannotStartError, Executor, Outcome, ProcessId, ProgressReport, ScriptRun, VetFailure
+from executors.interface import CannotStartError, Executor, Outcome, ProcessId, ScriptRun, VetFailure
 from fsm import recovery, script_plan
-from fsm.journal import Journal
 from fsm.machine import RequestMachine
 from fsm.records import AttemptRecord, RequestRecord
+from fsm.recovery import RecoveryAction
 from fsm.transition_table import Event
-from protocol.clock import Clock
+from policy.engine import Allow, Defer, Reject
 from protocol.types import ExitKind, ProbeResult, Reason, State
 
-_STARTS = 5
+MAX_FAILED_STARTS = 5
 _PAUSE_S = 1.0
 
 
@@ -31,194 +33,221 @@ class Runner:
     def __init__(
         self,
         settings: Settings,
-        journal: Journal,
-        lives: RequestMachine,
+        machine: RequestMachine,
         executor: Executor,
-        publisher: Publisher,
-        clock: Clock,
-        *,
-        boot_id: str,
-        must_stop: Callable[[], bool],
-        stopping: Callable[[], bool],
-        late: Callable[[], None],
+        gate: PolicyGate,
+        observers: RequestObserver,
+        runtime: Runtime,
     ) -> None:
         self._settings = settings
-        self._journal = journal
-        self._lives = lives
+        self._journal = machine.journal
+        self._machine = machine
         self._executor = executor
-        self._publisher = publisher
-        self._clock = clock
-        self._boot_id = boot_id
-        self._since = clock.monotonic()
-        self._must_stop = must_stop
-        self._stopping = stopping
-        self._late = late
+        self._gate = gate
+        self._observers = observers
+        self._runtime = runtime
+        self._since = runtime.clock.monotonic()
 
-    def run(self, record: RequestRecord) -> None:
-        """Drive ``record`` until it is settled and answered, or until a stop leaves it for the next start."""
-        component = self._settings.components[record.component or ""]
-        with self._lives.of(record) as life, logger.contextualize(request_id=record.request_id):
-            walk = ActiveRequest(record, life, component, self._journal, self._clock, self._boot_id)
-            if walk.state is State.VALIDATED:
-                self._vet_everything(walk)
-            while not (walk.settled or walk.rests):
-                if attempt := walk.open_attempt:
-                    self._resume(walk, attempt)
-                elif script := walk.next_script:
-                    self._begin(walk, script)
+    def run(self, record: RequestRecord) -> StepResult:
+        """Drive ``record`` until it is settled and answered, or suspended: deferred, or left to the next start."""
+        with logger.contextualize(request_id=record.request_id):
+            active = self._activate(record)
+            result = self._check_turn(active) if active.state is State.VALIDATED else StepResult.CONTINUE
+            while result is StepResult.CONTINUE:
+                if attempt := active.open_attempt:
+                    result = self._resume(active, attempt)
+                elif script := active.next_script:
+                    result = self._run_script(active, script)
                 else:
-                    self._close(walk)
-            if walk.settled:
-                self._answer(walk)
+                    result = self._close(active)
+            if result is StepResult.SETTLED:
+                self.settle(active.record)
+            return result
 
-    def _vet_everything(self, walk: ActiveRequest) -> None:
-        """Every script the request may need, before the first one touches anything."""
-        for script in script_plan.scripts_needed(walk.action, walk.traits):
-            if objection := self._vet(walk, script):
-                if not walk.rests:
-                    walk.refuse(objection.reason, objection.message)
-                return
+    def settle(self, record: RequestRecord) -> None:
+        """Have a settled request answered, and remove what its runs left."""
+        logger.info("{}: {}", record.state, record.message)
+        self._observers.settled(record)
+        self._runtime.stops.discard(record.request_id)
+        self._executor.cleanup(record.request_id)
 
-    def _vet(self, walk: ActiveRequest, script: str) -> VetFailure | None:
-        """Why ``script`` must not run; a host that cannot tell just now is asked again, as one that cannot start it."""
+    def abandon(self, record: RequestRecord) -> tuple[AttemptRecord | None, str]:
+        """End what an open attempt of ``record`` still runs, before the request is settled without its outcome.
+
+        Returns:
+            The attempt, closed as interrupted, and what remains to be said about it.
+        """
+        attempt = self._journal.open_attempt(record.request_id)
+        if attempt is None:
+            return None, ""
+        ended = replace(attempt, ending=ExitKind.INTERRUPTED, ended_at=self._runtime.clock.utc())
+        try:
+            stuck = self._executor.abandon(self._activate(record).script_run(attempt))
+        except Exception as error:  # noqa: BLE001  the request is settled all the same, and says what is not known
+            return ended, f"; {attempt.script} may still be running: {error}"
+        return ended, f"; processes that even KILL does not end: {', '.join(map(str, stuck))}" if stuck else ""
+
+    def _activate(self, record: RequestRecord) -> ActiveRequest:
+        component = self._settings.components[record.component or ""]
+        return ActiveRequest(record, component, self._machine, self._runtime)
+
+    # -- before the first script -------------------------------------------------------------------------------
+
+    def _check_turn(self, active: ActiveRequest) -> StepResult:
+        """Ask the permission rules again, and vet every script that the request may need before the first one runs."""
+        verdict = self._gate.at_turn(active.as_request())
+        if isinstance(verdict, Reject):
+            return active.refuse(verdict.reason, verdict.message)
+        if isinstance(verdict, Defer):
+            logger.info("deferred: {}", verdict.why)
+            return active.defer(verdict.until_uptime_s, verdict.why)
+        if not isinstance(verdict, Allow):
+            assert_never(verdict)
+        for script in script_plan.scripts_needed(active.action, active.policy):
+            failure = self._vet(active, script)
+            if failure is StepResult.SUSPEND:
+                return StepResult.SUSPEND
+            if isinstance(failure, VetFailure):
+                return active.refuse(failure.reason, failure.message)
+        return StepResult.CONTINUE
+
+    def _vet(self, active: ActiveRequest, script: str) -> VetFailure | StepResult:
+        """Vet ``script``, again while the host cannot tell; CONTINUE: it may run, SUSPEND: a stop came first."""
         while True:
-            objection = self._executor.vet(walk.component.directory, script)
-            if objection is None or objection.reason is not Reason.CANNOT_START:
-                return objection
-            if self._is_hopeless(walk, objection.message) or walk.rests:
-                return objection
+            failure = self._executor.vet(active.component.directory, script)
+            if failure is None:
+                return StepResult.CONTINUE
+            if failure.reason is not Reason.CANNOT_START:
+                return failure
+            result = self._count_failed_start(active, failure.message)
+            if result is not StepResult.CONTINUE:
+                return failure if result is StepResult.SETTLED else result
 
     # -- one step ----------------------------------------------------------------------------------------------
 
-    def _begin(self, walk: ActiveRequest, script: str) -> None:
+    def _run_script(self, active: ActiveRequest, script: str) -> StepResult:
         """Run ``script`` once, to its end."""
-        is_vetted = walk.state is State.VALIDATED  # a moment ago
-        if not is_vetted and (objection := self._vet(walk, script)):
-            if not walk.rests:
-                self._give_up(walk, objection.reason, objection.message)
-            return
-        attempt = walk.begin(script)
-        step = walk.step(attempt)
+        if active.state is not State.VALIDATED:  # else it was vetted a moment ago
+            failure = self._vet(active, script)
+            if failure is StepResult.SUSPEND:
+                return StepResult.SUSPEND
+            if isinstance(failure, VetFailure):
+                return self._give_up(active, failure.reason, failure.message)
+        attempt = active.begin(script)
+        script_run = active.script_run(attempt)
         try:
-            self._executor.start(step)
+            self._executor.start(script_run)
         except CannotStartError as error:
-            self._conclude(walk, attempt, Outcome(ExitKind.NOT_STARTED, None, "", "", str(error)))
-            return
-        self._publisher.progress(walk.record, walk.state, ProgressReport(phase=script.removesuffix(".sh")))
-        self._conclude(walk, attempt, self._wait(walk, attempt, step))
+            return self._conclude(active, attempt, Outcome(ExitKind.NOT_STARTED, None, "", "", str(error)))
+        self._observers.started(active.record, script)
+        return self._conclude(active, attempt, self._wait(active, attempt, script_run))
 
-    def _wait(self, walk: ActiveRequest, attempt: AttemptRecord, step: ScriptRun) -> Outcome | None:
-        watch = ProgressReporter(walk, attempt, self._publisher, self._clock, self._must_stop, self._stopping)
-        return self._executor.wait(step, watch, deadline=attempt.started_monotonic + step.timeout_s)
+    def _wait(self, active: ActiveRequest, attempt: AttemptRecord, script_run: ScriptRun) -> Outcome | None:
+        observer = ProgressReporter(active, attempt, self._observers, self._runtime)
+        return self._executor.wait(script_run, observer, deadline=attempt.started_monotonic + script_run.timeout_s)
 
-    def _resume(self, walk: ActiveRequest, attempt: AttemptRecord) -> None:
-        """Find out, by the recovery table, what became of a run that nobody saw end (I3, I9).
+    def _resume(self, active: ActiveRequest, attempt: AttemptRecord) -> StepResult:
+        """Find out, by the recovery table, what became of a run that is not known to be over (I3, I9).
 
         An earlier coordinator began it, or this one did and the journal could not take how it ended.
         """
         if attempt.boot_id == recovery.LOST_BOOT:  # the start has ended what still ran (I13)
             detail = "the journal was lost while it may have run"
-            self._conclude(walk, attempt, Outcome(ExitKind.INTERRUPTED, None, "", "", detail), seen=False)
-            return
-        step = walk.step(attempt)
-        trace = self._executor.probe(step, _identity(attempt), attempt.boot_id)
-        rerunnable = recovery.rerunnable(attempt.script, walk.traits)
-        resumption = recovery.resumption(trace, rerunnable=rerunnable)
-        logger.info("found {} {}: {}", attempt.script, trace, resumption)
-        if attempt.boot_id != self._boot_id or attempt.started_monotonic < self._since:
-            walk.note_resumption(attempt, trace, resumption)
-        if resumption is recovery.RecoveryAction.ADOPT:
-            self._conclude(walk, attempt, self._wait(walk, attempt, step))
-        elif resumption is recovery.RecoveryAction.START:
-            self._conclude(walk, attempt, Outcome(ExitKind.NOT_STARTED, None, "", ""), seen=False)
-        else:
-            self._conclude(walk, attempt, self._collect(step, trace), seen=False)
+            outcome = Outcome(ExitKind.INTERRUPTED, None, "", "", detail)
+            return self._conclude(active, attempt, outcome, observed=False)
+        script_run = active.script_run(attempt)
+        probe = self._executor.probe(script_run, _process_of(attempt), attempt.boot_id)
+        rerunnable = script_plan.is_rerunnable(attempt.script, active.policy)
+        action = recovery.recovery_action(probe, rerunnable=rerunnable)
+        logger.info("found {} {}: {}", attempt.script, probe, action)
+        if attempt.boot_id != self._runtime.boot_id or attempt.started_monotonic < self._since:
+            active.record_recovery(attempt, probe, action)
+        if action is RecoveryAction.ADOPT:
+            self._observers.started(active.record, attempt.script)
+            return self._conclude(active, attempt, self._wait(active, attempt, script_run))
+        if action is RecoveryAction.START:
+            return self._conclude(active, attempt, Outcome(ExitKind.NOT_STARTED, None, "", ""), observed=False)
+        return self._conclude(active, attempt, self._collect(script_run, probe), observed=False)
 
-    def _collect(self, step: ScriptRun, trace: ProbeResult) -> Outcome:
-        outcome = self._executor.collect(step)
-        if trace is ProbeResult.UNKNOWN and not outcome.detail:
+    def _collect(self, script_run: ScriptRun, probe: ProbeResult) -> Outcome:
+        outcome = self._executor.collect(script_run)
+        if probe is ProbeResult.UNKNOWN and not outcome.detail:
             return replace(outcome, detail="the host or the coordinator stopped while it ran")
         return outcome
+
+    def _close(self, active: ActiveRequest) -> StepResult:
+        """Nothing is due and nothing decided: the configuration was changed and needs fewer scripts than before."""
+        if active.state is State.RUNNING:
+            return self._move(active, Event.SUCCEED, None, "")
+        reason = active.record.reason if isinstance(active.record.reason, Reason) else None
+        return self._move(active, Event.GIVE_UP, reason, "on_failure does not ask for it any more")
 
     # -- what an outcome means ---------------------------------------------------------------------------------
 
     def _conclude(
-        self, walk: ActiveRequest, attempt: AttemptRecord, outcome: Outcome | None, *, seen: bool = True
-    ) -> None:
-        """Turn the end of one run into a move, into the next step, or into another try."""
+        self, active: ActiveRequest, attempt: AttemptRecord, outcome: Outcome | None, *, observed: bool = True
+    ) -> StepResult:
+        """Turn the end of one run into a transition, into the next step, or into another try."""
         if outcome is None:
-            logger.info("{} goes on without this coordinator; the next one will tell how it ended", attempt.script)
-            walk.rests = True
-            return
-        ended = walk.end(attempt, outcome, seen=seen)
-        what = texts.ending(ended.script, ended, outcome.detail)
-        if walk.next_script is not None:  # else it was the last one, and the answer says it
+            logger.info("{} goes on without this coordinator; the next one waits for its end", attempt.script)
+            return StepResult.SUSPEND
+        ended = active.end(attempt, outcome, observed=observed)
+        what = texts.describe_exit(ended.script, ended, outcome.detail)
+        is_last = active.next_script is None
+        if not is_last:  # else the answer says it
             logger.info("{}", what)
-        if ended.ending is ExitKind.NOT_STARTED:
-            self._try_again(walk, outcome.detail)
-        elif ended.ending is ExitKind.INTERRUPTED and recovery.rerunnable(ended.script, walk.traits):
-            self._rerun(walk, what)
-        else:
-            last = walk.next_script is None
-            verdict = script_plan.classify_exit(walk.state, ended.script, outcome.exit_kind, ended.exit_code, last=last)
-            if verdict.event is not None:
-                self._move(walk, verdict.event, verdict.reason, what)
+        if outcome.exit_kind is ExitKind.NOT_STARTED:
+            return self._retry_start(active, outcome.detail)
+        if outcome.exit_kind is ExitKind.INTERRUPTED and script_plan.is_rerunnable(ended.script, active.policy):
+            return self._rerun(active, what)
+        decision = script_plan.classify_exit(
+            active.state, ended.script, outcome.exit_kind, ended.exit_code, last=is_last
+        )
+        if decision.event is None:
+            return StepResult.CONTINUE
+        return self._move(active, decision.event, decision.reason, what)
 
-    def _try_again(self, walk: ActiveRequest, detail: str) -> None:
-        """A run that certainly never began may begin again; when the host keeps refusing, that is the answer."""
-        walk.note_end()
-        if detail and self._is_hopeless(walk, detail):
-            self._give_up(walk, Reason.CANNOT_START, detail)
+    def _retry_start(self, active: ActiveRequest, detail: str) -> StepResult:
+        """A run that certainly never began may begin again, a bounded number of times."""
+        active.record_end()
+        result = self._count_failed_start(active, detail) if detail else StepResult.CONTINUE
+        return self._give_up(active, Reason.CANNOT_START, detail) if result is StepResult.SETTLED else result
 
-    def _is_hopeless(self, walk: ActiveRequest, detail: str) -> bool:
-        """Whether the host has refused often enough; else wait a moment, or let the next start try again."""
-        walk.starts_failed += 1
+    def _count_failed_start(self, active: ActiveRequest, detail: str) -> StepResult:
+        """Count one refusal of the host; SETTLED: too many, SUSPEND: a stop came, else pause and CONTINUE."""
+        active.failed_starts += 1
         logger.error("{}", detail)
-        if walk.starts_failed >= _STARTS:
-            return True
-        if self._stopping():
-            walk.rests = True
-        else:
-            self._clock.sleep(_PAUSE_S)
-        return False
+        if active.failed_starts >= MAX_FAILED_STARTS:
+            return StepResult.SETTLED
+        if self._runtime.stops.is_stopping:
+            return StepResult.SUSPEND
+        self._runtime.clock.sleep(_PAUSE_S)
+        return StepResult.CONTINUE
 
-    def _rerun(self, walk: ActiveRequest, what: str) -> None:
-        """Let an interrupted script that may run twice begin anew, a bounded number of times (I9)."""
-        if self._stopping():
-            walk.rests = True  # the attempt stays open: the next start finds it, and decides again
-        elif walk.count_resume() > recovery.MAX_RESUMES:
-            self._give_up(walk, Reason.INTERRUPTED, f"{what}, again and again")
+    def _rerun(self, active: ActiveRequest, what: str) -> StepResult:
+        """Start an interrupted script that may run twice again, a bounded number of times (I9)."""
+        if self._runtime.stops.is_stopping:
+            return StepResult.SUSPEND  # the attempt stays open: the next start finds it, and decides again
+        if active.count_resume() > recovery.MAX_RESUMES:
+            return self._give_up(active, Reason.INTERRUPTED, f"{what}, again and again")
+        return StepResult.CONTINUE
 
-    def _give_up(self, walk: ActiveRequest, reason: Reason, what: str) -> None:
-        """End the present state without a run: there is nothing to run, or no sense in running it."""
-        if walk.state is State.RUNNING:
-            self._move(walk, Event.FAIL, reason, what)
-        else:
-            self._move(walk, Event.GIVE_UP, Reason.ROLLBACK_FAILED, what)
+    def _give_up(self, active: ActiveRequest, reason: Reason, what: str) -> StepResult:
+        """End the present state without a run: no script can be run, or none may be run again."""
+        if active.state is State.RUNNING:
+            return self._move(active, Event.FAIL, reason, what)
+        return self._move(active, Event.GIVE_UP, Reason.ROLLBACK_FAILED, what)
 
-    def _close(self, walk: ActiveRequest) -> None:
-        """Nothing is due and nothing decided: the configuration has changed since, and asks for less than before."""
-        if walk.state is State.RUNNING:
-            self._move(walk, Event.SUCCEED, None, "")
-        else:
-            self._move(walk, Event.GIVE_UP, walk.record.reason, "on_failure does not ask for it any more")
-
-    def _move(self, walk: ActiveRequest, event: Event, reason: Reason | None, what: str) -> None:
-        walk.move(event, reason, what)
-        if walk.settled:
-            return
-        self._publisher.progress(walk.record, walk.state)
-        walk.rests = self._stopping()  # the rollback is the next start's: this one is going away
-
-    def _answer(self, walk: ActiveRequest) -> None:
-        record = walk.record
-        if not self._publisher.publish_status(record.request_id):
-            self._late()
-        logger.info("{}: {}", record.state, record.message)
-        self._executor.cleanup(record.request_id)
+    def _move(self, active: ActiveRequest, event: Event, reason: Reason | None, what: str) -> StepResult:
+        result = active.move(event, reason, what)
+        if result is StepResult.SETTLED:
+            return result
+        self._observers.moved(active.record)
+        # The rollback is left to the next start when this coordinator is about to end.
+        return StepResult.SUSPEND if self._runtime.stops.is_stopping else result
 
 
-def _identity(attempt: AttemptRecord) -> ProcessId | None:
+def _process_of(attempt: AttemptRecord) -> ProcessId | None:
     if attempt.pid is None or attempt.start_ticks is None:
         return None
     return ProcessId(attempt.boot_id, attempt.pid, attempt.start_ticks)

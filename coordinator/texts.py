@@ -1,4 +1,4 @@
-"""What the coordinator says to people: one table per question."""
+"""Sentences for people: one table per question, total over its enumeration."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from collections.abc import Callable
 from fsm.records import AttemptRecord, RequestRecord
 from fsm.recovery import RecoveryAction
 from fsm.transition_table import Event
-from protocol.types import Action, ExitKind, Reason
+from protocol.types import Action, ExitKind, Reason, UnknownValue
 
-_SUCCESS = {
+AnyReason = Reason | UnknownValue | None
+
+_LAST_SIGNAL = 64  # SIGRTMAX on Linux; exit codes above 128 + 64 are plain exit codes
+
+SUCCESS: dict[Action, str] = {
     Action.UPDATE: "Update completed successfully",
     Action.ROLLBACK: "Rollback completed successfully",
     Action.HEALTH: "Healthy",
 }
-_REMEDY = {
+REMEDY: dict[Reason, str | None] = {
+    Reason.INVALID_REQUEST: None,
+    Reason.UNKNOWN_COMPONENT: None,
+    Reason.SCRIPT_MISSING: None,
+    Reason.SCRIPT_UNSAFE: None,
     Reason.TIMEOUT: "raise timeout_s if it needs longer",
     Reason.UNHEALTHY: "see error and output",
     Reason.SCRIPT_FAILED: "see error and output",
     Reason.INTERRUPTED: "submit a new request to try again",
     Reason.CANNOT_START: "free disk space, memory or processes on the host, then submit a new request",
     Reason.ROLLBACK_FAILED: "the component needs a person",
+    Reason.INTERNAL_ERROR: "see update-coordinator explain, and report this defect",
 }
-_RESUMED = {
+RECOVERY: dict[RecoveryAction, str] = {
     RecoveryAction.ADOPT: "found {script} still running: waited for it to end",
     RecoveryAction.COLLECT: "found that {script} had ended in the meantime: took its result",
     RecoveryAction.START: "found that {script} had not begun yet: it could still be started",
@@ -31,13 +40,13 @@ _RESUMED = {
 }
 
 
-def asked(record: RequestRecord) -> str:
+def describe(record: RequestRecord) -> str:
     """Action, component and version, as far as the request could be read."""
     words = [str(record.action or "request"), record.component or "(unreadable)", record.version or ""]
     return " ".join(word for word in words if word)
 
 
-def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
+def describe_exit(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     """How one run of ``script`` ended, as the middle of a sentence."""
     if attempt is None or attempt.ending is ExitKind.NOT_STARTED:
         return f"{script} could not be started{': ' + detail if detail else ''}"
@@ -47,47 +56,57 @@ def ending(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     if attempt.ending is ExitKind.INTERRUPTED:
         return f"{script} was interrupted{': ' + detail if detail else ''}"
     code = attempt.exit_code or 0
-    if code > 128:  # noqa: PLR2004  the shell's way to name a signal
+    if 128 < code <= 128 + _LAST_SIGNAL:  # noqa: PLR2004  POSIX shells report a signal as 128 + its number
         return f"{script} was killed by signal {code - 128} (exit code {code})"
     return f"{script} ended with exit code {code}"
 
 
-def resumed(script: str, resumption: RecoveryAction) -> str:
-    """What a coordinator that was started again found of ``script``, and what it did about it."""
-    return f"the coordinator was started again and {_RESUMED[resumption].format(script=script)}"
+def describe_recovery(script: str, action: RecoveryAction | UnknownValue) -> str:
+    """What a restarted coordinator found of ``script``, and what it did about it."""
+    if isinstance(action, UnknownValue):
+        return f"the coordinator was started again and recorded {action!r} for {script}"
+    return f"the coordinator was started again and {RECOVERY[action].format(script=script)}"
 
 
-def message(event: Event, record: RequestRecord, reason: Reason | None, what: str) -> str:
-    """What the container reads when ``event`` happens to ``record``; ``what`` says how the last run ended."""
-    return _MESSAGES[event](record, reason, what)
+def message(event: Event, record: RequestRecord, reason: AnyReason, what: str) -> str:
+    """The message of the final status when ``event`` happens to ``record``; ``what`` says how the last run ended."""
+    compose = MESSAGES[event]
+    return "" if compose is None else compose(record, reason, what)
 
 
-def _succeeded(record: RequestRecord, _reason: Reason | None, _what: str) -> str:
-    return _SUCCESS[record.action] if record.action else ""
+def remedy(reason: AnyReason) -> str | None:
+    """What to do about a failure, None where the message says it or nothing can be done."""
+    return REMEDY[reason] if isinstance(reason, Reason) else None
 
 
-def _failed(record: RequestRecord, reason: Reason | None, what: str) -> str:
-    """What happened, and what to do about it."""
-    remedy = _REMEDY.get(reason) if reason else None
-    return f"{str(record.action).capitalize()} failed: {what}{'; ' + remedy if remedy else ''}"
+def _succeeded(record: RequestRecord, _reason: AnyReason, _what: str) -> str:
+    return SUCCESS[record.action] if isinstance(record.action, Action) else ""
 
 
-def _rolled_back(record: RequestRecord, _reason: Reason | None, _what: str) -> str:
+def _failed(record: RequestRecord, reason: AnyReason, what: str) -> str:
+    advice = remedy(reason)
+    return f"{str(record.action or 'request').capitalize()} failed: {what}{'; ' + advice if advice else ''}"
+
+
+def _rolled_back(record: RequestRecord, _reason: AnyReason, _what: str) -> str:
     return f"{_failure(record)}; the previous version was restored"
 
 
-def _gave_up(record: RequestRecord, reason: Reason | None, what: str) -> str:
+def _gave_up(record: RequestRecord, reason: AnyReason, what: str) -> str:
     if reason is not Reason.ROLLBACK_FAILED:
         return f"{_failure(record)}; it is not rolled back: {what}"
-    return f"{_failure(record)}; rollback failed, too: {what}; {_REMEDY[reason]}"
+    return f"{_failure(record)}; rollback failed, too: {what}; {remedy(reason)}"
 
 
 def _failure(record: RequestRecord) -> str:
-    """Of a failure that goes on, what happened, without the advice."""
+    """What happened when the request failed, without the remedy."""
     return record.message.split("; ")[0]
 
 
-_MESSAGES: dict[Event, Callable[[RequestRecord, Reason | None, str], str]] = {
+MESSAGES: dict[Event, Callable[[RequestRecord, AnyReason, str], str] | None] = {
+    Event.ACCEPT: None,
+    Event.REFUSE: None,  # the rule, or the vetting, brings its message
+    Event.START: None,
     Event.SUCCEED: _succeeded,
     Event.FAIL: _failed,
     Event.ROLL_BACK: _rolled_back,

@@ -1,4 +1,4 @@
-"""A bell between threads: rung from anywhere, waited for in one place, without ever being missed."""
+"""Self-pipe wake-up: notify from any thread or signal handler; wake-ups coalesce and are never lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import select
 
 
 class Wakeup:
-    """Wakes a thread that sleeps in ``wait``; rings between two waits are remembered as one."""
+    """Wakes the thread that sleeps in ``wait``; notifications between two waits count as one."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -16,22 +16,22 @@ class Wakeup:
 
     @property
     def signal_fd(self) -> int:
-        """For ``signal.set_wakeup_fd``: a signal rings the bell, too."""
+        """For ``signal.set_wakeup_fd``: a signal notifies, too."""
         return self._write
 
     def notify(self) -> None:
-        """Wake the waiter; safe from any thread."""
+        """Wake the waiting thread; safe from any thread."""
         try:
             os.write(self._write, b"\0")
-        except BlockingIOError:  # it is ringing already
+        except BlockingIOError:  # the pipe is full of notifications
             return
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Sleep until rung, or for ``timeout_s`` at most (None: for ever); whether it was rung."""
-        rung = self._poll.poll(None if timeout_s is None else max(0, timeout_s) * 1000)
+        """Sleep until notified, or for ``timeout_s`` at most (None: without limit); whether it was notified."""
+        ready = self._poll.poll(None if timeout_s is None else max(0, timeout_s) * 1000)
         try:
             while os.read(self._read, 4096):
                 pass
         except BlockingIOError:
             pass
-        return bool(rung)
+        return bool(ready)

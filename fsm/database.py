@@ -1,12 +1,14 @@
-"""The one place that talks to SQLite: opening, transactions, migrations, and what its errors mean."""
+"""The SQLite file of the journal: opening, transactions, migrations, errors. Only this module names sqlite3."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
+from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from fsm.errors import (
     JournalDamagedError,
@@ -18,28 +20,24 @@ from fsm.errors import (
 from fsm.transition_table import TRANSITIONS
 from protocol.fs import exists
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    Row = sqlite3.Row
+Row = sqlite3.Row
 
 _PRAGMAS = (
-    "busy_timeout = 5000",  # ms; a command line that reads or checkpoints at the same moment is waited for
-    "foreign_keys = ON",  # SQLite leaves them off; transitions must name a known request and a known move
-    "recursive_triggers = ON",  # else the deletion inside a REPLACE slips past the triggers that forbid it (I4)
-    "cache_size = -1024",  # KiB; the daemon lives on small hosts and reads few rows at a time (I12)
+    "busy_timeout = 5000",  # ms; waits for a command that reads or checkpoints at the same moment
+    "foreign_keys = ON",  # off by default; transitions must refer to a known request and a legal move
+    "recursive_triggers = ON",  # else the deletion inside a REPLACE bypasses the triggers that forbid it (I4)
+    "cache_size = -1024",  # KiB; small hosts, few rows at a time (I12)
 )
 _WRITER_PRAGMAS = (
-    "journal_mode = WAL",  # the command line reads while the daemon writes, and a commit is a single fsync
+    "journal_mode = WAL",  # commands read while the daemon writes, and a commit is a single fsync
     "synchronous = FULL",  # in WAL, NORMAL would lose the last commits at a power cut; I2 needs each one
-    "wal_autocheckpoint = 1000",  # pages, 4 MB: folds the log back in before it grows (I12)
-    "journal_size_limit = 4194304",  # bytes; gives the disk back after one big transaction (I12)
+    "wal_autocheckpoint = 1000",  # pages, 4 MB: checkpoints the log before it grows (I12)
+    "journal_size_limit = 4194304",  # bytes; truncates the log after one large transaction (I12)
 )
 
 
 class Database:
-    """One SQLite file, one connection, shared by all threads of the process behind one lock."""
+    """One SQLite file and one connection, which all threads of the process share behind one lock."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -50,12 +48,12 @@ class Database:
     def open(cls, path: Path, *, read_only: bool = False) -> Self:
         """Open the journal at ``path``; a writer creates it and brings its schema up to date.
 
-        Costs the same however many requests the journal holds.
+        The cost does not depend on the number of requests in the journal.
 
         Raises:
             JournalDamagedError: the file is not a database, or a broken one.
             JournalTooNewError: a later release wrote it.
-            JournalUnavailableError: it cannot be opened, or a reader found none that is ready.
+            JournalUnavailableError: it cannot be opened, or a reader found none with the present schema.
         """
         uri = path.absolute().as_uri()
         with _translated(path):
@@ -64,23 +62,23 @@ class Database:
             try:
                 return cls._connect(path, f"{uri}?mode=ro", writer=False)
             except sqlite3.OperationalError:
-                # A reader who may not write the folder cannot create the log's index. With no log there is no daemon,
-                # hence nobody who changes the file under us: read it as it lies there.
+                # A reader that may not write the folder cannot create the log's index. Without a log no daemon runs, so
+                # the file does not change while it is read.
                 if not exists(path) or exists(path.with_name(f"{path.name}-wal")):
                     raise
                 return cls._connect(path, f"{uri}?mode=ro&immutable=1", writer=False)
 
     @classmethod
     def _connect(cls, path: Path, uri: str, *, writer: bool) -> Self:
-        # isolation_level=None: transactions begin and end where this file says, nowhere else.
-        # check_same_thread=False: the lock of this class keeps threads apart.
+        # isolation_level=None: transactions begin and end only where this module says.
+        # check_same_thread=False: the lock of this class serializes the threads.
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row
             for pragma in _PRAGMAS + (_WRITER_PRAGMAS if writer else ()):
                 connection.execute(f"PRAGMA {pragma}")
             self = cls(path, connection)
-            self._settle_schema(writer=writer)
+            self._migrate(writer=writer)
             if writer:
                 self._require_writable()
         except BaseException:
@@ -89,19 +87,19 @@ class Database:
         return self
 
     def _require_writable(self) -> None:
-        """Write what is there already, and take it back before it gets to the disk.
+        """Write an unchanged value and roll it back, so that a read-only database fails here.
 
-        SQLite quietly opens for reading what it may not open for writing, and keeps to that. A disk that was read-only
-        for a moment would leave a daemon that can never record anything again; one that ends is started again.
+        SQLite silently opens read-only what it may not open for writing. A disk that was read-only for a moment would
+        leave a daemon that can never record anything again; a daemon that ends is restarted.
         """
-        self._connection.execute("BEGIN IMMEDIATE")  # granted to a reader, too: only a write tells
+        self._connection.execute("BEGIN IMMEDIATE")  # granted to a reader, too: only a write fails
         try:
             self._connection.execute(f"PRAGMA user_version = {self._version()}")
         finally:
             self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Fold the log into the file and let go of it."""
+        """Checkpoint the log and close the file."""
         with self._lock, _translated(self.path):
             self._connection.close()
 
@@ -147,18 +145,18 @@ class Database:
                 self._connection.execute(undo)
             raise
 
-    def read(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        """All rows that ``sql`` finds."""
+    def read(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+        """All rows that ``sql`` returns."""
         with self._lock, _translated(self.path):
             return self._connection.execute(sql, values).fetchall()
 
-    def write(self, sql: str, values: Sequence[Any] | dict[str, Any] = ()) -> int:
-        """Run ``sql`` within the caller's transaction; the number of rows it touched."""
+    def write(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        """Run ``sql`` within the caller's transaction; the number of rows it changed."""
         with self._lock, _translated(self.path):
             return self._connection.execute(sql, values).rowcount
 
     def integrity(self) -> list[str]:
-        """What SQLite finds wrong with the file, empty when it is sound. Reads all of it."""
+        """What SQLite's check reports, empty when the file is sound. Reads all of it."""
         found = [str(row[0]) for row in self.read("PRAGMA quick_check")]
         return [] if found == ["ok"] else found
 
@@ -171,8 +169,8 @@ class Database:
         if found := self.integrity():
             raise JournalDamagedError(f"cannot trust the journal {self.path}: {found[0]}; set it aside")
 
-    def _settle_schema(self, *, writer: bool) -> None:
-        """Bring schema and table of moves to this release, or refuse."""
+    def _migrate(self, *, writer: bool) -> None:
+        """Migrate the schema and the table of moves to this release, or refuse."""
         migrations = _migrations()
         version = self._version()
         if version > len(migrations):
@@ -189,17 +187,17 @@ class Database:
             return
         for number in range(version + 1, len(migrations) + 1):
             with self.transaction():
-                if self._version() < number:  # another process may have been quicker
+                if self._version() < number:  # another process may have done it meanwhile
                     for statement in _statements(migrations[number - 1]):
                         self._connection.execute(statement)
                     self._connection.execute(f"PRAGMA user_version = {number}")
-        self._settle_moves()
+        self._synchronize_moves()
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
-    def _settle_moves(self) -> None:
-        """Make exactly the moves of this release legal; usually they are, and nothing is written."""
+    def _synchronize_moves(self) -> None:
+        """Make exactly the transitions of this release legal; usually they are, and nothing is written."""
         legal = {(move.event.value, move.source.value, move.dest.value) for move in TRANSITIONS}
         if {tuple(row) for row in self.read("SELECT event, source, dest FROM moves WHERE legal = 1")} == legal:
             return
@@ -229,7 +227,7 @@ def _statements(script: str) -> Iterator[str]:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Say SQLite's errors in this package's words."""
+    """Raise SQLite's errors as this package's errors."""
     try:
         yield
     except sqlite3.Error as error:

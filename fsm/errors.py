@@ -1,14 +1,14 @@
-"""Everything this package can refuse, under one root."""
+"""Errors of this package."""
 
 from __future__ import annotations
 
 
 class FsmError(Exception):
-    """Anything an update's life or its journal can go wrong with."""
+    """Root of the errors of requests and their journal."""
 
 
 class IllegalTransitionError(FsmError):
-    """The table knows no such move: a defect of the caller. Nothing was written, nothing moved."""
+    """The transition table has no such transition: a defect of the caller. Nothing was written, nothing changed."""
 
 
 class JournalError(FsmError):
@@ -16,20 +16,20 @@ class JournalError(FsmError):
 
 
 class JournalDamagedError(JournalError):
-    """The file is no journal (any more); set it aside and begin a new one (I13)."""
+    """The file is not a journal, or not any more; it must be set aside and replaced (I13)."""
 
 
 class JournalUnavailableError(JournalError):
-    """The journal cannot be reached right now: full, read-only, missing or busy; the host's matter."""
+    """The journal cannot be reached now: full, read-only, missing or busy. The host's fault."""
 
 
 class JournalTooNewError(JournalError):
-    """A later release wrote this journal; this one must not touch it."""
+    """A later release wrote this journal; this release must not change it."""
 
 
 class JournalRefusedError(JournalError):
-    """The journal's own rules forbid what was asked (I4): a defect of the caller. Nothing was written."""
+    """A constraint of the journal forbids the write (I4): a defect of the caller. Nothing was written."""
 
 
 class AlreadyKnownError(JournalError):
-    """A request with this id is in the journal already; it is never admitted twice (I7)."""
+    """The journal holds a request with this id; an id is admitted once (I7)."""

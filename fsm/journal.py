@@ -1,28 +1,61 @@
-"""The truth about every request (I13): whatever is decided is written here before it is done (I2)."""
+"""The journal, the truth about every request (I13): each decision is committed here before it takes effect (I2)."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Self
 
+from fsm.database import Database
 from fsm.errors import AlreadyKnownError, JournalRefusedError
-from fsm.reader import REQUEST_COLUMNS, Reader, request_record
+from fsm.journal_reader import JournalReader
+from fsm.records import AttemptRecord, RequestRecord, TransitionFacts
+from fsm.recovery import RecoveryAction
+from fsm.rows import ATTEMPT_COLUMNS, REQUEST_COLUMNS, decode_request, encode_attempt, encode_stamp, encode_text
+from fsm.transition_table import Transition
+from protocol.types import Action, ProbeResult, UnknownValue
 
-if TYPE_CHECKING:
-    from fsm.records import AttemptRecord, RequestRecord
-    from fsm.recovery import RecoveryAction
-    from fsm.transition_table import Event
-    from protocol.types import Action, ProbeResult, Reason, State, UnknownValue
-
-
-_INSERT = (
+_ERROR_CHARACTERS = 500
+_INSERT_REQUEST = (
     "INSERT INTO requests (id, component, action, version, requested_at, received_at, state, rollback_of)"  # noqa: S608  constants
     f" VALUES (?, ?, ?, ?, ?, ?, 'received', ?) ON CONFLICT (id) DO NOTHING RETURNING {REQUEST_COLUMNS}"
 )
+_INSERT_ATTEMPT = (
+    f"INSERT INTO attempts ({', '.join(ATTEMPT_COLUMNS)})"  # noqa: S608  constants
+    f" VALUES ({', '.join(f':{name}' for name in ATTEMPT_COLUMNS)})"
+)
+# A rollback that worked keeps the reason of the failure that called for it, unless it brings its own.
+_APPLY_TRANSITION = f"""
+    UPDATE requests SET
+        message = :message,
+        reason = CASE :dest
+            WHEN 'succeeded' THEN NULL
+            WHEN 'rolled_back' THEN COALESCE(:reason, reason)
+            ELSE :reason END,
+        settled_at = :settled_at,
+        settled_uptime = CASE WHEN :settled_at IS NOT NULL
+            THEN (SELECT value FROM meta WHERE key = 'uptime') END
+    WHERE id = :id
+    RETURNING {REQUEST_COLUMNS}
+"""  # noqa: S608  constants
 
 
-class Journal(Reader):
+class Journal(JournalReader):
     """Writes what happens to requests; durable when a method returns, unless it says otherwise."""
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the journal at ``path`` for reading and writing, and create it when it is missing.
+
+        Raises:
+            JournalError: as ``Database.open``.
+        """
+        return cls(Database.open(path))
+
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """See ``Database.transaction``."""
+        return self.database.transaction(durable=durable)
 
     def insert(
         self,
@@ -34,91 +67,69 @@ class Journal(Reader):
         received_at: datetime,
         rollback_of: str | None = None,
     ) -> RequestRecord:
-        """Admit a request into the journal, in state received; return it as it stands there.
+        """Admit a request, in state received; return it as the journal holds it.
 
         Raises:
             AlreadyKnownError: the id was admitted before (I7).
         """
+        values = (
+            request_id,
+            encode_text(component),
+            action,
+            encode_text(version),
+            encode_stamp(requested_at),
+            encode_stamp(received_at),
+            rollback_of,
+        )
         with self.transaction():
-            added = self.read(
-                _INSERT,
-                (
-                    request_id,
-                    _text(component),
-                    action,
-                    _text(version),
-                    _iso(requested_at),
-                    _iso(received_at),
-                    rollback_of,
-                ),
-            )
+            added = self.database.read(_INSERT_REQUEST, values)
             if not added:
                 raise AlreadyKnownError(
-                    f"cannot admit request {request_id} again: the journal knows it; choose another id for a new wish"
+                    f"cannot admit request {request_id} again: the journal knows it; use a new id for a new request"
                 )
-        return request_record(added[0])
+        return decode_request(added[0])
 
-    def record_transition(
-        self,
-        request_id: str,
-        event: Event,
-        source: State,
-        dest: State,
-        *,
-        at: datetime,
-        reason: Reason | UnknownValue | None,
-        message: str,
-        finish: AttemptRecord | None,
-        begin: AttemptRecord | None,
-        settles: bool,
-    ) -> None:
-        """Write one move and all that becomes true with it.
-
-        A rollback that worked keeps the reason of the failure that called for it, unless it brings its own.
+    def record_transition(self, request_id: str, transition: Transition, facts: TransitionFacts) -> RequestRecord:
+        """Write one transition and all that becomes true with it; return the request as it is after it.
 
         Raises:
-            JournalRefusedError: the request is not in ``source``, is settled, or the table has no such move (I4).
+            JournalRefusedError: the request is in another state or settled, or the transition is illegal (I4).
         """
-        facts = {
+        values = {
             "id": request_id,
-            "event": event,
-            "source": source,
-            "dest": dest,
-            "at": _iso(at),
-            "reason": reason,
-            "message": _text(message),
-            "settled_at": _iso(at) if settles else None,
+            "event": transition.event,
+            "source": transition.source,
+            "dest": transition.dest,
+            "at": encode_stamp(facts.at),
+            "reason": facts.reason,
+            "message": encode_text(facts.message),
+            "settled_at": encode_stamp(facts.at) if facts.settles else None,
         }
         with self.transaction():
-            self._exchange(finish, begin)
-            self.write(
+            self._replace_attempt(facts.finish, facts.begin)
+            self.database.write(
                 "INSERT INTO transitions (request_id, event, source, dest, at, reason, message)"
                 " VALUES (:id, :event, :source, :dest, :at, :reason, :message)",
-                facts,
+                values,
             )
-            self.write(
-                """
-                UPDATE requests SET
-                    message = :message,
-                    reason = CASE :dest
-                        WHEN 'succeeded' THEN NULL
-                        WHEN 'rolled_back' THEN COALESCE(:reason, reason)
-                        ELSE :reason END,
-                    settled_at = :settled_at,
-                    settled_uptime = CASE WHEN :settled_at IS NOT NULL
-                        THEN (SELECT value FROM meta WHERE key = 'uptime') END
-                WHERE id = :id
-                """,
-                facts,
-            )
+            return decode_request(self.database.read(_APPLY_TRANSITION, values)[0])
 
     def advance(self, finish: AttemptRecord | None, begin: AttemptRecord | None) -> None:
-        """Go from one script to the next within a state; write ``begin`` before its script starts (I2)."""
+        """Go from one script to the next within a state; ``begin`` is committed before its script starts (I2)."""
         with self.transaction():
-            self._exchange(finish, begin)
+            self._replace_attempt(finish, begin)
+
+    def defer(self, request_id: str, at: datetime, due_uptime_s: float, why: str) -> None:
+        """Note that a validated request is not due before that running time (seconds), and why."""
+        with self.transaction():
+            self._update_one(
+                request_id,
+                "UPDATE requests SET due_uptime = ?, deferred_at = ?, deferred_why = ? WHERE id = ?",
+                (due_uptime_s, encode_stamp(at), encode_text(why), request_id),
+            )
 
     def identify(self, request_id: str, number: int, pid: int, start_ticks: int) -> None:
-        """Note which process an open attempt became. Not durable: a process never outlives a power cut."""
+        """Note the process of an open attempt. Not durable: a process does not outlive a power cut."""
         with self.transaction(durable=False):
             self._update_one(
                 request_id,
@@ -126,15 +137,24 @@ class Journal(Reader):
                 (pid, start_ticks, request_id, number),
             )
 
-    def note_resumption(
-        self, request_id: str, number: int, at: datetime, trace: ProbeResult, resumption: RecoveryAction
+    def record_recovery(
+        self, request_id: str, number: int, at: datetime, probe: ProbeResult, action: RecoveryAction
     ) -> None:
-        """Note what a restart found of an attempt, before it acts on it. Not durable: nothing is decided by it."""
+        """Note what a restart found of an attempt, before it acts on it. Not durable: no decision reads it."""
         with self.transaction(durable=False):
-            self.write(
+            self.database.write(
                 "INSERT INTO resumptions (request_id, number, at, trace, resumption) VALUES (?, ?, ?, ?, ?)",
-                (request_id, number, _iso(at), trace, resumption),
+                (request_id, number, encode_stamp(at), probe, action),
             )
+
+    def record_failure(self, request_id: str, at: datetime, error: str) -> int:
+        """Note one unexpected error while a request was driven; how many there are with it (I16)."""
+        with self.transaction():
+            self.database.write(
+                "INSERT INTO failures (request_id, at, error) VALUES (?, ?, ?)",
+                (request_id, encode_stamp(at), encode_text(error[:_ERROR_CHARACTERS])),
+            )
+            return len(self.failures(request_id))
 
     def set_rollback_of(self, request_id: str, target: str | None) -> None:
         """Note which update a rollback undoes, before it starts (I8)."""
@@ -142,23 +162,13 @@ class Journal(Reader):
             self._update_one(request_id, "UPDATE requests SET rollback_of = ? WHERE id = ?", (target, request_id))
 
     def count_resume(self, request_id: str) -> int:
-        """Count one more resumption, before it is tried; how many there were with it (I9)."""
+        """Count one more resume, before it is tried; how many there are with it (I9)."""
         with self.transaction():
             self._update_one(request_id, "UPDATE requests SET resumes = resumes + 1 WHERE id = ?", (request_id,))
-            return int(self.read("SELECT resumes FROM requests WHERE id = ?", (request_id,))[0][0])
-
-    def finalize(self, request_id: str, at: datetime) -> None:
-        """Close a request whose last move did not; its state, reason and message are the answer (I1)."""
-        with self.transaction():
-            self._update_one(
-                request_id,
-                "UPDATE requests SET settled_at = ?, settled_uptime = (SELECT value FROM meta WHERE key = 'uptime')"
-                " WHERE id = ?",
-                (_iso(at), request_id),
-            )
+            return int(self.database.read("SELECT resumes FROM requests WHERE id = ?", (request_id,))[0][0])
 
     def mark_published(self, request_id: str) -> None:
-        """Note that the answer is out, from now on. Not durable: when forgotten, publishing it again is harmless."""
+        """Note that the answer is published, from now on. Not durable: publishing it again does no harm."""
         with self.transaction(durable=False):
             self._update_one(
                 request_id,
@@ -168,63 +178,41 @@ class Journal(Reader):
             )
 
     def requeue_answer(self, request_id: str) -> bool:
-        """Note that a request, if it is known, was submitted again and waits for its recorded answer (I7)."""
+        """Publish the recorded answer again, for an id that was submitted again; whether the id is known (I7)."""
         with self.transaction():
-            return self.write("UPDATE requests SET published = 0 WHERE id = ?", (request_id,)) == 1
+            return self.database.write("UPDATE requests SET published = 0 WHERE id = ?", (request_id,)) == 1
 
     def add_uptime(self, seconds: float) -> None:
-        """Count ``seconds`` (≥ 0) of running. Not durable: lost seconds only keep history a little longer."""
+        """Add ``seconds`` (≥ 0) of running time. Not durable by itself: lost seconds only keep history longer."""
         with self.transaction(durable=False):
-            self.write("UPDATE meta SET value = value + ? WHERE key = 'uptime'", (seconds,))
+            self.database.write("UPDATE meta SET value = value + ? WHERE key = 'uptime'", (seconds,))
 
     def prune(self, older_than_uptime: float, limit: int) -> int:
-        """Forget up to ``limit`` requests last answered before that uptime (seconds); how many went (I12)."""
+        """Delete up to ``limit`` requests last answered before that running time (seconds); how many were (I12)."""
         with self.transaction():
-            return self.write(
+            return self.database.write(
                 "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests INDEXED BY prunable"
                 " WHERE published = 1 AND answered_uptime < ? ORDER BY answered_uptime LIMIT ?)",
                 (older_than_uptime, limit),
             )
 
-    def _exchange(self, finish: AttemptRecord | None, begin: AttemptRecord | None) -> None:
-        """End one attempt, then begin the other: at most one is ever open."""
+    def _replace_attempt(self, finish: AttemptRecord | None, begin: AttemptRecord | None) -> None:
+        """End one attempt, then begin the other: at most one is open."""
         if finish is not None:
             self._update_one(
                 finish.request_id,
                 "UPDATE attempts SET pid = COALESCE(:pid, pid), start_ticks = COALESCE(:start_ticks, start_ticks),"
                 " ended_at = :ended_at, seconds = :seconds, ending = :ending, exit_code = :exit_code,"
                 " output = :output, error = :error WHERE request_id = :request_id AND number = :number",
-                _columns(finish),
+                encode_attempt(finish),
             )
         if begin is not None:
-            self.write(
-                "INSERT INTO attempts VALUES (:request_id, :number, :state, :script, :boot_id, :started_at,"
-                " :started_monotonic, :pid, :start_ticks, :ended_at, :seconds, :ending, :exit_code, :output, :error)",
-                _columns(begin),
-            )
+            self.database.write(_INSERT_ATTEMPT, encode_attempt(begin))
 
     def _update_one(self, request_id: str, sql: str, values: tuple[object, ...] | dict[str, object]) -> None:
-        """Change exactly one row; a change that meets none is a defect of the caller, not a success."""
-        if self.write(sql, values) != 1:
+        """Change exactly one row; a change that matches none is a defect of the caller."""
+        if self.database.write(sql, values) != 1:
             raise JournalRefusedError(
                 f"cannot note this about request {request_id}: the journal {self.path} has no such request or attempt; "
                 "please report this defect"
             )
-
-
-def _columns(attempt: AttemptRecord) -> dict[str, object]:
-    return vars(attempt) | {
-        "started_at": _iso(attempt.started_at),
-        "ended_at": _iso(attempt.ended_at),
-        "output": _text(attempt.output),
-        "error": _text(attempt.error),
-    }
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else at.astimezone(UTC).isoformat()
-
-
-def _text(value: str | None) -> str | None:
-    r"""Half a surrogate pair, as JSON's ``"\ud800"`` smuggles in, must not keep the truth from being written."""
-    return None if value is None else value.encode("utf-8", "replace").decode("utf-8")

@@ -1,51 +1,56 @@
-"""What the journal tells: plain, frozen facts."""
+"""Rows of the journal as frozen models.
+
+A value of an enumeration that this release does not know is an ``UnknownValue``: a row that a newer release wrote, or a
+person inserted, can always be read.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from protocol.types import Action, ExitKind, Reason, State
-
-if TYPE_CHECKING:
-    from fsm.recovery import RecoveryAction
-    from protocol.types import ProbeResult
+from fsm.recovery import RecoveryAction
+from fsm.transition_table import Event
+from protocol.types import Action, ExitKind, ProbeResult, Reason, State, UnknownValue
 
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """A request as the journal knows it. ``component`` and ``action`` are None when it could not be read that far.
+    """A request. ``component`` and ``action`` are None when the request could not be read that far.
 
-    ``published`` may still be False after a power cut although the answer is out; never the other way round.
+    ``published`` may still be False after a power cut although the answer was published; never the other way round.
+    ``due_uptime`` (seconds of the coordinator's running time) is set while a rule defers the request.
     """
 
     request_id: str
     component: str | None
-    action: Action | None
+    action: Action | UnknownValue | None
     version: str | None
     requested_at: datetime | None
     received_at: datetime
-    state: State
-    reason: Reason | None
+    state: State | UnknownValue
+    reason: Reason | UnknownValue | None
     message: str
     rollback_of: str | None
     resumes: int
     settled_at: datetime | None
     published: bool
+    due_uptime: float | None = None
+    deferred_at: datetime | None = None
+    deferred_why: str | None = None
 
 
 @dataclass(frozen=True)
 class AttemptRecord:
-    """One run of one script. ``ending`` is None while it is not known to be over.
+    """One run of one script. ``ending`` is None while the run is not known to be over.
 
-    ``pid``, ``start_ticks`` (clock ticks since boot) and ``boot_id`` together name the session's process beyond
-    doubt; ``started_monotonic`` (seconds) counts only within that boot.
+    ``pid``, ``start_ticks`` (clock ticks since boot) and ``boot_id`` together identify the session's process;
+    ``started_monotonic`` (seconds) counts only within that boot.
     """
 
     request_id: str
     number: int
-    state: State
+    state: State | UnknownValue
     script: str
     boot_id: str
     started_at: datetime
@@ -54,7 +59,7 @@ class AttemptRecord:
     start_ticks: int | None = None
     ended_at: datetime | None = None
     seconds: float | None = None
-    ending: ExitKind | None = None
+    ending: ExitKind | UnknownValue | None = None
     exit_code: int | None = None
     output: str = ""
     error: str = ""
@@ -62,23 +67,53 @@ class AttemptRecord:
 
 @dataclass(frozen=True)
 class TransitionRecord:
-    """One move of a request, with what was said about it."""
+    """One transition of a request, with its message."""
 
     request_id: str
-    event: str
-    source: State
-    dest: State
+    event: Event | UnknownValue
+    source: State | UnknownValue
+    dest: State | UnknownValue
     at: datetime
-    reason: Reason | None
+    reason: Reason | UnknownValue | None
     message: str
 
 
 @dataclass(frozen=True)
 class RecoveryRecord:
-    """What a coordinator that was started again found of attempt ``number``, and what it decided about it."""
+    """What a restarted coordinator found of attempt ``number``, and what it did about it."""
 
     request_id: str
     number: int
     at: datetime
-    trace: ProbeResult
-    resumption: RecoveryAction
+    probe: ProbeResult | UnknownValue
+    action: RecoveryAction | UnknownValue
+
+
+@dataclass(frozen=True)
+class FailureRecord:
+    """One unexpected error while a request was driven."""
+
+    request_id: str
+    at: datetime
+    error: str
+
+
+@dataclass(frozen=True)
+class TransitionFacts:
+    """What becomes true together with a transition, in one transaction.
+
+    Args:
+        at: when, aware UTC.
+        reason: the stable code of a failure.
+        message: the same in words.
+        finish: the attempt that ends with this transition.
+        begin: the attempt that this transition announces; its script starts after the commit (I2).
+        settles: whether the transition gives the request its final answer.
+    """
+
+    at: datetime
+    reason: Reason | UnknownValue | None = None
+    message: str = ""
+    finish: AttemptRecord | None = None
+    begin: AttemptRecord | None = None
+    settles: bool = False

@@ -1,18 +1,13 @@
-"""What a restart does about a script that was running when the coordinator went away: a table (I3, I9)."""
+"""The recovery table: what a restart does about a script that was running when the coordinator ended (I3, I9)."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-from fsm.script_plan import HEALTH_CHECK
 from protocol.types import ProbeResult
 
-if TYPE_CHECKING:
-    from fsm.script_plan import ScriptPolicy
-
-LOST_BOOT = "lost"  # the boot of an attempt that a lost journal may have held (I13)
-MAX_RESUMES = 5  # I9: whoever needs more has a script that takes its host down; the answer is then failed
+LOST_BOOT = "lost"  # the boot id of an attempt that a lost journal may have held (I13)
+MAX_RESUMES = 5  # I9: a script that needs more takes its host down; the request is then settled as failed
 
 
 class RecoveryAction(StrEnum):
@@ -20,13 +15,13 @@ class RecoveryAction(StrEnum):
 
     ADOPT = "adopt"  # it still runs: wait for it
     COLLECT = "collect"  # it ended meanwhile and left its outcome: take that
-    START = "start"  # it provably never began: starting it is no second time
+    START = "start"  # it certainly never began: starting it is not a second start
     INTERRUPT = "interrupt"  # it may have begun and must not begin twice: it counts as interrupted
-    RERUN = "rerun"  # it may have begun, and beginning again does no harm
+    RERUN = "rerun"  # it may have begun, and may be started again
 
 
-# (what the world shows of the script, whether it may run twice) → what to do
-_TABLE: dict[tuple[ProbeResult, bool], RecoveryAction] = {
+# (what the probe found, whether the script may run twice) → what to do
+RECOVERY_TABLE: dict[tuple[ProbeResult, bool], RecoveryAction] = {
     (ProbeResult.ALIVE, False): RecoveryAction.ADOPT,
     (ProbeResult.ALIVE, True): RecoveryAction.ADOPT,
     (ProbeResult.ENDED, False): RecoveryAction.COLLECT,
@@ -38,11 +33,6 @@ _TABLE: dict[tuple[ProbeResult, bool], RecoveryAction] = {
 }
 
 
-def resumption(trace: ProbeResult, *, rerunnable: bool) -> RecoveryAction:
+def recovery_action(probe: ProbeResult, *, rerunnable: bool) -> RecoveryAction:
     """What to do about an open attempt."""
-    return _TABLE[trace, rerunnable]
-
-
-def rerunnable(script: str, traits: ScriptPolicy) -> bool:
-    """Whether ``script`` may be started again after it may have run: health-check.sh always, others if told (I3)."""
-    return script == HEALTH_CHECK or traits.rerun
+    return RECOVERY_TABLE[probe, rerunnable]

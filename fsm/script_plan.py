@@ -1,36 +1,40 @@
-"""What a request does next, and what an ended script means for it. Tables and pure functions."""
+"""Which script a request runs next, and what the end of a script means for it. Tables and pure functions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from fsm.records import AttemptRecord, RequestRecord
 from fsm.transition_table import Event
-from protocol.types import Action, ExitKind, Reason, State
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from fsm.records import AttemptRecord, RequestRecord
+from protocol.types import Action, ExitKind, Reason, State, UnknownValue
 
 UPDATE, ROLLBACK, HEALTH_CHECK = "update.sh", "rollback.sh", "health-check.sh"
 
-_MAIN_SCRIPT: dict[tuple[State, Action], str] = {
-    (State.RUNNING, Action.UPDATE): UPDATE,
-    (State.RUNNING, Action.ROLLBACK): ROLLBACK,
-    (State.RUNNING, Action.HEALTH): HEALTH_CHECK,
-    (State.FAILED, Action.UPDATE): ROLLBACK,
+MAIN_SCRIPT: dict[Action, str] = {
+    Action.UPDATE: UPDATE,
+    Action.ROLLBACK: ROLLBACK,
+    Action.HEALTH: HEALTH_CHECK,
 }
-_REASON_OF_ENDING: dict[ExitKind, Reason] = {
+UNDO_SCRIPT: dict[Action, str | None] = {
+    Action.UPDATE: ROLLBACK,
+    Action.ROLLBACK: None,
+    Action.HEALTH: None,
+}
+REASON_OF_EXIT: dict[ExitKind, Reason] = {
     ExitKind.TIMED_OUT: Reason.TIMEOUT,
     ExitKind.INTERRUPTED: Reason.INTERRUPTED,
     ExitKind.NOT_STARTED: Reason.CANNOT_START,
     ExitKind.EXITED: Reason.SCRIPT_FAILED,
 }
-# Per state: the event of the last script's success, and that of any script's failure.
-_EVENTS: dict[State, tuple[Event, Event]] = {
+# Per state: the event of the last script's success, and that of any script's failure; None where no script runs.
+OUTCOME_EVENTS: dict[State, tuple[Event, Event] | None] = {
+    State.RECEIVED: None,
+    State.VALIDATED: None,
     State.RUNNING: (Event.SUCCEED, Event.FAIL),
     State.FAILED: (Event.ROLL_BACK, Event.GIVE_UP),
+    State.SUCCEEDED: None,
+    State.ROLLED_BACK: None,
 }
 
 
@@ -38,8 +42,8 @@ _EVENTS: dict[State, tuple[Event, Event]] = {
 class ScriptPolicy:
     """What a component's configuration says about its scripts.
 
-    ``verify_health``: an update or rollback counts only once health-check.sh agrees. ``rollback``: a failed update is
-    rolled back. ``rerun``: an interrupted script may be started again (I3).
+    ``verify_health``: an update or rollback counts once health-check.sh passes. ``rollback``: a failed update is rolled
+    back. ``rerun``: an interrupted script may be started again (I3).
     """
 
     verify_health: bool
@@ -49,65 +53,78 @@ class ScriptPolicy:
 
 @dataclass(frozen=True)
 class Decision:
-    """What an ended script means: ``event`` is None when the next script is due."""
+    """What the end of a script means: ``event`` is None when the next script is due."""
 
     event: Event | None
     reason: Reason | None
 
 
-def scripts_for(state: State, action: Action, traits: ScriptPolicy) -> tuple[str, ...]:
+def scripts_for(state: State, action: Action, policy: ScriptPolicy) -> tuple[str, ...]:
     """The scripts of one state in order; for failed, those of a rollback that is due."""
-    main = _MAIN_SCRIPT.get((state, action))
+    main = MAIN_SCRIPT[action] if state is State.RUNNING else UNDO_SCRIPT[action] if state is State.FAILED else None
     if main is None:
         return ()
-    return (main, HEALTH_CHECK) if traits.verify_health and main != HEALTH_CHECK else (main,)
+    return (main, HEALTH_CHECK) if policy.verify_health and main != HEALTH_CHECK else (main,)
 
 
-def scripts_needed(action: Action, traits: ScriptPolicy) -> tuple[str, ...]:
-    """Every script a request may come to need, each once; all are vetted before the first one starts."""
-    undo = scripts_for(State.FAILED, action, traits) if traits.rollback else ()
-    return tuple(dict.fromkeys(scripts_for(State.RUNNING, action, traits) + undo))
+def scripts_needed(action: Action, policy: ScriptPolicy) -> tuple[str, ...]:
+    """Every script a request may need, each once; all are vetted before the first one starts."""
+    undo = scripts_for(State.FAILED, action, policy) if policy.rollback else ()
+    return tuple(dict.fromkeys(scripts_for(State.RUNNING, action, policy) + undo))
 
 
-def rollback_due(action: Action | None, attempts: Sequence[AttemptRecord], traits: ScriptPolicy) -> bool:
+def is_rerunnable(script: str, policy: ScriptPolicy) -> bool:
+    """Whether ``script`` may be started again after it may have run: health-check.sh always, others by setting (I3)."""
+    return script == HEALTH_CHECK or policy.rerun
+
+
+def rollback_due(action: Action | UnknownValue | None, attempts: Sequence[AttemptRecord], policy: ScriptPolicy) -> bool:
     """Whether a failure leaves something to undo: an attempt that is open, or unclear, may have changed things (I8)."""
     may_have_run = any(attempt.ending is not ExitKind.NOT_STARTED for attempt in attempts)
-    return action is Action.UPDATE and traits.rollback and may_have_run
+    return action is Action.UPDATE and policy.rollback and may_have_run
 
 
-def step_for(record: RequestRecord, attempts: Sequence[AttemptRecord], traits: ScriptPolicy) -> str | None:
+def next_script(record: RequestRecord, attempts: Sequence[AttemptRecord], policy: ScriptPolicy) -> str | None:
     """The next script of a request, None when it needs no more.
 
-    A script counts as done once it exited with 0; asking again after an interruption names the same one, and whether
-    it may be started again is for ``fsm.recovery`` to say.
+    A script counts as done once it exited with 0; asking again after an interruption returns the same one, and
+    ``fsm.recovery`` decides whether it may be started again.
     """
     state = State.RUNNING if record.state is State.VALIDATED else record.state
-    if record.action is None or (state is State.FAILED and not rollback_due(record.action, attempts, traits)):
+    if not isinstance(record.action, Action) or not isinstance(state, State):
         return None
-    scripts = scripts_for(state, record.action, traits)
-    done = sum(attempt.state is state and succeeded(attempt.ending, attempt.exit_code) for attempt in attempts)
+    if state is State.FAILED and not rollback_due(record.action, attempts, policy):
+        return None
+    scripts = scripts_for(state, record.action, policy)
+    done = sum(attempt.state is state and has_succeeded(attempt.ending, attempt.exit_code) for attempt in attempts)
     return scripts[done] if done < len(scripts) else None
 
 
-def succeeded(ending: ExitKind | None, exit_code: int | None) -> bool:
+def has_succeeded(ending: ExitKind | UnknownValue | None, exit_code: int | None) -> bool:
     """Whether a script did what it was asked: it exited by itself, with 0."""
     return ending is ExitKind.EXITED and exit_code == 0
 
 
 def classify_exit(state: State, script: str, ending: ExitKind, exit_code: int | None, *, last: bool) -> Decision:
-    """What the end of ``script`` means for a request in ``state`` (running or failed).
+    """What the end of ``script`` means for a request in ``state``.
 
     Args:
-        state: the request's state while the script ran.
+        state: the request's state while the script ran, running or failed.
         script: the script's file name.
         ending: how its run ended.
         exit_code: its exit code; 128 + n when signal n ended it, None when it is not known.
         last: whether it was the last script of this state.
+
+    Raises:
+        LookupError: no script runs in ``state``; a defect of the caller.
     """
-    success, failure = _EVENTS[state]
-    if succeeded(ending, exit_code):
+    events = OUTCOME_EVENTS[state]
+    if events is None:
+        raise LookupError(f"cannot classify the end of {script}: no script runs in state {state}")
+    success, failure = events
+    if has_succeeded(ending, exit_code):
         return Decision(success if last else None, None)
     if state is State.FAILED:
         return Decision(failure, Reason.ROLLBACK_FAILED)
     unhealthy = script == HEALTH_CHECK and ending is ExitKind.EXITED
-    return Decision(failure, Reason.UNHEALTHY if unhealthy else _REASON_OF_ENDING[ending])
+    return Decision(failure, Reason.UNHEALTHY if unhealthy else REASON_OF_EXIT[ending])

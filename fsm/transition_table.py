@@ -1,4 +1,4 @@
-"""The legal moves of a request's life, once, as data: machine, journal and diagram all read them here (I4)."""
+"""The legal transitions of a request, once, as data: machine, journal and diagram all read them here (I4)."""
 
 from __future__ import annotations
 
@@ -22,23 +22,30 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class Transition:
-    """One legal move; ``meaning`` says it to people, in the diagram and in ``explain``."""
+    """One legal transition."""
 
     event: Event
     source: State
     dest: State
-    meaning: str
 
 
 TRANSITIONS: tuple[Transition, ...] = (
-    Transition(Event.ACCEPT, State.RECEIVED, State.VALIDATED, "the request is well formed and may run"),
-    Transition(Event.REFUSE, State.RECEIVED, State.FAILED, "the request is refused; no script ran"),
-    Transition(
-        Event.REFUSE, State.VALIDATED, State.FAILED, "the request was accepted but may not start; no script ran"
-    ),
-    Transition(Event.START, State.VALIDATED, State.RUNNING, "its turn has come; the first script is about to run"),
-    Transition(Event.SUCCEED, State.RUNNING, State.SUCCEEDED, "every script it needs exited with 0"),
-    Transition(Event.FAIL, State.RUNNING, State.FAILED, "a script failed, ran too long or was interrupted"),
-    Transition(Event.ROLL_BACK, State.FAILED, State.ROLLED_BACK, "what was there before is back"),
-    Transition(Event.GIVE_UP, State.FAILED, State.FAILED, "the rollback did not work, or is not wanted any more"),
+    Transition(Event.ACCEPT, State.RECEIVED, State.VALIDATED),  # every rule allows or defers it
+    Transition(Event.REFUSE, State.RECEIVED, State.FAILED),  # rejected; no script ran
+    Transition(Event.REFUSE, State.VALIDATED, State.FAILED),  # accepted, but may not start; no script ran
+    Transition(Event.START, State.VALIDATED, State.RUNNING),  # its turn has come; the first script is about to run
+    Transition(Event.SUCCEED, State.RUNNING, State.SUCCEEDED),  # every script it needs exited with 0
+    Transition(Event.FAIL, State.RUNNING, State.FAILED),  # a script failed, timed out or was interrupted
+    Transition(Event.ROLL_BACK, State.FAILED, State.ROLLED_BACK),  # rollback and health check passed
+    Transition(Event.GIVE_UP, State.FAILED, State.FAILED),  # the rollback failed, or is not configured any more
 )
+
+# How a request is settled as failed from each state, whatever keeps it from going on; None: nothing follows the state.
+FAILING_EVENT: dict[State, Event | None] = {
+    State.RECEIVED: Event.REFUSE,
+    State.VALIDATED: Event.REFUSE,
+    State.RUNNING: Event.FAIL,
+    State.FAILED: Event.GIVE_UP,
+    State.SUCCEEDED: None,
+    State.ROLLED_BACK: None,
+}

@@ -1,1 +1,1 @@
-"""MAY it run, and when? Pure judges: no I/O, and now is an argument."""
+"""MAY it run, and when? Pure rules: no I/O, facts and now are arguments."""

@@ -1,56 +1,83 @@
-"""What a judge is told and what it answers; every judge is asked, the first objection stands."""
+"""Evaluates rules: each answers Allow, Reject or Defer; the first rejection stands, else the longest deferral.
+
+Rules are of two kinds. *Form* rules judge what the request says; they are also asked when a lost journal is rebuilt.
+*Permission* rules judge whether it may run now; they are asked at intake and again when the request's turn comes, never
+at a rebuild: a rebuild must not reject a request whose script may have run.
+"""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Protocol
 
-from policy import rules
 from protocol.messages import Request
-from protocol.modules import modules_of
 from protocol.types import Reason
 
 
 @dataclass(frozen=True)
 class PolicyContext:
-    """All a judge may know beside the request: it looks nothing up."""
+    """Facts from journal and configuration: all that a rule may know beside the request.
+
+    Args:
+        now: the wall clock, aware UTC; it may jump.
+        uptime_s: the coordinator's running time in seconds; it never jumps.
+        components: the configured names.
+    """
 
     now: datetime
+    uptime_s: float
     components: frozenset[str]
 
 
 @dataclass(frozen=True)
-class Rejection:
-    """Why a request may not run: a stable code for programs, a sentence with the remedy for people."""
+class Allow:
+    """The rule has no objection."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """The request may never run: a stable code for programs, a sentence with the remedy for people."""
 
     reason: Reason
     message: str
 
 
-class Judge(Protocol):
-    """One rule. Later rules (signature, rate, schedule) join by adding a module to ``policy/rules/``."""
+@dataclass(frozen=True)
+class Defer:
+    """The request may not run yet: it waits until that running time (seconds) and is evaluated again then."""
 
-    def judge(self, request: Request, circumstances: PolicyContext) -> Rejection | None:
-        """The refusal this rule demands; None when it has no objection."""
-
-
-@cache
-def all_judges() -> tuple[Judge, ...]:
-    """Every judge in ``policy/rules/``, in the order of their modules' names.
-
-    Raises:
-        OSError: the folder cannot be read: who cannot ask every judge must let nothing in (I6).
-    """
-    return tuple(importlib.import_module(f"{rules.__name__}.{name}").JUDGE for name in modules_of(rules))
+    until_uptime_s: float
+    why: str
 
 
-def decide(request: Request, circumstances: PolicyContext, asked: Sequence[Judge] | None = None) -> Rejection | None:
-    """The first objection any judge has; None when the request may run."""
-    for judge in all_judges() if asked is None else asked:
-        if refusal := judge.judge(request, circumstances):
-            return refusal
-    return None
+Verdict = Allow | Reject | Defer
+ALLOW = Allow()
+
+
+class Rule(Protocol):
+    """One rule. A new rule is a module in ``policy/rules/`` and a line in ``policy/registry.py``."""
+
+    def evaluate(self, request: Request, context: PolicyContext) -> Verdict:
+        """The rule's answer; pure."""
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """The rules of both kinds, in the order in which they are asked."""
+
+    form: tuple[Rule, ...]
+    permission: tuple[Rule, ...]
+
+
+def evaluate(rules: Iterable[Rule], request: Request, context: PolicyContext) -> Verdict:
+    """The verdict of all ``rules``: the first rejection, else the deferral that lasts longest, else Allow."""
+    deferral: Defer | None = None
+    for rule in rules:
+        verdict = rule.evaluate(request, context)
+        if isinstance(verdict, Reject):
+            return verdict
+        if isinstance(verdict, Defer) and (deferral is None or verdict.until_uptime_s > deferral.until_uptime_s):
+            deferral = verdict
+    return deferral or ALLOW

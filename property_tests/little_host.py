@@ -193,7 +193,11 @@ class LittleHost:
 
     def known(self) -> set[str]:
         """The ids in the journal; as its last coordinator left it, when none is up."""
-        return {row[0] for row in self.daemon._journal.read("SELECT id FROM requests")} if self.daemon else self._known
+        return (
+            {row[0] for row in self.daemon._journal.database.read("SELECT id FROM requests")}
+            if self.daemon
+            else self._known
+        )
 
     def work(self, runs: int = 50, stop_in: int | None = None) -> None:
         """One pass of the main loop, then each lane takes up to ``runs`` requests."""

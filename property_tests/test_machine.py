@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from fsm.errors import IllegalTransitionError, JournalRefusedError
 from fsm.journal import Journal
 from fsm.machine import RequestMachine
-from fsm.transition_table import TRANSITIONS, Event
+from fsm.records import TransitionFacts
+from fsm.transition_table import TRANSITIONS, Event, Transition
 from protocol.types import Action, State
 
 NOW = datetime(2026, 1, 16, tzinfo=UTC)
@@ -35,35 +36,34 @@ class OneLife(RuleBasedStateMachine):
     def fire(self, event, settles):
         """The machine's way."""
         move = next((move for move in TRANSITIONS if (move.event, move.source) == (event, self.state)), None)
-        with RequestMachine(self.journal).of(self.journal.get("a")) as life:
-            if move is None or self.settled or (settles and move.dest not in ANSWERS):
-                with pytest.raises(IllegalTransitionError if move is None else JournalRefusedError):
-                    life.fire(event, at=NOW, settles=settles)
-            else:
-                life.fire(event, at=NOW, settles=settles)
-                self.state, self.settled = move.dest, settles
-                self.told.append((event, move.source, move.dest))
-            assert life.state is self.state
+        machine, facts = RequestMachine(self.journal), TransitionFacts(NOW, settles=settles)
+        if move is None or self.settled or (settles and move.dest not in ANSWERS):
+            with pytest.raises(IllegalTransitionError if move is None else JournalRefusedError):
+                machine.fire(self.journal.get("a"), event, facts)
+        else:
+            assert machine.fire(self.journal.get("a"), event, facts).state is move.dest
+            self.state, self.settled = move.dest, settles
+            self.told.append((event, move.source, move.dest))
 
     @rule(event=st.sampled_from(Event), source=st.sampled_from(State), dest=st.sampled_from(State))
     def write(self, event, source, dest):
         """Round the machine, straight into the journal: SQL alone must refuse."""
         legal = any((move.event, move.source, move.dest) == (event, source, dest) for move in TRANSITIONS)
-        facts = {"at": NOW, "reason": None, "message": "", "finish": None, "begin": None, "settles": False}
+        written = Transition(event, source, dest)
         if legal and source is self.state and not self.settled:
-            self.journal.record_transition("a", event, source, dest, **facts)
+            self.journal.record_transition("a", written, TransitionFacts(NOW))
             self.state = dest
             self.told.append((event, source, dest))
         else:
             with pytest.raises(JournalRefusedError):
-                self.journal.record_transition("a", event, source, dest, **facts)
+                self.journal.record_transition("a", written, TransitionFacts(NOW))
 
     @rule(state=st.sampled_from(State))
     def overwrite(self, state):
         """A bare update changes no state."""
         if state is not self.state or self.settled:
             with pytest.raises(JournalRefusedError):
-                self.journal.write("UPDATE requests SET state = ? WHERE id = 'a'", (state,))
+                self.journal.database.write("UPDATE requests SET state = ? WHERE id = 'a'", (state,))
 
     @rule()
     def restart(self):

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 
 from coordinator.active_request import script_policy_of
-from coordinator.app import JOURNAL, LOCK, QUARANTINE
 from coordinator.checks.tools import TOOL_S, ask, room
 from coordinator.errors import ConfigurationError
-from coordinator.journal_reader import reading
 from coordinator.settings import Settings
-from coordinator.texts import asked
+from coordinator.state_folder import JOURNAL, LOCK, QUARANTINE, open_for_reading
+from coordinator.texts import describe
 from executors.vetting import vet
 from fsm import script_plan
 from fsm.errors import JournalDamagedError, JournalError
-from fsm.journal import Journal
+from fsm.journal_reader import JournalReader
 from fsm.records import RequestRecord
 from protocol.client import Client
 from protocol.clock import SystemClock
 from protocol.diagnostics import CheckResult, bad, good, note
+from protocol.instance_lock import is_locked
 from protocol.types import Action, ProtocolError
 
 UNIT = "dunebugger-update-coordinator"
@@ -40,14 +40,7 @@ def configuration(settings: Settings) -> Iterator[CheckResult]:
 
 def running(settings: Settings) -> bool:
     """Whether a coordinator holds the state folder now."""
-    try:
-        with (settings.paths.state / LOCK).open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+    return is_locked(settings.paths.state / LOCK)
 
 
 def service(settings: Settings) -> Iterator[CheckResult]:
@@ -135,12 +128,12 @@ def journal(settings: Settings) -> Iterator[CheckResult]:
         yield note(f"{path} does not exist yet")
         return
     try:
-        opened = Journal.open(path, read_only=True)
+        opened = JournalReader.open(path)
     except JournalError as error:
         yield bad(f"{path}: {error}", _remedy(error))
         return
     try:
-        opened.require_integrity()
+        opened.database.require_integrity()
         unsettled = sum(opened.counts().values())
         late = len(opened.unpublished(100))
         yield good(f"{path} is whole; {unsettled} request(s) under way")
@@ -186,8 +179,8 @@ def _log_file(path: Path) -> Iterator[CheckResult]:
 def _under_way(settings: Settings, name: str) -> RequestRecord | None:
     """What the component's lane has to do for longer than a moment; None also where the journal cannot be read."""
     try:
-        with reading(settings) as journal:
-            due = journal.next_due(settings.lanes[settings.lane_of(name)])
+        with open_for_reading(settings) as journal:
+            due = journal.next_due(settings.lanes[settings.lane_of(name)], uptime_s=inf)
     except (ConfigurationError, JournalError):
         return None
     return due if due is not None and due.action is not Action.HEALTH else None
@@ -206,7 +199,7 @@ def health(settings: Settings) -> Iterator[CheckResult]:
     client = Client(settings.paths.requests, settings.paths.status, SystemClock())
     for name, component in sorted(settings.components.items()):
         if under_way := _under_way(settings, name):
-            text = f"{name}: not asked, for it would wait: {asked(under_way)} is under way"
+            text = f"{name}: not asked, for it would wait: {describe(under_way)} is under way"
             yield note(text, f"update-coordinator explain {under_way.request_id}")
             continue
         try:

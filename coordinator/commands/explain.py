@@ -1,4 +1,4 @@
-"""``update-coordinator explain ID``: the recorded chain of events, in plain words."""
+"""``update-coordinator explain ID``: the recorded chain of events of one request, in plain words."""
 
 from __future__ import annotations
 
@@ -10,38 +10,36 @@ from rich.console import Console
 from rich.text import Text
 
 from coordinator import texts
-from coordinator.journal_reader import print_error, reading
-from coordinator.render import COLOURS, day, request_line, time_of_day
+from coordinator.render import colour, day, print_error, request_line, time_of_day
 from coordinator.settings import Settings
-from fsm.journal import Journal
-from fsm.records import AttemptRecord, RecoveryRecord, RequestRecord, TransitionRecord
+from coordinator.state_folder import open_for_reading
+from fsm.journal_reader import JournalReader
+from fsm.records import AttemptRecord, FailureRecord, RecoveryRecord, RequestRecord, TransitionRecord
 from fsm.recovery import LOST_BOOT, RecoveryAction
 from fsm.transition_table import Event
-from protocol.types import ExitKind, State
+from protocol.types import ExitKind, State, UnknownValue
 
-_MOVES = {
-    Event.ACCEPT: "The request was read, judged and accepted; it waited for its turn.",
-    Event.REFUSE: "The request was refused, and no script was run.",
-    Event.START: "Its turn came.",
-    Event.SUCCEED: "It succeeded.",
-    Event.FAIL: "It failed.",
-    Event.ROLL_BACK: "It was rolled back.",
-    Event.GIVE_UP: "The previous version was not restored.",
+# Per event: its stage, and its sentence. Stages order the lines, since a wall clock may jump (I11).
+TRANSITION_LINES: dict[Event, tuple[int, str]] = {
+    Event.ACCEPT: (0, "The request was read, judged and accepted; it waited for its turn."),
+    Event.REFUSE: (2, "The request was refused, and no script was run."),
+    Event.START: (3, "Its turn came."),
+    Event.SUCCEED: (5, "It succeeded."),
+    Event.FAIL: (5, "It failed."),
+    Event.ROLL_BACK: (7, "It was rolled back."),
+    Event.GIVE_UP: (7, "The previous version was not restored."),
 }
-
-# What leads to what: a wall clock may jump, so the stamps do not tell (I11).
-_STAGES = {
-    Event.ACCEPT: 0,
-    Event.REFUSE: 1,
-    Event.START: 2,
-    Event.SUCCEED: 4,
-    Event.FAIL: 4,
-    Event.ROLL_BACK: 6,
-    Event.GIVE_UP: 6,
+RUN_STAGES: dict[State, int | None] = {
+    State.RECEIVED: None,
+    State.VALIDATED: None,
+    State.RUNNING: 4,
+    State.FAILED: 6,
+    State.SUCCEEDED: None,
+    State.ROLLED_BACK: None,
 }
-_RUNS = {State.RUNNING: 3, State.FAILED: 5}
-_BEGUN, _FOUND, _OVER = 0, 1, 2
-_SAID_LINES = 5
+_DEFERRED_STAGE, _LAST_STAGE = 1, 8
+_STARTED, _RECOVERED, _ENDED = 0, 1, 2
+_OUTPUT_LINES = 5
 
 
 @dataclass(frozen=True)
@@ -49,37 +47,32 @@ class Story:
     """All that the journal knows of one request."""
 
     record: RequestRecord
-    moves: list[TransitionRecord]
+    transitions: list[TransitionRecord]
     attempts: list[AttemptRecord]
-    resumptions: list[RecoveryRecord]
+    recoveries: list[RecoveryRecord]
+    failures: list[FailureRecord]
 
 
 @dataclass(frozen=True)
 class _Line:
-    """One thing that happened; ``place`` orders them, ``said`` is what the script had to say about it."""
+    """One event; ``place`` orders them, ``output`` is what the script printed about it."""
 
     place: tuple[int, int, int]
     at: datetime
-    state: State
+    state: State | UnknownValue
     sentence: str
-    said: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
 
 
 def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
-    """Tell the story; 1 when the request is not known."""
-    with reading(settings) as journal:
+    """Print the story; 1 when the request is not known."""
+    with open_for_reading(settings) as journal:
         story = _read(journal, request_id)
     if story is None:
         return print_error(f"cannot find request {request_id}: see update-coordinator history for those there are")
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
-        facts = {
-            "request": asdict(story.record),
-            "transitions": [asdict(move) for move in story.moves],
-            "attempts": [asdict(attempt) for attempt in story.attempts],
-            "resumptions": [asdict(resumption) for resumption in story.resumptions],
-        }
-        console.out(json.dumps(facts, indent=2, default=str))
+        console.out(json.dumps(_as_json(story), indent=2, default=str))
         return 0
     console.print(request_line(story.record), markup=False)
     shown = day(story.record.received_at)
@@ -87,80 +80,127 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
         if day(line.at) != shown:
             shown = day(line.at)
             console.print(Text(f"  {shown}", style="dim"))
-        begin = (f"  {time_of_day(line.at)}  ", "dim"), (f"{line.state:<12}", COLOURS[line.state])
+        begin = (f"  {time_of_day(line.at)}  ", "dim"), (f"{line.state:<12}", colour(line.state))
         console.print(Text.assemble(*begin, line.sentence))
-        for said in line.said:
-            console.print(Text(f"{'':<24}| {said}", style="dim"))
+        for output in line.output:
+            console.print(Text(f"{'':<24}| {output}", style="dim"))
     if story.record.settled_at is None:
         console.print("  It is not over yet.")
     return 0
 
 
-def _read(journal: Journal, request_id: str) -> Story | None:
+def _as_json(story: Story) -> dict[str, object]:
+    return {
+        "request": asdict(story.record),
+        "transitions": [asdict(transition) for transition in story.transitions],
+        "attempts": [asdict(attempt) for attempt in story.attempts],
+        "resumptions": [
+            {
+                "request_id": one.request_id,
+                "number": one.number,
+                "at": one.at,
+                "trace": one.probe,
+                "resumption": one.action,
+            }
+            for one in story.recoveries
+        ],
+        "failures": [asdict(failure) for failure in story.failures],
+    }
+
+
+def _read(journal: JournalReader, request_id: str) -> Story | None:
     record = journal.get(request_id)
     if record is None:
         return None
-    moves, attempts = journal.transitions(request_id), journal.attempts(request_id)
-    return Story(record, moves, attempts, journal.resumptions(request_id))
+    return Story(
+        record,
+        journal.transitions(request_id),
+        journal.attempts(request_id),
+        journal.recoveries(request_id),
+        journal.failures(request_id),
+    )
 
 
 def tell(story: Story) -> list[_Line]:
-    """Moves, runs and what restarts found of them, in the order they happened."""
-    found: dict[int, list[RecoveryRecord]] = {}
-    for resumption in story.resumptions:
-        found.setdefault(resumption.number, []).append(resumption)
-    told = _moves(story.moves)
+    """Transitions, runs and what restarts found of them, in the order in which they happened."""
+    recoveries: dict[int, list[RecoveryRecord]] = {}
+    for recovery in story.recoveries:
+        recoveries.setdefault(recovery.number, []).append(recovery)
+    lines = _transition_lines(story.transitions) + _deferral_lines(story.record) + _failure_lines(story)
     for attempt in story.attempts:
-        told += _run(attempt, found.get(attempt.number, []))
-    return sorted(told, key=lambda line: line.place)
+        lines += _run_lines(attempt, recoveries.get(attempt.number, []))
+    return sorted(lines, key=lambda line: line.place)
 
 
-def _moves(moves: list[TransitionRecord]) -> list[_Line]:
-    """One line per move; a rebuilt journal says the same of several, which is told once (I13)."""
-    told: list[_Line] = []
-    for move in moves:
-        event = Event(move.event)
-        sentence = _MOVES[event]
-        if event is Event.REFUSE and move.message:
-            sentence = f"{sentence.rstrip('.')}: {move.message}"
-        elif move.message:
-            sentence = _sentence(move.message)
-        if not told or told[-1].sentence != sentence:
-            told.append(_Line((_STAGES[event], 0, 0), move.at, move.dest, sentence))
-    return told
+def _transition_lines(transitions: list[TransitionRecord]) -> list[_Line]:
+    """One line per transition; a rebuilt journal says the same of several, which is printed once (I13)."""
+    lines: list[_Line] = []
+    for transition in transitions:
+        event = transition.event
+        if isinstance(event, UnknownValue):
+            stage, sentence = _LAST_STAGE, f"A newer release recorded {event!r}."
+        else:
+            stage, sentence = TRANSITION_LINES[event]
+        if event is Event.REFUSE and transition.message:
+            sentence = f"{sentence.rstrip('.')}: {transition.message}"
+        elif transition.message:
+            sentence = _sentence(transition.message)
+        if not lines or lines[-1].sentence != sentence:
+            lines.append(_Line((stage, 0, 0), transition.at, transition.dest, sentence))
+    return lines
 
 
-def _run(attempt: AttemptRecord, found: list[RecoveryRecord]) -> list[_Line]:
-    stage, number, script = _RUNS[attempt.state], attempt.number, attempt.script
-    told = []
+def _deferral_lines(record: RequestRecord) -> list[_Line]:
+    if record.deferred_at is None:
+        return []
+    sentence = f"It was deferred: {record.deferred_why}."
+    return [_Line((_DEFERRED_STAGE, 0, 0), record.deferred_at, State.VALIDATED, sentence)]
+
+
+def _failure_lines(story: Story) -> list[_Line]:
+    """Unexpected errors: before the last transition when they led to it, else after all there is."""
+    stages = [TRANSITION_LINES[one.event][0] for one in story.transitions if isinstance(one.event, Event)]
+    stage = max(stages, default=_LAST_STAGE) if story.record.settled_at else _LAST_STAGE
+    state = story.transitions[-1].source if story.transitions and story.record.settled_at else story.record.state
+    return [
+        _Line((stage, -1, number), failure.at, state, f"Unexpected error {number}: {failure.error}")
+        for number, failure in enumerate(story.failures, 1)
+    ]
+
+
+def _run_lines(attempt: AttemptRecord, recoveries: list[RecoveryRecord]) -> list[_Line]:
+    known = RUN_STAGES[attempt.state] if isinstance(attempt.state, State) else None
+    stage = _LAST_STAGE if known is None else known
+    number, script = attempt.number, attempt.script
+    lines = []
     if attempt.ending is not ExitKind.NOT_STARTED and attempt.boot_id != LOST_BOOT:
         sentence = f"Run {number}: {script} was started."
-        told.append(_Line((stage, number, _BEGUN), attempt.started_at, attempt.state, sentence))
-    for one in found:
-        sentence = f"{_sentence(texts.resumed(script, one.resumption))}."
-        told.append(_Line((stage, number, _FOUND), one.at, attempt.state, sentence))
-    never_began = bool(found) and found[-1].resumption is RecoveryAction.START
+        lines.append(_Line((stage, number, _STARTED), attempt.started_at, attempt.state, sentence))
+    for one in recoveries:
+        sentence = f"{_sentence(texts.describe_recovery(script, one.action))}."
+        lines.append(_Line((stage, number, _RECOVERED), one.at, attempt.state, sentence))
+    never_began = bool(recoveries) and recoveries[-1].action is RecoveryAction.START
     if attempt.ended_at is not None and not never_began:
-        place = (stage, number, _OVER)
-        told.append(_Line(place, attempt.ended_at, attempt.state, f"Run {number}: {_end(attempt)}.", _said(attempt)))
-    return told
+        place, sentence = (stage, number, _ENDED), f"Run {number}: {_describe_end(attempt)}."
+        lines.append(_Line(place, attempt.ended_at, attempt.state, sentence, _last_output(attempt)))
+    return lines
 
 
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
-def _end(attempt: AttemptRecord) -> str:
+def _describe_end(attempt: AttemptRecord) -> str:
     if attempt.boot_id == LOST_BOOT:
         return f"{attempt.script} counted as interrupted, whether or not it had run"
-    how = texts.ending(attempt.script, attempt)
-    timed = attempt.seconds is not None and attempt.ending in (ExitKind.EXITED, ExitKind.INTERRUPTED)
-    return f"{how} after {attempt.seconds:.1f} s" if timed else how
+    how = texts.describe_exit(attempt.script, attempt)
+    is_timed = attempt.seconds is not None and attempt.ending in (ExitKind.EXITED, ExitKind.INTERRUPTED)
+    return f"{how} after {attempt.seconds:.1f} s" if is_timed else how
 
 
-def _said(attempt: AttemptRecord) -> tuple[str, ...]:
-    """The last lines a run that went wrong wrote; scripts may write anything, terminals obey some of it."""
+def _last_output(attempt: AttemptRecord) -> tuple[str, ...]:
+    """The last lines of a run that went wrong, without control characters: a terminal obeys some of them."""
     if attempt.ending is ExitKind.EXITED and attempt.exit_code == 0:
         return ()
-    lines = (attempt.error.strip() or attempt.output.strip()).splitlines()[-_SAID_LINES:]
+    lines = (attempt.error.strip() or attempt.output.strip()).splitlines()[-_OUTPUT_LINES:]
     return tuple("".join(sign if sign.isprintable() else " " for sign in line) for line in lines)

@@ -7,15 +7,15 @@ import json
 from rich.console import Console
 from rich.text import Text
 
-from coordinator.journal_reader import reading
-from coordinator.render import COLOURS, when
+from coordinator.render import colour, when
 from coordinator.settings import Settings
-from coordinator.texts import asked
+from coordinator.state_folder import open_for_reading
+from coordinator.texts import describe
 
 
 def execute(settings: Settings, component: str | None, limit: int, *, as_json: bool) -> int:
     """List the latest requests, newest first."""
-    with reading(settings) as journal:
+    with open_for_reading(settings) as journal:
         records = journal.history(limit, component)
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
@@ -41,7 +41,9 @@ def execute(settings: Settings, component: str | None, limit: int, *, as_json: b
     for record in records:
         console.print(
             Text.assemble(
-                f"{when(record.received_at)}  ", (f"{record.state:<12}", COLOURS[record.state]), (asked(record), "bold")
+                f"{when(record.received_at)}  ",
+                (f"{record.state:<12}", colour(record.state)),
+                (describe(record), "bold"),
             )
         )
         standing = [] if record.settled_at else ["not over yet"]

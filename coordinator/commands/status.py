@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from coordinator.journal_reader import print_error, reading
-from coordinator.publisher import final_status
-from coordinator.render import request_line
+from coordinator.final_status import final_status
+from coordinator.render import print_error, request_line
 from coordinator.settings import Settings
+from coordinator.state_folder import open_for_reading
 from protocol.outbox import Outbox
 from protocol.types import State
 
 
 def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
     """Show the final status, or how far the request is; 1 when it failed or is not known."""
-    with reading(settings) as journal:
+    with open_for_reading(settings) as journal:
         record = journal.get(request_id)
         if record is None:
             return print_error(f"cannot find request {request_id}: see update-coordinator history for those there are")

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from coordinator.journal_reader import print_error
-from coordinator.render import COLOURS
+from coordinator.render import colour, print_error
 from coordinator.settings import Settings
 from protocol import messages
 from protocol.client import Client
@@ -42,7 +41,7 @@ def execute(
     if as_json:
         console.out(final.model_dump_json(indent=2))
     else:
-        console.print(Text.assemble((final.state, COLOURS[final.state]), f": {final.message}"))
+        console.print(Text.assemble((final.state, colour(final.state)), f": {final.message}"))
     return 0 if final.success else 1
 
 

@@ -1,1 +1,1 @@
-"""One module per judge, each with a ``judge`` of its own; adding a file adds a judge."""
+"""One module per rule; ``policy.registry`` lists them."""

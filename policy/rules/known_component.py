@@ -1,25 +1,22 @@
-"""A request must name a component that the operator configured (I6)."""
+"""Form rule: a request names a configured component (I6)."""
 
 from __future__ import annotations
 
-from policy.engine import PolicyContext, Rejection
+from policy.engine import ALLOW, PolicyContext, Reject, Verdict
 from protocol.messages import Request
 from protocol.names import printable
 from protocol.types import Reason
 
 
 class KnownComponent:
-    """Refuses components the configuration does not list."""
+    """Rejects components that the configuration does not list."""
 
-    def judge(self, request: Request, circumstances: PolicyContext) -> Rejection | None:
-        """Compare the name, to the letter."""
-        if request.component in circumstances.components:
-            return None
-        known = ", ".join(sorted(circumstances.components)) or "none"
-        return Rejection(
+    def evaluate(self, request: Request, context: PolicyContext) -> Verdict:
+        """Compare the name exactly."""
+        if request.component in context.components:
+            return ALLOW
+        known = ", ".join(sorted(context.components)) or "none"
+        return Reject(
             Reason.UNKNOWN_COMPONENT,
             f"cannot run {request.action} for {printable(request.component)}: no such component; known: {known}",
         )
-
-
-JUDGE = KnownComponent()

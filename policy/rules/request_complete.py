@@ -1,20 +1,17 @@
-"""A request must bring what its action needs."""
+"""Form rule: a request has the fields that its action needs."""
 
 from __future__ import annotations
 
-from policy.engine import PolicyContext, Rejection
+from policy.engine import ALLOW, PolicyContext, Reject, Verdict
 from protocol.messages import Request
 from protocol.types import Action, Reason
 
 
 class RequestComplete:
-    """Refuses an update that does not say to which version."""
+    """Rejects an update without a version; no other action needs one (wire contract)."""
 
-    def judge(self, request: Request, circumstances: PolicyContext) -> Rejection | None:  # noqa: ARG002
-        """Only ``update`` needs a version (wire contract)."""
+    def evaluate(self, request: Request, context: PolicyContext) -> Verdict:  # noqa: ARG002
+        """See the class."""
         if request.action is Action.UPDATE and request.version is None:
-            return Rejection(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
-        return None
-
-
-JUDGE = RequestComplete()
+            return Reject(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
+        return ALLOW

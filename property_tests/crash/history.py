@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 from coordinator.publisher import final_status
-from fsm.journal import Journal
 from fsm.transition_table import TRANSITIONS
 from property_tests.crash.scenarios import Wish
 
@@ -23,7 +22,7 @@ def journal_faults(path: Path, told: Mapping[Wish, bytes | None], output_bytes: 
         told: the answer to each wish; None where there is none.
         output_bytes: ``limits.output_bytes`` of the coordinator that wrote it.
     """
-    with Journal.open(path, read_only=True) as journal:
+    with JournalReader.open(path) as journal:
         yield from journal.integrity()
         for wish, answer in told.items():
             record = journal.get(wish.request_id)

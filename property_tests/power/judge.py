@@ -41,7 +41,7 @@ def judge(root: Path, recording: Recording, image: Image, moment: Moment, record
     if not journal_file.exists():
         return ["there is no journal"]
     told = {wish: _read(status / f"{wish.request_id}.json") for wish in wishes}
-    with closing(Journal.open(journal_file, read_only=True)) as journal:
+    with closing(JournalReader.open(journal_file)) as journal:
         told = {wish: answer for wish, answer in told.items() if _was_asked(wish, recording, image, moment, journal)}
     faults = [
         fault for wish, answer in told.items() for fault in _answer(wish, answer, recording, image, moment, record)

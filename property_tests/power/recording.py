@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fsm.errors import JournalError
-from fsm.journal import Journal
 from property_tests.crash.machine import Machine
 from property_tests.crash.scenarios import Scenario, Wish, healthy
 from property_tests.crash.stage import Stage
@@ -186,7 +185,7 @@ def is_at_rest(stage: Stage) -> bool:
     ):
         return False
     try:
-        with closing(Journal.open(stage.journal, read_only=True)) as journal:
+        with closing(JournalReader.open(stage.journal)) as journal:
             return not journal.counts() and not journal.unpublished(1)
     except JournalError:
         return False

@@ -27,7 +27,7 @@ class FullJournal:
     def identify(self, *_):
         raise JournalUnavailableError("cannot reach the journal: it is full")
 
-    note_resumption = identify
+    record_recovery = identify
 
 
 @pytest.fixture
@@ -47,4 +47,4 @@ def test_a_process_that_cannot_be_noted_is_watched_all_the_same(walk):
 
 def test_a_resumption_that_cannot_be_noted_happens_all_the_same(walk):
     """``explain`` will not tell of it; an error here would leave the script found running to nobody."""
-    walk.note_resumption(walk.open_attempt, ProbeResult.ALIVE, RecoveryAction.ADOPT)
+    walk.record_recovery(walk.open_attempt, ProbeResult.ALIVE, RecoveryAction.ADOPT)

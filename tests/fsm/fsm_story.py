@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from fsm.machine import RequestMachine
-from fsm.records import AttemptRecord
+from fsm.records import AttemptRecord, TransitionFacts
 from fsm.transition_table import Event
 from protocol.types import Action, ExitKind, Reason, State
 
@@ -18,7 +18,7 @@ class Story:
 
     def __init__(self, journal) -> None:
         self.journal = journal
-        self.lives = RequestMachine(journal)
+        self.machine = RequestMachine(journal)
 
     def admit(self, request_id, component="remote", action=Action.UPDATE, rollback_of=None):
         """Put a request into the journal."""
@@ -26,9 +26,8 @@ class Story:
 
     def fire(self, request_id, *events, **facts):
         """Fire events one after the other, the facts with each."""
-        with self.lives.of(self.journal.get(request_id)) as life:
-            for event in events:
-                life.fire(event, at=NOON, **facts)
+        for event in events:
+            self.machine.fire(self.journal.get(request_id), event, TransitionFacts(NOON, **facts))
 
     def attempt(self, request_id, number=1, state=State.RUNNING, script="update.sh", ending=None, exit_code=None):
         """One script run."""

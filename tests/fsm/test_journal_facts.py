@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from fsm_story import NOON
 
 from fsm.errors import AlreadyKnownError, JournalRefusedError
-from fsm.records import RecoveryRecord
+from fsm.records import RecoveryRecord, TransitionFacts
 from fsm.recovery import RecoveryAction
-from fsm.transition_table import Event
-from protocol.types import Action, ExitKind, Reason, State
+from fsm.transition_table import Event, Transition
+from protocol.types import Action, ExitKind, Reason, State, UnknownValue
 
 
 def test_a_request_is_read_back_as_it_was_written(story, journal):
@@ -46,22 +46,22 @@ def test_what_restarts_found_is_read_back_in_order(story, journal):
     story.admit("a")
     journal.advance(None, story.attempt("a"))
     later = NOON + timedelta(hours=1)
-    journal.note_resumption("a", 1, later, "alive", RecoveryAction.ADOPT)
-    journal.note_resumption("a", 1, NOON, "unknown", RecoveryAction.INTERRUPT)
-    assert journal.resumptions("a") == [
+    journal.record_recovery("a", 1, later, "alive", RecoveryAction.ADOPT)
+    journal.record_recovery("a", 1, NOON, "unknown", RecoveryAction.INTERRUPT)
+    assert journal.recoveries("a") == [
         RecoveryRecord("a", 1, later, "alive", RecoveryAction.ADOPT),
         RecoveryRecord("a", 1, NOON, "unknown", RecoveryAction.INTERRUPT),
     ]
-    assert journal.resumptions("b") == []
+    assert journal.recoveries("b") == []
 
 
 def test_what_a_restart_found_can_be_noted_of_every_run_that_is_known(story, journal):
     """Also of one that is over or settled: a note never stops the work; of an unknown run it would be a defect."""
     story.run("a")
-    journal.note_resumption("a", 1, NOON, "ended", RecoveryAction.COLLECT)
+    journal.record_recovery("a", 1, NOON, "ended", RecoveryAction.COLLECT)
     for unknown in (("a", 2), ("b", 1)):
         with pytest.raises(JournalRefusedError):
-            journal.note_resumption(*unknown, NOON, "ended", RecoveryAction.COLLECT)
+            journal.record_recovery(*unknown, NOON, "ended", RecoveryAction.COLLECT)
 
 
 def test_what_a_restart_found_costs_no_fsync(story, journal, monkeypatch):
@@ -72,7 +72,7 @@ def test_what_a_restart_found_costs_no_fsync(story, journal, monkeypatch):
     monkeypatch.setattr(
         journal, "transaction", lambda *, durable=True: kinds.append(durable) or transaction(durable=durable)
     )
-    journal.note_resumption("a", 1, NOON, "ended", RecoveryAction.COLLECT)
+    journal.record_recovery("a", 1, NOON, "ended", RecoveryAction.COLLECT)
     assert kinds == [False]
 
 
@@ -109,9 +109,10 @@ def test_a_move_that_is_refused_leaves_its_attempts_unwritten(story, journal):
     story.admit("a")
     with pytest.raises(JournalRefusedError):
         journal.record_transition(
-            "a", Event.START, State.VALIDATED, State.RUNNING,
-            at=NOON, reason=None, message="", finish=None, begin=story.attempt("a"), settles=False,
-        )  # fmt: skip
+            "a",
+            Transition(Event.START, State.VALIDATED, State.RUNNING),
+            TransitionFacts(NOON, begin=story.attempt("a")),
+        )
     assert journal.attempts("a") == []
 
 
@@ -121,10 +122,10 @@ def test_what_has_begun_is_due_before_what_came_first(story, journal):
         story.admit(name)
     story.admit("other", component="core")
     story.fire("begun", Event.ACCEPT, Event.START)
-    assert journal.next_due(["remote"]).request_id == "begun"
+    assert journal.next_due(["remote"], uptime_s=0).request_id == "begun"
     story.fire("begun", Event.SUCCEED, settles=True)
-    assert journal.next_due({"remote"}).request_id == "first"
-    assert journal.next_due([]) is None
+    assert journal.next_due({"remote"}, uptime_s=0).request_id == "first"
+    assert journal.next_due([], uptime_s=0) is None
     assert [record.request_id for record in journal.orphaned(["remote"])] == ["other"]
     assert journal.counts() == {State.RECEIVED: 3}
 
@@ -136,14 +137,6 @@ def test_an_answer_is_unpublished_until_it_is_marked(story, journal):
     assert [record.request_id for record in journal.unpublished(10)] == ["a", "b"]
     journal.mark_published("a")
     assert [record.request_id for record in journal.unpublished(10)] == ["b"]
-
-
-def test_a_failure_can_be_settled_without_a_move(story, journal):
-    """Settling keeps state and words."""
-    story.admit("a")
-    story.fire("a", Event.REFUSE, reason=Reason.SCRIPT_MISSING, message="none there")
-    journal.finalize("a", NOON)
-    assert (journal.get("a").settled_at, journal.get("a").message) == (NOON, "none there")
 
 
 def test_resumes_are_counted(story, journal):
@@ -201,7 +194,7 @@ def test_pruning_takes_what_is_old_and_published(story, journal):
     """Age is running time since the latest answer; what is young or unpublished stays; rows go with their request."""
     for name in ("old", "unread", "repeated"):
         story.run(name)
-        journal.note_resumption(name, 1, NOON, "ended", RecoveryAction.COLLECT)
+        journal.record_recovery(name, 1, NOON, "ended", RecoveryAction.COLLECT)
     story.admit("open")
     for name in ("old", "repeated"):
         journal.mark_published(name)
@@ -213,8 +206,8 @@ def test_pruning_takes_what_is_old_and_published(story, journal):
     assert journal.prune(50, limit=10) == 1
     young = {"unread", "repeated", "open", "young"}
     assert journal.existing_ids(["old", *young]) == young
-    assert journal.attempts("old") == journal.transitions("old") == journal.resumptions("old") == []
-    assert journal.resumptions("unread") != []
+    assert journal.attempts("old") == journal.transitions("old") == journal.recoveries("old") == []
+    assert journal.recoveries("unread") != []
 
 
 def test_pruning_stops_at_its_limit(story, journal):
@@ -237,15 +230,95 @@ def test_threads_share_one_journal_and_one_machine(story, journal):
 def test_no_question_scans_all_requests(journal, monkeypatch):
     """Whatever history holds, each question finds its rows by an index (I12)."""
     plans = []
-    read = journal.read
-    monkeypatch.setattr(journal, "read", lambda sql, values=(): plans.append((sql, values)) or read(sql, values))
-    journal.next_due(["a", "b"])
+    read = journal.database.read
+    monkeypatch.setattr(
+        journal.database, "read", lambda sql, values=(): plans.append((sql, values)) or read(sql, values)
+    )
+    journal.next_due(["a", "b"], uptime_s=0)
+    journal.next_due_uptime(["a", "b"], uptime_s=0)
+    journal.failures("a")
     journal.orphaned(["a"])
     journal.unpublished(5)
     journal.counts()
     journal.history(5, "a")
     journal.last_update("a")
     journal.existing_ids(["a"])
-    journal.resumptions("a")
+    journal.recoveries("a")
     details = [row["detail"] for sql, values in plans for row in read(f"EXPLAIN QUERY PLAN {sql}", values)]
     assert [detail for detail in details if detail.startswith("SCAN") and " INDEX " not in detail] == []
+
+
+def test_next_due_leaves_out_what_is_deferred(story, journal):
+    """A deferred request is due when the running time says so; what was admitted later goes first meanwhile."""
+    for name in ("deferred", "later"):
+        story.admit(name)
+        story.fire(name, Event.ACCEPT)
+    journal.defer("deferred", NOON, 100.0, "waits for its window")
+    assert journal.next_due(["remote"], uptime_s=99).request_id == "later"
+    assert journal.next_due_uptime(["remote"], uptime_s=99) == 100.0
+    assert journal.next_due(["remote"], uptime_s=100).request_id == "deferred"
+    assert journal.next_due_uptime(["remote"], uptime_s=100) is None
+    record = journal.get("deferred")
+    assert (record.due_uptime, record.deferred_at, record.deferred_why) == (100.0, NOON, "waits for its window")
+
+
+def test_next_due_skips_what_the_caller_names(story, journal):
+    """A row that cannot be handled does not hide the rows after it (I16)."""
+    for name in ("begun", "first", "second"):
+        story.admit(name)
+    story.fire("begun", Event.ACCEPT, Event.START)
+    assert journal.next_due(["remote"], uptime_s=0, skip={"begun"}).request_id == "first"
+    assert journal.next_due(["remote"], uptime_s=0, skip={"begun", "first"}).request_id == "second"
+
+
+def test_a_settled_request_is_deferred_no_more(story, journal):
+    """What is settled never changes (I1)."""
+    story.run("a")
+    with pytest.raises(JournalRefusedError):
+        journal.defer("a", NOON, 1.0, "too late")
+
+
+def test_failures_are_counted_and_read_back(story, journal):
+    """Each count includes the new one; a long error is cut (I16)."""
+    story.admit("a")
+    counts = [journal.record_failure("a", NOON, error) for error in ("OSError: no", "x" * 9999)]
+    assert counts == [1, 2]
+    assert [(one.at, one.error) for one in journal.failures("a")] == [(NOON, "OSError: no"), (NOON, "x" * 500)]
+
+
+INSERT = "INSERT INTO requests (id, component, action, received_at, requested_at, state) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("x1", "core", "cancel", "2026-01-01T00:00:00+00:00", None, "received"),
+        ("x1", "core", 7, "2026-01-01T00:00:00+00:00", None, "received"),
+        ("x1", "core", "update", "yesterday", "tomorrow", "received"),
+        ("x1", "core", "update", 0, 1.5, "received"),
+    ],
+)
+def test_a_row_of_unknown_values_is_read(journal, values):
+    """A newer release, or a person, may have written it: it decodes to explicit unknowns, never to an exception."""
+    journal.database.write(INSERT, values)
+    for record in (journal.get("x1"), journal.next_due(["core"], uptime_s=0), *journal.history(1)):
+        assert (record.request_id, record.state) == ("x1", State.RECEIVED)
+        assert record.action in {Action.UPDATE, UnknownValue("cancel"), UnknownValue("7")}
+        assert isinstance(record.received_at, datetime)
+
+
+def test_unknown_values_of_history_are_read(story, journal):
+    """Events, states, reasons, endings and recoveries that this release does not know keep their text."""
+    story.run("a")
+    write = journal.database.write
+    write("INSERT INTO moves VALUES ('pause', 'received', 'paused', 1)")
+    write("DROP TRIGGER transition_is_legal")
+    write("DROP TRIGGER transition_is_applied")
+    write("DROP TRIGGER ended_attempts_stay")
+    write("INSERT INTO transitions VALUES ('a', 'pause', 'received', 'paused', 'noon', 'held', 'm')")
+    write("UPDATE attempts SET ending = 'vanished', state = 'paused', started_at = 'noon'")
+    write("INSERT INTO resumptions VALUES ('a', 1, 'noon', 'dreaming', 'wake')")
+    move = journal.transitions("a")[-1]
+    assert (move.event, move.source, move.dest, move.reason) == ("pause", State.RECEIVED, "paused", "held")
+    assert (journal.attempts("a")[0].ending, journal.attempts("a")[0].state) == ("vanished", "paused")
+    assert (journal.recoveries("a")[0].probe, journal.recoveries("a")[0].action) == ("dreaming", "wake")

@@ -21,11 +21,11 @@ def test_sql_refuses_every_transition_that_is_no_move(story, journal, event):
         sql = "INSERT INTO transitions VALUES (?, ?, ?, ?, 'now', NULL, '')"
         values = (f"{event}-{number}", event, source, dest)
         if source is State.RECEIVED and (event, source, dest) in LEGAL:
-            assert journal.write(sql, values) == 1
+            assert journal.database.write(sql, values) == 1
             assert journal.get(values[0]).state is dest
         else:
             with pytest.raises(JournalRefusedError):
-                journal.write(sql, values)
+                journal.database.write(sql, values)
             assert journal.get(values[0]).state is State.RECEIVED
 
 
@@ -56,7 +56,7 @@ def test_sql_refuses_to_falsify(story, journal, sql):
     story.admit("open")
     story.run("done")
     with pytest.raises(JournalRefusedError, match="cannot write this"):
-        journal.write(sql)
+        journal.database.write(sql)
 
 
 def test_a_request_has_one_open_attempt_at_most(story, journal):

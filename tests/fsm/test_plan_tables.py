@@ -7,10 +7,10 @@ from fsm_story import NOON, Story
 
 from fsm import script_plan
 from fsm.records import RequestRecord
-from fsm.recovery import RecoveryAction, rerunnable, resumption
+from fsm.recovery import RecoveryAction, recovery_action
 from fsm.script_plan import Decision, ScriptPolicy
 from fsm.transition_table import Event
-from protocol.types import Action, ExitKind, Reason, State
+from protocol.types import Action, ExitKind, ProbeResult, Reason, State
 
 FULL = ScriptPolicy(verify_health=True, rollback=True, rerun=False)
 BARE = ScriptPolicy(verify_health=False, rollback=False, rerun=True)
@@ -33,7 +33,7 @@ def bad(ending=ExitKind.EXITED):
 
 
 @pytest.mark.parametrize(
-    ("state", "action", "attempts", "traits", "expected"),
+    ("state", "action", "attempts", "policy", "expected"),
     [
         (State.VALIDATED, Action.UPDATE, [], FULL, "update.sh"),
         (State.RUNNING, Action.UPDATE, [ok("update.sh")], FULL, "health-check.sh"),
@@ -56,9 +56,9 @@ def bad(ending=ExitKind.EXITED):
         (State.ROLLED_BACK, Action.UPDATE, [bad()], FULL, None),
     ],
 )
-def test_the_next_script(state, action, attempts, traits, expected):
+def test_the_next_script(state, action, attempts, policy, expected):
     """The table, read with what has been done already."""
-    assert script_plan.step_for(record(state, action), attempts, traits) == expected
+    assert script_plan.next_script(record(state, action), attempts, policy) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_the_next_script(state, action, attempts, traits, expected):
         (State.FAILED, "rollback.sh", ExitKind.TIMED_OUT, None, False, Event.GIVE_UP, Reason.ROLLBACK_FAILED),
     ],
 )
-def test_the_verdict_on_an_ended_script(state, script, ending, code, last, event, reason):
+def test_the_decision_on_an_ended_script(state, script, ending, code, last, event, reason):
     """Exactly one event and one reason follow from how a script ended."""
-    verdict = script_plan.classify_exit(state, script, ending, code, last=last)
-    assert verdict == Decision(event, reason)
+    decision = script_plan.classify_exit(state, script, ending, code, last=last)
+    assert decision == Decision(event, reason)
 
 
 @pytest.mark.parametrize(
-    ("action", "traits", "expected"),
+    ("action", "policy", "expected"),
     [
         (Action.UPDATE, FULL, ("update.sh", "health-check.sh", "rollback.sh")),
         (Action.UPDATE, BARE, ("update.sh",)),
@@ -93,22 +93,22 @@ def test_the_verdict_on_an_ended_script(state, script, ending, code, last, event
         (Action.HEALTH, FULL, ("health-check.sh",)),
     ],
 )
-def test_the_scripts_to_vet_before_the_start(action, traits, expected):
+def test_the_scripts_to_vet_before_the_start(action, policy, expected):
     """All that may come, each once."""
-    assert script_plan.scripts_needed(action, traits) == expected
+    assert script_plan.scripts_needed(action, policy) == expected
 
 
 @pytest.mark.parametrize(
-    ("trace", "script", "traits", "expected"),
+    ("probe", "script", "policy", "expected"),
     [
-        ("alive", "update.sh", FULL, RecoveryAction.ADOPT),
-        ("ended", "update.sh", BARE, RecoveryAction.COLLECT),
-        ("never_started", "update.sh", FULL, RecoveryAction.START),
-        ("unknown", "update.sh", FULL, RecoveryAction.INTERRUPT),
-        ("unknown", "update.sh", BARE, RecoveryAction.RERUN),
-        ("unknown", "health-check.sh", FULL, RecoveryAction.RERUN),
+        (ProbeResult.ALIVE, "update.sh", FULL, RecoveryAction.ADOPT),
+        (ProbeResult.ENDED, "update.sh", BARE, RecoveryAction.COLLECT),
+        (ProbeResult.NEVER_STARTED, "update.sh", FULL, RecoveryAction.START),
+        (ProbeResult.UNKNOWN, "update.sh", FULL, RecoveryAction.INTERRUPT),
+        (ProbeResult.UNKNOWN, "update.sh", BARE, RecoveryAction.RERUN),
+        (ProbeResult.UNKNOWN, "health-check.sh", FULL, RecoveryAction.RERUN),
     ],
 )
-def test_an_open_attempt_goes_on_by_the_table(trace, script, traits, expected):
-    """What may have run is not run again unless that is harmless or wished (I3)."""
-    assert resumption(trace, rerunnable=rerunnable(script, traits)) is expected
+def test_an_open_attempt_goes_on_by_the_table(probe, script, policy, expected):
+    """What may have run is not run again unless that does no harm or is configured (I3)."""
+    assert recovery_action(probe, rerunnable=script_plan.is_rerunnable(script, policy)) is expected

@@ -1,0 +1,41 @@
+"""Asks the policy rules, with the facts that they need."""
+
+from __future__ import annotations
+
+from coordinator.running_time import RunningTime
+from policy.engine import Defer, PolicyContext, RuleSet, Verdict, evaluate
+from protocol.clock import Clock
+from protocol.messages import Request
+
+_MIN_DEFERRAL_S = 1.0  # a rule that defers into the past must not make a lane spin
+
+
+class PolicyGate:
+    """The rules of this coordinator, asked at intake, at a request's turn and at a rebuild."""
+
+    def __init__(self, rules: RuleSet, components: frozenset[str], clock: Clock, running_time: RunningTime) -> None:
+        self._rules = rules
+        self._components = components
+        self._clock = clock
+        self._running_time = running_time
+
+    def at_intake(self, request: Request) -> Verdict:
+        """Whether the request is well formed and may run."""
+        return self._ask(request, form=True, permission=True)
+
+    def at_turn(self, request: Request) -> Verdict:
+        """Whether a request that is admitted may run now: the world may have changed while it waited."""
+        return self._ask(request, form=False, permission=True)
+
+    def at_rebuild(self, request: Request) -> Verdict:
+        """Whether the request is well formed; permission is not asked, for its script may have run (I13)."""
+        return self._ask(request, form=True, permission=False)
+
+    def _ask(self, request: Request, *, form: bool, permission: bool) -> Verdict:
+        uptime_s = self._running_time.now_s()
+        context = PolicyContext(self._clock.utc(), uptime_s, self._components)
+        rules = (self._rules.form if form else ()) + (self._rules.permission if permission else ())
+        verdict = evaluate(rules, request, context)
+        if isinstance(verdict, Defer):
+            return Defer(max(verdict.until_uptime_s, uptime_s + _MIN_DEFERRAL_S), verdict.why)
+        return verdict
