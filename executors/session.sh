@@ -1,5 +1,5 @@
 # Runs scripts, one after the other. Arguments: pid and start of the launcher, "" in a unit of systemd, which has none;
-# and launcher.sh's mark. The files are described in session.py.
+# and launcher.sh's mark. The files are described in run_directory.py.
 # PIPE: a coordinator that died must not end a run. The others: a script may say "kill 0" and means itself.
 # A trap with a command, unlike an ignored signal, is not passed on to the script.
 trap : PIPE TERM INT HUP QUIT USR1 USR2 ALRM

@@ -6,9 +6,9 @@ import os
 import sys
 from pathlib import Path
 
-from executors.ending import end_run
+from executors.termination import end_run
 from executors.processes import alive
-from executors.session import Session
+from executors.run_directory import Session
 from protocol.clock import SystemClock
 from protocol.types import ExitKind
 

@@ -84,7 +84,7 @@ BREAKS = {
         "no JSON",
     ),
     "a script is ended before anybody notes why": Break(
-        "executors/sessions.py",
+        "executors/script_executor.py",
         "            session.note(cause)\n        stuck",
         "            pass\n        stuck",
         SIGNALS,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
 from executors.launcher import Launcher
-from executors.session import Session
-from executors.sessions import SessionExecutor
+from executors.run_directory import Session
+from executors.script_executor import SessionExecutor
 from protocol.clock import Clock
 
 

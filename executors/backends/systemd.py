@@ -12,10 +12,10 @@ from pathlib import Path
 import sh
 
 from executors import units
-from executors.ending import is_in_unit
+from executors.termination import is_in_unit
 from executors.interface import CannotStartError, Executor, ExecutorSettings, ProcessId, ScriptRun, UnsuitableHostError
-from executors.session import Session
-from executors.sessions import SessionExecutor
+from executors.run_directory import Session
+from executors.script_executor import SessionExecutor
 from protocol.clock import Clock
 
 _HERE = Path(__file__).parents[1]

@@ -23,8 +23,8 @@ from coordinator.settings import Component, Limits, Paths, Settings
 from executors.backends.sh import Launchers
 from executors.interface import ExecutorSettings, ScriptRun
 from executors.processes import alive, look
-from executors.session import Session
-from executors.sessions import SessionExecutor
+from executors.run_directory import Session
+from executors.script_executor import SessionExecutor
 from fsm.errors import FsmError, JournalDamagedError
 from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
 from property_tests.little_host import NoBell, NoWatcher

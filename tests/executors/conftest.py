@@ -8,15 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component
+from executor_harness import CLOCK, EXECUTOR, Component
 
-from executors import sessions
+from executors import script_executor
 from executors.interface import Executor, ExecutorSettings
 from executors.registry import load
 
 OUTPUT_BYTES = 4096
 # Each executor's own tests, beside those that all must pass.
-collect_ignore = ["test_systemd_units.py"] if EXECUTOR == "sh" else ["test_sh_launchers.py"]
+collect_ignore = ["test_systemd_backend.py"] if EXECUTOR == "sh" else ["test_sh_backend.py"]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -59,7 +59,7 @@ def _nothing_stays(tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is deaf to TERM is killed soon."""
-    monkeypatch.setattr(sessions, "_QUELL_GRACE_S", 0.2)
+    monkeypatch.setattr(script_executor, "_QUELL_GRACE_S", 0.2)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, run
+from executor_harness import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, run
 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from executor_stage import (
+from executor_harness import (
     CLOCK,
     DEAF,
     FOREVER,
@@ -31,7 +31,7 @@ from executors.backends import systemd
 from executors.interface import CannotStartError, Executor, ExecutorSettings, UnsuitableHostError
 from executors.processes import boot_id
 from executors.registry import load
-from executors.session import Session
+from executors.run_directory import Session
 from executors.shells import shells
 from protocol.types import ExitKind, ProbeResult
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, lives, until, written
+from executor_harness import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, lives, until, written
 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id

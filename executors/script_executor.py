@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from executors.ending import end_run
+from executors.termination import end_run
 from executors.interface import (
     CannotStartError,
     ExecutorSettings,
@@ -19,7 +19,7 @@ from executors.interface import (
 )
 from executors.output import Listener
 from executors.processes import alive, boot_id
-from executors.session import Session, attempts, forget
+from executors.run_directory import Session, attempts, forget
 from executors.shells import end, pair, shells
 from executors.vetting import vet
 from protocol.clock import Clock

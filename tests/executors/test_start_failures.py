@@ -10,11 +10,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component, run
+from executor_harness import CLOCK, EXECUTOR, Component, run
 
 from executors.interface import CannotStartError, Executor, ExecutorSettings
 from executors.registry import load
-from executors.session import Session
+from executors.run_directory import Session
 from protocol.types import ExitKind
 
 

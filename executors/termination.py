@@ -8,7 +8,7 @@ from signal import SIGKILL, SIGSTOP
 from executors import units
 from executors.interface import ProcessId
 from executors.processes import Process, alive, family, send, terminate
-from executors.session import Session
+from executors.run_directory import Session
 from protocol.clock import Clock
 
 _EXIT_TICK_S = 0.01

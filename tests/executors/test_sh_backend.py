@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from executor_stage import (
+from executor_harness import (
     CLOCK,
     DEAF,
     FOREVER,
@@ -23,7 +23,7 @@ from executor_stage import (
 from executors.interface import Executor, ExecutorSettings, ProcessId
 from executors.launcher import Launcher
 from executors.registry import load
-from executors.session import Session
+from executors.run_directory import Session
 from executors.shells import shells
 from protocol.types import ExitKind
 

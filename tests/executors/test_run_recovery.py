@@ -10,18 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, lives, run, until, written
+from executor_harness import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, lives, run, until, written
 
 from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
 from executors.processes import boot_id
 from executors.registry import load
-from executors.session import Session
+from executors.run_directory import Session
 from protocol.types import ExitKind, ProbeResult
 
 COORDINATOR = """
 import json, os, sys
 from pathlib import Path
-from executor_stage import CLOCK, EXECUTOR, PATIENCE_S, Component, RecordingWatch, until, written
+from executor_harness import CLOCK, EXECUTOR, PATIENCE_S, Component, RecordingWatch, until, written
 from executors.registry import load
 from executors.interface import ExecutorSettings
 runs, directory, grace, death = sys.argv[1:]

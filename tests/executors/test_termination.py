@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from executor_stage import (
+from executor_harness import (
     CLOCK,
     DEAF,
     FOREVER,

@@ -12,10 +12,10 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
-from executor_stage import Component, RecordingWatch, end, id_of, lives, overrun, run, until, written
+from executor_harness import Component, RecordingWatch, end, id_of, lives, overrun, run, until, written
 
 from executors.interface import Executor, ExecutorSettings, ProcessId, ProgressReport
-from executors.session import Session
+from executors.run_directory import Session
 from protocol.types import ExitKind
 
 
