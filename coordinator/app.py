@@ -26,7 +26,7 @@ from coordinator.wakeup import Wakeup
 from coordinator.watcher import Watcher
 from executors.interface import Executor, ExecutorSettings, UnsuitableHostError
 from executors.processes import boot_id
-from executors.registry import Kind
+from executors.registry import Backend
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
 from fsm.machine import RequestMachine
@@ -156,7 +156,7 @@ def mark_journal_suspect(settings: Settings) -> None:
     (settings.paths.state / SUSPECT).touch()
 
 
-def _parts(executor: str) -> Kind:
+def _parts(executor: str) -> Backend:
     """The executor's module; every judge is loaded, too, for a start that cannot read them must let nothing in (I6)."""
     try:
         all_judges()
@@ -170,7 +170,7 @@ def _parts(executor: str) -> Kind:
     return kind
 
 
-def _executor(kind: Kind, settings: ExecutorSettings, clock: Clock) -> Executor:
+def _executor(kind: Backend, settings: ExecutorSettings, clock: Clock) -> Executor:
     try:
         return kind.create(settings, clock)
     except UnsuitableHostError as error:

@@ -1,4 +1,4 @@
-"""Runs that outlive the coordinator: what the executors of scripts share, whoever starts the sessions for them."""
+"""The executor of scripts that outlive the coordinator; its backends differ in how they spawn workers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from executors.termination import end_run
 from executors.interface import (
     CannotStartError,
     ExecutorSettings,
@@ -17,217 +16,242 @@ from executors.interface import (
     ScriptRun,
     VetFailure,
 )
-from executors.output import Listener
-from executors.processes import alive, boot_id
-from executors.run_directory import Session, attempts, forget
-from executors.shells import end, pair, shells
+from executors.output import ProgressReader
+from executors.processes import boot_id, is_alive
+from executors.run_directory import Claim, RunDirectory, list_runs, remove_runs
+from executors.termination import end_run, end_shells, find_shells, shells_of_request, shells_of_worker
 from executors.vetting import vet
 from protocol.clock import Clock
 from protocol.types import ExitKind, ProbeResult
 
-_TICK_S = 0.1  # how late a deadline or a wish to stop may be seen
-_QUELL_GRACE_S = 10.0
-_Claim = tuple[ProcessId, ProcessId]
+_TICK_S = 0.1  # the delay with which a deadline or a request to stop may be noticed
+_ORPHAN_GRACE_S = 10.0
 
 
-class Tether(Protocol):
-    """What joins this coordinator to one run that it waits for."""
+class RunHandle(Protocol):
+    """The connection of this coordinator to one run that it waits for."""
 
-    def claimed(self, claim: _Claim) -> None:
-        """A session has begun to run it; called at most once."""
+    def claimed(self, claim: Claim) -> None:
+        """A worker has claimed the run; called at most once."""
 
     def is_lost(self) -> bool:
-        """Whether nobody is there any more who could claim the run."""
+        """Whether no worker is left that could claim the run."""
 
-    def outlives_us(self) -> bool:
-        """Whether the run goes on when this coordinator stops."""
+    def survives_coordinator(self) -> bool:
+        """Whether the run continues when this coordinator stops."""
 
     def pause(self, seconds: float) -> None:
-        """Sleep until something happened, at most ``seconds``."""
+        """Sleep until the worker notifies of something, at most ``seconds``."""
 
-    def cut(self) -> None:
-        """The run was ended by force, or is lost: let go of whoever was to run it."""
+    def discard(self) -> None:
+        """Release the run's shells: they were killed, or are lost."""
 
     def close(self) -> None:
-        """Let go of what was held for this wait alone."""
+        """Release what is held for this wait alone."""
 
 
-class Starter(Protocol):
-    """Brings sessions to life, one way or another."""
+class Spawner(Protocol):
+    """Spawns workers."""
 
-    def ask(self, step: ScriptRun, session: Session) -> None:
-        """Have a session run what ``session`` says; at most once, whatever is raised.
+    def spawn(self, directory: RunDirectory) -> None:
+        """Have a worker run what ``directory`` contains; at most once, whatever is raised.
 
         Raises:
-            CannotStartError: the session may exist nevertheless; who asked revokes the run, or finds it claimed.
+            CannotStartError: the worker may exist nevertheless; the caller revokes the run, or finds it claimed.
             OSError: likewise.
         """
 
-    def tether(self, step: ScriptRun, session: Session) -> Tether:
-        """The bond to a run that was asked for here, or by an earlier coordinator."""
+    def attach(self, directory: RunDirectory) -> RunHandle:
+        """The handle of a run that was spawned here, or by an earlier coordinator."""
 
     def close(self) -> None:
-        """Let go of everything held between runs."""
+        """Release what is held between runs."""
 
 
-class SessionExecutor:
-    """Everything it must know after a restart is in the runs' directories; see ``Executor`` for the methods."""
+class ScriptExecutor:
+    """Keeps all that it must know after a restart in the runs' directories; see ``Executor`` for the methods."""
 
-    def __init__(self, settings: ExecutorSettings, clock: Clock, starter: Starter) -> None:
+    def __init__(self, settings: ExecutorSettings, clock: Clock, spawner: Spawner) -> None:
         self._settings = settings
         self._clock = clock
-        self._starter = starter
+        self._spawner = spawner
         self._mark = settings.runs.resolve()
 
     def vet(self, directory: Path, script: str) -> VetFailure | None:
         """See ``Executor.vet``."""
         return vet(directory, script, os.geteuid())
 
-    def start(self, step: ScriptRun) -> None:
+    def start(self, run: ScriptRun) -> None:
         """See ``Executor.start``; a second start of the same attempt is refused."""
-        session = self._session(step)
+        directory = self._directory(run)
         try:
-            session.prepare()
+            directory.prepare()
         except FileExistsError:
             raise CannotStartError(
-                f"cannot start {step.script}: {session.directory} shows that this attempt was made; make a new one"
+                f"cannot start {run.script}: {directory.path} shows that this attempt was made; make a new one"
             ) from None
         except OSError as error:
-            raise CannotStartError(_no_start(step, error)) from error
+            raise CannotStartError(_cannot_start(run, error)) from error
         try:
-            self._starter.ask(step, session)
+            self._spawner.spawn(directory)
         except (CannotStartError, OSError) as error:
-            with contextlib.suppress(OSError):  # nobody knows whether it started: who waits for it finds out
-                if session.revoke():
-                    raise CannotStartError(_no_start(step, error)) from error
+            with contextlib.suppress(OSError):  # not known whether it started: ``wait`` finds out
+                if directory.revoke():
+                    raise CannotStartError(_cannot_start(run, error)) from error
 
-    def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
+    def wait(self, run: ScriptRun, observer: RunObserver, *, deadline: float) -> Outcome | None:
         """See ``Executor.wait``."""
-        session = self._session(step)
-        with contextlib.closing(self._starter.tether(step, session)) as tether:
-            return self._wait(session, tether, watch, deadline)
+        directory = self._directory(run)
+        with contextlib.closing(self._spawner.attach(directory)) as handle:
+            return self._wait(directory, handle, observer, deadline)
 
-    def _wait(self, session: Session, tether: Tether, watch: RunObserver, deadline: float) -> Outcome | None:
-        listener = Listener(session.stdout, session.stderr)
+    def _wait(
+        self, directory: RunDirectory, handle: RunHandle, observer: RunObserver, deadline: float
+    ) -> Outcome | None:
+        reader = ProgressReader(directory.stdout, directory.stderr)
         claim = None
-        noted = session.ended_by()  # an earlier coordinator had begun to end it
-        while True:
-            claim = claim or _claim(session, tether, watch)
-            # Looked at before the exit code: a session that wrote one and ended since is not lost.
-            is_lost = not alive(claim[0]) if claim else tether.is_lost()
-            if noted is None and session.exit_code() is not None:
-                claim = claim or _claim(session, tether, watch)  # it may have begun and ended since we looked
-                while _report(listener, watch) and self._clock.monotonic() < deadline:
+        ended_by = directory.ended_by()  # an earlier coordinator had begun to end it
+        while True:  # bounded by the deadline, which is a reason to end the run
+            claim = claim or _announce_claim(directory, handle, observer)
+            # Checked before the exit code: a worker that wrote one and ended since is not lost.
+            is_lost = not is_alive(claim.worker) if claim else handle.is_lost()
+            if ended_by is None and directory.exit_code() is not None:
+                claim = claim or _announce_claim(directory, handle, observer)  # claimed and ended since the check above
+                while _report(reader, observer) and self._clock.monotonic() < deadline:
                     pass  # bounded by the deadline: a service left behind may write forever
-                noted = session.ended_by()
-                if noted is None:
-                    return session.outcome(ExitKind.EXITED, self._settings.output_bytes)
-                # Systemd is ending it, and may not have come to all of it yet: the next script must find none of it.
-            if noted is None and watch.may_detach() and tether.outlives_us():
+                ended_by = directory.ended_by()
+                if ended_by is None:
+                    return directory.outcome(ExitKind.EXITED, self._settings.output_bytes)
+                # systemd is ending it, and some of it may be alive: no other script may start beside that (I10).
+            if ended_by is None and observer.may_detach() and handle.survives_coordinator():
                 return None
-            cause = noted or self._cause(watch, deadline)
+            cause = ended_by or self._cause_to_end(observer, deadline)
             if cause is not None or is_lost:
-                outcome = self._end(session, cause)
-                tether.cut()  # only now: a launcher without its pipe would end, and lose hold of orphans
+                outcome = self._end(directory, cause)
+                handle.discard()  # only now: a launcher without its pipe ends, and orphans lose their subreaper
                 return outcome
-            has_more = _report(listener, watch)
-            tether.pause(0.0 if has_more else min(_TICK_S, max(deadline - self._clock.monotonic(), 0.0)))
+            has_more = _report(reader, observer)
+            handle.pause(0.0 if has_more else min(_TICK_S, max(deadline - self._clock.monotonic(), 0.0)))
 
-    def _cause(self, watch: RunObserver, deadline: float) -> ExitKind | None:
-        if watch.must_stop():
+    def _cause_to_end(self, observer: RunObserver, deadline: float) -> ExitKind | None:
+        if observer.must_stop():
             return ExitKind.INTERRUPTED
         return ExitKind.TIMED_OUT if self._clock.monotonic() >= deadline else None
 
-    def _end(self, session: Session, cause: ExitKind | None) -> Outcome:
-        """End what is left of a run: for a ``cause``, or because its session was lost."""
-        if session.claim() is None and session.revoke():
-            conclusion = cause or ExitKind.NOT_STARTED
-            return Outcome(conclusion, None, "", "", "it had not started yet, and never will")
+    def _end(self, directory: RunDirectory, cause: ExitKind | None) -> Outcome:
+        """End what is left of a run: for a ``cause``, or because its worker was lost."""
+        if directory.claim() is None and directory.revoke():
+            return Outcome(cause or ExitKind.NOT_STARTED, None, "", "", "it had not started yet, and never will")
         if cause is not None:
-            session.note(cause)
-        stuck = self._kill(session)
-        if cause is None and session.exit_code() is not None:
-            conclusion, detail = session.ended_by() or ExitKind.EXITED, ""
+            directory.record_ended_by(cause)
+        stuck = self._kill(directory)
+        details = []
+        if cause is None and directory.exit_code() is not None:
+            exit_kind = directory.ended_by() or ExitKind.EXITED
         elif cause is None:
-            conclusion, detail = (
-                session.ended_by() or ExitKind.INTERRUPTED,
-                "its session ended, or was killed from outside, before it could say how the script ended",
-            )
+            exit_kind = directory.ended_by() or ExitKind.INTERRUPTED
+            details.append("its shell ended, or was killed from outside, before it could record the exit code")
         else:
-            conclusion, detail = cause, ""
+            exit_kind = cause
         if stuck:
-            detail += f"; processes that even KILL does not end: {', '.join(map(str, stuck))}"
-        return session.outcome(conclusion, self._settings.output_bytes, detail.removeprefix("; "))
+            details.append(f"processes that survive KILL: {', '.join(map(str, stuck))}")
+        return directory.outcome(exit_kind, self._settings.output_bytes, "; ".join(details))
 
-    def _kill(self, session: Session) -> list[int]:
-        return end_run(session, self._clock)
+    def _kill(self, directory: RunDirectory) -> list[int]:
+        return end_run(directory, self._clock)
 
-    def probe(self, step: ScriptRun, identity: ProcessId | None, boot: str) -> ProbeResult:
+    def probe(self, run: ScriptRun, identity: ProcessId | None, boot: str) -> ProbeResult:
         """See ``Executor.probe``."""
-        session = self._session(step)
+        directory = self._directory(run)
         is_same_boot = boot == boot_id()
-        if session.exit_code() is None and not is_same_boot:
+        if directory.exit_code() is None and not is_same_boot:
             return ProbeResult.UNKNOWN  # a power cut may have taken any of the files
-        if session.exit_code() is None and session.claim() is None and identity is not None:
-            end(pair(self._mark, identity), step.kill_grace_s, self._clock)  # it ran: its folder was removed since
+        if directory.exit_code() is None and directory.claim() is None and identity is not None:
+            # It ran, and its directory was removed since.
+            end_shells(shells_of_worker(self._mark, identity), run.kill_grace_s, self._clock)
             return ProbeResult.UNKNOWN
-        if session.exit_code() is None and session.revoke():
+        if directory.exit_code() is None and directory.revoke():
             return ProbeResult.NEVER_STARTED
-        claim = session.claim() if is_same_boot else None
-        is_alive = claim is not None and identity in (None, claim[0]) and alive(claim[0])
-        if session.exit_code() is None and is_alive:
+        claim = directory.claim() if is_same_boot else None
+        has_worker = claim is not None and identity in (None, claim.worker) and is_alive(claim.worker)
+        if directory.exit_code() is None and has_worker:
             return ProbeResult.ALIVE
-        is_ended = session.exit_code() is not None
-        if is_same_boot and (session.ended_by() or not is_ended):
-            self._kill(session)
+        is_ended = directory.exit_code() is not None
+        if is_same_boot and (directory.ended_by() or not is_ended):
+            self._kill(directory)
         return ProbeResult.ENDED if is_ended else ProbeResult.UNKNOWN
 
-    def collect(self, step: ScriptRun) -> Outcome:
+    def collect(self, run: ScriptRun) -> Outcome:
         """See ``Executor.collect``."""
-        session = self._session(step)
+        directory = self._directory(run)
         limit = self._settings.output_bytes
-        if session.exit_code() is not None:
-            return session.outcome(session.ended_by() or ExitKind.EXITED, limit)
+        if directory.exit_code() is not None:
+            return directory.outcome(directory.ended_by() or ExitKind.EXITED, limit)
         detail = "it ended, with everything it started, before its exit code could be recorded"
-        return session.outcome(session.ended_by() or ExitKind.INTERRUPTED, limit, detail)
+        return directory.outcome(directory.ended_by() or ExitKind.INTERRUPTED, limit, detail)
 
-    def kill_orphans(self) -> None:
+    def abandon(self, run: ScriptRun) -> list[int]:
+        """See ``Executor.abandon``."""
+        directory = self._directory(run)
+        with contextlib.closing(self._spawner.attach(directory)) as handle:
+            try:
+                is_over = directory.exit_code() is not None and directory.ended_by() is None
+                return [] if is_over else self._end_orphan(directory)
+            except OSError:  # the files do not show which processes belong to the run; the script's environment does
+                end_shells(shells_of_request(self._mark, run.request_id), run.kill_grace_s, self._clock)
+                raise
+            finally:
+                handle.discard()
+
+    def kill_orphans(self) -> list[int]:
         """See ``Executor.kill_orphans``; run directories also reveal scripts whose shells were killed."""
-        end(shells(self._mark), _QUELL_GRACE_S, self._clock)
-        for directory in attempts(self._settings.runs):
-            session = Session.left_in(directory, _QUELL_GRACE_S)
-            if session.exit_code() is None and not session.revoke():
-                session.note(ExitKind.INTERRUPTED)
-                self._kill(session)
+        stuck = end_shells(find_shells(self._mark), _ORPHAN_GRACE_S, self._clock)
+        paths, errors = list_runs(self._settings.runs)
+        for path in paths:
+            directory = RunDirectory.of_orphan(path, _ORPHAN_GRACE_S)
+            try:
+                stuck += [] if directory.exit_code() is not None else self._end_orphan(directory)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return stuck
+
+    def _end_orphan(self, directory: RunDirectory) -> list[int]:
+        """End a run that may have been claimed; one that was not can never start any more."""
+        if directory.revoke():
+            return []
+        directory.record_ended_by(ExitKind.INTERRUPTED)
+        return self._kill(directory)
 
     def cleanup(self, request_id: str) -> None:
-        """See ``Executor.cleanup``; a stream too large for its excerpt stays as it is."""
-        forget(self._settings.runs, request_id, self._settings.output_bytes)
+        """See ``Executor.cleanup``; a stream too large for its excerpt is kept."""
+        remove_runs(self._settings.runs, request_id, self._settings.output_bytes)
 
     def close(self) -> None:
         """See ``Executor.close``."""
-        self._starter.close()
+        self._spawner.close()
 
-    def _session(self, step: ScriptRun) -> Session:
-        return Session(self._settings.runs, step)
+    def _directory(self, run: ScriptRun) -> RunDirectory:
+        return RunDirectory(self._settings.runs, run)
 
 
-def _claim(session: Session, tether: Tether, watch: RunObserver) -> _Claim | None:
-    """Who claimed the run, told to both; None until somebody did."""
-    claim = session.claim()
+def _announce_claim(directory: RunDirectory, handle: RunHandle, observer: RunObserver) -> Claim | None:
+    """The run's claim, passed on to handle and observer; None while there is none."""
+    claim = directory.claim()
     if claim is not None:
-        tether.claimed(claim)
-        watch.started(claim[0])
+        handle.claimed(claim)
+        observer.started(claim.worker)
     return claim
 
 
-def _report(listener: Listener, watch: RunObserver) -> bool:
-    """Take in new output and pass on what the script shows; whether there is more to take in."""
-    has_more = listener.look()
-    watch.reported(listener.report())
+def _report(reader: ProgressReader, observer: RunObserver) -> bool:
+    """Read new output and report the progress; whether there is more to read."""
+    has_more = reader.read()
+    observer.reported(reader.report())
     return has_more
 
 
-def _no_start(step: ScriptRun, error: Exception) -> str:
+def _cannot_start(run: ScriptRun, error: Exception) -> str:
     remedy = "; free disk space, memory or descriptors, and ask again" if isinstance(error, OSError) else ""
-    return f"cannot start {step.script}: {error}{remedy}"
+    return f"cannot start {run.script}: {error}{remedy}"

@@ -85,7 +85,7 @@ BREAKS = {
     ),
     "a script is ended before anybody notes why": Break(
         "executors/script_executor.py",
-        "            session.note(cause)\n        stuck",
+        "            directory.record_ended_by(cause)\n        stuck",
         "            pass\n        stuck",
         SIGNALS,
         "(script_failed)",
