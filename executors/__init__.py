@@ -1,1 +1,1 @@
-"""HOW does a step touch the world? Scripts through ``sh``, dry run; an executor is one file in ``kinds/``."""
+"""HOW does a script touch the world? Executors run scripts; ``executors.registry`` lists their backends."""

@@ -1,4 +1,4 @@
-"""The words between the runner and whatever runs a step: step, trace, outcome, executor."""
+"""The interface between the runner and the executors: script run, observer, outcome, executor, errors."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ class ExecutorError(Exception):
 
 
 class CannotStartError(ExecutorError):
-    """Nothing was started and nothing will be: the machine is short of something, or the attempt is not new."""
+    """Nothing was started and nothing will be: the host lacks a resource, or the attempt is not new."""
 
 
 class UnknownExecutorError(ExecutorError):
-    """The configuration names an executor that does not exist: its author's fault."""
+    """The configuration names an executor that does not exist; an error of the configuration."""
 
 
 class UnsuitableHostError(ExecutorError):
-    """The configuration names an executor that this host cannot serve: its author's fault."""
+    """The configuration names an executor that this host does not support; an error of the configuration."""
 
 
 @dataclass(frozen=True)
 class ExecutorSettings:
-    """Where runs leave their files, and how much of each stream an outcome quotes.
+    """Where runs keep their files, and how much of each stream an outcome quotes.
 
-    ``runs`` is an absolute path without line breaks, on a disk that keeps what is written, and every coordinator of
-    this host has its own; ``output_bytes`` (≥ 2) counts bytes per stream (I12).
+    Attributes:
+        runs: an absolute path without line breaks, on persistent storage; each coordinator of a host has its own.
+        output_bytes: at least 2; the limit per stream (I12).
     """
 
     runs: Path
@@ -42,10 +43,14 @@ class ExecutorSettings:
 class ScriptRun:
     """One script to run once, for one attempt of one request.
 
-    ``lane`` names the lock under which it runs: an executor may keep one thing per lane, for steps of a lane never
-    overlap (I10). ``directory`` and ``script`` come from the configuration, ``arguments`` holds nothing but a
-    validated version (I6). ``memory_bytes`` is the most it may use, with all that it starts, where the executor can see
-    to that.
+    Attributes:
+        lane: the lock under which the script runs. Runs of a lane never overlap (I10), so an executor may keep one
+            process per lane.
+        directory: where the script is and runs; from the configuration, as ``script`` is (I6).
+        arguments: at most a validated version (I6).
+        timeout_s: how long the script may run; a backup for the deadline that ``Executor.wait`` gets.
+        kill_grace_s: between TERM and KILL.
+        memory_bytes: the limit for the script and all that it starts, where the executor can enforce one.
     """
 
     request_id: str
@@ -63,7 +68,7 @@ class ScriptRun:
     memory_bytes: int
 
     def environment(self) -> Mapping[str, str]:
-        """What the script learns about the request it runs for (wire contract)."""
+        """The variables that describe the request to the script (wire contract)."""
         return {
             "UPDATE_REQUEST_ID": self.request_id,
             "UPDATE_COMPONENT": self.component,
@@ -75,7 +80,7 @@ class ScriptRun:
 
 @dataclass(frozen=True)
 class ProcessId:
-    """A process beyond doubt: its pid, and its start in clock ticks since boot; both within ``boot_id``."""
+    """Identifies a process for ever: its pid and its start in clock ticks since boot, both within ``boot_id``."""
 
     boot_id: str
     pid: int
@@ -84,9 +89,13 @@ class ProcessId:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A run that is over: nothing the script started under a timeout or interruption lives on.
+    """The result of a run that is over; after a timeout or an interruption nothing that it started is alive.
 
-    ``exit_code`` is None when nobody could record it; ``output`` and ``error`` are bounded excerpts of the streams.
+    Attributes:
+        exit_code: 0 to 255, 128 + n when signal n ended the script; None when it could not be recorded.
+        output: a bounded excerpt of stdout.
+        error: a bounded excerpt of stderr.
+        detail: what else is known about the end, for people; "" when there is nothing to add.
     """
 
     exit_kind: ExitKind
@@ -98,10 +107,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ProgressReport:
-    """What a script has shown so far: as given here, nothing yet.
+    """What a script has printed so far; the defaults mean nothing yet.
 
-    ``phase`` and ``percent`` (0 to 100) are the latest that it named; ``output`` and ``error`` are bounded ends of the
-    streams.
+    Attributes:
+        phase: the latest that the script named.
+        percent: the latest that the script named, 0 to 100.
+        output: the bounded end of stdout.
+        error: the bounded end of stderr.
     """
 
     phase: str | None = None
@@ -112,70 +124,112 @@ class ProgressReport:
 
 @dataclass(frozen=True)
 class VetFailure:
-    """Why a script must not be run: reason (``script_missing`` or ``script_unsafe``), and what to do about it."""
+    """Why a script must not be run.
+
+    Attributes:
+        reason: ``script_missing``, ``script_unsafe``, or ``cannot_start`` when the script could not be examined.
+        message: what was found, and the remedy.
+    """
 
     reason: Reason
     message: str
 
 
 class RunObserver(Protocol):
-    """Who looks on while a script runs."""
+    """Observes one run, and decides when its wait ends early."""
 
     def started(self, identity: ProcessId) -> None:
-        """The session exists; called at most once per run, before ``reported``."""
+        """The process that runs the script exists; called at most once per run, before ``reported``."""
 
     def reported(self, report: ProgressReport) -> None:
-        """What the script shows now; called at every look, several times a second, whether or not it changed."""
+        """The present progress; called several times a second, whether or not it changed."""
 
     def must_stop(self) -> bool:
-        """Whether the run is to be interrupted now."""
+        """Whether this run is to be interrupted now."""
 
     def may_detach(self) -> bool:
-        """Whether the coordinator is about to stop: a run that outlives it need not be waited for."""
+        """Whether the coordinator is stopping, so that a run which survives it need not be waited for."""
 
 
 class Executor(Protocol):
-    """Runs steps. One implementation per way to do it; all pass the same contract tests."""
+    """Runs scripts. Each backend implements it, and all pass the same contract tests.
+
+    Methods for different runs may be called from different threads; calls for one lane come from one thread.
+    """
 
     def vet(self, directory: Path, script: str) -> VetFailure | None:
-        """Why this script must not run as things stand now; None when it may."""
+        """Why this script must not run now; None when it may."""
 
-    def start(self, step: ScriptRun) -> None:
-        """Bring the step's script to life, at most once for this attempt whatever dies meanwhile.
+    def start(self, run: ScriptRun) -> None:
+        """Start the script, at most once for this attempt whatever process dies meanwhile (I3).
 
         Raises:
             CannotStartError: nothing was started and nothing will be.
         """
 
-    def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
-        """Wait until the run is over: one started here, or one that ``probe`` found alive.
+    def wait(self, run: ScriptRun, observer: RunObserver, *, deadline: float) -> Outcome | None:
+        """Wait until a run is over that was started here, or that ``probe`` found alive.
 
         Args:
-            step: as given to ``start``, by this coordinator or an earlier one.
-            watch: told of the session, its progress, and asked whether to stop.
-            deadline: on the monotonic clock; beyond it everything the script started gets TERM, then KILL.
+            run: as given to ``start``, by this coordinator or an earlier one.
+            observer: is notified of the process and of its progress, and asked whether to stop.
+            deadline: in seconds on the monotonic clock; afterwards everything the script started gets TERM, then KILL.
 
         Returns:
-            None when this coordinator stops and the run goes on without it: the next one adopts it.
+            None when the run continues without this coordinator, for the next one to adopt.
+
+        Raises:
+            OSError: the run's files or processes cannot be read now; the script may be running. See ``abandon``.
         """
 
-    def probe(self, step: ScriptRun, identity: ProcessId | None, boot_id: str) -> ProbeResult:
-        """What an attempt begun in boot ``boot_id`` by an earlier coordinator has become.
+    def probe(self, run: ScriptRun, identity: ProcessId | None, boot_id: str) -> ProbeResult:
+        """What became of an attempt that an earlier coordinator began in boot ``boot_id``.
 
-        After the answer NEVER_STARTED it can never start any more. After UNKNOWN nothing it started is alive.
+        After NEVER_STARTED the attempt can never start any more. After UNKNOWN nothing it started is alive.
+
+        Raises:
+            OSError: the run's files or processes cannot be read now.
         """
 
-    def collect(self, step: ScriptRun) -> Outcome:
-        """The outcome of a run that ``probe`` found ENDED or UNKNOWN."""
+    def collect(self, run: ScriptRun) -> Outcome:
+        """The outcome of a run that ``probe`` found ENDED or UNKNOWN.
 
-    def kill_orphans(self) -> None:
-        """End whatever an earlier coordinator started and still runs: for a start without its files (I10, I13).
+        Raises:
+            OSError: the run's files cannot be read now.
+        """
 
-        Called before anything is started here; whoever holds the runs' folder is the only one to work in it.
+    def abandon(self, run: ScriptRun) -> list[int]:
+        """End what the run started, as far as possible, before its request is settled as ``internal_error``.
+
+        Afterwards the attempt can never start any more. A script that ended by itself is left as it is, with the
+        services that it started. May be called at any time, also again.
+
+        Returns:
+            The pids that KILL does not end. They run no more code of their own: the kernel holds them.
+
+        Raises:
+            OSError: whether the script runs cannot be read; what was found of it is ended all the same.
+        """
+
+    def kill_orphans(self) -> list[int]:
+        """End all that an earlier coordinator started and that still runs: for a start without a journal (I10, I13).
+
+        Called before anything is started here, by the only coordinator of this ``ExecutorSettings.runs``.
+
+        Returns:
+            The pids that KILL does not end, as of ``abandon``.
+
+        Raises:
+            OSError: the files of at least one run cannot be read or written, so that its script may still run. All
+                others are ended; nothing may be started (I10).
         """
 
     def cleanup(self, request_id: str) -> None:
-        """Drop what is kept of a settled request beyond what the journal holds; complete logs it lacks stay."""
+        """Remove the files of a settled request, except complete logs of which the journal holds only excerpts.
+
+        Raises:
+            OSError: a file cannot be removed; all others are.
+        """
 
     def close(self) -> None:
-        """Let go of everything held between runs; scripts still running are left alone."""
+        """Release what is held between runs. Running scripts are left alone; the executor can be used again."""

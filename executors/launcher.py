@@ -1,8 +1,8 @@
-"""The small shell that starts scripts in the coordinator's stead, itself started through ``sh``.
+"""The launcher: a small shell, started through ``sh`` once per lane, that keeps a warm worker for the next script.
 
-Forking the daemon costs 3 to 5 ms per script. A launcher costs that once: it keeps a parked session waiting, which
-needs only a line on its stdin to run. It is a child subreaper, so whatever a script starts, however it detaches
-itself, stays a descendant of the launcher until that ends.
+Forking the daemon costs 4 ms per script, and a start through ``sh`` twice as much (ADR 001). A warm worker starts a
+script as soon as it reads a line. The launcher is a child subreaper: whatever a script starts, however it detaches
+itself, stays the launcher's descendant until that ends.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import BinaryIO
 
 import sh
 
-from executors.interface import CannotStartError, ProcessId
-from executors.processes import command_line, look
+from executors.interface import CannotStartError
+from executors.processes import command_line, stat_process
+from executors.run_directory import Claim
 
 _HERE = Path(__file__).parent
 _PR_SET_CHILD_SUBREAPER = 36
@@ -27,116 +28,115 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def _detach() -> None:
-    """In the forked child: leave the coordinator's session for init, as a subreaper with default signals."""
+    """In the forked child: become a child of init, a subreaper and a session leader, with default signals."""
     if os.fork():
         os._exit(0)
     os.setsid()
     if _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
     for number in signal.valid_signals():
-        if signal.getsignal(number) == signal.SIG_IGN:  # what is ignored stays so across exec
+        if signal.getsignal(number) == signal.SIG_IGN:  # an ignored signal stays ignored after exec
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class Launcher:
-    """One lane's launcher, and the two pipes that join it to us."""
+    """One lane's launcher, and the two pipes to it."""
 
     def __init__(self, runs: Path) -> None:
-        """Start it, marked with the resolved folder of all ``runs``, for ``executors.shells`` to find it by.
+        """Start it, marked with the resolved folder of all ``runs``, by which ``termination.find_shells`` finds it.
 
         Raises:
             CannotStartError: no memory, processes or descriptors are left, or there is no /bin/sh.
             OSError: likewise.
         """
-        self.identity: ProcessId | None = None  # a session that claims a run tells its own and this
-        self.session: ProcessId | None = None
-        self.run: Path | None = None
-        self.gone = False
-        asked, self._ask = os.pipe()
+        self.claim: Claim | None = None  # of the latest run: shows the pids of the launcher and its worker
+        self.run_directory: Path | None = None  # the latest
+        self.is_gone = False
+        requests, self._requests = os.pipe()
         try:
-            self._notice, notices = os.pipe()
+            self._notices, notices = os.pipe()
         except OSError:
-            os.close(asked)
-            os.close(self._ask)
+            os.close(requests)
+            os.close(self._requests)
             raise
-        self._ours = [self._ask, self._notice]
+        self._descriptors = [self._requests, self._notices]
         try:
-            with open(asked, "rb") as stdin, open(notices, "wb") as stdout:  # noqa: PTH123  descriptors
+            with open(requests, "rb") as stdin, open(notices, "wb") as stdout:  # noqa: PTH123  descriptors
                 self._start(stdin, stdout, runs)
         except BaseException:
             self.close()
             raise
         self._poll = select.poll()
-        self._poll.register(self._notice, select.POLLIN)
+        self._poll.register(self._notices, select.POLLIN)
 
     @staticmethod
     def _start(stdin: BinaryIO, stdout: BinaryIO, runs: Path) -> None:
         try:
             home = pwd.getpwuid(os.geteuid()).pw_dir
-            with Path(os.devnull).open("wb") as nowhere:
+            with Path(os.devnull).open("wb") as stderr:
                 sh.Command("/bin/sh")(
                     str(_HERE / "launcher.sh"),
                     str(_HERE / "session.sh"),
                     str(runs),
                     _in=stdin,
                     _out=stdout,
-                    _err=nowhere,
+                    _err=stderr,
                     _cwd="/",
                     _env={"PATH": _PATH, "HOME": home, "LANG": "C.UTF-8"},
                     _preexec_fn=_detach,
                     _close_fds=True,
                     _tty_out=False,
                 )
-        except KeyError as error:  # also when /etc/passwd could not be read: the C library does not tell the two apart
+        except KeyError as error:  # also when /etc/passwd cannot be read: the C library does not distinguish the two
             raise CannotStartError(f"cannot find the home of user {os.geteuid()} in /etc/passwd") from error
-        except sh.ForkException as error:  # in words a whole traceback, of the child's
+        except sh.ForkException as error:  # its text is the traceback in the child
             last = str(error).strip().rpartition("\n")[2].strip()
             raise CannotStartError(f"cannot start /bin/sh: {last}; is the machine out of memory?") from error
         except (sh.ErrorReturnCode, sh.CommandNotFound, RuntimeError) as error:  # the last: no thread
             raise CannotStartError(f"cannot start /bin/sh: {error}; is the machine out of memory?") from error
 
-    def ask(self, run: Path) -> None:
-        """Have the parked session, or the next one, run what the directory ``run`` says.
+    def request(self, run_directory: Path) -> None:
+        """Have the warm worker, or the next one, run what ``run_directory`` contains.
 
         Raises:
-            BrokenPipeError: the launcher and its session are gone.
+            BrokenPipeError: the launcher and its worker are gone.
         """
-        os.write(self._ask, os.fsencode(run) + b"\n")  # shorter than PIPE_BUF: whole or not at all
-        self.run = run
+        os.write(self._requests, os.fsencode(run_directory) + b"\n")  # below PIPE_BUF: whole or not at all
+        self.run_directory = run_directory
 
     def pause(self, seconds: float) -> None:
-        """Sleep until something happened, at most ``seconds``; sets ``gone`` when nobody can tell us any more."""
+        """Sleep until a notice, at most ``seconds``; sets ``is_gone`` when launcher and worker have closed the pipe."""
         for _, event in self._poll.poll(seconds * 1000):
-            if not (event & select.POLLIN and os.read(self._notice, 4096)):
-                self.gone = True
-                self._poll.unregister(self._notice)
+            if not (event & select.POLLIN and os.read(self._notices, 4096)):
+                self.is_gone = True
+                self._poll.unregister(self._notices)
 
-    def is_burdened(self) -> bool:
-        """Whether something an earlier script left behind still lives below the launcher."""
-        if self.identity is None:
+    def has_leftovers(self) -> bool:
+        """Whether a process that an earlier script left behind lives below the launcher."""
+        if self.claim is None:
             return False
-        pid = self.identity.pid
+        pid = self.claim.launcher.pid
         try:
             children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         except OSError:
-            return True  # it died, or this kernel does not tell
-        parked = str(self.session.pid) if self.session else ""
-        return any(child != parked and _is_foreign(int(child)) for child in children)
+            return True  # it died, or this kernel has no such file
+        worker = str(self.claim.worker.pid)
+        return any(child != worker and _is_of_script(int(child)) for child in children)
 
     def close(self) -> None:
-        """Let go: the parked session ends, and the launcher with it; a running session ends first."""
-        self.gone = True
-        while self._ours:
-            os.close(self._ours.pop())
+        """Close the pipes: the warm worker ends, and the launcher with it; a running script ends first."""
+        self.is_gone = True
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
 
-def _is_foreign(pid: int) -> bool:
-    """Whether a child of a launcher is neither its parked session nor one about to become that or to end."""
+def _is_of_script(pid: int) -> bool:
+    """Whether a child of a launcher is neither its worker nor a process about to become that or to end."""
     words = command_line(pid)
     if not words:
         return False
     if words == [b""]:
-        return look(pid) is not None
-    ours = (os.fsencode(_HERE / "launcher.sh"), os.fsencode(_HERE / "session.sh"))
-    return not any(word in ours for word in words[1:3])
+        return stat_process(pid) is not None
+    own = (os.fsencode(_HERE / "launcher.sh"), os.fsencode(_HERE / "session.sh"))
+    return not any(word in own for word in words[1:3])

@@ -1,4 +1,4 @@
-"""What a script says: bounded excerpts for people, phases and progress for the status, the latest lines (I12)."""
+"""Reads a script's streams: bounded excerpts for people, phase, percentage and last lines for the progress (I12)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from contextlib import suppress
 from executors.interface import ProgressReport
 
 _CHUNK_BYTES = 1024 * 1024
-_CHUNKS_PER_LOOK = 16  # about 10 ms of work, then the caller looks at its deadline again
-_LINE_BYTES = 1024  # of an unfinished line; longer than any line that means something
+_CHUNKS_PER_READ = 16  # about 10 ms of work, then the caller checks its deadline again
+_LINE_BYTES = 1024  # of an unfinished line; longer than any line that has a meaning
 _PHASE_CHARACTERS = 100
-_CANDIDATES = 16  # malformed lines skipped per chunk in search of a good one
+_CANDIDATES = 16  # malformed lines skipped per chunk in search of a valid one
 _PERCENT = re.compile(r"\d{1,3}(?:\.\d*)?", re.ASCII)
 _PERCENT_MAX = 100
-_TAIL_BYTES = 4096  # two of them fit into a progress file whatever they hold, see protocol/outbox.py
+_TAIL_BYTES = 4096  # two of them fit into a progress file whatever they contain, see protocol/outbox.py
 _CONTINUATION = bytes(range(0x80, 0xC0))  # what follows the first byte of a character in UTF-8, three times at most
 
 
-def excerpt(path: str, limit_bytes: int) -> str:
+def head_and_tail(path: str, limit_bytes: int) -> str:
     """The file as text, or its first and last ``limit_bytes / 2`` when it is larger; "" when there is none.
 
-    Bytes that are not UTF-8 are shown as U+FFFD.
+    Bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        OSError: the file exists and cannot be read.
     """
     try:
         file = open(path, "rb", buffering=0)  # noqa: PTH123, SIM115  as text, closed below
@@ -41,30 +44,30 @@ def excerpt(path: str, limit_bytes: int) -> str:
     return head.decode(errors="replace") + note + tail.decode(errors="replace")
 
 
-class Listener:
-    """Follows both streams of one run for what its script reports."""
+class ProgressReader:
+    """Reads both streams of one run for what its script reports. Never raises: progress must not hinder the run."""
 
     def __init__(self, stdout: str, stderr: str) -> None:
-        self._follower = Follower(stdout)
-        self._output = Tail(stdout)
-        self._error = Tail(stderr)
+        self._follower = OutputFollower(stdout)
+        self._output = TailReader(stdout)
+        self._error = TailReader(stderr)
 
-    def look(self) -> bool:
-        """Take in what is new; whether there is more. The tails never lag behind, however much there is."""
-        has_more = self._follower.look()
-        self._output.look()  # later than the phases: the line that named one is there when the phase is
-        self._error.look()
+    def read(self) -> bool:
+        """Read what is new; whether there is more. The tails are always those of the whole streams."""
+        has_more = self._follower.read()
+        self._output.read()  # after the phases: the line that named one is there when the phase is
+        self._error.read()
         return has_more
 
     def report(self) -> ProgressReport:
-        """What the script has shown up to the latest look."""
+        """The progress up to the latest ``read``."""
         return ProgressReport(self._follower.phase, self._follower.percent, self._output.text, self._error.text)
 
 
-class Tail:
-    """The end of a growing stream as text; a look costs the same however much was written.
+class TailReader:
+    """The end of a growing stream as text; a read costs the same however much was written.
 
-    It begins at a line's beginning where there is one among the last bytes, else at a character's.
+    It begins at the beginning of a line where there is one among the last bytes, else of a character.
     """
 
     def __init__(self, path: str) -> None:
@@ -72,18 +75,18 @@ class Tail:
         self._path = path
         self._size = 0
 
-    def look(self) -> None:
-        """Take in what is new. A stream that cannot be read just now stays as it was seen: all this is only news."""
+    def read(self) -> None:
+        """Read what is new. When the stream cannot be read, the text stays as it is."""
         with suppress(OSError), open(self._path, "rb", buffering=0) as file:  # noqa: PTH123  as text
             size = file.seek(0, os.SEEK_END)
             if size != self._size:
                 file.seek(max(size - _TAIL_BYTES - 1, 0))  # the byte before the tail may be a line's end
-                self.text = _end(file.read(_TAIL_BYTES + 1))
+                self.text = _decode_tail(file.read(_TAIL_BYTES + 1))
                 self._size = size
 
 
-class Follower:
-    """Reads a growing stdout for its last ``PHASE:name`` and ``PROGRESS:0..100`` lines, in flat memory."""
+class OutputFollower:
+    """Reads a growing stdout for its last ``PHASE:name`` and ``PROGRESS:0..100`` lines, in constant memory."""
 
     def __init__(self, path: str) -> None:
         self.phase: str | None = None
@@ -92,39 +95,36 @@ class Follower:
         self._offset = 0
         self._unfinished = b"\n"  # the line break before it, and the beginning of the last line
 
-    def look(self) -> bool:
-        """Take in what is new, a bounded amount of it; whether there is more."""
-        try:
-            file = open(self._path, "rb", buffering=0)  # noqa: PTH123, SIM115  as text, closed below
-        except FileNotFoundError:
-            return False
-        with file:
+    def read(self) -> bool:
+        """Read what is new, a bounded amount of it; whether there is more. False when the stream cannot be read."""
+        with suppress(OSError), open(self._path, "rb", buffering=0) as file:  # noqa: PTH123  as text
             file.seek(self._offset)
-            for _ in range(_CHUNKS_PER_LOOK):
+            for _ in range(_CHUNKS_PER_READ):
                 chunk = file.read(_CHUNK_BYTES)
                 self._offset += len(chunk)
                 if chunk:
-                    self._take(chunk)
+                    self._parse(chunk)
                 if len(chunk) < _CHUNK_BYTES:
                     return False
-        return True
+            return True
+        return False
 
-    def _take(self, chunk: bytes) -> None:
+    def _parse(self, chunk: bytes) -> None:
         text = self._unfinished + chunk
         end = text.rfind(b"\n")
         for line in _last_lines(text, b"\nPHASE:", end):
-            if name := _name(line):
+            if name := _parse_phase(line):
                 self.phase = name
                 break
         for line in _last_lines(text, b"\nPROGRESS:", end):
-            if (percent := _percent(line)) is not None:
+            if (percent := _parse_percent(line)) is not None:
                 self.percent = percent
                 break
         self._unfinished = text[end : end + _LINE_BYTES]
 
 
-def _end(content: bytes) -> str:
-    """The tail of ``content`` as text; longer than a tail, it was cut from something longer."""
+def _decode_tail(content: bytes) -> str:
+    """The tail of ``content`` as text; content longer than a tail was cut from something longer."""
     if len(content) > _TAIL_BYTES:
         line = content.find(b"\n", 0, -1) + 1
         content = content[line:] if line else content[1:4].lstrip(_CONTINUATION) + content[4:]
@@ -141,12 +141,12 @@ def _last_lines(text: bytes, start: bytes, end: int) -> list[str]:
     return found
 
 
-def _name(line: str) -> str:
+def _parse_phase(line: str) -> str:
     printable = "".join(character if character.isprintable() else "\ufffd" for character in line.strip())
     return printable[:_PHASE_CHARACTERS]
 
 
-def _percent(line: str) -> int | None:
+def _parse_percent(line: str) -> int | None:
     text = line.strip()
     if not _PERCENT.fullmatch(text) or float(text) > _PERCENT_MAX:
         return None

@@ -1,22 +1,22 @@
-"""Processes as /proc tells of them: who lives, who descends from whom, and how to end them all."""
+"""Processes as /proc shows them: identity, descendants, command line, environment, systemd unit."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from executors.interface import ProcessId
-from protocol.clock import Clock
 
-_GRACE_TICK_S = 0.05
-_KILL_TICK_S = 0.01
-_SHELLS = (b"launcher.sh", b"session.sh")  # wherever an earlier release had them
-_SHELL_WORDS = 5  # /bin/sh, the shell, its first argument, the mark; and nothing after the last NUL
-_KILL_ROUNDS = 500  # what survives 5 s of KILL sleeps in the kernel; no signal ends that
+_SHELLS = (b"launcher.sh", b"session.sh")  # by these names, in any folder, the shells of earlier releases are found
+_SHELL_WORDS = 5  # /bin/sh, the shell script, its first argument, the mark; and an empty one after the last NUL
+_UNIT_PREFIX = "dunebugger-request-"
+_UNIT_SUFFIX = ".service"
+_UNIT_STOP = [b"-m", b"executors.unit_stop"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Process:
 
 @cache
 def boot_id() -> str:
-    """Names this boot of the machine: pids and ticks mean nothing beyond it."""
+    """The identifier of this boot; pids and clock ticks are valid only within it."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 
 
-def look(pid: int) -> Process | None:
-    """The living process with this pid; a zombie has ended and counts as none."""
+def stat_process(pid: int) -> Process | None:
+    """The living process with this pid; None for a zombie, which has ended."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123  read for every process on every look
+        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123  a Path costs much here: read for every process
             fields = stat.read().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
@@ -47,84 +47,90 @@ def look(pid: int) -> Process | None:
     return Process(pid=pid, parent=int(fields[1]), session=int(fields[3]), start_ticks=int(fields[19]))
 
 
-def look_around() -> dict[int, Process]:
-    """Every living process, by its pid."""
+def list_processes() -> dict[int, Process]:
+    """All living processes by pid."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208  a Path for each is slow
-    return {pid: found for pid in pids if (found := look(pid)) is not None}
+    return {pid: found for pid in pids if (found := stat_process(pid)) is not None}
 
 
-def alive(identity: ProcessId) -> bool:
-    """Whether exactly this process lives, not one that was given its pid later."""
-    found = look(identity.pid) if identity.boot_id == boot_id() else None
+def is_alive(identity: ProcessId) -> bool:
+    """Whether exactly this process lives, not a later one with its pid."""
+    found = stat_process(identity.pid) if identity.boot_id == boot_id() else None
     return found is not None and found.start_ticks == identity.start_ticks
 
 
-def family(session: ProcessId, launcher: ProcessId, request_id: str) -> list[Process]:
-    """Everything the session's script started that lives, without launcher, session and ourselves.
-
-    While the launcher lives, that is exactly what descends from it. Without it, orphans went to init: then the
-    session's descendants, the members of its session and whoever carries the request's id in its environment count,
-    unless another launcher holds it: a second coordinator may be serving the same id. Only where that one's launcher
-    is dead, too, its script would be taken for ours.
-    """
-    if session.boot_id != boot_id():
-        return []
-    everyone = look_around()
-    is_held = alive(launcher)
-    root = launcher if is_held else session
-    members = below({root.pid}, everyone.values()) if alive(root) else set()
-    leader = everyone.get(session.pid)
-    if leader is None or leader.start_ticks == session.start_ticks:
-        members |= {p.pid for p in everyone.values() if p.session == session.pid}
-    if not is_held:
-        members |= {
-            p.pid
-            for p in everyone.values()
-            if p.start_ticks >= session.start_ticks and _serves(p.pid, request_id) and not _is_anothers(p, everyone)
-        }
-    return [everyone[pid] for pid in members - {session.pid, launcher.pid, os.getpid()}]
-
-
-def below(roots: Iterable[int], everyone: Iterable[Process]) -> set[int]:
-    """The pids of all descendants of ``roots``."""
+def descendants(roots: Iterable[int], processes: Iterable[Process]) -> set[int]:
+    """The pids of all children of ``roots``, of their children, and so on."""
     children: dict[int, list[int]] = {}
-    for process in everyone:
+    for process in processes:
         children.setdefault(process.parent, []).append(process.pid)
     found: set[int] = set()
     pending = list(roots)
     while pending:
-        born = children.get(pending.pop(), [])
-        pending += [pid for pid in born if pid not in found]
-        found.update(born)
+        direct = children.get(pending.pop(), [])
+        pending += [pid for pid in direct if pid not in found]
+        found.update(direct)
     return found
 
 
+def process_tree(worker: ProcessId, launcher: ProcessId, request_id: str) -> list[Process]:
+    """All living processes that the worker's script started, without launcher, worker and this process.
+
+    While the launcher lives, these are its descendants: it is a subreaper. Without it orphans are children of init;
+    then the worker's descendants, the members of its POSIX session and the processes with the request's id in their
+    environment count, except those below another launcher or worker: a second coordinator may serve the same id. Only
+    the orphans of such a one whose shells are dead, too, would be taken for ours.
+    """
+    if worker.boot_id != boot_id():
+        return []
+    processes = list_processes()
+    has_launcher = is_alive(launcher)
+    root = launcher if has_launcher else worker
+    members = descendants({root.pid}, processes.values()) if is_alive(root) else set()
+    leader = processes.get(worker.pid)
+    if leader is None or leader.start_ticks == worker.start_ticks:
+        members |= {
+            process.pid
+            for process in processes.values()
+            if process.session == worker.pid and process.start_ticks >= worker.start_ticks
+        }
+    if not has_launcher:
+        members |= {
+            process.pid
+            for process in processes.values()
+            if process.start_ticks >= worker.start_ticks
+            and serves_request(process.pid, request_id)
+            and not _is_below_shell(process, processes)
+        }
+    return [processes[pid] for pid in members - {worker.pid, launcher.pid, os.getpid()}]
+
+
+def _is_below_shell(process: Process, processes: Mapping[int, Process]) -> bool:
+    """Whether a living launcher or worker is an ancestor of the process."""
+    ancestor: Process | None = process
+    while ancestor is not None and runs_mark(ancestor.pid) is None:
+        ancestor = processes.get(ancestor.parent)
+    return ancestor is not None
+
+
 def command_line(pid: int) -> list[bytes]:
-    """The process's words, and an empty one after the last; nothing else of a zombie, and none of what is gone."""
+    """The process's arguments and an empty one after the last; only an empty one of a zombie, none without process."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return []
 
 
-def marked(pid: int) -> str | None:
-    """The runs folder in the command line of a launcher or session; None when the process is neither."""
+def runs_mark(pid: int) -> str | None:
+    """The runs folder in the command line of a launcher or worker; None when the process is neither."""
     words = command_line(pid)
     if len(words) != _SHELL_WORDS or words[0] != b"/bin/sh" or words[1].rpartition(b"/")[2] not in _SHELLS:
         return None
     return os.fsdecode(words[3])
 
 
-def _is_anothers(process: Process, everyone: Mapping[int, Process]) -> bool:
-    """Whether a living launcher or session stands above it: then it is that one's."""
-    above: Process | None = process
-    while above is not None and marked(above.pid) is None:
-        above = everyone.get(above.parent)
-    return above is not None
-
-
-def _serves(pid: int, request_id: str) -> bool:
-    """Whether the process was given this request's id; false for those we may not look into."""
+def serves_request(pid: int, request_id: str) -> bool:
+    """Whether the process was started with this request's id in its environment; False when that is not readable."""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
@@ -132,46 +138,49 @@ def _serves(pid: int, request_id: str) -> bool:
     return f"UPDATE_REQUEST_ID={request_id}".encode() in environment.split(b"\0")
 
 
-def send(pid: int, start_ticks: int, number: signal.Signals) -> None:
-    """Signal exactly the process that started then; one that ended meanwhile is no error."""
+def unit_name(run_directory: Path) -> str:
+    """The systemd unit of one attempt: ``dunebugger-request-ID-ATTEMPT-COORDINATOR.service``.
+
+    For every valid request id it is within systemd's 255 characters and its alphabet. The last part distinguishes the
+    coordinators of a host: two of them may serve the same id.
+    """
+    runs, request_id, attempt = run_directory.parents[1], run_directory.parent.name, run_directory.name
+    return f"{_UNIT_PREFIX}{request_id}-{attempt}-{zlib.crc32(os.fsencode(runs.resolve())):08x}{_UNIT_SUFFIX}"
+
+
+def unit_of(pid: int) -> str | None:
+    """The unit of a run that contains the process; None when none does, or the process ended.
+
+    Found by name in the control group's path: where the hierarchy is mounted, and its version, differ between hosts.
+    """
     try:
-        descriptor = os.pidfd_open(pid)
+        lines = Path(f"/proc/{pid}/cgroup").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    parts = (part for line in lines for part in line.split(":", 2)[-1].split("/"))
+    return next((part for part in parts if part.startswith(_UNIT_PREFIX) and part.endswith(_UNIT_SUFFIX)), None)
+
+
+def unit_members(unit: str) -> list[Process]:
+    """All living processes in the unit, except the one that systemd started there to end them (unit_stop.py)."""
+    return [
+        found
+        for found in list_processes().values()
+        if unit_of(found.pid) == unit and command_line(found.pid)[1:3] != _UNIT_STOP
+    ]
+
+
+def send_signal(process: Process | ProcessId, number: signal.Signals) -> None:
+    """Signal exactly this process; nothing happens when it has ended, or when we have no right to signal it."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError:
         return
     try:
-        found = look(pid)  # after the pidfd is held: it keeps meaning the process seen here
-        if found is not None and found.start_ticks == start_ticks:
+        found = stat_process(process.pid)  # after the pidfd is held: it keeps meaning the process seen here
+        if found is not None and found.start_ticks == process.start_ticks:
             signal.pidfd_send_signal(descriptor, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         pass
     finally:
         os.close(descriptor)
-
-
-def terminate(members: Callable[[], list[Process]], grace_s: float, clock: Clock) -> list[int]:
-    """TERM to all members, and KILL to those that are left after ``grace_s`` seconds, until none is.
-
-    Parents first: a shell whose child ends before its own signal has come goes on with its next line, or exits
-    without its trap.
-
-    Returns:
-        The pids that outlived even that: stuck in the kernel.
-    """
-    for member in _eldest_first(members()):
-        send(member.pid, member.start_ticks, signal.SIGTERM)
-    until = clock.monotonic() + grace_s
-    while clock.monotonic() < until and members():
-        clock.sleep(_GRACE_TICK_S)
-    for _ in range(_KILL_ROUNDS):
-        left = members()
-        if not left:
-            return []
-        for member in _eldest_first(left):
-            send(member.pid, member.start_ticks, signal.SIGKILL)
-        clock.sleep(_KILL_TICK_S)
-    return [member.pid for member in members()]
-
-
-def _eldest_first(members: Iterable[Process]) -> list[Process]:
-    """No child started before its parent; within one tick, pids count up."""
-    return sorted(members, key=lambda member: (member.start_ticks, member.pid))

@@ -1,39 +1,43 @@
-"""Executors by the name the configuration gives them; one file in ``kinds/`` is one executor."""
+"""Registry of the executor backends, by the name that the configuration gives them."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Protocol, cast
 
-from executors import backends
 from executors.interface import Executor, ExecutorSettings, UnknownExecutorError
 from protocol.clock import Clock
-from protocol.modules import modules_of
+
+# Modules by name, not imported here: only the configured backend, and what it imports, is to cost memory.
+_BACKENDS = {
+    "dry-run": "executors.backends.dry_run",
+    "sh": "executors.backends.sh",
+    "systemd": "executors.backends.systemd",
+}
 
 
-class Kind(Protocol):
-    """What each module of ``kinds/`` offers."""
+class Backend(Protocol):
+    """What each backend's module offers."""
 
     def create(self, settings: ExecutorSettings, clock: Clock) -> Executor:
-        """Make the executor; nothing is started yet."""
+        """Return the executor; nothing is started yet.
+
+        Raises:
+            UnsuitableHostError: this host does not support it.
+        """
 
 
 def known() -> tuple[str, ...]:
-    """The names a configuration may use, such as ``dry-run`` for ``kinds/dry_run.py``.
+    """The names that ``execution.executor`` may have in the configuration, sorted."""
+    return tuple(sorted(_BACKENDS))
+
+
+def load(name: str) -> Backend:
+    """Import the backend called ``name``, and no other.
 
     Raises:
-        OSError: the folder cannot be read.
+        UnknownExecutorError: no backend has that name.
     """
-    return tuple(name.replace("_", "-") for name in modules_of(backends))
-
-
-def load(name: str) -> Kind:
-    """The executor's module; only the one asked for is imported.
-
-    Raises:
-        UnknownExecutorError: no executor has that name.
-        OSError: the folder of executors cannot be read.
-    """
-    if name not in known():
+    if name not in _BACKENDS:
         raise UnknownExecutorError(f"cannot find executor {name!r}: use one of {', '.join(known())}")
-    return cast("Kind", importlib.import_module(f"{backends.__name__}.{name.replace('-', '_')}"))
+    return cast("Backend", importlib.import_module(_BACKENDS[name]))

@@ -1,5 +1,5 @@
-# Runs scripts, one after the other. Arguments: pid and start of the launcher, "" in a unit of systemd, which has none;
-# and launcher.sh's mark. The files are described in session.py.
+# The worker: runs scripts, one after the other. Arguments: pid and start of the launcher, "" in a systemd unit, which has
+# none; and launcher.sh's mark. The files are described in run_directory.py.
 # PIPE: a coordinator that died must not end a run. The others: a script may say "kill 0" and means itself.
 # A trap with a command, unlike an ignored signal, is not passed on to the script.
 trap : PIPE TERM INT HUP QUIT USR1 USR2 ALRM
@@ -9,11 +9,11 @@ fields ${stat##*) }  # from field 3 of proc(5) on
 me="$$ $start ${1:-$$ $start}"
 
 while IFS= read -r run; do
-  echo "$me" >>"$run/session"  # may fail halfway, too: what the file holds tells, and its first line decides
+  echo "$me" >>"$run/session"  # may fail halfway, too: the file shows it, and its first line decides
   claim=
   IFS= read -r claim <"$run/session"
   [ "$claim" = revoked ] && continue
-  [ "$claim" = "$me" ] || exit 9       # no room, or a sick disk: that we end tells who waits
+  [ "$claim" = "$me" ] || exit 9       # no room, or the disk fails: our end notifies the coordinator
   echo
 
   whole=
@@ -22,8 +22,8 @@ while IFS= read -r run; do
   began=
   { cd "$1" && unset OLDPWD && shift && began=y && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
   code=$?
-  [ "$began" ] || exit 9                        # no stream, or no folder: that is no exit code of the script
-  echo "exit $code" >>"$run/session" || exit 9  # never park again as if this run had no end
+  [ "$began" ] || exit 9                        # no stream, or no directory: that is no exit code of the script
+  echo "exit $code" >>"$run/session" || exit 9  # never wait for the next run as if this one had no end
   echo
   cd /  # a component's directory may be moved away or unmounted while nothing runs
 done

@@ -1,4 +1,7 @@
-"""Ends a run from within its unit, for systemd: where no coordinator may be alive to do it (unit_stop.sh)."""
+"""Ends a run from within its unit, started by systemd through unit_stop.sh: a coordinator may not be alive.
+
+The name of this module is part of the command line by which ``processes.unit_members`` recognizes it.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,24 @@ import os
 import sys
 from pathlib import Path
 
-from executors.ending import end_run
-from executors.processes import alive
-from executors.session import Session
+from executors.processes import is_alive
+from executors.run_directory import RunDirectory
+from executors.termination import end_run
 from protocol.clock import SystemClock
 from protocol.types import ExitKind
 
 
 def main() -> None:
-    """Note why, then end everything. Arguments: the run's directory, and the grace in seconds.
+    """Record why the run ends, then end all of it. Arguments: the run's directory, and the grace in seconds.
 
-    A session that was killed from outside tells of itself; only one that lives is being ended by us.
+    Nothing is recorded when the worker is dead: then the unit stops because the worker was killed.
     """
-    session = Session.left_in(Path(sys.argv[1]), float(sys.argv[2]))
-    claim = session.claim()
-    if claim is not None and alive(claim[0]):
+    directory = RunDirectory.of_orphan(Path(sys.argv[1]), float(sys.argv[2]))
+    claim = directory.claim()
+    if claim is not None and is_alive(claim.worker):
         is_late = os.environ.get("SERVICE_RESULT") == "timeout"  # systemd.exec(5): RuntimeMaxSec has passed
-        session.note(ExitKind.TIMED_OUT if is_late else ExitKind.INTERRUPTED)
-    end_run(session, SystemClock())
+        directory.record_ended_by(ExitKind.TIMED_OUT if is_late else ExitKind.INTERRUPTED)
+    end_run(directory, SystemClock())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # Run by systemd whenever the unit of a run stops. A script that ended by itself is left as it is, with all that it started:
-# its session has said so. Else somebody stopped the unit, its time is up, or its session was killed: unit_stop.py ends it.
+# its exit code is recorded. Else the unit was stopped, its time is up, or its worker was killed: unit_stop.py ends the run.
 # Arguments: the run's directory, the interpreter, the grace in seconds.
-[ -e "$1/session" ] || exit 0  # settled and forgotten meanwhile
+[ -e "$1/session" ] || exit 0  # settled and removed meanwhile
 while IFS= read -r line; do
   case $line in "exit "*) exit 0 ;; esac
 done <"$1/session"

@@ -84,8 +84,8 @@ BREAKS = {
         "no JSON",
     ),
     "a script is ended before anybody notes why": Break(
-        "executors/sessions.py",
-        "            session.note(cause)\n        stuck",
+        "executors/script_executor.py",
+        "            directory.record_ended_by(cause)\n        stuck",
         "            pass\n        stuck",
         SIGNALS,
         "(script_failed)",

@@ -8,6 +8,7 @@ from coordinator.final_status import final_status
 from coordinator.render import print_error, request_line
 from coordinator.settings import Settings
 from coordinator.state_folder import open_for_reading
+from fsm.records import RequestRecord
 from protocol.outbox import Outbox
 from protocol.types import State
 
@@ -27,10 +28,16 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
         else:
             phase = f", {progress.phase}" if progress and progress.phase else ""
             percent = f", {progress.percent} %" if progress and progress.percent is not None else ""
-            console.print(f"{request_line(record)}\nunder way: {record.state}{phase}{percent}", markup=False)
+            waits = f"\nwaits: {record.deferred_why}" if _is_deferred(record) else ""
+            console.print(f"{request_line(record)}\nunder way: {record.state}{phase}{percent}{waits}", markup=False)
         return 0
     if as_json:
         console.out(final_status(record, attempts, settings.limits.output_bytes).model_dump_json(indent=2))
     else:
         console.print(f"{request_line(record)}\n{record.state}: {record.message}", markup=False)
     return 0 if record.state is State.SUCCEEDED else 1
+
+
+def _is_deferred(record: RequestRecord) -> bool:
+    """Whether a rule keeps the request waiting; a lane clears nothing, so its start tells that the wait is over."""
+    return record.deferred_why is not None and record.state is State.VALIDATED

@@ -1,1 +1,1 @@
-"""One module per executor; the configuration's ``execution.executor`` is a module's name here."""
+"""The executor backends, one per module, as listed in ``executors.registry``."""

@@ -1,4 +1,4 @@
-"""Scripts that are only named, never run: to try a configuration, or the whole coordinator, without effects."""
+"""Dry run: reports the command line in place of running it, to try a configuration without effects."""
 
 from __future__ import annotations
 
@@ -13,41 +13,47 @@ from protocol.types import ExitKind, ProbeResult
 
 
 def create(settings: ExecutorSettings, clock: Clock) -> Executor:
-    """The executor that starts nothing."""
-    del settings, clock  # it keeps nothing and waits for nothing
+    """Return the executor that starts nothing."""
+    del settings, clock  # it keeps no files and never waits
     return DryRunExecutor()
 
 
 class DryRunExecutor:
-    """Vets like the real one; every run succeeds at once and says what would have been run."""
+    """Vets scripts as the other executors do; every run succeeds at once. See ``Executor`` for the methods."""
 
     def vet(self, directory: Path, script: str) -> VetFailure | None:
         """See ``Executor.vet``."""
         return vet(directory, script, os.geteuid())
 
-    def start(self, step: ScriptRun) -> None:
+    def start(self, run: ScriptRun) -> None:
         """Start nothing."""
 
-    def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
-        """Exit 0, with the command line as output."""
-        del watch, deadline  # there is no process to tell of
-        return self.collect(step)
+    def wait(self, run: ScriptRun, observer: RunObserver, *, deadline: float) -> Outcome | None:
+        """Return exit code 0, with the command line as output."""
+        del observer, deadline  # there is no process to observe
+        return self.collect(run)
 
-    def probe(self, step: ScriptRun, identity: ProcessId | None, boot: str) -> ProbeResult:
+    def probe(self, run: ScriptRun, identity: ProcessId | None, boot_id: str) -> ProbeResult:
         """Nothing was ever started."""
-        del step, identity, boot
+        del run, identity, boot_id
         return ProbeResult.NEVER_STARTED
 
-    def collect(self, step: ScriptRun) -> Outcome:
-        """As ``wait``."""
-        words = shlex.join((str(step.directory / step.script), *step.arguments))
+    def collect(self, run: ScriptRun) -> Outcome:
+        """Return the same as ``wait``."""
+        words = shlex.join((str(run.directory / run.script), *run.arguments))
         return Outcome(ExitKind.EXITED, 0, f"dry run: would run {words}\n", "")
 
-    def kill_orphans(self) -> None:
+    def abandon(self, run: ScriptRun) -> list[int]:
         """Nothing ever runs."""
+        del run
+        return []
+
+    def kill_orphans(self) -> list[int]:
+        """Nothing ever runs."""
+        return []
 
     def cleanup(self, request_id: str) -> None:
-        """Nothing is kept."""
+        """No files are kept."""
 
     def close(self) -> None:
         """Nothing is held."""

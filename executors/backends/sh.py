@@ -1,89 +1,93 @@
-"""Scripts as sessions of a launcher that ``sh`` started: they outlive the coordinator's death, and are found again."""
+"""Backend ``sh``: scripts run in workers of a launcher that ``sh`` started; they survive a killed coordinator."""
 
 from __future__ import annotations
 
 import contextlib
 from pathlib import Path
 
-from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
+from executors.interface import Executor, ExecutorSettings
 from executors.launcher import Launcher
-from executors.session import Session
-from executors.sessions import SessionExecutor
+from executors.run_directory import Claim, RunDirectory
+from executors.script_executor import ScriptExecutor
 from protocol.clock import Clock
 
 
 def create(settings: ExecutorSettings, clock: Clock) -> Executor:
-    """The executor for scripts started through ``sh``."""
-    return SessionExecutor(settings, clock, Launchers(settings.runs.resolve(), clock))
+    """Return the executor for scripts started through ``sh``."""
+    return ScriptExecutor(settings, clock, LauncherPool(settings.runs.resolve(), clock))
 
 
-class Launchers:
-    """Keeps one launcher per lane; each lane's own thread alone touches its entry."""
+class LauncherPool:
+    """Keeps one launcher per lane; only the lane's own thread touches its entry. See ``Spawner`` for the methods."""
 
     def __init__(self, mark: Path, clock: Clock) -> None:
         self._mark = mark
         self._clock = clock
         self._launchers: dict[str, Launcher] = {}
 
-    def ask(self, step: ScriptRun, session: Session) -> None:
-        """Hand the run to the lane's launcher: the present one, or a new one if that died or is burdened."""
-        launcher = self._launchers.get(step.lane)
+    def spawn(self, directory: RunDirectory) -> None:
+        """Pass the run to the lane's launcher; to a new one where that is gone or has leftovers of earlier scripts.
+
+        Leftovers are services that a script started on purpose: a later run's deadline must not end them.
+        """
+        lane = directory.run.lane
+        launcher = self._launchers.get(lane)
         if launcher is not None:
-            if not (launcher.gone or launcher.is_burdened()):
+            if not (launcher.is_gone or launcher.has_leftovers()):
                 with contextlib.suppress(BrokenPipeError):
-                    launcher.ask(session.directory)
+                    launcher.request(directory.path)
                     return
-            self.drop(step.lane)
-        launcher = self._launchers[step.lane] = Launcher(self._mark)
-        launcher.ask(session.directory)
+            self.discard(lane)
+        launcher = self._launchers[lane] = Launcher(self._mark)
+        launcher.request(directory.path)
 
-    def tether(self, step: ScriptRun, session: Session) -> _Tether:
-        """The launcher that was asked; none for a run that an earlier coordinator's launcher has."""
-        launcher = self._launchers.get(step.lane)
-        if launcher is not None and launcher.run != session.directory:
+    def attach(self, directory: RunDirectory) -> _LauncherHandle:
+        """See ``Spawner.attach``; a run of an earlier coordinator's launcher has no pipe to us."""
+        launcher = self._launchers.get(directory.run.lane)
+        if launcher is not None and launcher.run_directory != directory.path:
             launcher = None
-        return _Tether(self, step.lane, launcher, self._clock)
+        return _LauncherHandle(self, directory.run.lane, launcher, self._clock)
 
-    def drop(self, lane: str) -> None:
-        """Let the lane's launcher go."""
+    def discard(self, lane: str) -> None:
+        """Close the lane's launcher."""
         launcher = self._launchers.pop(lane, None)
         if launcher is not None:
             launcher.close()
 
     def close(self) -> None:
-        """Let all go; a session that still runs ends first."""
+        """Close all launchers; a script that runs ends first."""
         for lane in list(self._launchers):
-            self.drop(lane)
+            self.discard(lane)
 
 
-class _Tether:
-    """Two pipes to the launcher, if it is ours; else the clock."""
+class _LauncherHandle:
+    """Uses the pipe of notices, if the launcher is ours; else the clock. See ``RunHandle`` for the methods."""
 
-    def __init__(self, launchers: Launchers, lane: str, launcher: Launcher | None, clock: Clock) -> None:
-        self._launchers = launchers
+    def __init__(self, pool: LauncherPool, lane: str, launcher: Launcher | None, clock: Clock) -> None:
+        self._pool = pool
         self._lane = lane
         self._launcher = launcher
         self._clock = clock
 
-    def claimed(self, claim: tuple[ProcessId, ProcessId]) -> None:
+    def claimed(self, claim: Claim) -> None:
         if self._launcher is not None:
-            self._launcher.session, self._launcher.identity = claim
+            self._launcher.claim = claim
 
     def is_lost(self) -> bool:
-        return self._launcher is None or self._launcher.gone
+        return self._launcher is None or self._launcher.is_gone
 
-    def outlives_us(self) -> bool:
-        return False  # whoever stops us, as systemd does, may end our launchers with us
+    def survives_coordinator(self) -> bool:
+        return False  # systemd, when it stops the coordinator's unit, may end the launchers in it
 
     def pause(self, seconds: float) -> None:
-        if self._launcher is not None and not self._launcher.gone:
+        if self._launcher is not None and not self._launcher.is_gone:
             self._launcher.pause(seconds)
         else:
             self._clock.sleep(seconds)
 
-    def cut(self) -> None:
+    def discard(self) -> None:
         if self._launcher is not None:
-            self._launchers.drop(self._lane)
+            self._pool.discard(self._lane)
 
     def close(self) -> None:
         """Nothing is held for one wait alone."""

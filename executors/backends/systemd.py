@@ -1,4 +1,4 @@
-"""Each script in a transient unit of systemd, named after its request: with limits of its own, and whole when we go."""
+"""Backend ``systemd``: each script runs in a transient unit with limits of its own, which survives the coordinator."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 
 import sh
 
-from executors import units
-from executors.ending import is_in_unit
-from executors.interface import CannotStartError, Executor, ExecutorSettings, ProcessId, ScriptRun, UnsuitableHostError
-from executors.session import Session
-from executors.sessions import SessionExecutor
+from executors.interface import CannotStartError, Executor, ExecutorSettings, ScriptRun, UnsuitableHostError
+from executors.processes import unit_members, unit_name
+from executors.run_directory import Claim, RunDirectory
+from executors.script_executor import ScriptExecutor
 from protocol.clock import Clock
 
 _HERE = Path(__file__).parents[1]
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_TASKS = 4096  # a loop that forks must not take the host's processes away
-_CAP_SLACK_S = 30  # beyond the deadline and the grace, which are the coordinator's to see to as long as it lives
-_STOP_SLACK_S = 15  # to write down how it ended
+_TASKS = 4096  # a script that forks without end must not exhaust the host's process table
+_CAP_SLACK_S = 30  # beyond the deadline and the grace, which the coordinator enforces as long as it lives
+_STOP_SLACK_S = 15  # to record how it ended
+_SPAWN_S = 60  # twice what systemd-run itself waits for an answer of systemd
 _CLAIM_TICK_S = 0.005
 _NOT_BOOTED = (
     'cannot use executor = "systemd": this host was not booted with systemd; say executor = "sh" in the configuration'
@@ -31,131 +31,134 @@ _NOT_BOOTED = (
 
 
 def create(settings: ExecutorSettings, clock: Clock) -> Executor:
-    """The executor for scripts in units of systemd.
+    """Return the executor for scripts in systemd units.
 
     Raises:
         UnsuitableHostError: systemd does not run this host.
     """
     if not _BOOTED.is_dir():
         raise UnsuitableHostError(_NOT_BOOTED)
-    return SessionExecutor(settings, clock, Units(settings.runs.resolve(), clock))
+    return ScriptExecutor(settings, clock, UnitSpawner(settings.runs.resolve(), clock))
 
 
-class Units:
-    """Has systemd start a session per run; nothing is held between runs."""
+class UnitSpawner:
+    """Has systemd start a worker per run; nothing is held between runs. See ``Spawner`` for the methods."""
 
     def __init__(self, mark: Path, clock: Clock) -> None:
         self._mark = mark
         self._clock = clock
 
-    def ask(self, step: ScriptRun, session: Session) -> None:
-        """Start the unit, and wait until its shell has been executed: 20 ms or so."""
+    def spawn(self, directory: RunDirectory) -> None:
+        """Start the unit, and wait until its shell is executed: 20 ms, 60 s at most."""
+        unit = unit_name(directory.path)
         try:
             home = pwd.getpwuid(os.geteuid()).pw_dir
-            with Path(os.devnull).open("rb") as nothing:
+            with Path(os.devnull).open("rb") as stdin:
                 sh.Command("systemd-run")(
-                    *_unit(step, session.directory),
-                    *_shell(self._mark, home),
-                    _in=nothing,
+                    *_unit_arguments(directory.run, directory.path),
+                    *_worker_command(self._mark, home),
+                    _in=stdin,
                     _env={"PATH": _PATH, "LANG": "C.UTF-8"},
                     _cwd="/",
                     _close_fds=True,
-                    _new_session=True,  # a Ctrl-C for us is none for it
+                    _new_session=True,  # a Ctrl-C in the coordinator's terminal must not reach it
+                    _timeout=_SPAWN_S,
                     _tty_out=False,
                 )
-        except KeyError as error:  # also when /etc/passwd could not be read: the C library does not tell the two apart
+        except KeyError as error:  # also when /etc/passwd cannot be read: the C library does not distinguish the two
             raise CannotStartError(f"cannot find the home of user {os.geteuid()} in /etc/passwd") from error
         except sh.ErrorReturnCode as error:
-            told = error.stderr.decode(errors="replace").strip() or f"exit code {error.exit_code}"
-            raise CannotStartError(f"systemd does not start {units.name_of(session.directory)}: {told}") from error
+            reason = error.stderr.decode(errors="replace").strip() or f"exit code {error.exit_code}"
+            raise CannotStartError(f"systemd does not start {unit}: {reason}") from error
+        except sh.TimeoutException as error:
+            raise CannotStartError(f"systemd does not start {unit} within {_SPAWN_S} seconds") from error
         except (sh.CommandNotFound, sh.ForkException, RuntimeError) as error:  # the last: no thread
             last = str(error).strip().rpartition("\n")[2].strip()
             raise CannotStartError(f"cannot run systemd-run: {last}") from error
 
-    def tether(self, step: ScriptRun, session: Session) -> _Tether:
-        """The bond to the run's unit, or to a launcher that an earlier coordinator's ``sh`` executor left."""
-        del step
-        return _Tether(units.name_of(session.directory), self._clock)
+    def attach(self, directory: RunDirectory) -> _UnitHandle:
+        """See ``Spawner.attach``; also for a launcher's run, of an earlier coordinator with the executor ``sh``."""
+        return _UnitHandle(unit_name(directory.path), self._clock)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-class _Tether:
-    """A descriptor of the session's process, which tells its end at once; the clock until there is one."""
+class _UnitHandle:
+    """Uses a pidfd of the worker, which notifies of its end; the clock until there is one. See ``RunHandle``."""
 
     def __init__(self, unit: str, clock: Clock) -> None:
         self._unit = unit
         self._clock = clock
-        self._claim: tuple[ProcessId, ProcessId] | None = None
-        self._process: int | None = None
+        self._claim: Claim | None = None
+        self._pidfd: int | None = None
         self._poll = select.poll()
 
-    def claimed(self, claim: tuple[ProcessId, ProcessId]) -> None:
+    def claimed(self, claim: Claim) -> None:
         self._claim = claim
         try:
-            self._process = os.pidfd_open(claim[0].pid)
+            self._pidfd = os.pidfd_open(claim.worker.pid)
         except OSError:
-            return  # it has ended, or there is no descriptor left: the clock will do
-        self._poll.register(self._process, select.POLLIN)
+            return  # it ended, or no descriptor is left: the clock replaces it
+        self._poll.register(self._pidfd, select.POLLIN)
 
     def is_lost(self) -> bool:
-        return not units.members(self._unit)
+        return not unit_members(self._unit)
 
-    def outlives_us(self) -> bool:
-        return self._claim is None or is_in_unit(self._claim)
+    def survives_coordinator(self) -> bool:
+        return self._claim is None or self._claim.is_in_unit
 
     def pause(self, seconds: float) -> None:
         if self._claim is None:
             self._clock.sleep(min(seconds, _CLAIM_TICK_S))
-        elif self._process is None:
+        elif self._pidfd is None:
             self._clock.sleep(seconds)
         elif self._poll.poll(seconds * 1000):
-            self.close()  # it says so for ever; what it left is read without another pause
+            self.close()  # it stays readable; what the worker left is read without another pause
 
-    def cut(self) -> None:
-        """Its unit goes with it."""
+    def discard(self) -> None:
+        """The unit ends with its worker."""
 
     def close(self) -> None:
-        if self._process is not None:
-            os.close(self._process)
-            self._process = None
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
 
 
-def _unit(step: ScriptRun, run: Path) -> list[str]:
-    """What systemd is told about the run."""
-    words = (_HERE / "unit_stop.sh", run, sys.executable, step.kill_grace_s)
-    stop = " ".join(["/bin/sh", *(_quoted(str(word).replace("$", "$$")) for word in words)])
+def _unit_arguments(run: ScriptRun, path: Path) -> list[str]:
+    """The options of systemd-run that describe the unit."""
+    words = (_HERE / "unit_stop.sh", path, sys.executable, run.kill_grace_s)
+    stop = " ".join(["/bin/sh", *(_quote(str(word).replace("$", "$$")) for word in words)])
     properties = {
-        "Description": f"{step.script} of {step.action} {step.component} {step.version}".strip(),
-        "MemoryMax": step.memory_bytes,
+        "Description": f"{run.script} of {run.action} {run.component} {run.version}".strip(),
+        "MemoryMax": run.memory_bytes,
         "TasksMax": _TASKS,
-        "OOMPolicy": "continue",  # the script learns that its child was killed, and says how it ended
-        "RuntimeMaxSec": f"{step.timeout_s + step.kill_grace_s + _CAP_SLACK_S:.3f}",
-        "TimeoutStopSec": f"{step.kill_grace_s + _STOP_SLACK_S:.3f}",
+        "OOMPolicy": "continue",  # the script sees that its child was killed, and ends by itself
+        "RuntimeMaxSec": f"{run.timeout_s + run.kill_grace_s + _CAP_SLACK_S:.3f}",
+        "TimeoutStopSec": f"{run.kill_grace_s + _STOP_SLACK_S:.3f}",
         "KillMode": "process",  # a service that a script left in the background on purpose is left alone
         "IgnoreSIGPIPE": "no",
-        "SuccessExitStatus": "9",  # of a session that nobody asks any more
+        "SuccessExitStatus": "9",  # of a worker whose input has ended
         "StandardInput": "data",
-        "StandardInputData": base64.b64encode(os.fsencode(run) + b"\n").decode(),
+        "StandardInputData": base64.b64encode(os.fsencode(path) + b"\n").decode(),
         "StandardOutput": "null",
         "StandardError": "journal",
-        "LogExtraFields": f"UPDATE_REQUEST_ID={step.request_id}",
-        "ExecStop": stop,  # its time is up, or somebody stops it; the session lives, and says how its script ended
-        "ExecStopPost": stop,  # the session was killed: the above is left out then
+        "LogExtraFields": f"UPDATE_REQUEST_ID={run.request_id}",
+        "ExecStop": stop,  # at RuntimeMaxSec, or by systemctl stop; the worker lives, and records the script's end
+        "ExecStopPost": stop,  # the worker was killed: systemd skips ExecStop then
     }
     settings = (f"--property={name}={value}" for name, value in properties.items())
-    for_stop = f"--setenv=PYTHONPATH={_HERE.parent}"  # env -i keeps it from the script
-    return [f"--unit={units.name_of(run)}", "--service-type=exec", "--collect", "--quiet", for_stop, *settings, "--"]
+    for_stop = f"--setenv=PYTHONPATH={_HERE.parent}"  # env -i removes it for the script
+    return [f"--unit={unit_name(path)}", "--service-type=exec", "--collect", "--quiet", for_stop, *settings, "--"]
 
 
-def _shell(mark: Path, home: str) -> list[str]:
-    """The session's command line; systemd would replace what follows a dollar sign by a variable."""
+def _worker_command(mark: Path, home: str) -> list[str]:
+    """The worker's command line; dollar signs are doubled, for systemd would expand variables."""
     environment = (f"PATH={_PATH}", f"HOME={home}", "LANG=C.UTF-8")
     words = ("/usr/bin/env", "-i", *environment, "/bin/sh", str(_HERE / "session.sh"), "", str(mark))
     return [word.replace("$", "$$") for word in words]
 
 
-def _quoted(word: str) -> str:
-    """One word for systemd's own splitting of a line."""
+def _quote(word: str) -> str:
+    """One word of a command line as systemd splits it."""
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -20,11 +20,11 @@ import executors.registry
 from coordinator import app, lanes
 from coordinator.daemon import Daemon
 from coordinator.settings import Component, Limits, Paths, Settings
-from executors.backends.sh import Launchers
+from executors.backends.sh import LauncherPool
 from executors.interface import ExecutorSettings, ScriptRun
-from executors.processes import alive, look
-from executors.session import Session
-from executors.sessions import SessionExecutor
+from executors.processes import is_alive, stat_process
+from executors.run_directory import RunDirectory
+from executors.script_executor import ScriptExecutor
 from fsm.errors import FsmError, JournalDamagedError
 from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
 from property_tests.little_host import NoBell, NoWatcher
@@ -110,36 +110,36 @@ class Successor:
         return {FAILS: 3, STUBBORN: None}.get(text, 0)
 
 
-class _Players(Launchers):
+class _Players(LauncherPool):
     """What would be handed to a launcher is played at once."""
 
     def __init__(self, mark: Path, clock: Clock, play) -> None:
         super().__init__(mark, clock)
         self._play = play
 
-    def ask(self, step: ScriptRun, session: Session) -> None:
-        """See ``Starter.ask``."""
-        self._play(step, session.directory)
+    def spawn(self, directory: RunDirectory) -> None:
+        """See ``Spawner.spawn``."""
+        self._play(directory.run, directory.path)
 
 
-class _Theatre(SessionExecutor):
+class _Theatre(ScriptExecutor):
     """The real executor, with players for launchers."""
 
     def __init__(self, settings: ExecutorSettings, clock: Clock, play) -> None:
         super().__init__(settings, clock, _Players(settings.runs, clock, play))
 
-    def _kill(self, session: Session) -> list[int]:
+    def _kill(self, directory: RunDirectory) -> list[int]:
         """Only a session of this life still lives; it says how its script was ended."""
-        claim = session.claim()
-        if claim is not None and alive(claim[0]) and session.exit_code() is None:
-            with Path(session.directory, "session").open("a") as file:
+        claim = directory.claim()
+        if claim is not None and is_alive(claim.worker) and directory.exit_code() is None:
+            with Path(directory.path, "session").open("a") as file:
                 file.write(f"exit {128 + SIGKILL}\n")
         return []
 
 
 def _claim() -> str:
     """As a session's and its launcher's: of the one process that is sure to live, ours."""
-    own = look(os.getpid())
+    own = stat_process(os.getpid())
     assert own is not None
     return f"{own.pid} {own.start_ticks} {own.pid} {own.start_ticks}\n"
 

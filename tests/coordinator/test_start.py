@@ -42,9 +42,9 @@ def sick_disk(path):
 
 
 @pytest.mark.parametrize("written", ["", '[execution]\nexecutor = "sh"\n'])
-@pytest.mark.parametrize("folder", ["policy/rules", "executors/backends"])
+@pytest.mark.parametrize("folder", ["policy/rules"])
 def test_a_folder_of_parts_that_cannot_be_listed(monkeypatch, refused, folder, written):
-    """Neither judges nor executors are gone without, wherever they are asked for first."""
+    """A start without the judges is refused."""
     listed = Path.iterdir
     monkeypatch.setattr(
         Path, "iterdir", lambda path: sick_disk([str(path)]) if str(path).endswith(folder) else listed(path)

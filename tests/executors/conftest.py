@@ -1,4 +1,4 @@
-"""A component and the real executor."""
+"""Fixtures of the executors' tests: a component and the real executor."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component
+from executor_harness import CLOCK, EXECUTOR, Component
 
-from executors import sessions
+from executors import script_executor
 from executors.interface import Executor, ExecutorSettings
 from executors.registry import load
 
 OUTPUT_BYTES = 4096
-# Each executor's own tests, beside those that all must pass.
-collect_ignore = ["test_systemd_units.py"] if EXECUTOR == "sh" else ["test_sh_launchers.py"]
+# Each backend's own tests, beside those that all must pass.
+collect_ignore = ["test_systemd_backend.py"] if EXECUTOR == "sh" else ["test_sh_backend.py"]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """One worker has all of these: they use the same request ids, by which orphans without a launcher are sought."""
+    """Run all of these in one worker: they use the same request ids, by which orphans without launcher are found."""
     item.add_marker(pytest.mark.xdist_group("executors"))
 
 
@@ -47,8 +47,8 @@ def executor(settings: ExecutorSettings) -> Iterator[Executor]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays(tmp_path: Path) -> Iterator[None]:
-    """Whatever a test leaves in its folders is ended with it."""
+def _kill_leftovers(tmp_path: Path) -> Iterator[None]:
+    """Kill the processes that a test left in its folders."""
     yield
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -57,9 +57,9 @@ def _nothing_stays(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is deaf to TERM is killed soon."""
-    monkeypatch.setattr(sessions, "_QUELL_GRACE_S", 0.2)
+def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orphans that ignore TERM are killed soon."""
+    monkeypatch.setattr(script_executor, "_ORPHAN_GRACE_S", 0.2)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, run
+from executor_harness import CLOCK, EXECUTOR, Component, RecordingObserver, id_of, run
 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
@@ -24,20 +24,20 @@ def each(request: pytest.FixtureRequest, settings: ExecutorSettings) -> Iterator
 def test_a_good_script_exits_0(each: Executor, component: Component):
     """A script that succeeds is an outcome with exit code 0."""
     component.script("exit 0")
-    outcome = run(each, component.step())
+    outcome = run(each, component.run())
     assert (outcome.exit_kind, outcome.exit_code, outcome.error) == (ExitKind.EXITED, 0, "")
 
 
 def test_steps_follow_each_other(each: Executor, component: Component):
     """One lane runs any number of steps, one after the other."""
     component.script("exit 0")
-    codes = [run(each, component.step(f"req-{number}")).exit_code for number in range(5)]
+    codes = [run(each, component.run(f"req-{number}")).exit_code for number in range(5)]
     assert codes == [0] * 5
 
 
 def test_what_was_never_asked_never_started(each: Executor, component: Component):
-    """A step that no coordinator started is traced as such, again and again."""
-    assert [each.probe(component.step(), None, boot_id()) for _ in range(2)] == [ProbeResult.NEVER_STARTED] * 2
+    """A script_run that no coordinator started is traced as such, again and again."""
+    assert [each.probe(component.run(), None, boot_id()) for _ in range(2)] == [ProbeResult.NEVER_STARTED] * 2
 
 
 def test_a_missing_script_is_objected_to(each: Executor, component: Component):
@@ -50,7 +50,7 @@ def test_a_missing_script_is_objected_to(each: Executor, component: Component):
 def test_forgetting_is_idempotent(each: Executor, component: Component):
     """Forgetting twice, or what never was, is no error."""
     component.script("exit 0")
-    run(each, component.step())
+    run(each, component.run())
     for request_id in (id_of(), id_of(), "never-seen"):
         each.cleanup(request_id)
 
@@ -59,7 +59,7 @@ def test_closing_twice_is_harmless(each: Executor, component: Component):
     """Close holds nothing back for a second time, and the executor can be used again."""
     component.script("exit 0")
     for number in range(2):
-        assert run(each, component.step(f"req-{number}")).exit_code == 0
+        assert run(each, component.run(f"req-{number}")).exit_code == 0
         each.close()
         each.close()
 
@@ -68,11 +68,11 @@ def test_dry_run_says_what_it_would_do(settings: ExecutorSettings, component: Co
     """A dry run leaves no trace but its words."""
     component.script("touch ran")
     made = load("dry-run").create(settings, CLOCK)
-    watch = RecordingWatch()
-    assert run(made, component.step(), watch).output.startswith("dry run: would run ")
+    observer = RecordingObserver()
+    assert run(made, component.run(), observer).output.startswith("dry run: would run ")
     assert not (component.directory / "ran").exists()
     assert not settings.runs.exists()
-    assert watch.identities == []
+    assert observer.identities == []
 
 
 def test_executors_are_found_by_name():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from executors.interface import ProgressReport
-from executors.output import Follower, Listener, Tail, excerpt
+from executors.output import OutputFollower, ProgressReader, TailReader, head_and_tail
 
 TAIL = 4096
 
@@ -27,15 +27,15 @@ def test_an_excerpt_keeps_both_ends(tmp_path: Path, content: bytes, limit: int, 
     """What fits is whole; else the middle is left out, and where to find it is said."""
     path = tmp_path / "stdout"
     path.write_bytes(content)
-    assert excerpt(str(path), limit) == expected.format(path=path)
+    assert head_and_tail(str(path), limit) == expected.format(path=path)
 
 
 def test_a_missing_stream_is_empty(tmp_path: Path):
     """A run that never opened its streams said nothing."""
-    assert excerpt(str(tmp_path / "none"), 10) == ""
-    assert Follower(str(tmp_path / "none")).look() is False
-    tail = Tail(str(tmp_path / "none"))
-    tail.look()
+    assert head_and_tail(str(tmp_path / "none"), 10) == ""
+    assert OutputFollower(str(tmp_path / "none")).read() is False
+    tail = TailReader(str(tmp_path / "none"))
+    tail.read()
     assert tail.text == ""
 
 
@@ -61,12 +61,12 @@ def test_a_missing_stream_is_empty(tmp_path: Path):
 def test_the_last_good_line_counts(tmp_path: Path, text: str, phase: str | None, percent: int | None, piece: int):
     """However the stream is cut into pieces."""
     path = tmp_path / "stdout"
-    follower = Follower(str(path))
+    follower = OutputFollower(str(path))
     content = text.encode()
     with path.open("wb", buffering=0) as file:
         for start in range(0, len(content), piece):
             file.write(content[start : start + piece])
-            follower.look()
+            follower.read()
     assert (follower.phase, follower.percent) == (phase, percent)
 
 
@@ -77,8 +77,8 @@ def test_one_look_is_bounded(tmp_path: Path):
         file.truncate(40 << 20)
         file.seek(40 << 20)
         file.write(b"\nPHASE:end\n")
-    follower = Follower(str(path))
-    looks = [follower.look() for _ in range(3)]
+    follower = OutputFollower(str(path))
+    looks = [follower.read() for _ in range(3)]
     assert looks == [True, True, False]
     assert follower.phase == "end"
 
@@ -108,11 +108,11 @@ def test_a_tail_begins_with_a_whole_line_or_at_least_a_whole_character(
 ):
     """However the stream is cut into pieces, and whether or not it holds text."""
     path = tmp_path / "stream"
-    tail = Tail(str(path))
+    tail = TailReader(str(path))
     with path.open("wb", buffering=0) as file:
         for start in range(0, len(content), piece):
             file.write(content[start : start + piece])
-            tail.look()
+            tail.read()
     assert tail.text == expected
 
 
@@ -123,10 +123,10 @@ def test_a_tail_costs_the_same_however_much_was_written(tmp_path: Path):
         file.truncate(64 << 20)
         file.seek(64 << 20)
         file.write(b"\nlast\n")
-    tail = Tail(str(path))
+    tail = TailReader(str(path))
     tracemalloc.start()
     try:
-        tail.look()
+        tail.read()
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
@@ -137,11 +137,11 @@ def test_a_tail_that_cannot_be_read_stays_as_it_was_seen(tmp_path: Path):
     """The run is looked after all the same: a tail is only news."""
     path = tmp_path / "stream"
     path.write_bytes(b"seen\n")
-    tail = Tail(str(path))
-    tail.look()
+    tail = TailReader(str(path))
+    tail.read()
     path.unlink()
     path.mkdir()
-    tail.look()
+    tail.read()
     assert tail.text == "seen\n"
 
 
@@ -149,7 +149,7 @@ def test_phases_are_those_of_stdout_alone(tmp_path: Path):
     """What looks like a phase on stderr is text there, as anything else; the ends of both streams are told."""
     (tmp_path / "stdout").write_bytes(b"PHASE:pull\nPROGRESS:7\n")
     (tmp_path / "stderr").write_bytes(b"PHASE:none\nPROGRESS:8\n")
-    listener = Listener(str(tmp_path / "stdout"), str(tmp_path / "stderr"))
+    listener = ProgressReader(str(tmp_path / "stdout"), str(tmp_path / "stderr"))
     assert listener.report() == ProgressReport()
-    assert listener.look() is False
+    assert listener.read() is False
     assert listener.report() == ProgressReport("pull", 7, "PHASE:pull\nPROGRESS:7\n", "PHASE:none\nPROGRESS:8\n")

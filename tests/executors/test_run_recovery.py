@@ -10,42 +10,42 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, Component, RecordingWatch, id_of, lives, run, until, written
+from executor_harness import CLOCK, EXECUTOR, Component, RecordingObserver, id_of, lives, run, until, written
 
 from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
 from executors.processes import boot_id
 from executors.registry import load
-from executors.session import Session
+from executors.run_directory import RunDirectory
 from protocol.types import ExitKind, ProbeResult
 
 COORDINATOR = """
 import json, os, sys
 from pathlib import Path
-from executor_stage import CLOCK, EXECUTOR, PATIENCE_S, Component, RecordingWatch, until, written
+from executor_harness import CLOCK, EXECUTOR, PATIENCE_S, Component, RecordingObserver, until, written
 from executors.registry import load
 from executors.interface import ExecutorSettings
 runs, directory, grace, death = sys.argv[1:]
 executor = load(EXECUTOR).create(ExecutorSettings(Path(runs), 4096), CLOCK)
-step = Component(Path(directory)).step(kill_grace_s=float(grace))
-executor.start(step)
+script_run = Component(Path(directory)).run(kill_grace_s=float(grace))
+executor.start(script_run)
 if death == "at once":
     os._exit(9)
 deadline = CLOCK.monotonic() + PATIENCE_S
 if death == "in the grace":
     until(lambda: written(Path(directory) / "pid"))
     deadline = CLOCK.monotonic()
-class Watch(RecordingWatch):
+class Observer(RecordingObserver):
     def started(self, identity):
         print(json.dumps([identity.boot_id, identity.pid, identity.start_ticks]), flush=True)
         if death == "when started":
             os._exit(9)
-executor.wait(step, Watch(), deadline=deadline)
+executor.wait(script_run, Observer(), deadline=deadline)
 """
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
 
 
 def die(component: Component, settings: ExecutorSettings, death: str, grace_s: float = 0.3) -> ProcessId | None:
-    """Have another process start the step and die; the identity it learned, if it came so far."""
+    """Have another process start the run and die; the identity that it observed, if any."""
     here = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), str(grace_s), death],
@@ -58,18 +58,18 @@ def die(component: Component, settings: ExecutorSettings, death: str, grace_s: f
     return ProcessId(*json.loads(done.stdout)) if done.stdout else None
 
 
-def adopt(executor: Executor, step: ScriptRun, watch: RecordingWatch | None = None, within_s: float = 60.0):
+def adopt(executor: Executor, script_run: ScriptRun, observer: RecordingObserver | None = None, within_s: float = 60.0):
     """Wait for a run that somebody else started."""
-    return executor.wait(step, watch or RecordingWatch(), deadline=CLOCK.monotonic() + within_s)
+    return executor.wait(script_run, observer or RecordingObserver(), deadline=CLOCK.monotonic() + within_s)
 
 
 def test_a_living_run_is_adopted_to_its_end(executor: Executor, component: Component, settings: ExecutorSettings):
     """The script never notices; its exit code and output arrive."""
     component.script(WAITS)
     identity = die(component, settings, "when started")
-    assert executor.probe(component.step(), identity, boot_id()) is ProbeResult.ALIVE
+    assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
-    outcome = adopt(executor, component.step())
+    outcome = adopt(executor, component.run())
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 5, "done\n")
 
 
@@ -78,7 +78,7 @@ def test_an_adopted_run_can_time_out(executor: Executor, component: Component, s
     component.script(f"(env -i setsid /bin/bash -c 'echo $$ >far; /bin/sleep 600; :' & ) ; {WAITS}")
     die(component, settings, "when started")
     until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
-    outcome = adopt(executor, component.step(), within_s=0)
+    outcome = adopt(executor, component.run(), within_s=0)
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 143)
     assert not any(map(lives, component.pids("far", "pid")))
 
@@ -89,10 +89,10 @@ def test_a_run_asked_for_in_the_last_moment_still_ends_truly(
     """Dead before it heard of the session: the run is either revoked for ever, or adopted."""
     component.script("echo ran >>count")
     die(component, settings, "at once")
-    step = component.step()
-    trace = executor.probe(step, None, boot_id())
+    script_run = component.run()
+    trace = executor.probe(script_run, None, boot_id())
     if trace is ProbeResult.ALIVE:
-        adopt(executor, step)
+        adopt(executor, script_run)
     assert (component.directory / "count").exists() == (trace is not ProbeResult.NEVER_STARTED)
 
 
@@ -102,16 +102,16 @@ def test_a_run_that_ended_alone_is_collected(executor: Executor, component: Comp
     die(component, settings, "when started")
     session = settings.runs / id_of() / "1/session"
     until(lambda: session.exists() and "exit 3\n" in session.read_text())
-    assert executor.probe(component.step(), None, boot_id()) is ProbeResult.ENDED
-    assert executor.probe(component.step(), None, "another boot") is ProbeResult.ENDED
-    outcome = executor.collect(component.step())
+    assert executor.probe(component.run(), None, boot_id()) is ProbeResult.ENDED
+    assert executor.probe(component.run(), None, "another boot") is ProbeResult.ENDED
+    outcome = executor.collect(component.run())
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 3, "alone\n")
 
 
 def test_another_boot_without_exit_code_is_unknown(executor: Executor, component: Component):
     """A power cut may have taken any file: nothing is concluded from their absence (I3)."""
-    assert executor.probe(component.step(), None, "another boot") is ProbeResult.UNKNOWN
-    outcome = executor.collect(component.step())
+    assert executor.probe(component.run(), None, "another boot") is ProbeResult.UNKNOWN
+    outcome = executor.collect(component.run())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
 
 
@@ -126,9 +126,9 @@ def test_a_lost_session_is_unknown_and_its_family_ended(
     (component.directory / "shell").write_text(str(identity.pid))
     os.kill(identity.pid, 9)
     until(lambda: not lives(component.directory / "shell"))
-    assert executor.probe(component.step(), identity, boot_id()) is ProbeResult.UNKNOWN
+    assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.UNKNOWN
     assert not any(map(lives, component.pids("far", "pid")))
-    assert executor.collect(component.step()).output == "before\n"
+    assert executor.collect(component.run()).output == "before\n"
 
 
 def test_a_death_within_the_grace_does_not_change_the_verdict(
@@ -146,9 +146,9 @@ def test_a_death_within_the_grace_does_not_change_the_verdict(
     until(lambda: session.exists() and "ended_by" in session.read_text())
     doomed.kill()
     doomed.wait()
-    step = component.step()
-    trace = executor.probe(step, None, boot_id())
-    outcome = adopt(executor, step) if trace is ProbeResult.ALIVE else executor.collect(step)
+    script_run = component.run()
+    trace = executor.probe(script_run, None, boot_id())
+    outcome = adopt(executor, script_run) if trace is ProbeResult.ALIVE else executor.collect(script_run)
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 137)
     assert not lives(component.directory / "pid")
 
@@ -158,10 +158,10 @@ def test_another_process_in_the_sessions_place_is_not_adopted(
 ):
     """A pid alone proves nothing: the start time must agree."""
     component.script("touch ran")
-    session = Session(settings.runs, component.step())
-    session.prepare()
-    (session.directory / "session").write_text("1 99 1 99\n")
-    assert executor.probe(component.step(), None, boot_id()) is ProbeResult.UNKNOWN
+    directory = RunDirectory(settings.runs, component.run())
+    directory.prepare()
+    (directory.path / "session").write_text("1 99 1 99\n")
+    assert executor.probe(component.run(), None, boot_id()) is ProbeResult.UNKNOWN
 
 
 @pytest.mark.parametrize("left", ["", "12"], ids=["empty", "torn"])
@@ -169,15 +169,15 @@ def test_a_claim_that_was_never_finished_is_revoked(
     executor: Executor, component: Component, settings: ExecutorSettings, left: str
 ):
     """A session that died, or found the disk full, between creating its claim and writing it, started nothing."""
-    session = Session(settings.runs, component.step())
-    session.prepare()
-    (session.directory / "session").write_text(left)
-    assert executor.probe(component.step(), None, boot_id()) is ProbeResult.NEVER_STARTED
-    assert (session.directory / "session").read_text() == f"{left}revoked\n"
-    with (session.directory / "session").open("a") as late:  # of a claimant that was slow, not dead: it reads on
+    directory = RunDirectory(settings.runs, component.run())
+    directory.prepare()
+    (directory.path / "session").write_text(left)
+    assert executor.probe(component.run(), None, boot_id()) is ProbeResult.NEVER_STARTED
+    assert (directory.path / "session").read_text() == f"{left}revoked\n"
+    with (directory.path / "session").open("a") as late:  # of a claimant that was slow, not dead: it reads on
         late.write("1 99 1 99\n")
-    assert session.claim() is None
-    assert session.revoke()
+    assert directory.claim() is None
+    assert directory.revoke()
 
 
 def test_a_new_coordinators_own_runs_go_on_after_an_adoption(
@@ -187,17 +187,17 @@ def test_a_new_coordinators_own_runs_go_on_after_an_adoption(
     component.script(WAITS)
     die(component, settings, "when started")
     (component.directory / "go").touch()
-    assert adopt(executor, component.step()).exit_code == 5
-    assert run(executor, component.step(attempt=2)).exit_code == 5
+    assert adopt(executor, component.run()).exit_code == 5
+    assert run(executor, component.run(attempt=2)).exit_code == 5
 
 
 def test_a_trace_after_the_end_leaves_nothing(component: Component, settings: ExecutorSettings):
     """A second executor object, as after a restart, agrees with the first."""
     component.script("exit 0")
     first = load(EXECUTOR).create(settings, CLOCK)
-    watch = RecordingWatch()
-    run(first, component.step(), watch)
+    observer = RecordingObserver()
+    run(first, component.run(), observer)
     second = load(EXECUTOR).create(settings, CLOCK)
-    assert second.probe(component.step(), watch.identities[0], boot_id()) is ProbeResult.ENDED
-    assert asdict(second.collect(component.step()))["exit_code"] == 0
+    assert second.probe(component.run(), observer.identities[0], boot_id()) is ProbeResult.ENDED
+    assert asdict(second.collect(component.run()))["exit_code"] == 0
     first.close()

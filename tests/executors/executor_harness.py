@@ -1,4 +1,4 @@
-"""What the executors' tests share: components made of real scripts, a recording watch, and waiting for a fact."""
+"""Shared by the executors' tests: components made of real scripts, a recording observer, waiting for a condition."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ EXECUTOR = os.environ.get("TEST_EXECUTOR", "sh")  # tests/system runs the same t
 CLOCK = SystemClock()
 PATIENCE_S = 60.0
 FOREVER = "while :; do sleep 600; done"
-DEAF = f"trap '' TERM HUP INT; echo $BASHPID >pid; {FOREVER}"
+IGNORES_TERM = f"trap '' TERM HUP INT; echo $BASHPID >pid; {FOREVER}"
 
 
 def id_of(request: str = "req-1") -> str:
-    """A request's id, no other worker's: where two of them rob runs of their shells, each ends what carries its id."""
+    """A request's id, unique per test worker: where tests kill a run's shells, its processes are found by the id."""
     return request + os.environ.get("PYTEST_XDIST_WORKER", "")
 
 
-def until(fact: Callable[[], object]) -> None:
-    """Wait until ``fact()`` holds; fail when it does not in a generous time."""
+def until(condition: Callable[[], object]) -> None:
+    """Wait until ``condition()`` holds; fail when it does not within ``PATIENCE_S``."""
     deadline = CLOCK.monotonic() + PATIENCE_S
-    while not fact():
+    while not condition():
         assert CLOCK.monotonic() < deadline, "waited in vain"
         CLOCK.sleep(0.005)
 
@@ -48,8 +48,8 @@ def written(path: Path) -> bool:
 
 
 @dataclass
-class RecordingWatch:
-    """Remembers what it was told; wants to stop once ``stop`` holds, and may leave once ``leave`` does."""
+class RecordingObserver:
+    """Records its notifications; stops the run once ``stop`` holds, and detaches once ``leave`` does."""
 
     stop: Callable[[], bool] = lambda: False
     leave: Callable[[], bool] = lambda: False
@@ -70,17 +70,17 @@ class RecordingWatch:
         return self.leave()
 
 
-def after(fact: Callable[[], object]) -> RecordingWatch:
-    """A watch that wants to stop once ``fact`` holds."""
-    return RecordingWatch(stop=lambda: bool(fact()))
+def stop_after(condition: Callable[[], object]) -> RecordingObserver:
+    """An observer that stops the run once ``condition`` holds."""
+    return RecordingObserver(stop=lambda: bool(condition()))
 
 
-class Dead(Exception):  # noqa: N818  not an error: an end
-    """The coordinator died here."""
+class CoordinatorDied(Exception):  # noqa: N818  not an error: an end
+    """The simulated coordinator died here."""
 
 
-class Dying(RecordingWatch):
-    """Dies as soon as ``when`` holds."""
+class DyingObserver(RecordingObserver):
+    """The coordinator dies as soon as ``when`` holds."""
 
     def __init__(self, when: Callable[[], bool]) -> None:
         super().__init__()
@@ -88,13 +88,13 @@ class Dying(RecordingWatch):
 
     def must_stop(self) -> bool:
         if self._when():
-            raise Dead
+            raise CoordinatorDied
         return False
 
 
 @dataclass
 class Component:
-    """A directory of scripts under test; what they write beside themselves is looked at by the tests."""
+    """A directory of scripts under test; the tests examine the files that they write beside themselves."""
 
     directory: Path
 
@@ -103,7 +103,7 @@ class Component:
         path.write_text(f"#!/bin/bash\n{body}\n")
         path.chmod(0o755)
 
-    def step(self, request: str = "req-1", attempt: int = 1, **changes: object) -> ScriptRun:
+    def run(self, request: str = "req-1", attempt: int = 1, **changes: object) -> ScriptRun:
         given: dict[str, object] = {
             "request_id": id_of(request),
             "attempt": attempt,
@@ -126,31 +126,33 @@ class Component:
 
 
 def run(
-    executor: Executor, step: ScriptRun, watch: RecordingWatch | None = None, within_s: float = PATIENCE_S
+    executor: Executor, script_run: ScriptRun, observer: RecordingObserver | None = None, within_s: float = PATIENCE_S
 ) -> Outcome:
     """Start and wait, as the runner does."""
-    executor.start(step)
-    return executor.wait(step, watch or RecordingWatch(), deadline=CLOCK.monotonic() + within_s)
+    executor.start(script_run)
+    return executor.wait(script_run, observer or RecordingObserver(), deadline=CLOCK.monotonic() + within_s)
 
 
-def overrun(executor: Executor, step: ScriptRun, sign: str = "pid") -> Outcome:
-    """Start, and let the time limit pass once the script has written ``sign``, however long a busy machine takes."""
-    executor.start(step)
-    until(lambda: written(step.directory / sign))
-    return executor.wait(step, RecordingWatch(), deadline=CLOCK.monotonic())
+def overrun(executor: Executor, script_run: ScriptRun, sign: str = "pid") -> Outcome:
+    """Start, and let the deadline pass once the script has written ``sign``, however long a busy machine takes."""
+    executor.start(script_run)
+    until(lambda: written(script_run.directory / sign))
+    return executor.wait(script_run, RecordingObserver(), deadline=CLOCK.monotonic())
 
 
 def end(pid_file: Path) -> None:
-    """End a process that a test left alive on purpose."""
+    """Kill a process that a test left alive on purpose."""
     os.kill(int(pid_file.read_text()), 9)
 
 
-def leave(settings: ExecutorSettings, step: ScriptRun, *signs: str, executor: str = EXECUTOR) -> ProcessId:
-    """Let a coordinator start the step, see its signs, and die."""
+def leave(settings: ExecutorSettings, script_run: ScriptRun, *signs: str, executor: str = EXECUTOR) -> ProcessId:
+    """Start the run in a coordinator that dies once the script has written its signs."""
     doomed = load(executor).create(settings, CLOCK)
-    watch = Dying(lambda: bool(watch.identities) and all(written(step.directory / sign) for sign in signs))
-    doomed.start(step)
-    with suppress(Dead):
-        doomed.wait(step, watch, deadline=CLOCK.monotonic() + PATIENCE_S)
+    observer = DyingObserver(
+        lambda: bool(observer.identities) and all(written(script_run.directory / sign) for sign in signs)
+    )
+    doomed.start(script_run)
+    with suppress(CoordinatorDied):
+        doomed.wait(script_run, observer, deadline=CLOCK.monotonic() + PATIENCE_S)
     doomed.close()
-    return watch.identities[0]
+    return observer.identities[0]

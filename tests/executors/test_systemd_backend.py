@@ -9,30 +9,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from executor_stage import (
+from executor_harness import (
     CLOCK,
-    DEAF,
     FOREVER,
+    IGNORES_TERM,
     Component,
-    RecordingWatch,
-    after,
+    RecordingObserver,
     end,
     id_of,
     leave,
     lives,
     overrun,
     run,
+    stop_after,
     until,
     written,
 )
 
-from executors import units
 from executors.backends import systemd
 from executors.interface import CannotStartError, Executor, ExecutorSettings, UnsuitableHostError
-from executors.processes import boot_id
+from executors.processes import boot_id, unit_members, unit_name, unit_of
 from executors.registry import load
-from executors.session import Session
-from executors.shells import shells
+from executors.run_directory import RunDirectory
+from executors.termination import find_shells
 from protocol.types import ExitKind, ProbeResult
 
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
@@ -46,7 +45,7 @@ def systemctl(*arguments: str) -> str:
 @pytest.fixture
 def unit(settings: ExecutorSettings) -> str:
     """The unit of the first attempt of the first request."""
-    return units.name_of(settings.runs / id_of() / "1")
+    return unit_name(settings.runs / id_of() / "1")
 
 
 def test_the_unit_is_named_after_its_request_and_has_limits_of_its_own(
@@ -54,7 +53,7 @@ def test_the_unit_is_named_after_its_request_and_has_limits_of_its_own(
 ):
     """It is not in the coordinator's control group, and has a cap on its time and its memory."""
     component.script(WAITS)
-    executor.start(component.step(timeout_s=7, kill_grace_s=3))
+    executor.start(component.run(timeout_s=7, kill_grace_s=3))
     until(lambda: written(component.directory / "pid"))
     shown = dict(
         line.split("=", 1)
@@ -67,10 +66,10 @@ def test_the_unit_is_named_after_its_request_and_has_limits_of_its_own(
         "TasksMax": "4096",
         "ActiveState": "active",
     }
-    assert units.unit_of(int((component.directory / "pid").read_text())) == unit
-    assert units.unit_of(os.getpid()) is None
+    assert unit_of(int((component.directory / "pid").read_text())) == unit
+    assert unit_of(os.getpid()) is None
     (component.directory / "go").touch()
-    assert executor.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic() + 60).exit_code == 5
+    assert executor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
     until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
 
 
@@ -81,11 +80,11 @@ def test_an_operator_may_set_other_limits_for_all_runs(executor: Executor, compo
     drop_in.write_text("[Service]\nCPUQuota=50%\n")
     systemctl("daemon-reload")
     component.script(WAITS)
-    executor.start(component.step())
+    executor.start(component.run())
     until(lambda: written(component.directory / "pid"))
     shown = systemctl("show", unit, "--property=CPUQuotaPerSecUSec")
     (component.directory / "go").touch()
-    assert executor.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic() + 60).exit_code == 5
+    assert executor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
     shutil.rmtree(drop_in.parent)
     systemctl("daemon-reload")
     assert shown == "CPUQuotaPerSecUSec=500ms"
@@ -96,13 +95,13 @@ def test_a_coordinator_that_stops_leaves_its_run_to_the_next(
 ):
     """The wait ends at once, the script goes on, and its true end is told by whoever adopts it."""
     component.script(WAITS)
-    watch = RecordingWatch(leave=lambda: written(component.directory / "pid"))
-    assert run(executor, component.step(), watch) is None
+    observer = RecordingObserver(leave=lambda: written(component.directory / "pid"))
+    assert run(executor, component.run(), observer) is None
     executor.close()
     successor = load("systemd").create(settings, CLOCK)
-    assert successor.probe(component.step(), watch.identities[0], boot_id()) is ProbeResult.ALIVE
+    assert successor.probe(component.run(), observer.identities[0], boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
-    outcome = successor.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic() + 60)
+    outcome = successor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60)
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 5, "done\n")
 
 
@@ -111,21 +110,21 @@ def test_a_run_that_the_other_executor_left_is_adopted(
 ):
     """Whoever changes the configuration while a script runs gets its true answer."""
     component.script(WAITS)
-    identity = leave(settings, component.step(), "pid", executor="sh")
-    assert executor.probe(component.step(), identity, boot_id()) is ProbeResult.ALIVE
+    identity = leave(settings, component.run(), "pid", executor="sh")
+    assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
     # It is not left alone again: it may be in the control group of a coordinator that stops.
-    watch = RecordingWatch(leave=lambda: True)
-    assert executor.wait(component.step(), watch, deadline=CLOCK.monotonic() + 60).exit_code == 5
+    observer = RecordingObserver(leave=lambda: True)
+    assert executor.wait(component.run(), observer, deadline=CLOCK.monotonic() + 60).exit_code == 5
 
 
 def test_a_run_in_a_unit_is_adopted_by_the_other_executor(component: Component, settings: ExecutorSettings):
     """And back again; also when it must be ended."""
-    component.script(f'(setsid bash -c "{DEAF}" & ); echo $$ >main; {FOREVER}')
-    identity = leave(settings, component.step(), "pid", "main")
+    component.script(f'(setsid bash -c "{IGNORES_TERM}" & ); echo $$ >main; {FOREVER}')
+    identity = leave(settings, component.run(), "pid", "main")
     other = load("sh").create(settings, CLOCK)
-    assert other.probe(component.step(), identity, boot_id()) is ProbeResult.ALIVE
-    outcome = other.wait(component.step(), RecordingWatch(), deadline=CLOCK.monotonic())
+    assert other.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
+    outcome = other.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 143)
     assert not any(map(lives, component.pids("pid", "main")))
 
@@ -142,18 +141,19 @@ def test_systemd_ends_a_run_whole_when_no_coordinator_lives(
     """Stopped, or beyond its time: everything gets TERM, then KILL, and the successor learns why."""
     monkeypatch.setattr(systemd, "_CAP_SLACK_S", -5 if how == "cap" else 60)
     component.script(
-        f'(setsid bash -c "{DEAF}" & ); trap "echo cleaned >cleaned; exit 7" TERM; echo $$ >main; {FOREVER} & wait'
+        f'(setsid bash -c "{IGNORES_TERM}" & ); trap "echo cleaned >cleaned; exit 7" TERM; echo $$ >main; '
+        f"{FOREVER} & wait"
     )
-    step = component.step(timeout_s=12.0, kill_grace_s=5.0)  # time to begin and to clean up, on a busy machine too
-    identity = leave(settings, step, "pid", "main")
+    script_run = component.run(timeout_s=12.0, kill_grace_s=5.0)  # time to begin and to clean up, on a busy machine too
+    identity = leave(settings, script_run, "pid", "main")
     if how == "stop":
         systemctl("stop", unit)
     until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
     assert written(component.directory / "cleaned")
     assert not lives(component.directory / "pid")
     successor = load("systemd").create(settings, CLOCK)
-    assert successor.probe(step, identity, boot_id()) is ProbeResult.ENDED
-    outcome = successor.collect(step)
+    assert successor.probe(script_run, identity, boot_id()) is ProbeResult.ENDED
+    outcome = successor.collect(script_run)
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind(conclusion), 7)
 
 
@@ -162,7 +162,7 @@ def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, compone
 
     What the script leaves behind then is no service: it is gone before the next script may begin (I10).
     """
-    component.script(f'(setsid bash -c "{DEAF}" & ); trap "exit 7" TERM; echo $$ >main; {FOREVER} & wait')
+    component.script(f'(setsid bash -c "{IGNORES_TERM}" & ); trap "exit 7" TERM; echo $$ >main; {FOREVER} & wait')
     stopped: list[subprocess.Popen[bytes]] = []
 
     def stop_it() -> bool:
@@ -170,7 +170,7 @@ def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, compone
             stopped.append(subprocess.Popen(["systemctl", "stop", unit]))
         return False
 
-    outcome = run(executor, component.step(kill_grace_s=2.0), RecordingWatch(stop=stop_it))
+    outcome = run(executor, component.run(kill_grace_s=2.0), RecordingObserver(stop=stop_it))
     assert not lives(component.directory / "pid")
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, 7)
     stopped[0].wait()
@@ -178,21 +178,21 @@ def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, compone
 
 def test_a_killed_session_takes_its_unit_with_it(component: Component, settings: ExecutorSettings, unit: str):
     """Also while no coordinator lives: systemd sees that the run lost who was to record its end."""
-    component.script(f'echo $PPID >shell; (setsid bash -c "{DEAF}" & ); {FOREVER}')
-    identity = leave(settings, component.step(), "pid", "shell")
+    component.script(f'echo $PPID >shell; (setsid bash -c "{IGNORES_TERM}" & ); {FOREVER}')
+    identity = leave(settings, component.run(), "pid", "shell")
     end(component.directory / "shell")
     until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
     assert not lives(component.directory / "pid")
     successor = load("systemd").create(settings, CLOCK)
-    assert successor.probe(component.step(), identity, boot_id()) is ProbeResult.UNKNOWN
-    assert successor.collect(component.step()).exit_kind is ExitKind.INTERRUPTED
+    assert successor.probe(component.run(), identity, boot_id()) is ProbeResult.UNKNOWN
+    assert successor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
 
 
 def test_what_left_its_unit_is_ended_with_its_script(executor: Executor, component: Component):
     """``su``, and whoever else starts a scope, moves processes elsewhere: they still descend from the session."""
     component.script(f"echo $$ >main; systemd-run --quiet --scope bash -c 'echo $$ >pid; {FOREVER}'")
-    watch = after(lambda: written(component.directory / "pid"))
-    assert run(executor, component.step(), watch).exit_kind is ExitKind.INTERRUPTED
+    observer = stop_after(lambda: written(component.directory / "pid"))
+    assert run(executor, component.run(), observer).exit_kind is ExitKind.INTERRUPTED
     assert not any(map(lives, component.pids("main", "pid")))
 
 
@@ -203,8 +203,8 @@ def test_two_coordinators_serve_the_same_id(
     settings, other = others
     other.script(f"echo $$ >pid; {FOREVER}")
     component.script(f"(setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
-    leave(settings, other.step(), "pid")
-    outcome = run(executor, component.step(), after(lambda: written(component.directory / "far")))
+    leave(settings, other.run(), "pid")
+    outcome = run(executor, component.run(), stop_after(lambda: written(component.directory / "far")))
     assert outcome.exit_kind is ExitKind.INTERRUPTED
     assert not lives(component.directory / "far")
     assert lives(other.directory / "pid")
@@ -213,14 +213,14 @@ def test_two_coordinators_serve_the_same_id(
 def test_a_revoked_run_never_starts(executor: Executor, component: Component, settings: ExecutorSettings):
     """A unit whose start came through although it was given up finds the revocation, and ends."""
     component.script("touch ran")
-    step = component.step()
-    session = Session(settings.runs, step)
-    session.prepare()
-    assert session.revoke()
-    systemd.Units(settings.runs, CLOCK).ask(step, session)
-    until(lambda: not units.members(units.name_of(session.directory)))
+    script_run = component.run()
+    directory = RunDirectory(settings.runs, script_run)
+    directory.prepare()
+    assert directory.revoke()
+    systemd.UnitSpawner(settings.runs, CLOCK).spawn(directory)
+    until(lambda: not unit_members(unit_name(directory.path)))
     assert not (component.directory / "ran").exists()
-    assert executor.probe(step, None, boot_id()) is ProbeResult.NEVER_STARTED
+    assert executor.probe(script_run, None, boot_id()) is ProbeResult.NEVER_STARTED
 
 
 def test_words_that_mean_something_to_systemd_are_just_words(component: Component, tmp_path: Path):
@@ -228,26 +228,26 @@ def test_words_that_mean_something_to_systemd_are_just_words(component: Componen
     odd = ExecutorSettings(tmp_path / "runs $HOME ${PATH} $$ 100%n \"q\" 'a' b\\n;x", 4096)
     made = load("systemd").create(odd, CLOCK)
     component.script("exit 3")
-    assert run(made, component.step()).exit_code == 3
+    assert run(made, component.run()).exit_code == 3
     component.script(f"echo $$ >pid; {FOREVER}")
-    identity = leave(odd, component.step("req-2"), "pid")
-    assert shells(odd.runs), "its mark is another"
-    systemctl("stop", units.name_of(odd.runs / id_of("req-2") / "1"))
-    assert made.probe(component.step("req-2"), identity, boot_id()) is ProbeResult.ENDED
-    assert made.collect(component.step("req-2")).exit_kind is ExitKind.INTERRUPTED
+    identity = leave(odd, component.run("req-2"), "pid")
+    assert find_shells(odd.runs), "its mark is another"
+    systemctl("stop", unit_name(odd.runs / id_of("req-2") / "1"))
+    assert made.probe(component.run("req-2"), identity, boot_id()) is ProbeResult.ENDED
+    assert made.collect(component.run("req-2")).exit_kind is ExitKind.INTERRUPTED
 
 
 def test_the_longest_id_has_a_unit(executor: Executor, component: Component):
     """128 characters, with every kind among them."""
     component.script("exit 4")
-    assert run(executor, component.step("a" * 100 + "._-B" * 7)).exit_code == 4
+    assert run(executor, component.run("a" * 100 + "._-B" * 7)).exit_code == 4
 
 
 def test_a_script_that_takes_too_much_memory_tells_so_itself(executor: Executor, component: Component):
     """The limit is set on the unit: where the kernel enforces it, only the child that asked is killed."""
     component.script("exit 0")
-    step = replace(component.step(), memory_bytes=16 * 1024 * 1024)
-    assert run(executor, step).exit_code == 0
+    script_run = replace(component.run(), memory_bytes=16 * 1024 * 1024)
+    assert run(executor, script_run).exit_code == 0
 
 
 def test_a_unit_that_systemd_does_not_start_is_refused_in_its_words(
@@ -257,8 +257,8 @@ def test_a_unit_that_systemd_does_not_start_is_refused_in_its_words(
     subprocess.run(["systemd-run", "--quiet", f"--unit={unit}", "sleep", "600"], check=True)
     component.script("touch ran")
     with pytest.raises(CannotStartError, match=f"cannot start update.sh: systemd does not start {unit}: .*already"):
-        executor.start(component.step())
-    assert executor.probe(component.step(), None, boot_id()) is ProbeResult.NEVER_STARTED
+        executor.start(component.run())
+    assert executor.probe(component.run(), None, boot_id()) is ProbeResult.NEVER_STARTED
     systemctl("stop", unit)
 
 
@@ -272,9 +272,9 @@ def test_a_host_without_systemd_is_told_so(settings: ExecutorSettings, monkeypat
 def test_a_service_left_behind_is_no_part_of_a_later_end(executor: Executor, component: Component, unit: str):
     """What a script left in the background on purpose outlives its unit, and the executor's next timeout."""
     component.script("setsid bash -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.01; done")
-    assert run(executor, component.step()).exit_code == 0
+    assert run(executor, component.run()).exit_code == 0
     until(lambda: systemctl("show", unit, "--property=ActiveState") == "ActiveState=inactive")
     component.script(f"echo $$ >later; {FOREVER}")
-    assert overrun(executor, component.step("req-2"), sign="later").exit_kind is ExitKind.TIMED_OUT
+    assert overrun(executor, component.run("req-2"), sign="later").exit_kind is ExitKind.TIMED_OUT
     assert lives(component.directory / "pid")
     shutil.rmtree(component.directory)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from executor_stage import (
+from executor_harness import (
     CLOCK,
-    DEAF,
     FOREVER,
+    IGNORES_TERM,
     Component,
-    RecordingWatch,
-    after,
+    RecordingObserver,
     end,
     leave,
     lives,
     run,
+    stop_after,
     until,
     written,
 )
@@ -23,8 +23,8 @@ from executor_stage import (
 from executors.interface import Executor, ExecutorSettings, ProcessId
 from executors.launcher import Launcher
 from executors.registry import load
-from executors.session import Session
-from executors.shells import shells
+from executors.run_directory import RunDirectory
+from executors.termination import find_shells
 from protocol.types import ExitKind
 
 LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
@@ -33,25 +33,25 @@ LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
 def test_a_killed_launcher_costs_nothing(executor: Executor, component: Component):
     """Its session goes on; the next run has a new launcher."""
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); echo ok; exit 6")
-    codes = [run(executor, component.step(f"req-{number}")).exit_code for number in range(3)]
+    codes = [run(executor, component.run(f"req-{number}")).exit_code for number in range(3)]
     assert codes == [6, 6, 6]
 
 
 def test_a_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
     """Neither launcher nor session lives: the next start makes new ones."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
-    assert run(executor, component.step()).exit_code == 0
+    assert run(executor, component.run()).exit_code == 0
     for name in ("launcher", "shell"):
         end(component.directory / name)
     until(lambda: not (lives(component.directory / "launcher") or lives(component.directory / "shell")))
-    assert run(executor, component.step("req-2")).exit_code == 0
+    assert run(executor, component.run("req-2")).exit_code == 0
 
 
 def test_a_family_without_launcher_is_found_by_session_and_environment(executor: Executor, component: Component):
     """With the launcher dead, orphans belong to init; they are found all the same."""
-    component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{DEAF}" & ) ; {FOREVER}')
-    watch = after(lambda: written(component.directory / "pid"))
-    outcome = run(executor, component.step(), watch)
+    component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{IGNORES_TERM}" & ) ; {FOREVER}')
+    observer = stop_after(lambda: written(component.directory / "pid"))
+    outcome = run(executor, component.run(), observer)
     assert outcome.exit_kind is ExitKind.INTERRUPTED
     assert not lives(component.directory / "pid")
 
@@ -60,24 +60,24 @@ def test_no_shell_is_left_after_close(component: Component, settings: ExecutorSe
     """Launcher and parked session end when the executor lets go, also after an interruption."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     made = load("sh").create(settings, CLOCK)
-    run(made, component.step())
+    run(made, component.run())
     shells = component.pids("launcher", "shell")
     made.close()
     until(lambda: not any(map(lives, shells)))
     for shell in shells:
         shell.unlink()
     component.script(f"{LAUNCHER}; echo $PPID >shell; {FOREVER}")
-    run(made, component.step("req-2"), after(lambda: all(map(written, shells))))
+    run(made, component.run("req-2"), stop_after(lambda: all(map(written, shells))))
     until(lambda: not any(map(lives, shells)))
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_grace")
 def test_a_script_that_lost_its_launcher_and_its_folder_is_quelled(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
     """The session has the mark, too."""
     component.script(f"{LAUNCHER}; echo $$ >pid; {FOREVER}")
-    leave(settings, component.step(), "pid", "launcher")
+    leave(settings, component.run(), "pid", "launcher")
     end(component.directory / "launcher")
     until(lambda: not lives(component.directory / "launcher"))
     shutil.rmtree(settings.runs)
@@ -85,7 +85,7 @@ def test_a_script_that_lost_its_launcher_and_its_folder_is_quelled(
     assert not lives(component.directory / "pid")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_grace")
 def test_a_script_that_lost_both_its_shells_is_quelled(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
@@ -94,10 +94,10 @@ def test_a_script_that_lost_both_its_shells_is_quelled(
         f"{LAUNCHER}; echo $PPID >session; (setsid bash -c 'trap \"\" TERM; echo $$ >far; {FOREVER}' & )\n"
         f"echo $$ >pid; {FOREVER}"
     )
-    leave(settings, component.step(), "pid", "far", "launcher", "session")
+    leave(settings, component.run(), "pid", "far", "launcher", "session")
     for shell in component.pids("launcher", "session"):
         end(shell)
-    until(lambda: not shells(settings.runs))
+    until(lambda: not find_shells(settings.runs))
     executor.kill_orphans()
     assert not any(map(lives, component.pids("pid", "far")))
 
@@ -113,12 +113,12 @@ def test_another_coordinators_script_of_the_same_id_is_left_alone(
 
     def is_ready() -> bool:
         if not started and written(component.directory / "far"):
-            started.append(leave(settings, other.step(), "pid"))
+            started.append(leave(settings, other.run(), "pid"))
         return bool(started)
 
-    step = component.step()
-    executor.start(step)
-    outcome = executor.wait(step, RecordingWatch(stop=is_ready), deadline=CLOCK.monotonic() + 60)
+    script_run = component.run()
+    executor.start(script_run)
+    outcome = executor.wait(script_run, RecordingObserver(stop=is_ready), deadline=CLOCK.monotonic() + 60)
     assert outcome.exit_kind is ExitKind.INTERRUPTED
     assert not lives(component.directory / "far")
     assert lives(other.directory / "pid")
@@ -127,19 +127,19 @@ def test_another_coordinators_script_of_the_same_id_is_left_alone(
 def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSettings):
     """Even when the launcher has been asked already, and reads of it only later."""
     component.script("touch ran")
-    session = Session(settings.runs, component.step())
-    session.prepare()
-    assert session.revoke()
+    directory = RunDirectory(settings.runs, component.run())
+    directory.prepare()
+    assert directory.revoke()
     launcher = Launcher(settings.runs)
-    launcher.ask(session.directory)
-    after = Session(settings.runs, component.step("after", script="other.sh"))
+    launcher.request(directory.path)
+    after = RunDirectory(settings.runs, component.run("after", script="other.sh"))
     component.script("exit 0", "other.sh")
     after.prepare()
-    launcher.ask(after.directory)
+    launcher.request(after.path)
     until(lambda: after.exit_code() is not None)
     launcher.close()
     assert not (component.directory / "ran").exists()
-    assert session.claim() is None
+    assert directory.claim() is None
 
 
 def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
@@ -147,13 +147,13 @@ def test_claim_and_revocation_exclude_each_other(component: Component, settings:
     component.script('touch "ran-$UPDATE_REQUEST_ID"')
     launcher = Launcher(settings.runs)
     for number in range(100):
-        session = Session(settings.runs, component.step(f"req-{number}"))
-        session.prepare()
-        launcher.ask(session.directory)
+        directory = RunDirectory(settings.runs, component.run(f"req-{number}"))
+        directory.prepare()
+        launcher.request(directory.path)
         for _ in range(number * 20):
             pass
-        is_revoked = session.revoke()
+        is_revoked = directory.revoke()
         if not is_revoked:
-            until(lambda session=session: session.exit_code() is not None)
-        assert (component.directory / f"ran-{session.step.request_id}").exists() != is_revoked
+            until(lambda directory=directory: directory.exit_code() is not None)
+        assert (component.directory / f"ran-{directory.run.request_id}").exists() != is_revoked
     launcher.close()

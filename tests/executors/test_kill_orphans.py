@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from executor_stage import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, lives, until, written
+from executor_harness import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, lives, until, written
 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
 from executors.registry import load
-from executors.shells import shells
+from executors.termination import find_shells
 from protocol.types import ExitKind, ProbeResult
 
 FAMILY = (
@@ -20,27 +20,27 @@ FAMILY = (
 
 
 @pytest.mark.parametrize("lost", ["runs", f"runs/{id_of()}", "nothing"], ids=["runs", "run", "nothing"])
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_grace")
 def test_what_runs_is_quelled_whatever_files_are_lost(
     executor: Executor, component: Component, settings: ExecutorSettings, tmp_path: Path, lost: str
 ):
     """Script, detached family and shells end, whether or not a folder still tells of them (I10)."""
     component.script(FAMILY)
-    leave(settings, component.step(), "pid", "far")
+    leave(settings, component.run(), "pid", "far")
     shutil.rmtree(tmp_path / lost, ignore_errors=True)
-    assert shells(settings.runs)
+    assert find_shells(settings.runs)
     executor.kill_orphans()
     assert not any(map(lives, component.pids("pid", "far")))
-    until(lambda: not shells(settings.runs))
+    until(lambda: not find_shells(settings.runs))
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_grace")
 def test_a_script_with_time_to_clean_up_is_given_it(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
     """Quelling begins with TERM."""
     component.script("trap 'echo cleaned >cleaned; exit' TERM; echo $$ >pid; while :; do sleep 0.02; done")
-    leave(settings, component.step(), "pid")
+    leave(settings, component.run(), "pid")
     shutil.rmtree(settings.runs)
     executor.kill_orphans()
     assert written(component.directory / "cleaned")
@@ -51,7 +51,7 @@ def test_a_link_to_the_runs_means_the_same_runs(component: Component, settings: 
     settings.runs.mkdir()
     (tmp_path / "link").symlink_to(tmp_path)
     component.script(f"echo $$ >pid; {FOREVER}")
-    leave(ExecutorSettings(tmp_path / "link" / "runs", 4096), component.step(), "pid")
+    leave(ExecutorSettings(tmp_path / "link" / "runs", 4096), component.run(), "pid")
     shutil.rmtree(settings.runs)
     load(EXECUTOR).create(settings, CLOCK).kill_orphans()
     assert not lives(component.directory / "pid")
@@ -65,28 +65,28 @@ def test_another_coordinators_scripts_are_left_alone(
     settings = ExecutorSettings(tmp_path / runs, 4096)
     component = others[1]
     component.script(f"echo $$ >pid; {FOREVER}")
-    leave(settings, component.step(), "pid")
-    before = shells(settings.runs)
+    leave(settings, component.run(), "pid")
+    before = find_shells(settings.runs)
     executor.kill_orphans()
-    assert shells(settings.runs) == before
+    assert find_shells(settings.runs) == before
     assert lives(component.directory / "pid")
     load(EXECUTOR).create(settings, CLOCK).kill_orphans()
     assert not lives(component.directory / "pid")
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("short_grace")
 def test_a_run_whose_folder_was_removed_is_not_taken_for_one_that_never_started(
     executor: Executor, component: Component, settings: ExecutorSettings, others: tuple[ExecutorSettings, Component]
 ):
     """Its session was known, so it ran (I3); it is ended, for nobody can follow it, and no other run is touched."""
     component.script(FAMILY)
     component.script(f"echo $$ >beside; {FOREVER}", "health-check.sh")
-    identity = leave(settings, component.step(), "pid", "far")
-    leave(settings, component.step("req-2", lane="other", script="health-check.sh"), "beside")
+    identity = leave(settings, component.run(), "pid", "far")
+    leave(settings, component.run("req-2", lane="other", script="health-check.sh"), "beside")
     shutil.rmtree(settings.runs / id_of())
-    assert executor.probe(component.step(), identity, boot_id()) is ProbeResult.UNKNOWN
+    assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.UNKNOWN
     assert not any(map(lives, component.pids("pid", "far")))
     assert lives(component.directory / "beside")
-    assert executor.collect(component.step()).exit_kind is ExitKind.INTERRUPTED
+    assert executor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
     executor.kill_orphans()
     assert not lives(component.directory / "beside")
