@@ -16,7 +16,7 @@ from property_tests.crash.strace import Strace
 from property_tests.crash.supervisor import Supervisor
 from property_tests.crash.trial import Blow, Cut, Hit, Look, Result, Trial
 from property_tests.crash.verdict import judge, runs_of
-from tests.integration.real_host import until
+from tests.support.real_host import until
 
 _SELDOM_S = 0.05  # between two looks of the reader where most of the time is spent in waiting
 

@@ -20,7 +20,7 @@ from property_tests.crash.mixture import COMPONENTS, OUTPUT_BYTES
 from property_tests.crash.stage import Stage
 from property_tests.crash.usage import Usage
 from property_tests.crash.verdict import judge_wishes
-from tests.integration.real_host import until
+from tests.support.real_host import until
 
 _STRETCH = 50  # lives between two rests
 _PATIENCE_S = 300.0

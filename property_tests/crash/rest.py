@@ -7,7 +7,7 @@ from collections.abc import Callable
 from property_tests.crash.leavings import strays
 from property_tests.crash.scenarios import Scenario
 from property_tests.crash.stage import Stage
-from tests.integration.real_host import until
+from tests.support.real_host import until
 
 PATIENCE_S = 60.0  # less than the coordinator's slow timer: what only that one finds, nobody has taken care of
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from property_tests.crash.machine import below
-from tests.integration.real_host import REPOSITORY, until
+from tests.support.real_host import REPOSITORY, until
 
 LAUNCHER, SESSION = "launcher", "session"
 SHELLS = (LAUNCHER, SESSION)

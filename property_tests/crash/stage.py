@@ -17,7 +17,7 @@ from coordinator.settings import Limits
 from property_tests.crash.machine import Machine, children
 from property_tests.crash.shells import Gate
 from property_tests.crash.strace import Injection, Strace
-from tests.integration.real_host import REPOSITORY, Host, until
+from tests.support.real_host import REPOSITORY, Host, until
 
 MAIN, WATCHER = "main", "watcher"
 _PIPE_BYTES = 4096

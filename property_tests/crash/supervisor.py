@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from property_tests.crash.rest import Rest
 from property_tests.crash.stage import Stage
-from tests.integration.real_host import until
+from tests.support.real_host import until
 
 _RESTARTS = 3
 _FOR_GOOD = (0, 2)

@@ -8,7 +8,7 @@ from property_tests.power.disk import Image
 from property_tests.power.judge import judge
 from property_tests.power.moments import Moment
 from property_tests.power.recording import Recording, is_at_rest, lay
-from tests.integration.real_host import until
+from tests.support.real_host import until
 
 _PATIENCE_S = 120.0
 

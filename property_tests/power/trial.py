@@ -23,7 +23,7 @@ from property_tests.power.judge import judge
 from property_tests.power.moments import Moment, moments
 from property_tests.power.recording import Recorder, Recording, lay
 from property_tests.power.successor import Successor
-from tests.integration.real_host import REPOSITORY
+from tests.support.real_host import REPOSITORY
 
 _BY_CHANCE = 30  # states drawn per instant, beside those that follow a rule
 _KEPT_FAULTS = 5

@@ -1,5 +1,5 @@
 /* Preloaded into a coordinator: its wall clock, and nothing else of it, is ahead by as many seconds as the file named
-   by TURNED_CLOCK says; the file is looked at whenever the clock is. (libfaketime turns sleeping about as well: with
+   by SHIFTED_CLOCK says; the file is looked at whenever the clock is. (libfaketime turns sleeping about as well: with
    a clock that jumps, clock_nanosleep comes back at once, not at all, or with EINVAL, whatever is asked of it.) */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -15,7 +15,7 @@ static volatile int64_t *ahead_s;
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *path = getenv("TURNED_CLOCK");
+    const char *path = getenv("SHIFTED_CLOCK");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     void *found = file < 0 ? MAP_FAILED : mmap(NULL, sizeof *ahead_s, PROT_READ, MAP_SHARED, file, 0);
     if (found == MAP_FAILED)

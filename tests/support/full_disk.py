@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from real_host import until
+from tests.support.real_host import until
 
 WAIT = "until [ -e go ]; do sleep 0.02; done"
 NO_JOURNAL = "database or disk is full"

@@ -11,22 +11,22 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from real_host import Host
+from tests.support.real_host import Host
 
 _SOURCE = Path(__file__).with_suffix(".c")
 _NEARLY = timedelta(hours=1)  # what a test may take, and more; less than any jump
 
 
-class TurnedClock:
+class ShiftedClock:
     """Set before the first start, and turned whenever one likes, while the coordinator runs or while it does not."""
 
     def __init__(self, host: Host, ahead_s: int) -> None:
         """Put it in the place of the real one, ``ahead_s`` seconds ahead of it. Needs gcc."""
-        library = host.root / "turned_clock.so"
+        library = host.root / "shifted_clock.so"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", str(library), str(_SOURCE)], check=True)
         self._file = host.root / "ahead"
         self._file.touch()
-        host.environment |= {"LD_PRELOAD": str(library), "TURNED_CLOCK": str(self._file)}
+        host.environment |= {"LD_PRELOAD": str(library), "SHIFTED_CLOCK": str(self._file)}
         self.turn(ahead_s)
 
     def turn(self, ahead_s: int) -> None:

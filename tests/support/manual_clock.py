@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 START = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
-class HandClock:
+class ManualClock:
     """Time passes by sleeping alone; ``on_sleep`` is what the rest of the world does meanwhile."""
 
     def __init__(self, on_sleep: Callable[[int], None] = lambda count: None) -> None:

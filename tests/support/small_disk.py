@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from real_host import until
+from tests.support.real_host import until
 
 _BLOCK = bytes(4096)
 
