@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from property_tests.crash.rest import Rest
-from property_tests.crash.stage import Stage
+from property_tests.crash.quiesce import Rest
+from property_tests.crash.sandbox import Stage
 from tests.support.real_host import until
 
 _RESTARTS = 3

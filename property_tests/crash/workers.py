@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Self
 
 from property_tests.crash.experiment import Experiment
-from property_tests.crash.machine import Machine
-from property_tests.crash.shells import SHELLS, with_gates
+from property_tests.crash.namespace_machine import Machine
+from property_tests.crash.shell_gates import SHELLS, with_gates
 from property_tests.crash.trial import Blow, Result, Trial
 from tests.support.real_host import REPOSITORY
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from coordinator.settings import Limits
 from fsm.journal import Journal
-from property_tests.crash.history import journal_faults
-from property_tests.crash.leavings import strays
-from property_tests.crash.reality import Doubt, untrue
+from property_tests.crash.ground_truth import Doubt, untrue
+from property_tests.crash.journal_check import journal_faults
+from property_tests.crash.leftover_check import strays
 from property_tests.crash.scenarios import Wish
 from property_tests.power.disk import Image
 from property_tests.power.moments import Moment

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Scenario
-from property_tests.crash.stage import Stage
 from property_tests.power.disk import Image
 from property_tests.power.judge import judge
 from property_tests.power.moments import Moment

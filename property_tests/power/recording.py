@@ -10,9 +10,9 @@ from pathlib import Path
 
 from fsm.errors import JournalError
 from fsm.journal import Journal
-from property_tests.crash.machine import Machine
+from property_tests.crash.namespace_machine import Machine
+from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Scenario, Wish, healthy
-from property_tests.crash.stage import Stage
 from property_tests.power.disk import Disk, Image
 from property_tests.power.operations import OPTIONS, Kind, Operation, parse
 from tests.support.real_host import until

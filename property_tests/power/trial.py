@@ -12,9 +12,9 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 
-from property_tests.crash.machine import Machine
+from property_tests.crash.namespace_machine import Machine
+from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import SCENARIOS, Scenario
-from property_tests.crash.stage import Stage
 from property_tests.little_host import RAM
 from property_tests.power import real
 from property_tests.power.cuts import digest, images

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from coordinator.settings import Limits
-from property_tests.crash.machine import Machine, children
-from property_tests.crash.shells import Gate
+from property_tests.crash.namespace_machine import Machine, children
+from property_tests.crash.shell_gates import Gate
 from property_tests.crash.strace import Injection, Strace
 from tests.support.real_host import REPOSITORY, Host, until
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from property_tests.crash.lookout import Lookout
-from property_tests.crash.mixture import KINDS, Kind
+from property_tests.crash.monitor import Lookout
+from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Wish
-from property_tests.crash.stage import Stage
+from property_tests.crash.workload import KINDS, Kind
 from protocol.names import SUFFIX
 
 _AT_ONCE = 4  # requests that wait for one lock, at most: what it takes to come to rest is bounded by that

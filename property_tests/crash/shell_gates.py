@@ -10,7 +10,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from property_tests.crash.machine import below
+from property_tests.crash.namespace_machine import below
 from tests.support.real_host import REPOSITORY, until
 
 LAUNCHER, SESSION = "launcher", "session"

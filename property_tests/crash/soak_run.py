@@ -12,14 +12,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from property_tests.crash.customer import Customer
-from property_tests.crash.leavings import leftovers
-from property_tests.crash.lookout import Lookout
-from property_tests.crash.machine import Machine
-from property_tests.crash.mixture import COMPONENTS, OUTPUT_BYTES
-from property_tests.crash.stage import Stage
-from property_tests.crash.usage import Usage
-from property_tests.crash.verdict import judge_wishes
+from property_tests.crash.client import Customer
+from property_tests.crash.leftover_check import leftovers
+from property_tests.crash.monitor import Lookout
+from property_tests.crash.namespace_machine import Machine
+from property_tests.crash.oracle import judge_wishes
+from property_tests.crash.resources import Usage
+from property_tests.crash.sandbox import Stage
+from property_tests.crash.workload import COMPONENTS, OUTPUT_BYTES
 from tests.support.real_host import until
 
 _STRETCH = 50  # lives between two rests

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from property_tests.crash.history import journal_faults
-from property_tests.crash.leavings import strays
-from property_tests.crash.lookout import Lookout
-from property_tests.crash.reality import Doubt, untrue
+from property_tests.crash.ground_truth import Doubt, untrue
+from property_tests.crash.journal_check import journal_faults
+from property_tests.crash.leftover_check import strays
+from property_tests.crash.monitor import Lookout
+from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Scenario, Wish
-from property_tests.crash.stage import Stage
 from protocol.messages import FinalStatus
 
 _Told = dict[Wish, bytes | None]  # the answers as the reader saw them first

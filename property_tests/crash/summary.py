@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from property_tests.crash.calls import GROUPS
+from property_tests.crash.syscalls import GROUPS
 from property_tests.crash.trial import Result, Trial
 from property_tests.report import markdown_table
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from property_tests.crash.leavings import strays
+from property_tests.crash.leftover_check import strays
+from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Scenario
-from property_tests.crash.stage import Stage
 from tests.support.real_host import until
 
 PATIENCE_S = 60.0  # less than the coordinator's slow timer: what only that one finds, nobody has taken care of
