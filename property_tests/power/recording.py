@@ -13,7 +13,7 @@ from fsm.journal import Journal
 from property_tests.crash.namespace_machine import Machine
 from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Scenario, Wish, healthy
-from property_tests.power.disk import Disk, Image
+from property_tests.power.disk_model import Disk, Image
 from property_tests.power.operations import OPTIONS, Kind, Operation, parse
 from tests.support.real_host import until
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from property_tests.power.disk import Disk
+from property_tests.power.disk_model import Disk
 from property_tests.power.operations import Kind, Operation
 from property_tests.power.recording import Recording
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Scenario
-from property_tests.power.disk import Image
-from property_tests.power.judge import judge
-from property_tests.power.moments import Moment
+from property_tests.power.crash_points import Moment
+from property_tests.power.disk_model import Image
 from property_tests.power.recording import Recording, is_at_rest, lay
+from property_tests.power.recovery_check import judge
 from tests.support.real_host import until
 
 _PATIENCE_S = 120.0

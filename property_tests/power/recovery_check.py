@@ -14,8 +14,8 @@ from property_tests.crash.ground_truth import Doubt, untrue
 from property_tests.crash.journal_check import journal_faults
 from property_tests.crash.leftover_check import strays
 from property_tests.crash.scenarios import Wish
-from property_tests.power.disk import Image
-from property_tests.power.moments import Moment
+from property_tests.power.crash_points import Moment
+from property_tests.power.disk_model import Image
 from property_tests.power.recording import FOLDERS, Recording
 from protocol.messages import FinalStatus
 from protocol.types import Reason

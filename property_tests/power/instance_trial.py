@@ -16,13 +16,13 @@ from property_tests.crash.namespace_machine import Machine
 from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import SCENARIOS, Scenario
 from property_tests.little_host import RAM
-from property_tests.power import real
-from property_tests.power.cuts import digest, images
-from property_tests.power.disk import Image
-from property_tests.power.judge import judge
-from property_tests.power.moments import Moment, moments
+from property_tests.power import daemon_restart
+from property_tests.power.crash_points import Moment, moments
+from property_tests.power.crash_states import digest, images
+from property_tests.power.disk_model import Image
 from property_tests.power.recording import Recorder, Recording, lay
-from property_tests.power.successor import Successor
+from property_tests.power.recovery_check import judge
+from property_tests.power.simulated_restart import Successor
 from tests.support.real_host import REPOSITORY
 
 _BY_CHANCE = 30  # states drawn per instant, beside those that follow a rule
@@ -111,7 +111,9 @@ class Trial:
             tried = self._try(stage, recording)
             for moment, image in self._chance.sample(tried, min(self._life.real, len(tried))):
                 self._found.real += 1
-                self._take_in(f"{moment}, the real daemon", real.serve(stage, recording, image, moment), image)
+                self._take_in(
+                    f"{moment}, the real daemon", daemon_restart.serve(stage, recording, image, moment), image
+                )
         finally:
             self._machine.power_off()
             shutil.rmtree(self._folder)
@@ -130,7 +132,7 @@ class Trial:
             moment, image = self._loss(first)
         else:
             return stage, first
-        real.lay_all(stage, scenario, image, moment)
+        daemon_restart.lay_all(stage, scenario, image, moment)
         earlier = replace(earlier, noted=moment.noted, seen=moment.seen, forgotten=before is Before.LOSS)
         return stage, recorder.record(scenario, stage, earlier, fresh=False)
 

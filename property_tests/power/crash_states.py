@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Iterator
 
-from property_tests.power.disk import Disk, File, Image
+from property_tests.power.disk_model import Disk, File, Image
 
 SECTOR = 512  # bytes; what a disk writes whole or not at all
 
