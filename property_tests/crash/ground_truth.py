@@ -14,8 +14,8 @@ from types import SimpleNamespace
 
 from executors.interface import ProcessId
 from fsm.recovery import MAX_RESUMES
+from property_tests.answer_check import REFUSALS, Truth
 from property_tests.crash.scenarios import HEALTH, ROLLBACK, UPDATE, Scenario, Wish
-from property_tests.truth import REFUSALS, Truth
 from property_tests.world import Deed, Run
 from protocol.messages import FinalStatus
 from protocol.types import ExitKind, Reason, State

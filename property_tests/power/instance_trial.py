@@ -15,7 +15,6 @@ from pathlib import Path
 from property_tests.crash.namespace_machine import Machine
 from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import SCENARIOS, Scenario
-from property_tests.little_host import RAM
 from property_tests.power import daemon_restart
 from property_tests.power.crash_points import Moment, moments
 from property_tests.power.crash_states import digest, images
@@ -23,6 +22,7 @@ from property_tests.power.disk_model import Image
 from property_tests.power.recording import Recorder, Recording, lay
 from property_tests.power.recovery_check import judge
 from property_tests.power.simulated_restart import Successor
+from property_tests.simulated_host import RAM
 from tests.support.real_host import REPOSITORY
 
 _BY_CHANCE = 30  # states drawn per instant, beside those that follow a rule

@@ -27,7 +27,7 @@ from executors.session import Session
 from executors.sessions import SessionExecutor
 from fsm.errors import FsmError, JournalDamagedError
 from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
-from property_tests.little_host import NoBell, NoWatcher
+from property_tests.simulated_host import NoBell, NoWatcher
 from property_tests.world import HandClock
 from protocol.clock import Clock
 

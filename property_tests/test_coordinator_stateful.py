@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from coordinator import app
-from property_tests.garbage import GARBAGE
-from property_tests.little_host import COMPONENTS, DAY_S, LittleHost, request
+from property_tests.answer_check import MAIN
+from property_tests.malformed_requests import GARBAGE
 from property_tests.model import Model
-from property_tests.truth import MAIN
+from property_tests.simulated_host import COMPONENTS, DAY_S, LittleHost, request
 from property_tests.world import Deed
 from protocol.types import Action
 

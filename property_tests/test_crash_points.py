@@ -7,8 +7,8 @@ from itertools import count
 
 import pytest
 
-from property_tests.little_host import CAREFUL, RERUN, LittleHost, request
 from property_tests.model import Model
+from property_tests.simulated_host import CAREFUL, RERUN, LittleHost, request
 from property_tests.world import Deed
 from protocol.types import Action
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from property_tests.little_host import request
+from property_tests.simulated_host import request
 
 
 def _link(path):

@@ -6,8 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from property_tests.little_host import CAREFUL, NO_ROLLBACK, RERUN, LittleHost, request
 from property_tests.model import Model
+from property_tests.simulated_host import CAREFUL, NO_ROLLBACK, RERUN, LittleHost, request
 from property_tests.world import Deed
 from protocol.types import Action, State
 

@@ -11,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 from fsm.database import Database
-from property_tests.fuse import Fuse
+from property_tests.crash_injector import Fuse
 
 
 class Disk:

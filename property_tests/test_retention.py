@@ -8,8 +8,8 @@ from itertools import count
 import pytest
 
 from coordinator.settings import Limits
-from property_tests.little_host import CAREFUL, LittleHost, request
 from property_tests.model import Model
+from property_tests.simulated_host import CAREFUL, LittleHost, request
 from protocol.types import Action, State
 
 WISH = (CAREFUL, Action.UPDATE, "1.0.0")

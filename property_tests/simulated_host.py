@@ -22,10 +22,10 @@ import executors.registry
 from coordinator import app, lanes
 from coordinator.settings import Component, Limits, Paths, Settings
 from fsm.errors import JournalDamagedError
-from property_tests.disk import Disk
+from property_tests.crash_injector import Fuse, KilledError
+from property_tests.durability_tracker import Disk
 from property_tests.fake_executor import FakeExecutor
-from property_tests.fuse import Fuse, KilledError
-from property_tests.witness import Witness
+from property_tests.invariant_observer import Witness
 from property_tests.world import HandClock, World
 from protocol import outbox
 from protocol.inbox import Inbox
