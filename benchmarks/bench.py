@@ -16,9 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import serving
-import speed
-import upkeep
-from host import ROOT
+from bench_host import ROOT
 from results import Row, show
 
 _FOLDER = ROOT / "var" / "bench"

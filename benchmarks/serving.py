@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import processes
-from host import COMPONENTS, ROOT
+from bench_host import COMPONENTS, ROOT
 from results import Row
 from websockets.sync.client import ClientConnection, connect
 

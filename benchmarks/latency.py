@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import processes
-from host import COMPONENTS, HEALTH, Host
+from bench_host import COMPONENTS, HEALTH, Host
 from results import Row
 
 _ANSWERS_PER_S = 100

@@ -1,4 +1,4 @@
-"""Gives a coordinator a past, through its own journal: ``python -m benchmarks.past HOST SETTLED PENDING``."""
+"""Gives a coordinator a past, through its own journal: ``python -m benchmarks.journal_filler HOST SETTLED PENDING``."""
 
 from __future__ import annotations
 

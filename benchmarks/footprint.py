@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import processes
-from host import COMPONENTS, HEALTHY, ROOT, STAMP, Host
+from bench_host import COMPONENTS, HEALTHY, ROOT, STAMP, Host
 from results import TIMES, Row
 
 _WAKE_UPS_PER_10_S = 1
@@ -135,5 +135,5 @@ def _ready(host: Host, pending: int) -> float:
 def _build(host: Host, settled: int, pending: int) -> None:
     """Write a past into the journal, in a process of its own that leaves its memory behind."""
     subprocess.run(
-        [sys.executable, "-m", "benchmarks.past", host.root, str(settled), str(pending)], cwd=ROOT, check=True
+        [sys.executable, "-m", "benchmarks.journal_filler", host.root, str(settled), str(pending)], cwd=ROOT, check=True
     )
