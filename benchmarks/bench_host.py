@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import processes
+import proc_stats
 
 ROOT = Path(__file__).resolve().parents[1]
 HEALTH = "health-check.sh"
@@ -99,7 +99,7 @@ class Host:
         """End the coordinator and whatever it started."""
         if self._process is None:
             return
-        members = {pid: processes.start_ticks(pid) for pid in processes.family(self.pid)}
+        members = {pid: proc_stats.start_ticks(pid) for pid in proc_stats.family(self.pid)}
         self._process.terminate()
         try:
             self._process.wait(_STOP_S)
@@ -107,17 +107,17 @@ class Host:
             self._process.kill()
             self._process.wait()
         self._process = None
-        processes.end(members)
+        proc_stats.end(members)
 
     def abandon(self) -> None:
         """Kill the coordinator and whatever it started, as a power cut would."""
         if self._process is None:
             return
-        members = {pid: processes.start_ticks(pid) for pid in processes.family(self.pid)}
+        members = {pid: proc_stats.start_ticks(pid) for pid in proc_stats.family(self.pid)}
         self._process.kill()
         self._process.wait()
         self._process = None
-        processes.end(members, patience_s=0)
+        proc_stats.end(members, patience_s=0)
 
     def has_ended(self) -> bool:
         """Whether the coordinator is gone by itself."""

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-import processes
+import proc_stats
 from bench_host import COMPONENTS, HEALTHY, ROOT, STAMP, Host
 from results import TIMES, Row
 
@@ -27,12 +27,12 @@ def idle(root: Path, *, quick: bool) -> list[Row]:
         for component in COMPONENTS:
             host.ask(component)
         time.sleep(3)
-        members = processes.family(host.pid)
-        before = {name: count for pid in members for name, count in processes.switches(pid).items()}
-        busy = sum(processes.cpu_seconds(pid) for pid in members)
+        members = proc_stats.family(host.pid)
+        before = {name: count for pid in members for name, count in proc_stats.switches(pid).items()}
+        busy = sum(proc_stats.cpu_seconds(pid) for pid in members)
         time.sleep(seconds)
-        after = {name: count for pid in members for name, count in processes.switches(pid).items()}
-        busy = sum(processes.cpu_seconds(pid) for pid in members) - busy
+        after = {name: count for pid in members for name, count in proc_stats.switches(pid).items()}
+        busy = sum(proc_stats.cpu_seconds(pid) for pid in members) - busy
     woken = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
     who = ", ".join(f"{name}: {count}" for name, count in woken.items())
     note = f"{len(after)} threads in {len(members)} processes over {seconds} s; {who or 'none woke'}"
@@ -50,9 +50,9 @@ def memory(root: Path, *, quick: bool) -> list[Row]:
         for number in range(30):
             host.ask(COMPONENTS[number % len(COMPONENTS)])
         time.sleep(1)
-        resident, highest = processes.memory_mb(host.pid)
-        children = processes.family(host.pid)[1:]
-        beside = sum(processes.own_mb(pid) for pid in children)
+        resident, highest = proc_stats.memory_mb(host.pid)
+        children = proc_stats.family(host.pid)[1:]
+        beside = sum(proc_stats.own_mb(pid) for pid in children)
         begun = time.perf_counter()
         for number in range(count):
             component = "nobody" if number % 100 else COMPONENTS[number // 100 % len(COMPONENTS)]
@@ -65,7 +65,7 @@ def memory(root: Path, *, quick: bool) -> list[Row]:
         host.wait_for_answers(count, timeout_s=60 + count / 100, pause_s=0.5)
         seconds, answered = time.perf_counter() - begun, host.answered()
         time.sleep(1)
-        after, peak = processes.memory_mb(host.pid)
+        after, peak = proc_stats.memory_mb(host.pid)
     flood = f"flood of {count:,} files"
     return [
         Row("resident memory, idle", resident, "MB", limit=_RESIDENT_MB, note=f"highest so far {highest:.1f} MB"),

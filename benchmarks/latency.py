@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import processes
+import proc_stats
 from bench_host import COMPONENTS, HEALTH, Host
 from results import Row
 
@@ -97,7 +97,7 @@ def fsyncs(root: Path, *, quick: bool) -> list[Row]:
             host.ask("core")
         time.sleep(0.5)
         counted = host.root / "strace.txt"
-        targets = [word for pid in processes.family(host.pid) for word in ("-p", str(pid))]
+        targets = [word for pid in proc_stats.family(host.pid) for word in ("-p", str(pid))]
         with tempfile.TemporaryFile(dir=host.root) as said:
             tracer = subprocess.Popen(
                 [strace, "-f", "-c", "-U", "calls,name", "-e", "trace=fsync,fdatasync", "-o", counted, *targets],
@@ -141,9 +141,9 @@ def flow(root: Path, *, quick: bool) -> list[Row]:
         host.start()
         for component in scripts:
             floor = size / 1e6 / _to_a_file(host, component)
-            before = processes.memory_mb(host.pid)
+            before = proc_stats.memory_mb(host.pid)
             speed = size / 1e6 / host.ask(component, timeout_s=300)
-            after = processes.memory_mb(host.pid)
+            after = proc_stats.memory_mb(host.pid)
             name = f"a script printing {size / _GIB:g} GiB, " + ("in lines" if component == "lines" else "in one line")
             rows += [
                 Row(name, speed, "MB/s", floor, _MB_PER_S, at_least=True, note="floor: stdout to a file"),

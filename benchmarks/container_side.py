@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-import processes
+import proc_stats
 from bench_host import COMPONENTS, ROOT
 from results import Row
 from websockets.sync.client import ClientConnection, connect
@@ -33,7 +33,7 @@ _LOOK_S = 0.0001
 _AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
-def serving(root: Path, *, quick: bool) -> list[Row]:
+def container_side(root: Path, *, quick: bool) -> list[Row]:
     """A serve with three repositories and a client, and a coordinator that is played: only our own way is measured."""
     rounds = 20 if quick else 200
     releases = {name: [Published("1.1.0", "notes"), Published("1.0.0", "notes")] for name in COMPONENTS}
@@ -52,7 +52,7 @@ def serving(root: Path, *, quick: bool) -> list[Row]:
             wishes.append(wish)
             answers.append(answer)
             floors.append(stage.floor())
-        resident, highest = processes.memory_mb(stage.pid)
+        resident, highest = proc_stats.memory_mb(stage.pid)
     floor = statistics.median(floors) * 1000
     told = ", ".join(f"{count} x {status}" for status, count in sorted(asked.items()))
     return [
