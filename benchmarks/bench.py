@@ -15,22 +15,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import serving
-import speed
-import upkeep
-from host import ROOT
+import container_side
+from bench_host import ROOT
 from results import Row, show
 
 _FOLDER = ROOT / "var" / "bench"
 _MEASUREMENTS: dict[str, Callable[..., list[Row]]] = {
-    "sequential": speed.sequential,
-    "burst": speed.burst,
-    "fsyncs": speed.fsyncs,
-    "idle": upkeep.idle,
-    "memory": upkeep.memory,
-    "start": upkeep.start,
-    "flow": speed.flow,
-    "serving": serving.serving,
+    "sequential": latency.sequential,
+    "burst": latency.burst,
+    "fsyncs": latency.fsyncs,
+    "idle": footprint.idle,
+    "memory": footprint.memory,
+    "start": footprint.start,
+    "flow": latency.flow,
+    "serving": container_side.container_side,
 }
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from coordinator.housekeeping import PERIOD_S
 from fsm.transition_table import TRANSITIONS
-from property_tests.little_host import DAY_S, RERUN, LittleHost
-from property_tests.truth import Truth
-from property_tests.witness import whole
+from property_tests.answer_check import Truth
+from property_tests.invariant_observer import whole
+from property_tests.simulated_host import DAY_S, RERUN, LittleHost
 from property_tests.world import Run
 from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, stem_of

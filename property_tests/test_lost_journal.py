@@ -7,9 +7,9 @@ from itertools import count
 
 import pytest
 
-from property_tests.little_host import CAREFUL, LittleHost, request
+from property_tests.answer_check import MAIN
 from property_tests.model import Model
-from property_tests.truth import MAIN
+from property_tests.simulated_host import CAREFUL, LittleHost, request
 from protocol.types import Action
 
 WISHES = {

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from executors.interface import ProcessId, ScriptRun
-from property_tests.fuse import Fuse
+from property_tests.crash_injector import Fuse
 from protocol.types import ExitKind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -7,16 +7,16 @@ import subprocess
 import time
 from pathlib import Path
 
-from property_tests.crash.lookout import PERIOD_S, Lookout
-from property_tests.crash.machine import Machine
-from property_tests.crash.rest import Rest
-from property_tests.crash.shells import SHELLS
-from property_tests.crash.stage import MAIN, WATCHER, Stage
+from property_tests.crash.monitor import PERIOD_S, Lookout
+from property_tests.crash.namespace_machine import Machine
+from property_tests.crash.oracle import judge, runs_of
+from property_tests.crash.quiesce import Rest
+from property_tests.crash.sandbox import MAIN, WATCHER, Stage
+from property_tests.crash.shell_gates import SHELLS
 from property_tests.crash.strace import Strace
 from property_tests.crash.supervisor import Supervisor
 from property_tests.crash.trial import Blow, Cut, Hit, Look, Result, Trial
-from property_tests.crash.verdict import judge, runs_of
-from tests.integration.real_host import until
+from tests.support.real_host import until
 
 _SELDOM_S = 0.05  # between two looks of the reader where most of the time is spent in waiting
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from property_tests.crash.calls import EVERYTHING, Call
 from property_tests.crash.faults import errors_of
-from property_tests.crash.reality import Doubt
+from property_tests.crash.ground_truth import Doubt
 from property_tests.crash.scenarios import SCENARIOS
-from property_tests.crash.shells import SHELLS
+from property_tests.crash.shell_gates import SHELLS
 from property_tests.crash.strace import Injection
 from property_tests.crash.sweep import Kind, kills, main
+from property_tests.crash.syscalls import EVERYTHING, Call
 from property_tests.crash.trial import Blow, Look, Trial
 
 # Stories whose first script starts the only launcher there is.

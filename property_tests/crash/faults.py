@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from property_tests.crash.calls import Call
+from property_tests.crash.syscalls import Call
 
 _NO_DISK = ("ENOSPC", "EIO", "EROFS")
 _NO_MEMORY = ("ENOMEM", "EAGAIN")

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from fsm.recovery import MAX_RESUMES
-from property_tests.crash.calls import Call
-from property_tests.crash.reality import Doubt
+from property_tests.crash.ground_truth import Doubt
 from property_tests.crash.scenarios import (
     FAILS,
     HEALTH,
@@ -21,6 +20,7 @@ from property_tests.crash.scenarios import (
     Wish,
 )
 from property_tests.crash.sweep import Kind, kills, main
+from property_tests.crash.syscalls import Call
 from property_tests.crash.trial import Blow, Cut, Look, Trial
 
 _WAITS = "until [ -e go ]; do sleep 0.02; done"  # until the story is to end

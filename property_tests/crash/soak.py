@@ -11,7 +11,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from property_tests.crash.lives import ENDS, Lives, Tale
+from property_tests.crash.soak_run import ENDS, Lives, Tale
 
 
 def _soak(cycles: int, seed: int) -> Tale:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from property_tests.crash.calls import CHANGES, Call, parse
+from property_tests.crash.syscalls import CHANGES, Call, parse
 
 
 @dataclass(frozen=True)

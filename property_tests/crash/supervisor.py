@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from property_tests.crash.rest import Rest
-from property_tests.crash.stage import Stage
-from tests.integration.real_host import until
+from property_tests.crash.quiesce import Rest
+from property_tests.crash.sandbox import Stage
+from tests.support.real_host import until
 
 _RESTARTS = 3
 _FOR_GOOD = (0, 2)

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from math import inf
 from operator import itemgetter
 
-from property_tests.crash.calls import Call
-from property_tests.crash.reality import Doubt
+from property_tests.crash.ground_truth import Doubt
 from property_tests.crash.scenarios import SCENARIOS, Scenario
 from property_tests.crash.strace import Injection
-from property_tests.crash.tally import Tally
+from property_tests.crash.summary import Tally
+from property_tests.crash.syscalls import Call
 from property_tests.crash.trial import Blow, Look, Result, Trial
 from property_tests.crash.workers import Workers
 from property_tests.report import Waiting, is_told

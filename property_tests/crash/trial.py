@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from property_tests.crash.calls import CHANGES, Call
 from property_tests.crash.faults import errors_of
-from property_tests.crash.reality import Doubt
+from property_tests.crash.ground_truth import Doubt
 from property_tests.crash.scenarios import Scenario
 from property_tests.crash.strace import Injection
+from property_tests.crash.syscalls import CHANGES, Call
 
 
 @dataclass(frozen=True)

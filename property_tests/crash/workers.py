@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Self
 
 from property_tests.crash.experiment import Experiment
-from property_tests.crash.machine import Machine
-from property_tests.crash.shells import SHELLS, with_gates
+from property_tests.crash.namespace_machine import Machine
+from property_tests.crash.shell_gates import SHELLS, with_gates
 from property_tests.crash.trial import Blow, Result, Trial
-from tests.integration.real_host import REPOSITORY
+from tests.support.real_host import REPOSITORY
 
 _PLACE = "experiment-"
 _MISSES = 3  # tries to hit a call that did not come up, for threads do not always take turns in the same order

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fsm.errors import JournalError
-from property_tests.crash.machine import Machine
+from property_tests.crash.namespace_machine import Machine
+from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Scenario, Wish, healthy
-from property_tests.crash.stage import Stage
-from property_tests.power.disk import Disk, Image
+from property_tests.power.disk_model import Disk, Image
 from property_tests.power.operations import OPTIONS, Kind, Operation, parse
-from tests.integration.real_host import until
+from tests.support.real_host import until
 
 FOLDERS = ("requests", "status", "state")
 _PATIENCE_S = 120.0

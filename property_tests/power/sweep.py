@@ -13,8 +13,8 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from property_tests.crash.scenarios import ROLLED_BACK, SCENARIOS, SUCCESS
+from property_tests.power.instance_trial import Before, Findings, Life, Trial
 from property_tests.power.operations import Kind
-from property_tests.power.trial import Before, Findings, Life, Trial
 from property_tests.report import Waiting, is_told, markdown_table
 
 _KINDS = ("none", *(kind.value for kind in Kind))

@@ -14,8 +14,9 @@ import urllib.request
 from pathlib import Path
 
 from commands import SCRIPTS
-from free_port import free_port
 from release_server import ReleaseServer
+
+from tests.support.free_port import free_port
 
 
 class AppHost:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from real_host import Host
-from small_disk import SmallDisk
+
+from tests.support.real_host import Host
+from tests.support.small_disk import SmallDisk
 
 
 @pytest.fixture

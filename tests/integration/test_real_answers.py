@@ -6,7 +6,8 @@ import json
 from datetime import datetime
 
 import pytest
-from real_host import request, until
+
+from tests.support.real_host import request, until
 
 FIELDS = {
     "request_id",

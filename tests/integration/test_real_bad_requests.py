@@ -9,7 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from real_host import Host, request, stays
+
+from tests.support.real_host import Host, request, stays
 
 GOOD = request("ID", "update", version="1.0.0")
 

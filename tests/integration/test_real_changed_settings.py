@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 
-from real_host import Host
+from tests.support.real_host import Host
 
 BLOCK = "until [ -e go ]; do sleep 0.02; done"
 

@@ -7,8 +7,9 @@ import os
 import time
 
 import pytest
-from real_host import request
-from turned_clock import TurnedClock, since_1970
+
+from tests.support.real_host import request
+from tests.support.shifted_clock import ShiftedClock, since_1970
 
 DAY_S = 86400
 SETTLE_S = 60  # the longest that may be configured
@@ -35,7 +36,7 @@ def _let(host, what):
 
 def _begin(host, jump, **scripts):
     """A coordinator whose clock has not jumped yet, and an update that waits."""
-    clock = TurnedClock(host, jump[0])
+    clock = ShiftedClock(host, jump[0])
     host.component("core", {"update.sh": WAITS} | scripts)
     host.start()
     host.ask("one", "update")
@@ -84,7 +85,7 @@ def test_a_jump_while_an_update_runs_is_no_time_out(host, jump):
 @jumps
 def test_a_time_limit_holds_whatever_the_clock_says(host, jump):
     """Set back by decades, a script that never ends is still ended when its own time is over; and it has its time."""
-    clock = TurnedClock(host, jump[0])
+    clock = ShiftedClock(host, jump[0])
     host.component("core", {"update.sh": "sleep 1000"}, timeout_s=3, on_failure="none")
     host.start()
     host.ask("one", "update")
@@ -118,7 +119,7 @@ def test_a_jump_between_death_and_restart_changes_nothing(host, jump, is_over):
 @pytest.mark.parametrize("restarts", [False, True], ids=["running", "restarted"])
 def test_an_answer_is_kept_and_given_again_after_a_jump(host, jump, restarts):
     """It lies there unread, with the complete log of its run; and whoever asks again gets it again: nothing runs."""
-    clock = TurnedClock(host, jump[0])
+    clock = ShiftedClock(host, jump[0])
     host.component("core", {"update.sh": "yes noise | head -c 10000"})
     host.set("limits", output_bytes=1024)
     host.start()
@@ -143,7 +144,7 @@ def test_an_answer_is_kept_and_given_again_after_a_jump(host, jump, restarts):
 @jumps
 def test_a_request_that_is_being_written_is_not_judged_for_a_jump(host, jump):
     """Decades by the wall clock are not settle_s: a file that is half there has its time (I5)."""
-    clock = TurnedClock(host, jump[0])
+    clock = ShiftedClock(host, jump[0])
     host.component("core")
     host.set("limits", settle_s=SETTLE_S)
     host.start()
@@ -162,7 +163,7 @@ def test_a_request_that_is_being_written_is_not_judged_for_a_jump(host, jump):
 @jumps
 def test_client_and_host_may_disagree_about_the_time(host, jump):
     """Requests stamped decades ahead or ago, in files as old or as new as that, are all served, once each."""
-    clock = TurnedClock(host, jump[0])
+    clock = ShiftedClock(host, jump[0])
     host.component("core")
     asked = {f"at-{year}": f"{year}-02-03T04:05:06Z" for year in (1970, 1996, 2026, 2056, 2107)}
     for number, (name, stamp) in enumerate(asked.items()):

@@ -7,7 +7,8 @@ import os
 import re
 
 import pytest
-from real_host import Host, until
+
+from tests.support.real_host import Host, until
 
 
 def _line_of(host, text):

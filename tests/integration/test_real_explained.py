@@ -7,9 +7,10 @@ import shutil
 import sqlite3
 from contextlib import closing
 
-from real_host import Host, until
 from test_real_lost_journals import _deleted, _die_with_an_update_under_way
 from test_real_stops import BLOCK, _begin, _go, _kill_everything, _reboot
+
+from tests.support.real_host import Host, until
 
 AGAIN = "The coordinator was started again and"
 

@@ -6,7 +6,8 @@ import json
 import re
 
 import pytest
-from full_disk import (
+
+from tests.support.full_disk import (
     UNDONE,
     UPDATED,
     WAIT,

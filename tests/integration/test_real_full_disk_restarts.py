@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from full_disk import (
+
+from tests.support.full_disk import (
     NO_JOURNAL,
     UNDONE,
     UPDATED,
@@ -15,7 +16,7 @@ from full_disk import (
     start,
     start_and_fill,
 )
-from real_host import until
+from tests.support.real_host import until
 
 
 def _start_on_full(host):

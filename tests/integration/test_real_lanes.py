@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 
-from real_host import request, until
+from tests.support.real_host import request, until
 
 
 def test_different_locks_run_in_parallel(host):

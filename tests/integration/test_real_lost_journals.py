@@ -8,7 +8,8 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from real_host import Host
+
+from tests.support.real_host import Host
 
 PAGE = 4096
 

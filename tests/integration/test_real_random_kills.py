@@ -7,7 +7,7 @@ import random
 import time
 from itertools import pairwise
 
-from real_host import stays
+from tests.support.real_host import stays
 
 SEED = 20260101
 ROUNDS = 15

@@ -6,7 +6,8 @@ import os
 import re
 
 import pytest
-from real_host import until
+
+from tests.support.real_host import until
 
 MIB = 1024 * 1024
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from real_host import Host
+
+from tests.support.real_host import Host
 
 
 @pytest.fixture

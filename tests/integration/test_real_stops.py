@@ -9,7 +9,8 @@ import sqlite3
 from contextlib import closing, suppress
 
 import pytest
-from real_host import Host, until
+
+from tests.support.real_host import Host, until
 
 BLOCK = "echo before; until [ -e go ]; do sleep 0.02; done; echo after"
 

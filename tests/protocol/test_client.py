@@ -5,9 +5,6 @@ import os
 import uuid
 
 import pytest
-from folder_sight import listing
-from hand_clock import START, HandClock
-from message_samples import final, progress
 
 from protocol import client as client_module
 from protocol.client import (
@@ -20,6 +17,9 @@ from protocol.client import (
 from protocol.decode import decode_request
 from protocol.outbox import Outbox
 from protocol.types import Action, ProtocolError
+from tests.support.filesystem import listing
+from tests.support.manual_clock import START, ManualClock
+from tests.support.message_samples import final, progress
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def spool(tmp_path):
 
 def asking(spool, clock=None):
     """A client of the shared folders."""
-    return Client(spool / "requests", spool / "status", clock or HandClock())
+    return Client(spool / "requests", spool / "status", clock or ManualClock())
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_request_that_nobody_took_up_can_be_taken_back(spool):
 def test_an_answer_that_is_there_is_taken_at_once(spool):
     """An answer that is there already costs no waiting, and stays until it is discarded."""
     Outbox(spool / "status").publish(final())
-    clock = HandClock()
+    clock = ManualClock()
     assert asking(spool, clock).wait_for_status("r1", timeout_s=0) == final()
     assert clock.sleeps == 0
     assert (spool / "status" / "r1.json").exists()
@@ -150,7 +150,7 @@ def test_an_answer_that_is_there_is_taken_at_once(spool):
 
 def test_an_answer_is_waited_for(spool):
     """The answer is returned when it appears."""
-    clock = HandClock(lambda count: Outbox(spool / "status").publish(final()) if count == 3 else None)
+    clock = ManualClock(lambda count: Outbox(spool / "status").publish(final()) if count == 3 else None)
     assert asking(spool, clock).wait_for_status("r1", timeout_s=60, poll_s=1) == final()
     assert clock.slept == 3
 
@@ -158,7 +158,7 @@ def test_an_answer_is_waited_for(spool):
 @pytest.mark.parametrize(("timeout_s", "slept"), [(0, 0), (1, 1), (2.5, 3)])
 def test_waiting_ends(spool, timeout_s, slept):
     """Without an answer the waiting ends after the time given, with a question to the operator."""
-    clock = HandClock()
+    clock = ManualClock()
     with pytest.raises(StatusTimeoutError, match=f"no answer within {timeout_s:g} s; is the coordinator running"):
         asking(spool, clock).wait_for_status("r1", timeout_s=timeout_s, poll_s=1)
     assert clock.slept == slept
@@ -166,7 +166,7 @@ def test_waiting_ends(spool, timeout_s, slept):
 
 def test_an_answer_at_the_last_moment_counts(spool):
     """An answer that appears during the last pause is returned."""
-    clock = HandClock(lambda count: Outbox(spool / "status").publish(final()) if count == 5 else None)
+    clock = ManualClock(lambda count: Outbox(spool / "status").publish(final()) if count == 5 else None)
     assert asking(spool, clock).wait_for_status("r1", timeout_s=5, poll_s=1) == final()
 
 
@@ -195,14 +195,14 @@ def test_progress_is_told_in_rising_order(spool, reported, told):
             outbox.publish_progress(progress(seq=reported[count - 1]))
 
     seen = []
-    asking(spool, HandClock(world)).wait_for_status("r1", timeout_s=60, on_progress=lambda p: seen.append(p.seq))
+    asking(spool, ManualClock(world)).wait_for_status("r1", timeout_s=60, on_progress=lambda p: seen.append(p.seq))
     assert seen == told
 
 
 def test_unreadable_progress_is_passed_over(spool):
     """Progress that cannot be read does not end the waiting."""
     (spool / "status" / "r1.progress.json").write_bytes(b"{")
-    clock = HandClock(lambda _: Outbox(spool / "status").publish(final()))
+    clock = ManualClock(lambda _: Outbox(spool / "status").publish(final()))
     seen = []
     assert asking(spool, clock).wait_for_status("r1", timeout_s=9, on_progress=seen.append) == final()
     assert seen == []

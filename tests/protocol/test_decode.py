@@ -6,10 +6,10 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from message_samples import STAMP, request_bytes, request_fields
 
 from protocol.decode import RequestInvalidError, RequestUnreadableError, decode_request
 from protocol.types import Action
+from tests.support.message_samples import STAMP, request_bytes, request_fields
 
 DEEP = b'{"x":' * 200_000 + b"1" + b"}" * 200_000  # each Python has another limit
 

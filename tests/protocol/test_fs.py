@@ -5,10 +5,10 @@ import os
 import stat
 
 import pytest
-from folder_sight import listing, open_descriptors
 
 from protocol import fs
 from protocol.fs import fsync_parents, write_atomic
+from tests.support.filesystem import listing, open_descriptors
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import weakref
 from pathlib import Path
 
 import pytest
-from folder_sight import open_descriptors
 
 from protocol import inbox as inbox_module
 from protocol.inbox import (
@@ -22,6 +21,7 @@ from protocol.inbox import (
     NotARequestFileError,
     TooLargeError,
 )
+from tests.support.filesystem import open_descriptors
 
 LIMIT = 1024
 SECOND = 1_000_000_000

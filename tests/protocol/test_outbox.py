@@ -5,10 +5,10 @@ import os
 import stat
 
 import pytest
-from folder_sight import listing, open_descriptors
-from message_samples import final, progress
 
 from protocol.outbox import Outbox
+from tests.support.filesystem import listing, open_descriptors
+from tests.support.message_samples import final, progress
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import json
 from itertools import chain
 
 import pytest
-from message_samples import final, progress, refusal, request_bytes
 
 from protocol.decode import decode_request
 from protocol.schema import FOLDER, schemas
+from tests.support.message_samples import final, progress, refusal, request_bytes
 
 _TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "null": type(None)}
 SCHEMAS = {name: json.loads(text) for name, text in schemas().items()}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from github_server import GitHubServer
 from nats_server import NatsServer
-from real_host import Host
 from serving import Serving
+
+from tests.support.real_host import Host
 
 
 @pytest.fixture

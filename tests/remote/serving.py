@@ -13,8 +13,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from real_host import DEADLINE_S, REPOSITORY, Host, until
 from websockets.sync.client import ClientConnection, connect
+
+from tests.support.real_host import DEADLINE_S, REPOSITORY, Host, until
 
 # Keeps what was there, so that rollback.sh finds it; slow enough for progress when ``pause`` exists.
 UPDATE = """\

@@ -9,9 +9,10 @@ import subprocess
 import sys
 import urllib.request
 
-from free_port import free_port
-from real_host import DEADLINE_S, REPOSITORY, until
 from serving import Conversation
+
+from tests.support.free_port import free_port
+from tests.support.real_host import DEADLINE_S, REPOSITORY, until
 
 
 def _version(url: str) -> str | None:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from real_host import DEADLINE_S
 from ruamel.yaml import YAML
 
 from remote.api.dispatch import handlers
 from remote.gateway.errors import Trouble
 from remote.rules import Objection
 from remote.settings import Component, Device, Gateway, Nats, Paths, Releases, Server
+from tests.support.real_host import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "remote.md").read_text(encoding="utf-8")

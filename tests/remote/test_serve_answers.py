@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from real_host import until
+
+from tests.support.real_host import until
 
 
 @pytest.mark.parametrize("subject", ["updater.perform_update", "updater.rollback", "updater.health"])

@@ -13,9 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from real_host import DEADLINE_S, until
 from serving import Conversation
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.support.real_host import DEADLINE_S, until
 
 
 def answers(client: Conversation) -> bool:

@@ -7,7 +7,8 @@ import json
 
 import pytest
 from nats import connect
-from real_host import stays
+
+from tests.support.real_host import stays
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from real_host import DEADLINE_S, REPOSITORY, until
+
+from tests.support.real_host import DEADLINE_S, REPOSITORY, until
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from real_host import stays, until
+
+from tests.support.real_host import stays, until
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from real_host import stays, until
+
+from tests.support.real_host import stays, until
 
 
 @pytest.fixture

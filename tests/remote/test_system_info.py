@@ -7,16 +7,16 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from hand_clock import START, HandClock
 
 from remote import system_info as module
 from remote.settings import Device
 from remote.system_info import system_info
+from tests.support.manual_clock import START, ManualClock
 
 
 def told(**device):
     """What is told of a device, after a journey through JSON."""
-    return json.loads(json.dumps(system_info(Device(**device), HandClock()), allow_nan=False))
+    return json.loads(json.dumps(system_info(Device(**device), ManualClock()), allow_nan=False))
 
 
 def test_all_parts_are_told():

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from deadline import until
-from free_port import free_port
 from household import SCHEDULER, Household
 from images import Image, publish
+
+from tests.support.free_port import free_port
 
 sys.path.append(str(Path(__file__).parents[1] / "components"))
 

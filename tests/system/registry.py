@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from deadline import until
-from free_port import free_port
+
+from tests.support.free_port import free_port
 
 _CONFIG = """\
 version: 0.1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from deadline import until
-from free_port import free_port
 from household import COMPOSE, Household
 from installed_host import REQUESTS
 from machine import Machine
 from registry import Registry
 from remote_images import REAL_REMOTE
+
+from tests.support.free_port import free_port
 
 REPOSITORY = "owner/dunebugger-remote"
 _CONFIGURATION = "/etc/dunebugger/remote.toml"

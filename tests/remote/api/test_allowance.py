@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hand_clock import HandClock
 
 from remote.api.allowance import Allowance
+from tests.support.manual_clock import ManualClock
 
 
 @pytest.fixture
 def clock():
     """Stands still until it is told to go on."""
-    return HandClock()
+    return ManualClock()
 
 
 def spent(allowance):

@@ -8,7 +8,6 @@ import socket
 from contextlib import asynccontextmanager
 
 import uvicorn
-from hand_clock import HandClock
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import connect
@@ -16,6 +15,7 @@ from websockets.asyncio.client import connect
 from remote.api.connection import Connection
 from remote.api.wire import Wire
 from remote.settings import Server
+from tests.support.manual_clock import ManualClock
 
 DEADLINE_S = 60
 
@@ -25,7 +25,7 @@ async def client_of(dispatch):
     """A client whose messages ``dispatch`` answers."""
 
     async def served(websocket):
-        await Connection(websocket, Server(), HandClock(), dispatch).serve(())
+        await Connection(websocket, Server(), ManualClock(), dispatch).serve(())
 
     app = Starlette(routes=[WebSocketRoute("/ws", served)])
     server = uvicorn.Server(uvicorn.Config(app, ws=Wire, lifespan="off", log_config=None))
@@ -127,7 +127,7 @@ def test_whatever_is_done_for_a_client_ends_with_it():
 
 def test_nothing_more_is_kept_for_a_client_that_is_too_slow():
     """While it is being let go, events go on."""
-    connection = Connection(None, Server(), HandClock(), None)
+    connection = Connection(None, Server(), ManualClock(), None)
     for _ in range(3):
         connection.offer("x" * 5_000_000)
     assert not connection._outgoing

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from hand_clock import HandClock
 
 from remote.api import bodies, envelope
 from remote.api.allowance import Allowance
 from remote.api.envelope import Incoming, MessageInvalidError
+from tests.support.manual_clock import ManualClock
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_flag_is_true_or_false(value):
 
 def test_a_client_may_speak_in_bursts_but_not_for_long():
     """Three seconds' worth at once, then as fast as allowed."""
-    clock = HandClock()
+    clock = ManualClock()
     allowance = Allowance(10, clock)
     assert [allowance.spend() for _ in range(31)] == [True] * 30 + [False]
     clock.sleep(0.25)

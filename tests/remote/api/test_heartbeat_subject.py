@@ -6,12 +6,12 @@ import asyncio
 import json
 
 import pytest
-from hand_clock import HandClock
 
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
 from remote.api.subjects import heartbeat
 from remote.settings import Server
+from tests.support.manual_clock import ManualClock
 
 DEADLINE_S = 60
 
@@ -42,7 +42,7 @@ def test_it_is_said_now_and_five_times_more_a_minute_apart(pauses):
     """And then no more."""
 
     async def story():
-        connection = Connection(None, Server(), HandClock(), None)
+        connection = Connection(None, Server(), ManualClock(), None)
         await heartbeat.handle(None, connection, Incoming(subject=heartbeat.SUBJECT, source="panel"))
         told = await said(connection, 6)
         await connection._repeating
@@ -64,7 +64,7 @@ def test_asked_again_the_five_minutes_begin_anew(monkeypatch):
             await never.wait()
 
         monkeypatch.setattr(heartbeat.asyncio, "sleep", sleep)
-        connection = Connection(None, Server(), HandClock(), None)
+        connection = Connection(None, Server(), ManualClock(), None)
         for _ in range(3):
             await heartbeat.handle(None, connection, Incoming(subject=heartbeat.SUBJECT))
             await said(connection, 1)

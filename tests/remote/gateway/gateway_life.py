@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from hand_clock import HandClock
-
 from protocol.client import Client
 from protocol.outbox import Outbox
 from remote.gateway.bell import Bell
 from remote.gateway.gateway import Gateway
 from remote.gateway.records import Records
 from remote.settings import Gateway as Limits
+from tests.support.manual_clock import ManualClock
 
 DEADLINE_S = 60
 LIMITS = Limits(pickup_s=10, timeout_s=100, history=20)
@@ -46,7 +45,7 @@ class Life:
         self.requests, self.status = root / "requests", root / "status"
         for folder in (self.requests, self.status):
             folder.mkdir(exist_ok=True)
-        self.clock = clock or HandClock()
+        self.clock = clock or ManualClock()
         self.records = Records(root / "records", LIMITS.history)
         self.records.load()
         self.client = Client(self.requests, self.status, self.clock)

@@ -8,11 +8,11 @@ import os
 import pytest
 from gateway_life import LIMITS, DiedError, Life
 from loguru import logger
-from message_samples import final, progress
 
 from protocol.types import Action
 from remote.gateway.bell import Bell
 from remote.gateway.errors import Trouble
+from tests.support.message_samples import final, progress
 
 
 def answer_of(life):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from message_samples import final
 
 from protocol.types import Action, State
 from remote.gateway.records import OUTPUT_CHARACTERS, Answer, Record, Records
+from tests.support.message_samples import final
 
 AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 

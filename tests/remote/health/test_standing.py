@@ -1,19 +1,19 @@
 """What is known of every component."""
 
 import pytest
-from hand_clock import START, HandClock
 
 from remote.health.standing import Board, How, Standing
+from tests.support.manual_clock import START, ManualClock
 
 
 def test_nothing_is_known_at_first():
     """A component of which nothing was heard is neither running nor not running."""
-    assert Board(["core"], None, HandClock()).of("core") == Standing(running=None, at=None, how=None)
+    assert Board(["core"], None, ManualClock()).of("core") == Standing(running=None, at=None, how=None)
 
 
 def test_what_was_learned_is_told_with_its_time():
     """The standing says what was learned last, when and how."""
-    clock = HandClock()
+    clock = ManualClock()
     board = Board(["core", "scheduler"], "remote", clock)
     board.learn("core", True, How.UPDATE)
     clock.sleep(60)
@@ -28,14 +28,14 @@ def test_what_was_learned_is_told_with_its_time():
 @pytest.mark.parametrize("after", [True, False, None])
 def test_a_change_is_told(before, after):
     """``learn`` tells whether ``running`` is another than before, however it was learned."""
-    board = Board(["core"], None, HandClock())
+    board = Board(["core"], None, ManualClock())
     board.learn("core", before, How.HEARTBEAT)
     assert board.learn("core", after, How.HEALTH_CHECK) is (before is not after)
 
 
 def test_it_runs_itself():
     """The component that this program is runs, whatever is said of it."""
-    board = Board(["core", "remote"], "remote", HandClock())
+    board = Board(["core", "remote"], "remote", ManualClock())
     assert board.of("remote") == Standing(running=True, at=START, how=How.ITSELF)
     assert board.learn("remote", False, How.HEARTBEAT) is False
     assert board.of("remote") == Standing(running=True, at=START, how=How.ITSELF)

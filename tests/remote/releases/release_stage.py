@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 
-from hand_clock import HandClock
 from loguru import logger
 
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHub
 from remote.settings import Releases, Settings
+from tests.support.manual_clock import ManualClock
 
 REPOSITORY = "owner/app"
 COMPONENTS = {name: {"repository": name, "installed": "itself"} for name in ("one", "two", "three")}
@@ -22,7 +22,7 @@ class Stage:
     """A server, a state folder and a clock; every question is asked by a new process, so to speak."""
 
     def __init__(self, server, state):
-        self.server, self.state, self.clock = server, state, HandClock()
+        self.server, self.state, self.clock = server, state, ManualClock()
         self.pauses = []
         self.token = None
         self.settings = {"api": server.url, "account": "owner"}

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import github_faults as faults
 import pytest
-from hand_clock import START
 from release_stage import REPOSITORY
 
 from remote.releases.errors import RateLimitedError
 from remote.releases.github import PAGE_ENTRIES
+from tests.support.manual_clock import START
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,11 @@ import errno
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hand_clock import START, HandClock
 from release_stage import log
 
 from remote.releases import quota as quota_module
 from remote.releases.quota import PAUSE_S, WINDOW_S, Limit, Quota, limit_in
+from tests.support.manual_clock import START, ManualClock
 
 DATE = "Fri, 16 Jan 2026 10:30:00 GMT"  # START
 ELSEWHEN = datetime(1999, 1, 1, tzinfo=UTC)
@@ -83,7 +83,7 @@ def test_other_answers_tell_of_no_limit(status, headers, message):
 
 def test_a_limit_ends(tmp_path):
     """Until the time is over nothing may be asked, from then on it may."""
-    clock = HandClock()
+    clock = ManualClock()
     quota = Quota(tmp_path / "limit.json", clock)
     assert quota.wait_s() == 0
     quota.note(Limit(90))
@@ -96,7 +96,7 @@ def test_a_limit_ends(tmp_path):
 
 def test_a_shorter_limit_does_not_end_a_longer_one(tmp_path):
     """Of several limits the last to end counts."""
-    quota = Quota(tmp_path / "limit.json", HandClock())
+    quota = Quota(tmp_path / "limit.json", ManualClock())
     quota.note(Limit(90))
     quota.note(Limit(30))
     quota.note(Limit(None))
@@ -115,7 +115,7 @@ def untold(quota, clock, times):
 
 def test_pauses_grow(tmp_path):
     """Without a given length a pause is a minute, then twice as long every time, up to an hour."""
-    clock = HandClock()
+    clock = ManualClock()
     quota = Quota(tmp_path / "limit.json", clock)
     assert untold(quota, clock, 8) == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
@@ -123,13 +123,13 @@ def test_pauses_grow(tmp_path):
 def test_pauses_stay_bounded(tmp_path):
     """However often limits came before, the next pause is an hour."""
     (tmp_path / "limit.json").write_text('{"until": "2026-01-16T10:00:00Z", "pauses": 5000}')
-    clock = HandClock()
+    clock = ManualClock()
     assert untold(Quota(tmp_path / "limit.json", clock), clock, 1) == [WINDOW_S]
 
 
 def test_questions_beside_each_other_meet_one_limit(tmp_path):
     """Several refusals of one moment make one pause, not a growing one."""
-    quota = Quota(tmp_path / "limit.json", HandClock())
+    quota = Quota(tmp_path / "limit.json", ManualClock())
     for _ in range(3):
         quota.note(Limit(None))
     assert quota.wait_s() == PAUSE_S
@@ -137,7 +137,7 @@ def test_questions_beside_each_other_meet_one_limit(tmp_path):
 
 def test_a_good_answer_ends_the_growing(tmp_path):
     """After a good answer the next pause is a short one again, also for the next process."""
-    clock = HandClock()
+    clock = ManualClock()
     quota = Quota(tmp_path / "limit.json", clock)
     untold(quota, clock, 3)
     quota.granted()
@@ -147,7 +147,7 @@ def test_a_good_answer_ends_the_growing(tmp_path):
 
 def test_a_limit_outlives_the_process(tmp_path):
     """The next process keeps to the limit, and goes on with the growing."""
-    clock = HandClock()
+    clock = ManualClock()
     untold(Quota(tmp_path / "limit.json", clock), clock, 2)
     Quota(tmp_path / "limit.json", clock).note(Limit(None))
     clock.sleep(100)
@@ -157,8 +157,8 @@ def test_a_limit_outlives_the_process(tmp_path):
 @pytest.mark.parametrize(("jump", "wait_s"), [(-timedelta(days=300), 0), (timedelta(days=300), 0)])
 def test_a_limit_is_not_believed_after_the_clock_jumped(tmp_path, jump, wait_s):
     """What would have to be waited for much longer than an hour, or is long past, is no limit for the next process."""
-    Quota(tmp_path / "limit.json", HandClock()).note(Limit(600))
-    jumped = HandClock()
+    Quota(tmp_path / "limit.json", ManualClock()).note(Limit(600))
+    jumped = ManualClock()
     jumped.utc = lambda: START + jump
     assert Quota(tmp_path / "limit.json", jumped).wait_s() == wait_s
 
@@ -166,7 +166,7 @@ def test_a_limit_is_not_believed_after_the_clock_jumped(tmp_path, jump, wait_s):
 @pytest.mark.parametrize("jump", [-timedelta(days=300), timedelta(days=300)])
 def test_a_jump_of_the_clock_does_not_move_a_limit(tmp_path, jump):
     """Within one process a limit lasts as long as it was to last, whatever the wall clock says."""
-    clock = HandClock()
+    clock = ManualClock()
     quota = Quota(tmp_path / "limit.json", clock)
     quota.note(Limit(600))
     clock.utc = lambda: START + jump
@@ -178,7 +178,7 @@ def test_a_torn_file_is_no_limit(tmp_path, content):
     """A file that cannot be read is told, and nothing is waited for."""
     (tmp_path / "limit.json").write_bytes(content)
     with log() as lines:
-        assert Quota(tmp_path / "limit.json", HandClock()).wait_s() == 0
+        assert Quota(tmp_path / "limit.json", ManualClock()).wait_s() == 0
     assert lines == [f"cannot read the rate limit in {tmp_path}/limit.json: it holds something else; asking anyway"]
 
 
@@ -189,7 +189,7 @@ def test_a_limit_holds_where_it_cannot_be_kept(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(quota_module, "write_atomic", refuse)
-    quota = Quota(tmp_path / "limit.json", HandClock())
+    quota = Quota(tmp_path / "limit.json", ManualClock())
     with log() as lines:
         quota.note(Limit(90))
     assert lines == [f"cannot remember the rate limit in {tmp_path}/limit.json: No space left on device"]

@@ -4,11 +4,11 @@ import asyncio
 
 import github_faults as faults
 import pytest
-from hand_clock import START
 from release_stage import ALL_ONE, COMPONENTS, DAY_S, log, versions
 
 from remote.releases.catalogue import Known
 from remote.releases.github import GitHub
+from tests.support.manual_clock import START
 
 pytestmark = pytest.mark.usefixtures("published")
 

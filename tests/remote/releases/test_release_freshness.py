@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import github_faults as faults
 import pytest
-from hand_clock import START
 from release_stage import DAY_S
 
 from remote.releases.catalogue import JITTER, RETRY_S
+from tests.support.manual_clock import START
 
 pytestmark = pytest.mark.usefixtures("published")
 

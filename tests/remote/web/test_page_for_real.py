@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
-from real_host import until
+
+from tests.support.real_host import until
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from free_port import free_port
+from tests.support.free_port import free_port
 
 # Runs until TERM, ends at once, or answers as a health check: what an image's only program has to do here.
 PROGRAM = r"""

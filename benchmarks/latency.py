@@ -1,0 +1,164 @@
+"""How quickly requests are answered."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import proc_stats
+from bench_host import COMPONENTS, HEALTH, Host
+from results import Row
+
+_ANSWERS_PER_S = 100
+_FSYNCS = 6
+_MB_PER_S = 200
+_GIB = 1024**3
+_GROWN_MB = 10
+
+
+def sequential(root: Path, *, quick: bool) -> list[Row]:
+    """One request after the other, each beside the least that could be done for it."""
+    rounds = 40 if quick else 250
+    floors, times = [], []
+    with Host(root / "sequential") as host:
+        host.start()
+        for _ in range(10):
+            host.ask("core")
+        for _ in range(rounds):
+            floors.append(_floor(host, "core"))
+            times.append(host.ask("core"))
+            time.sleep(0.005)  # the coordinator has come to rest before the floor is measured again
+    floor, slow = _milliseconds(floors), _milliseconds(times)
+    return [
+        Row("floor: run, capture, write, fsync, rename; p95", floor[1], "ms", note=f"p50 {floor[0]:.2f} ms"),
+        Row("health request, file closed → status; p50", slow[0], "ms", floor[0], 4, note=f"{rounds} rounds; aim 3"),
+        Row("health request, file closed → status; p95", slow[1], "ms", floor[1]),
+    ]
+
+
+def _floor(host: Host, component: str) -> float:
+    """The seconds that the script alone takes, and an answer kept safely."""
+    directory = host.directory(component)
+    path, temporary = host.status / "floor.json", host.status / ".floor.json.tmp"
+    begun = time.perf_counter()
+    ran = subprocess.run([directory / HEALTH], cwd=directory, capture_output=True, check=False)
+    with temporary.open("w") as file:
+        json.dump({"success": ran.returncode == 0, "output": ran.stdout.decode(), "error": ran.stderr.decode()}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    seconds = time.perf_counter() - begun
+    path.unlink()
+    return seconds
+
+
+def _milliseconds(seconds: list[float]) -> tuple[float, float]:
+    """Median and 95th percentile."""
+    return statistics.median(seconds) * 1000, statistics.quantiles(seconds, n=20)[-1] * 1000
+
+
+def burst(root: Path, *, quick: bool) -> list[Row]:
+    """Many requests at once over components that need not wait for each other."""
+    count = 60 if quick else 300
+    with Host(root / "burst") as host:
+        host.start()
+        for component in COMPONENTS:
+            host.ask(component)
+        begun = time.perf_counter()
+        asked = [host.write_request(COMPONENTS[number % len(COMPONENTS)]) for number in range(count)]
+        host.wait_for_answers(count, timeout_s=60, pause_s=0.002)
+        seconds = time.perf_counter() - begun
+        statuses = [host.take(request_id) for request_id in asked if (host.status / f"{request_id}.json").exists()]
+    good = sum(status["success"] for status in statuses)
+    return [
+        Row("burst over three components", good / seconds, "/s", limit=_ANSWERS_PER_S, at_least=True),
+        Row("burst: answered", len(statuses), f"of {count}", limit=count, at_least=True, note=f"{good} successfully"),
+    ]
+
+
+def fsyncs(root: Path, *, quick: bool) -> list[Row]:
+    """How often a request makes the disk settle: on an SD card that is what it costs."""
+    what, count = "fsync and fdatasync per request", 50 if quick else 100
+    strace = shutil.which("strace")
+    if strace is None:
+        return [Row(what, None, "", limit=_FSYNCS, note="not measured: strace is not installed (apt install strace)")]
+    with Host(root / "fsyncs") as host:
+        host.start()
+        for _ in range(5):
+            host.ask("core")
+        time.sleep(0.5)
+        counted = host.root / "strace.txt"
+        targets = [word for pid in proc_stats.family(host.pid) for word in ("-p", str(pid))]
+        with tempfile.TemporaryFile(dir=host.root) as said:
+            tracer = subprocess.Popen(
+                [strace, "-f", "-c", "-U", "calls,name", "-e", "trace=fsync,fdatasync", "-o", counted, *targets],
+                stderr=said,
+            )
+            try:
+                _until_attached(tracer, said.fileno(), len(targets) // 2)
+                for _ in range(count):
+                    host.ask("core")
+                time.sleep(0.5)
+            finally:
+                tracer.send_signal(signal.SIGINT)
+                tracer.wait()
+            if not counted.exists() or os.pread(said.fileno(), 4096, 0).count(b"attached") < len(targets) // 2:
+                refused = os.pread(said.fileno(), 300, 0).decode(errors="replace").strip()
+                return [Row(what, None, "", limit=_FSYNCS, note=f"not measured: {refused}")]
+        calls = dict(re.findall(r"^\s*(\d+)\s+(fsync|fdatasync)\s*$", counted.read_text(), re.MULTILINE))
+    parts = ", ".join(f"{name} {int(number) / count:.2f}" for number, name in calls.items())
+    total = sum(int(number) for number in calls)
+    return [Row(what, total / count, "", limit=_FSYNCS, note=f"{count} requests: {parts}")]
+
+
+def _until_attached(tracer: subprocess.Popen[bytes], said: int, count: int) -> None:
+    deadline = time.monotonic() + 10
+    while os.pread(said, 65536, 0).count(b"attached") < count:
+        if tracer.poll() is not None or time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
+
+
+def flow(root: Path, *, quick: bool) -> list[Row]:
+    """A script that prints far more than any answer may hold."""
+    size = _GIB // 8 if quick else _GIB
+    text = f"{'x' * 79}"
+    scripts = {
+        "lines": f"#!/bin/bash\nyes {text} | head -c {size}\n",
+        "endless": f"#!/bin/bash\nhead -c {size} /dev/zero | tr '\\0' x\n",
+    }
+    rows = []
+    with Host(root / "flow", scripts) as host:
+        host.start()
+        for component in scripts:
+            floor = size / 1e6 / _to_a_file(host, component)
+            before = proc_stats.memory_mb(host.pid)
+            speed = size / 1e6 / host.ask(component, timeout_s=300)
+            after = proc_stats.memory_mb(host.pid)
+            name = f"a script printing {size / _GIB:g} GiB, " + ("in lines" if component == "lines" else "in one line")
+            rows += [
+                Row(name, speed, "MB/s", floor, _MB_PER_S, at_least=True, note="floor: stdout to a file"),
+                Row(f"{name}: VmHWM grown", after[1] - before[1], "MB", limit=_GROWN_MB, note=f"to {after[1]:.1f} MB"),
+            ]
+    return rows
+
+
+def _to_a_file(host: Host, component: str) -> float:
+    """The seconds that the script takes when the kernel alone carries its output to the disk."""
+    path = host.root / "floor.out"
+    with path.open("wb") as file:
+        begun = time.perf_counter()
+        subprocess.run([host.directory(component) / HEALTH], stdout=file, check=True)
+        seconds = time.perf_counter() - begun
+    with contextlib.suppress(OSError):
+        path.unlink()
+    return seconds

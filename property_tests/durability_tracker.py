@@ -1,0 +1,166 @@
+"""What a power cut leaves of what was written: only what fsync was asked to keep is certain to be there after it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from fsm.database import Database
+from property_tests.crash_injector import Fuse
+
+
+class Disk:
+    """Remembers what has not been made durable yet, of the journal and of the two shared folders."""
+
+    def __init__(self, requests: Path, status: Path, fuse: Fuse) -> None:
+        self._requests = requests
+        self._status = status
+        self._fuse = fuse
+        self._connections: dict[Database, list[int]] = {}  # the log's length at the last durable commit and each since
+        self._dirty: set[tuple[int, int]] = set()  # files whose content was not synced
+        self._named: set[Path] = set()  # names given, in a folder that was not synced since
+        self._removed: dict[str, bytes] = {}  # requests taken away, likewise
+
+    @contextmanager
+    def everywhere(self) -> Iterator[None]:
+        """Look on at every commit, and at every system call that writes, names or syncs."""
+        with ExitStack() as patches:
+            for name, call in (
+                ("write", self._write(os.write)),
+                ("fsync", self._fsync(os.fsync)),
+                ("rename", self._rename(os.rename)),
+                ("unlink", self._unlink(os.unlink)),
+            ):
+                patches.enter_context(patch.object(os, name, call))
+            patches.enter_context(patch.object(Database, "__init__", self._init(Database.__init__)))
+            patches.enter_context(patch.object(Database, "transaction", self._transaction(Database.transaction)))
+            yield
+
+    def close(self) -> None:
+        """Nobody holds the journal any more: a dead process holds nothing."""
+        for database in self._connections:
+            database.close()
+        self._connections.clear()
+
+    def settle(self) -> None:
+        """Time has passed: the kernel has written back everything."""
+        for ends in self._connections.values():
+            del ends[:-1]
+        self._dirty.clear()
+        self._named.clear()
+        self._removed.clear()
+
+    def cut(self, kept: int) -> list[str]:
+        """Power fails: up to ``kept`` of the commits made without fsync happen to be on the disk nevertheless.
+
+        Returns:
+            The names of request files whose removal did not last.
+        """
+        images = [_image(database.path, ends[min(kept, len(ends) - 1)]) for database, ends in self._connections.items()]
+        self.close()
+        for parts in images:
+            for path, content in parts.items():
+                path.write_bytes(content) if content is not None else path.unlink(missing_ok=True)
+        for path in self._status.glob("*.json"):
+            found = path.stat()
+            if (found.st_dev, found.st_ino) in self._dirty:
+                path.write_bytes(b"")
+            elif path in self._named:
+                path.unlink()
+        back = [name for name in self._removed if not os.path.lexists(self._requests / name)]
+        for name in back:
+            (self._requests / name).write_bytes(self._removed[name])
+        self.settle()
+        return back
+
+    def _write(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def write(descriptor: int, data: Any) -> Any:
+            done = call(descriptor, data)
+            self._dirty.add(_inode(descriptor))
+            return done
+
+        return write
+
+    def _fsync(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def fsync(descriptor: int) -> None:
+            call(descriptor)
+            self._dirty.discard(_inode(descriptor))
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                folder = Path(f"/proc/self/fd/{descriptor}").readlink()
+                self._named = {path for path in self._named if path.parent != folder}
+                if folder == self._requests:
+                    self._removed.clear()
+
+        return fsync
+
+    def _rename(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def rename(source: Any, target: Any, **options: Any) -> None:
+            call(source, target, **options)
+            self._named.add(Path(target))
+
+        return rename
+
+    def _unlink(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def unlink(path: Any, **options: Any) -> None:
+            place = Path(path)
+            was = _plain(place) if place.parent == self._requests and self._fuse.is_watching else None
+            call(path, **options)
+            if was is not None:
+                self._removed[place.name] = was
+
+        return unlink
+
+    def _init(self, original: Callable[..., None]) -> Callable[..., None]:
+        def init(database: Database, path: Path, connection: Any) -> None:
+            original(database, path, connection)
+            # A log that only grows can be cut off at any commit.
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+            self._connections[database] = [_size(_log(path))]
+
+        return init
+
+    def _transaction(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @contextmanager
+        def transaction(database: Database, *, durable: bool = True) -> Iterator[None]:
+            is_outermost = not database._connection.in_transaction
+            with original(database, durable=durable):
+                yield
+            if is_outermost:
+                ends = self._connections[database]
+                if durable:
+                    ends.clear()
+                ends.append(_size(_log(database.path)))
+
+        return transaction
+
+
+def _log(journal: Path) -> Path:
+    return Path(f"{journal}-wal")
+
+
+def _image(journal: Path, end: int) -> dict[Path, bytes | None]:
+    """The journal's files as they are on the disk when its log was written down to ``end`` only."""
+    log = _log(journal)
+    written = log.read_bytes()[:end] if log.exists() else None
+    return {journal: journal.read_bytes(), log: written, Path(f"{journal}-shm"): None}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _inode(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
+
+
+def _plain(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1 else None

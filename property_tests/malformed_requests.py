@@ -1,0 +1,44 @@
+"""What a client may leave in ``requests/`` that is no request."""
+
+from __future__ import annotations
+
+import os
+
+from property_tests.simulated_host import request
+
+
+def _link(path):
+    path.symlink_to("/etc/hostname")
+
+
+def _second_name(path):
+    other = path.with_name(f".{path.name}.other")
+    other.unlink(missing_ok=True)
+    other.write_bytes(b"{}")
+    os.link(other, path)
+
+
+def _folder(path):
+    path.mkdir()
+    (path / "inside").write_bytes(b"{}")
+
+
+GARBAGE = {
+    "empty": lambda _: b"",
+    "half": lambda stem: request(stem, "core", "update", "1.0.0")[:-9],
+    "no object": lambda _: b"[1]",
+    "not UTF-8": lambda _: b"\xff\xfe\x00",
+    "nested": lambda _: b"[" * 20_000,
+    "doubled": lambda stem: b'{"component":"core",' + request(stem, "core", "update", "1.0.0")[1:],
+    "wrong type": lambda stem: request(stem, 7, "update", "1.0.0"),
+    "missing": lambda _: b'{"component": "core"}',
+    "no version": lambda stem: request(stem, "core", "update", None),
+    "bad version": lambda stem: request(stem, "core", "update", "1.0.0; rm -rf /"),
+    "other id": lambda stem: request(f"{stem}x", "core", "update", "1.0.0"),
+    "unknown": lambda stem: request(stem, "nobody", "update", "1.0.0"),
+    "too large": lambda stem: request(stem, "core", "update", "1.0.0", padding="x" * 70_000),
+    "link": lambda _: _link,
+    "hard link": lambda _: _second_name,
+    "FIFO": lambda _: os.mkfifo,
+    "folder": lambda _: _folder,
+}

@@ -1,0 +1,1 @@
+"""Tests of the update coordinator and of its container side."""
