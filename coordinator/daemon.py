@@ -19,7 +19,7 @@ from fsm.errors import JournalDamagedError, JournalError
 
 _Result = TypeVar("_Result")
 
-_PERIOD_S = 120.0  # behind the watcher, should an event be missed
+PERIOD_S = 120.0  # behind the watcher, should an event be missed
 _RETRY_S = 5.0  # while a folder is full, read-only or gone
 _TICK_S = 0.5
 
@@ -86,14 +86,18 @@ class Daemon:
         Raises:
             JournalDamagedError: only a restart helps.
         """
-        is_present = self._watcher.renew()
-        retry_s, swept = self._guarded("take requests in", self._intake.sweep) if is_present else (True, None)
-        published = self._guarded(
-            "publish answers", lambda: self._publisher.publish_pending(self._runtime.notifier.watchdog)
-        )[1]
+        if self._watcher.renew():
+            was_swept, retry_s = self._guarded("take requests in", self._intake.sweep)
+        else:
+            was_swept, retry_s = False, None
+        _, all_published = self._guarded("publish answers", self._publish_pending)
         self._guarded("tidy up", self._housekeeping.tick)
-        pause = _PERIOD_S if self._watcher.is_watching and published and retry_s else _RETRY_S
-        return pause if swept is None else min(pause, swept)
+        is_quiet = self._watcher.is_watching and was_swept and all_published
+        pause = PERIOD_S if is_quiet else _RETRY_S
+        return pause if retry_s is None else min(pause, retry_s)
+
+    def _publish_pending(self) -> bool:
+        return self._publisher.publish_pending(self._runtime.notifier.watchdog)
 
     def _guarded(self, what: str, task: Callable[[], _Result]) -> tuple[bool, _Result | None]:
         """Whether ``task`` was done, and what it returned; what failed is tried again by the next pass."""

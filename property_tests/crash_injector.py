@@ -27,6 +27,7 @@ class Fuse:
         self._limit: int | str | None = None
         self.is_watching = False
         self.burnt: list[str] = []
+        self.violation: AssertionError | None = None
         self.watchers: list[Callable[[str, tuple[Path, ...]], None]] = []
 
     @contextmanager
@@ -47,7 +48,15 @@ class Fuse:
             raise KilledError(effect)
         self.burnt.append(effect)
         for watcher in self.watchers:
-            watcher(name, paths)
+            self.check(lambda watcher=watcher: watcher(name, paths))
+
+    def check(self, check: Callable[[], None]) -> None:
+        """Kill when ``check`` fails, and keep its failure: the coordinator itself guards against every Exception."""
+        try:
+            check()
+        except AssertionError as violation:
+            self.violation = violation
+            raise KilledError("violation") from violation
 
     @contextmanager
     def everywhere(self) -> Iterator[None]:

@@ -90,6 +90,15 @@ class FakeExecutor:
         words = f"{step.script} of {step.request_id}\n" if run else ""
         return Outcome(conclusion, run.exit_code if run else None, words, "")
 
+    def abandon(self, step: ScriptRun) -> list[int]:
+        """See ``Executor.abandon``."""
+        for run in self._world.alive():
+            if (run.request_id, run.attempt) == (step.request_id, step.attempt):
+                run.ended_by = ExitKind.INTERRUPTED
+                self._world.fuse.step("abandon")
+                run.die()
+        return []
+
     def cleanup(self, request_id: str) -> None:
         """See ``Executor.cleanup``."""
         self._world.fuse.step("forget")

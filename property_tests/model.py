@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 
 from coordinator.housekeeping import PERIOD_S
 from fsm.transition_table import TRANSITIONS
@@ -151,7 +152,7 @@ class Model:
         """I4; and what the journal says to be settled stays so."""
         if not self._host.daemon:
             return
-        journal = self._host.daemon._journal
+        journal = self._host.journal
         for name in self.known:
             record = journal.get(name)
             state = State.RECEIVED
@@ -170,8 +171,8 @@ class Model:
         assert not list(self._unanswered()), f"no answer: {list(self._unanswered())}"
         left = list(self._host.spool.status.glob(f"*{PROGRESS_SUFFIX}"))
         assert not left, "progress outlived its answer"
-        assert self._host.daemon._journal.next_due(list(self._host.settings.components)) is None
-        assert not self._host.daemon._journal.unpublished(1)
+        assert self._host.journal.next_due(list(self._host.settings.components), uptime_s=inf) is None
+        assert not self._host.journal.unpublished(1)
         assert not self._host.world.alive(), "a script outlived its request"
 
     def _unanswered(self) -> Iterator[str]:

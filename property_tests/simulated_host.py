@@ -13,23 +13,27 @@ import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import SimpleNamespace
-from unittest.mock import patch
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
-import executors.registry
-from coordinator import app, lanes
+from coordinator.app import build
 from coordinator.settings import Component, Limits, Paths, Settings
+from coordinator.state_folder import JOURNAL
 from fsm.errors import JournalDamagedError
+from fsm.journal import Journal
 from property_tests.crash_injector import Fuse, KilledError
 from property_tests.durability_tracker import Disk
 from property_tests.fake_executor import FakeExecutor
 from property_tests.invariant_observer import Witness
 from property_tests.world import HandClock, World
-from protocol import outbox
 from protocol.inbox import Inbox
+from protocol.messages import FinalStatus, Progress
 from protocol.names import SUFFIX
+from protocol.outbox import Outbox
+
+if TYPE_CHECKING:
+    from loguru import Message
 
 RAM = "/dev/shm"  # noqa: S108  only a faster disk
 COMPONENTS = ("core", "scheduler", "remote")
@@ -37,8 +41,8 @@ NO_ROLLBACK, RERUN, CAREFUL = COMPONENTS
 DAY_S = 86400.0
 
 
-class NoBell:
-    """Nobody sleeps in one thread, so nobody is rung."""
+class NoWakeup:
+    """One thread does not sleep, so it is not woken."""
 
     signal_fd = -1
 
@@ -47,10 +51,24 @@ class NoBell:
 
 
 class NoWatcher:
-    """Passes are called for by hand."""
+    """Always watches a directory that is always there: the test calls for each pass."""
 
-    def __init__(self, *_: object) -> None:
-        self.is_started = False
+    is_watching = True
+
+    def renew(self) -> bool:
+        """See ``Watcher.renew``."""
+        return True
+
+
+class FullOutbox(Outbox):
+    """``status/`` on a disk that may have no room."""
+
+    is_full = False
+
+    def _write(self, name: str, message: FinalStatus | Progress, *, durable: bool) -> None:
+        if self.is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory / name))
+        super()._write(name, message, durable=durable)
 
 
 class Spool:
@@ -108,39 +126,27 @@ class LittleHost:
                 CAREFUL: Component(directory=Path("/c/remote"), lock="compose"),
             },
         )
-        self.journal_file = self.state / app.JOURNAL
+        self.journal_file = self.state / JOURNAL
         self.disk = Disk(self.spool.requests, self.spool.status, self.fuse)
         self.witness = Witness(self.settings, self.journal_file, self.clock)
         self.fuse.watchers.append(self.witness.sees)
-        self.world.on_start = self.witness.sees_start
-        self.is_full = False  # no room for statuses
+        self.world.on_start = lambda run: self.fuse.check(lambda: self.witness.sees_start(run))
+        self.outbox = FullOutbox(self.spool.status)
+        self.unexpected: list[str] = []  # errors that a guard of the coordinator caught: defects, here
         self.daemon = self._resources = None
         self._known: set[str] = set()
-        self._put_fakes_in_place()
+        self._prepare()
 
-    def _put_fakes_in_place(self) -> None:
-        kind = SimpleNamespace(create=lambda _settings, _clock: FakeExecutor(self.world))
-        for patched in (
-            patch.object(executors.registry, "load", lambda _name: kind),
-            patch.object(app, "boot_id", lambda: self.world.boot_id),
-            patch.object(app, "Watcher", NoWatcher),
-            patch.object(app, "Wakeup", NoBell),
-            patch.object(lanes, "Wakeup", NoBell),
-            patch.object(outbox, "write_atomic", self._with_room(outbox.write_atomic)),
-            self.fuse.everywhere(),
-            self.disk.everywhere(),
-        ):
-            self._stack.enter_context(patched)
-        logger.disable("coordinator")
-        self._stack.callback(logger.enable, "coordinator")
+    def _prepare(self) -> None:
+        for injected in (self.fuse.everywhere(), self.disk.everywhere()):
+            self._stack.enter_context(injected)
+        logger.remove()
+        sink = logger.add(self._on_log, level="ERROR", format="{message}\n{exception}")
+        self._stack.callback(logger.remove, sink)
 
-    def _with_room(self, original: Callable[..., None]) -> Callable[..., None]:
-        def write_atomic(path: Path, *arguments: object, **options: object) -> None:
-            if self.is_full and path.name.endswith(SUFFIX):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            original(path, *arguments, **options)
-
-        return write_atomic
+    def _on_log(self, message: Message) -> None:
+        if message.record["exception"] is not None:
+            self.unexpected.append(str(message))
 
     def live(self, work: Callable[[], None], kill: int | str | None = None, cut: int | None = None) -> list[str]:
         """Do ``work`` until the fuse burns down; then nothing in memory is left.
@@ -157,13 +163,21 @@ class LittleHost:
             with self.fuse.armed(kill):
                 work()
         except KilledError:
-            return self.down(cut)
+            back = self.down(cut)
+            if self.fuse.violation is not None:
+                raise self.fuse.violation from None
+            assert not self.unexpected, self.unexpected[0]
+            return back
         except JournalDamagedError as error:
-            self.daemon._fatal(error)
+            if self.daemon:
+                self.daemon._runtime.fail(error)
             self.down()
         else:
-            if self.daemon._stopping.is_set():
+            if self.daemon._runtime.stops.is_stopping:
                 self.down()
+        if self.fuse.violation is not None:
+            raise self.fuse.violation
+        assert not self.unexpected, self.unexpected[0]
         return []
 
     def up(self, kill: int | str | None = None, cut: int | None = None) -> list[str]:
@@ -172,9 +186,18 @@ class LittleHost:
         return self.live(self._build, kill, cut)
 
     def _build(self) -> None:
-        self.daemon = daemon = app.build(self.settings, self.clock, self._resources)
-        daemon._abandon_unconfigured()
-        self.world.on_stop = lambda: (daemon._stopping.set(), daemon._must_stop.set())
+        self.daemon = daemon = build(
+            self.settings,
+            self._resources,
+            clock=self.clock,
+            executor=FakeExecutor(self.world),
+            outbox=self.outbox,
+            watcher=NoWatcher(),
+            make_wakeup=NoWakeup,
+            boot_id=self.world.boot_id,
+        )
+        stops = daemon._runtime.stops
+        self.world.on_stop = lambda: (stops.stop(), stops.interrupt_all())
 
     def down(self, cut: int | None = None) -> list[str]:
         """The coordinator is gone; with ``cut``, so is the power."""
@@ -191,38 +214,35 @@ class LittleHost:
         self.disk.close()
         return back
 
+    @property
+    def journal(self) -> Journal:
+        """The journal of the coordinator that is up."""
+        return self.daemon._housekeeping._journal
+
     def known(self) -> set[str]:
         """The ids in the journal; as its last coordinator left it, when none is up."""
-        return (
-            {row[0] for row in self.daemon._journal.database.read("SELECT id FROM requests")}
-            if self.daemon
-            else self._known
-        )
+        return {row[0] for row in self.journal.database.read("SELECT id FROM requests")} if self.daemon else self._known
 
     def work(self, runs: int = 50, stop_in: int | None = None) -> None:
         """One pass of the main loop, then each lane takes up to ``runs`` requests."""
-        daemon, self.world.stop_in = self.daemon, stop_in
-        daemon._intake.sweep()
-        daemon._publisher.publish_pending()
-        daemon._housekeeping.tick()
-        for components in self.settings.lanes.values():
+        self.world.stop_in = stop_in
+        self.daemon.run_once()
+        for lock in self.settings.lanes:
             for _ in range(runs):
-                record = daemon._journal.next_due(components)
-                if record is None or daemon._stopping.is_set():
+                if self.daemon._runtime.stops.is_stopping or self.daemon.lanes.run_next(lock) != 0:
                     break
-                daemon._lanes._runner.run(record)
 
     def let_days_pass(self, days: float) -> None:
         """The coordinator is up, and no lane gets on; in so long a time the kernel writes back everything."""
         self.work(runs=0)
         self.clock.sleep(days * DAY_S)
         self.disk.settle()
-        self.daemon._housekeeping.count()  # as the passes on the way did: what the next one does is done now
+        self.daemon._runtime.running_time.record()  # as the passes on the way did: what the next one does is done now
         self.work(runs=0)
 
     def lose_journal(self) -> bool:
         """Somebody deletes the journal; whether there was one."""
-        parts = [path for path in self.state.glob(f"{app.JOURNAL}*") if ".damaged" not in path.name]
+        parts = [path for path in self.state.glob(f"{JOURNAL}*") if ".damaged" not in path.name]
         for path in parts:
             path.unlink()
         return bool(parts)

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from coordinator import app
+from coordinator.state_folder import SUSPECT
 from property_tests.answer_check import MAIN
 from property_tests.malformed_requests import GARBAGE
 from property_tests.model import Model
@@ -98,7 +98,7 @@ class Coordinator(RuleBasedStateMachine):
     @rule()
     def stop(self):
         """The coordinator ends between two scripts."""
-        self.host.daemon._housekeeping.count()
+        self.host.daemon._runtime.running_time.record()
         self.host.down()
 
     @precondition(lambda self: self.is_up)
@@ -149,7 +149,7 @@ class Coordinator(RuleBasedStateMachine):
             with journal.open("r+b") as file:
                 file.seek(start)
                 file.write(b"\xa5" * (size - start))
-            (self.host.state / app.SUSPECT).touch()  # as the bad run leaves it
+            (self.host.state / SUSPECT).touch()  # as the bad run leaves it
             self.is_lost = True
 
     @precondition(lambda self: self.is_up)
@@ -161,7 +161,7 @@ class Coordinator(RuleBasedStateMachine):
     @rule(full=st.booleans())
     def fill_disk(self, full):
         """No status can be written, or they can again."""
-        self.host.is_full = full
+        self.host.outbox.is_full = full
 
     @rule(days=st.sampled_from([1, -1]) | st.integers(-30, 30).map(lambda years: 365 * years) | st.just(TO_1970))
     def turn_clock(self, days):
@@ -179,7 +179,7 @@ class Coordinator(RuleBasedStateMachine):
         self._drain()
 
     def _drain(self):
-        self.host.is_full = False
+        self.host.outbox.is_full = False
         if not self.is_up:
             self._up()
             self.model.check()

@@ -76,7 +76,7 @@ def _dies(life, kill, *, cut=None, meanwhile=_nothing, again=False):
         if died:
             meanwhile(host)
             host.up()
-        if not (host.spool.names() or host.daemon._journal.get("a")):
+        if not (host.spool.names() or host.journal.get("a")):
             model.owed.clear()  # taken back before anybody had seen it
         model.check()
         host.live(host.work)

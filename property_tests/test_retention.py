@@ -48,7 +48,7 @@ class Years:
     @property
     def is_known(self):
         """Whether the journal knows the request."""
-        return self.host.daemon._journal.get("a") is not None
+        return self.host.journal.get("a") is not None
 
 
 @pytest.fixture
@@ -99,11 +99,11 @@ def test_an_answer_given_again_is_as_good_as_new_whatever_dies(cut):
 
 def test_an_answer_that_had_to_wait_for_its_folder_is_as_good_as_new(years):
     """A week counts from when the answer can be read, not from when it was known."""
-    years.host.is_full = True
+    years.host.outbox.is_full = True
     years.ask()
     years.later(400)
     assert years.is_known
-    years.host.is_full = False
+    years.host.outbox.is_full = False
     years.go()
     years.later(6)
     assert years.is_answered

@@ -42,7 +42,7 @@ def bad(text: str, remedy: str) -> CheckResult:
     return CheckResult(Severity.BAD, text, remedy)
 
 
-_MARKS = {Severity.GOOD: ("✓", "green"), Severity.NOTE: ("·", "white"), Severity.BAD: ("✗", "red")}
+MARKS = {Severity.GOOD: ("✓", "green"), Severity.NOTE: ("·", "white"), Severity.BAD: ("✗", "red")}
 
 
 def run_checks(
@@ -70,7 +70,7 @@ def run_checks(
         for result in _guarded(area, check):
             rows.append({"area": area, "grade": result.severity, "finding": result.text, "remedy": result.remedy})
             if not as_json:
-                mark, colour = _MARKS[result.severity]
+                mark, colour = MARKS[result.severity]
                 write(f"  {style(mark, colour)} {result.text}")
                 if result.remedy:
                     write(f"    → {result.remedy}")

@@ -32,7 +32,7 @@ class InstanceLock:
         except BlockingIOError:
             self.release()
             raise InstanceLockedError(f"cannot lock {path}: another process holds it") from None
-        except OSError:
+        except BaseException:
             self.release()
             raise
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from coordinator.publisher import final_status
+from fsm.journal_reader import JournalReader
 from fsm.transition_table import TRANSITIONS
 from property_tests.crash.scenarios import Wish
 

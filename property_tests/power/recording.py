@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fsm.errors import JournalError
+from fsm.journal_reader import JournalReader
 from property_tests.crash.namespace_machine import Machine
 from property_tests.crash.sandbox import Stage
 from property_tests.crash.scenarios import Scenario, Wish, healthy

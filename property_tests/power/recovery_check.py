@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from coordinator.settings import Limits
-from fsm.journal import Journal
+from fsm.journal_reader import JournalReader
 from property_tests.crash.ground_truth import Doubt, untrue
 from property_tests.crash.journal_check import journal_faults
 from property_tests.crash.leftover_check import strays
@@ -55,7 +55,7 @@ def _read(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _was_asked(wish: Wish, recording: Recording, image: Image, moment: Moment, journal: Journal) -> bool:
+def _was_asked(wish: Wish, recording: Recording, image: Image, moment: Moment, journal: JournalReader) -> bool:
     """A request that a client wrote without fsync may be gone with the cut, as if it had never been."""
     if f"requests/{wish.request_id}.json" in image:
         return True

@@ -7,19 +7,16 @@ cuts is given to the real daemon and real scripts as well (``real.py``), which m
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from signal import SIGKILL
-from types import SimpleNamespace
-from unittest.mock import patch
 
 from loguru import logger
 
-import executors.registry
-from coordinator import app, lanes
-from coordinator.daemon import Daemon
+from coordinator.app import build
+from coordinator.daemon import PERIOD_S, Daemon
 from coordinator.settings import Component, Limits, Paths, Settings
+from coordinator.state_folder import RUNS, StateFolder
 from executors.backends.sh import LauncherPool
 from executors.interface import ExecutorSettings, ScriptRun
 from executors.processes import is_alive, stat_process
@@ -27,7 +24,7 @@ from executors.run_directory import RunDirectory
 from executors.script_executor import ScriptExecutor
 from fsm.errors import FsmError, JournalDamagedError
 from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
-from property_tests.simulated_host import NoBell, NoWatcher
+from property_tests.simulated_host import NoWakeup, NoWatcher
 from property_tests.world import HandClock
 from protocol.clock import Clock
 
@@ -64,31 +61,42 @@ class Successor:
         Raises:
             AssertionError: it never comes up, or never comes to an end.
         """
-        with _quiet(lambda settings, clock: _Theatre(settings, clock, self._play)):
+        logger.disable("coordinator")
+        try:
             for _ in range(_STARTS):
                 try:
                     with ExitStack() as resources:
-                        self._work(app.build(self._settings, self._clock, resources))
+                        self._work(self._build(resources))
                         return
                 except JournalDamagedError:
-                    app.mark_journal_suspect(self._settings)
+                    StateFolder(self._settings.paths.state).mark_suspect()
                 except (FsmError, OSError) as error:
                     trouble = error
+        finally:
+            logger.enable("coordinator")
         raise AssertionError(f"it does not come up: {trouble}")
 
+    def _build(self, resources: ExitStack) -> Daemon:
+        runs = self._settings.paths.state / RUNS
+        settings = ExecutorSettings(runs, self._settings.limits.output_bytes)
+        return build(
+            self._settings,
+            resources,
+            clock=self._clock,
+            executor=_Theatre(settings, self._clock, self._play),
+            watcher=NoWatcher(),
+            make_wakeup=NoWakeup,
+        )
+
     def _work(self, daemon: Daemon) -> None:
-        daemon._abandon_unconfigured()
         for _ in range(_PASSES):
-            again = daemon._intake.sweep()
-            daemon._publisher.publish_pending()
-            daemon._housekeeping.tick()
-            for components in self._settings.lanes.values():
-                while record := daemon._journal.next_due(components):
-                    daemon._lanes._runner.run(record)
-            if again is None:
-                daemon._housekeeping.count()
+            pause = daemon.run_once()
+            for lock in self._settings.lanes:
+                while daemon.lanes.run_next(lock) == 0:
+                    continue
+            if pause >= PERIOD_S:
                 return
-            self._clock.sleep(again)
+            self._clock.sleep(pause)
         raise AssertionError("it never comes to rest")
 
     def _play(self, step: ScriptRun, run: Path) -> None:
@@ -142,19 +150,3 @@ def _claim() -> str:
     own = stat_process(os.getpid())
     assert own is not None
     return f"{own.pid} {own.start_ticks} {own.pid} {own.start_ticks}\n"
-
-
-@contextmanager
-def _quiet(create) -> Iterator[None]:
-    """One thread, no bells, no log; the executor is the given one."""
-    with ExitStack() as patches:
-        for patched in (
-            patch.object(executors.registry, "load", lambda _name: SimpleNamespace(create=create)),
-            patch.object(app, "Watcher", NoWatcher),
-            patch.object(app, "Wakeup", NoBell),
-            patch.object(lanes, "Wakeup", NoBell),
-        ):
-            patches.enter_context(patched)
-        logger.disable("coordinator")
-        patches.callback(logger.enable, "coordinator")
-        yield

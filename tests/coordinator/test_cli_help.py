@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from coordinator.cli import FAILED, USAGE_ERROR, app
-from coordinator.serve import serve
+from coordinator.main import serve
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
@@ -133,7 +133,9 @@ def test_a_disk_that_is_sick_for_a_moment_is_no_wrong_command_line(tmp_path, mon
 def test_run_loads_only_what_it_needs():
     """``run`` stays up for years: its process holds no command line, no rich, no TLS and no command at all."""
     program = (
-        "import sys, coordinator.process as process; process.leave_out_unused(); import coordinator.serve\n"
+        "import runpy, sys; sys.argv = ['main', '/nonexistent.toml', '']\n"
+        "try: runpy.run_module('coordinator.main', run_name='__main__')\n"
+        "except SystemExit as ended: assert ended.code == 2\n"
         "unwanted = {'rich', 'click', '_ssl'}\n"
         "print(*{line.split('/')[-1] for line in open('/proc/self/maps') if 'libssl' in line or 'libcrypto' in line})\n"
         "print(*sorted(n for n in sys.modules if n.split('.')[0] in unwanted"

@@ -7,34 +7,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from coordinator import housekeeping
 from coordinator.housekeeping import PERIOD_S, Housekeeping
+from coordinator.settings import Limits
 from executors.interface import ExecutorSettings
 from executors.registry import load
 from fsm.journal import Journal
 from fsm.machine import RequestMachine
-from fsm.records import AttemptRecord
+from fsm.records import AttemptRecord, TransitionFacts
 from fsm.transition_table import Event
 from protocol.outbox import Outbox
 from protocol.types import Action, State
+from tests.support.coordinator_parts import make_runtime
+from tests.support.manual_clock import ManualClock
 
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 EXCERPT = 10  # a stream above it is a complete log
 DAY_S = 86400.0
-
-
-class HandClock:
-    """A clock that the test turns."""
-
-    now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-    def utc(self):
-        return NOON
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 class Place:
@@ -45,7 +34,8 @@ class Place:
         self.outbox = Outbox(root / "status")
         self.outbox.directory.mkdir()
         self.journal = Journal.open(root / "journal.db")
-        self.clock = HandClock()
+        self.clock = ManualClock()
+        self.runtime = make_runtime(self.journal, self.clock)
         self.executor = load("sh").create(ExecutorSettings(self.runs, EXCERPT), self.clock)
 
     def keeper(self, logs_bytes=1000, history_days=365):
@@ -53,23 +43,21 @@ class Place:
             self.journal,
             self.outbox,
             self.executor,
-            self.clock,
-            runs=self.runs,
-            status_retention_days=1,
-            history_days=history_days,
-            logs_bytes=logs_bytes,
+            self.runtime,
+            Limits(status_retention_days=1, history_days=history_days, logs_bytes=logs_bytes),
+            self.runs,
         )
 
     def ran(self, request_id, size, *, at=NOON, settles=True):
         """Let an update run whose script printed ``size`` bytes."""
         self.journal.insert(request_id, "core", Action.UPDATE, "1.0.0", at, at)
         attempt = AttemptRecord(request_id, 1, State.RUNNING, "update.sh", "boot", at, 0.0)
-        with RequestMachine(self.journal).of(self.journal.get(request_id)) as life:
-            life.fire(Event.ACCEPT, at=at)
-            life.fire(Event.START, at=at, begin=attempt)
-            if settles:
-                life.fire(Event.SUCCEED, at=at, settles=True)
-                self.journal.mark_published(request_id)
+        machine = RequestMachine(self.journal)
+        record = machine.fire(self.journal.get(request_id), Event.ACCEPT, TransitionFacts(at))
+        record = machine.fire(record, Event.START, TransitionFacts(at, begin=attempt))
+        if settles:
+            machine.fire(record, Event.SUCCEED, TransitionFacts(at, settles=True))
+            self.journal.mark_published(request_id)
         run = self.runs / request_id / "1"
         run.mkdir(parents=True)
         for name, content in {"command": b"", "stdout": b"x" * size, "stderr": b""}.items():
@@ -93,7 +81,7 @@ def test_the_newest_logs_are_kept_up_to_the_limit(place):
     for number, request_id in enumerate(("first", "second", "third", "fourth")):
         place.ran(request_id, 300, at=NOON - timedelta(days=number))
         place.clock.sleep(60)
-        keeper.count()
+        place.runtime.running_time.record()
     keeper.tidy()
     assert place.logs() == {"third": 300, "fourth": 300}
 
@@ -181,3 +169,34 @@ def test_a_lane_may_forget_what_housekeeping_forgets(place):
         lane.join()
     assert stumbles == []
     assert list(place.runs.iterdir()) == []
+
+
+def test_one_directory_that_cannot_be_cleared_keeps_no_other_back(place, monkeypatch):
+    """Each item of a task is guarded by itself (I16)."""
+    for name in ("bad", "good"):
+        place.ran(name, EXCERPT)
+    cleanup = place.executor.cleanup
+    monkeypatch.setattr(
+        place.executor,
+        "cleanup",
+        lambda name: (_ for _ in ()).throw(RuntimeError("defect")) if name == "bad" else cleanup(name),
+    )
+    place.keeper().tidy()
+    assert [folder.name for folder in place.runs.iterdir()] == ["bad"]
+
+
+def test_one_answer_that_cannot_be_removed_keeps_no_other_back(place, monkeypatch):
+    """History stays as long as one of its answers does: that answer would block a later one under the same id."""
+    for name in ("bad", "good"):
+        place.ran(name, 1)
+        (place.outbox.directory / f"{name}.json").write_text("{}")
+    place.clock.sleep(400 * DAY_S)
+    remove = housekeeping.remove_tree
+    monkeypatch.setattr(
+        housekeeping,
+        "remove_tree",
+        lambda path: (_ for _ in ()).throw(OSError(5, "I/O error")) if path.stem == "bad" else remove(path),
+    )
+    place.keeper().tidy()
+    assert [path.stem for path in place.outbox.directory.iterdir()] == ["bad"]
+    assert place.journal.existing_ids(["bad", "good"]) == {"bad", "good"}

@@ -1,4 +1,4 @@
-"""Taking requests in while something fails for a moment."""
+"""The intake: admission, rejection, deferral, and one file that fails among others (I1, I16)."""
 
 from __future__ import annotations
 
@@ -7,86 +7,203 @@ import json
 
 import pytest
 
-from coordinator.intake import Intake
-from coordinator.publisher import Publisher
+from coordinator.intake import MAX_FAILURES, Intake
+from coordinator.policy_gate import PolicyGate
+from coordinator.quarantine import Quarantine
+from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from fsm.machine import RequestMachine
-from protocol.clock import SystemClock
+from policy.engine import ALLOW, Defer, Reject, RuleSet
+from policy.registry import RULES
 from protocol.inbox import Inbox
-from protocol.outbox import Outbox
+from protocol.types import Reason, State
+from tests.support.coordinator_parts import RecordingObserver, make_runtime
+from tests.support.manual_clock import ManualClock
+
+COMPONENTS = frozenset({"core", "edge"})
 
 
-class SickInbox(Inbox):
-    """Lets nothing be read, as long as ``sick``."""
+class FailingInbox(Inbox):
+    """Raises ``error`` for the names in ``fails``."""
 
-    sick = True
+    def __init__(self, directory, limit):
+        super().__init__(directory, limit)
+        self.fails: set[str] = set()
+        self.error: Exception = OSError(errno.EIO, "Input/output error")
 
     def read(self, name):
-        if self.sick:
-            raise OSError(errno.EIO, "Input/output error")
+        if name in self.fails:
+            raise self.error
         return super().read(name)
 
 
-class SadPublisher(Publisher):
-    """Cannot tell any news."""
+class OneRule:
+    """Gives the same verdict to requests for ``edge``."""
 
-    def publish_queued(self, record):
-        raise RuntimeError(f"cannot welcome {record.request_id}")
+    def __init__(self, verdict):
+        self.verdict = verdict
+
+    def evaluate(self, request, _context):
+        return self.verdict if request.component == "edge" else ALLOW
+
+
+class Bench:
+    """An intake on real folders and a real journal."""
+
+    def __init__(self, folder, *, permission=()):
+        self.requests = folder / "requests"
+        self.requests.mkdir()
+        self.clock = ManualClock()
+        self.journal = Journal.open(folder / "journal.db")
+        self.inbox = FailingInbox(self.requests, 1024)
+        self.observer = RecordingObserver()
+        self.runtime = make_runtime(self.journal, self.clock)
+        self.quarantine = folder / "quarantine"
+        gate = PolicyGate(RuleSet(RULES.form, permission), COMPONENTS, self.clock, self.runtime.running_time)
+        self.intake = Intake(
+            self.inbox,
+            RequestMachine(self.journal),
+            gate,
+            self.observer,
+            Quarantine(self.quarantine, self.inbox),
+            self.runtime,
+            60.0,
+        )
+
+    def submit(self, name, component="core", **more):
+        values = {"component": component, "action": "health", "request_id": name, "timestamp": "2026-01-02T03:04:05Z"}
+        (self.requests / f"{name}.json").write_text(json.dumps(values | more))
 
 
 @pytest.fixture
-def stage(tmp_path):
-    """``requests/`` and ``status/``, a journal, and what makes an intake of them."""
-    requests, status = tmp_path / "requests", tmp_path / "status"
-    requests.mkdir()
-    status.mkdir()
-    clock = SystemClock()
-    with Journal.open(tmp_path / "journal.db") as journal:
+def make(tmp_path):
+    made = []
 
-        def intake(inbox, admitted, publisher=Publisher):
-            return Intake(
-                inbox,
-                journal,
-                RequestMachine(journal),
-                publisher(Outbox(status), inbox, journal, clock, 1024, print),
-                clock,
-                components=frozenset({"core", "edge"}),
-                quarantine=tmp_path / "quarantine",
-                settle_s=60.0,
-                admitted=admitted.append,
-                alive=lambda: None,
-            )
+    def bench(**options):
+        made.append(Bench(tmp_path, **options))
+        return made[-1]
 
-        yield requests, intake
+    yield bench
+    for each in made:
+        each.journal.close()
 
 
-def wish(requests, name, component):
-    """Submit a request for a component's health."""
-    values = {"component": component, "action": "health", "request_id": name, "timestamp": "2026-01-02T03:04:05Z"}
-    (requests / f"{name}.json").write_text(json.dumps(values))
+def test_sweep_admits_and_rejects(make):
+    """Each file is judged once; the observers are notified after the commit."""
+    bench = make()
+    bench.submit("one")
+    bench.submit("two", "web")
+    assert bench.intake.sweep() is None
+    assert bench.intake.sweep() is None
+    assert sorted(bench.observer.seen) == [("accepted", "one"), ("settled", "two failed")]
+    assert bench.journal.get("two").reason is Reason.UNKNOWN_COMPONENT
 
 
-def test_a_request_that_cannot_be_read_is_looked_at_again_soon(stage):
-    """Nothing rings when a disk is well again: whoever waits must be told to look, and not only at the slow timer."""
-    requests, make = stage
-    wish(requests, "one", "core")
-    inbox, admitted = SickInbox(requests, 1024), []
-    intake = make(inbox, admitted)
-    again = intake.sweep()
+def test_sweep_records_the_running_time_with_each_admission(make):
+    """No further fsync, and a power cut takes less than an hour of it (I11)."""
+    bench = make()
+    bench.submit("one")
+    bench.clock.sleep(100)
+    bench.intake.sweep()
+    assert bench.journal.uptime() == 100
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "seen"),
+    [
+        (Defer(50.0, "waits for its window"), State.VALIDATED, ("accepted", "two")),
+        (Reject(Reason.INVALID_REQUEST, "cannot run it here"), State.FAILED, ("settled", "two failed")),
+    ],
+)
+def test_sweep_asks_the_permission_rules(make, verdict, state, seen):
+    """A deferral is committed with the admission, and the request stays validated."""
+    bench = make(permission=(OneRule(verdict),))
+    bench.submit("one")
+    bench.submit("two", "edge")
+    bench.intake.sweep()
+    assert bench.journal.get("two").state is state
+    assert seen in bench.observer.seen
+    if isinstance(verdict, Defer):
+        record = bench.journal.get("two")
+        assert (record.due_uptime, record.deferred_why) == (50.0, "waits for its window")
+        assert bench.journal.next_due(["core", "edge"], uptime_s=49).request_id == "one"
+
+
+def test_sweep_looks_again_at_a_request_that_cannot_be_read(make):
+    """No event tells that a disk works again, and the slow timer is too slow."""
+    bench = make()
+    bench.submit("one")
+    bench.inbox.fails = {"one.json"}
+    again = bench.intake.sweep()
     assert again is not None
     assert 0 < again <= 10
-    assert not admitted
-    inbox.sick = False
-    assert intake.sweep() is None
-    assert admitted == ["core"]
+    assert bench.observer.seen == []
+    bench.inbox.fails = set()
+    assert bench.intake.sweep() is None
+    assert bench.observer.seen == [("accepted", "one")]
 
 
-def test_a_lane_is_told_of_each_request_whatever_fails_after_its_admission(stage):
-    """Nobody comes to an admitted request again: one that no lane heard of would wait for the next one (I1)."""
-    requests, make = stage
-    wish(requests, "one", "core")
-    wish(requests, "two", "edge")
-    admitted = []
-    with pytest.raises(RuntimeError, match="cannot welcome"):
-        make(Inbox(requests, 1024), admitted, SadPublisher).sweep()
-    assert sorted(admitted) == ["core", "edge"]
+def test_an_unexpected_error_with_one_file_keeps_no_other_back(make):
+    """The others of its batch are admitted at once; it is answered as failed after so many tries (I16)."""
+    bench = make()
+    bench.submit("bad")
+    bench.submit("good")
+    bench.inbox.fails, bench.inbox.error = {"bad.json"}, RuntimeError("defect")
+    for sweep in range(MAX_FAILURES):
+        assert bench.journal.get("bad") is None, sweep
+        bench.intake.sweep()
+        assert bench.journal.get("good").state is State.VALIDATED
+    assert (bench.journal.get("bad").state, bench.journal.get("bad").reason) == (State.FAILED, Reason.INTERNAL_ERROR)
+    assert ("settled", "bad failed") in bench.observer.seen
+
+
+def test_a_file_that_cannot_even_be_rejected_is_quarantined(make, monkeypatch):
+    """What no answer can be written for is kept for a person."""
+    bench = make()
+    bench.submit("bad")
+    bench.submit("good")
+    insert = bench.journal.insert
+
+    def failing_insert(request_id, *rest):
+        if request_id == "bad":
+            raise RuntimeError("defect")
+        return insert(request_id, *rest)
+
+    monkeypatch.setattr(bench.journal, "insert", failing_insert)
+    for _ in range(MAX_FAILURES):
+        bench.intake.sweep()
+    assert [path.name for path in bench.requests.iterdir()] == ["good.json"]
+    assert len(list(bench.quarantine.iterdir())) == 1
+
+
+def test_an_unavailable_journal_ends_the_sweep(make, monkeypatch):
+    """Nothing is counted against a file, and nothing of its batch is admitted."""
+    bench = make()
+    bench.submit("one")
+    monkeypatch.setattr(bench.journal, "insert", lambda *_: (_ for _ in ()).throw(JournalUnavailableError("disk full")))
+    for _ in range(MAX_FAILURES + 1):
+        with pytest.raises(JournalUnavailableError):
+            bench.intake.sweep()
+    monkeypatch.undo()
+    bench.intake.sweep()
+    assert bench.journal.get("one").state is State.VALIDATED
+
+
+def test_a_settled_id_that_is_submitted_again_is_published_again(make):
+    """The observers are notified of the recorded answer (I7)."""
+    bench = make()
+    bench.submit("two", "web")
+    bench.intake.sweep()
+    bench.journal.mark_published("two")
+    bench.intake.sweep()
+    assert bench.observer.seen == [("settled", "two failed")] * 2
+    assert not bench.journal.get("two").published
+
+
+def test_sweep_ends_early_at_a_stop(make):
+    """A flood of requests does not keep a coordinator from ending."""
+    bench = make()
+    bench.submit("one")
+    bench.runtime.stops.stop()
+    assert bench.intake.sweep() is None
+    assert bench.observer.seen == []

@@ -1,16 +1,19 @@
-"""What progress holds; publishing while the journal cannot be written, and while clients are quick."""
+"""The publisher: what progress holds, and answers while journal, disk or client get in the way."""
 
 from __future__ import annotations
 
+import errno
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from coordinator.publisher import Publisher
+from coordinator.publisher import MAX_FAILURES, Publisher
 from executors.interface import ProgressReport
 from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from fsm.machine import RequestMachine
+from fsm.records import TransitionFacts
 from fsm.transition_table import Event
 from protocol.clock import SystemClock
 from protocol.inbox import Inbox
@@ -21,7 +24,7 @@ NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 class FullJournal(Journal):
-    """Has no room, as long as ``full``."""
+    """Has no room while ``full``."""
 
     full = True
 
@@ -32,12 +35,12 @@ class FullJournal(Journal):
 
 
 class UnreadableJournal(Journal):
-    """Meets a sick disk, as long as ``sick``."""
+    """Cannot be read while ``failing``."""
 
-    sick = False
+    failing = False
 
     def get(self, request_id):
-        if self.sick:
+        if self.failing:
             raise JournalUnavailableError("cannot reach the journal: disk I/O error")
         return super().get(request_id)
 
@@ -52,44 +55,61 @@ def folders(tmp_path):
 
 
 def _refuse(journal, record):
-    with RequestMachine(journal).of(record) as life:
-        life.fire(Event.REFUSE, at=NOW, reason=Reason.INVALID_REQUEST, message="cannot", settles=True)
+    facts = TransitionFacts(NOW, Reason.INVALID_REQUEST, "cannot", settles=True)
+    return RequestMachine(journal).fire(record, Event.REFUSE, facts)
 
 
-def test_progress_shows_what_the_running_script_does(tmp_path, folders):
-    """All of its report; and nothing of it any more once it is over, not even what it wrote."""
+def make_publisher(folders, journal, *, outbox=None, answered=None, look_again=None):
     requests, status = folders
+    return Publisher(
+        outbox or Outbox(status),
+        Inbox(requests, 1024),
+        journal,
+        SystemClock(),
+        1024,
+        answered=answered or (lambda _record: None),
+        look_again=look_again or (lambda: None),
+    )
+
+
+def test_progress_holds_the_latest_report(tmp_path, folders):
+    """All of it while the script runs, and nothing of it in the next progress."""
+    _, status = folders
     with Journal.open(tmp_path / "journal.db") as journal:
         record = journal.insert("one", "core", Action.UPDATE, None, None, NOW)
-        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
+        publisher = make_publisher(folders, journal)
         shown = []
-        for reports in ([ProgressReport("pull", 7, "layer\n", "slow\n")], []):
-            publisher.progress(record, State.RUNNING, *reports)
+        record = replace(record, state=State.RUNNING)
+        for notify in (
+            lambda: publisher.progressed(record, ProgressReport("pull", 7, "layer\n", "slow\n")),
+            lambda: publisher.moved(record),
+        ):
+            notify()
             found = Outbox(status).read_progress("one")
             shown.append((found.seq, found.phase, found.percent, found.output, found.error))
     assert shown == [(0, "pull", 7, "layer\n", "slow\n"), (1, None, None, "", "")]
 
 
-def test_an_answer_that_cannot_be_read_from_the_journal_is_tried_again(tmp_path, folders):
-    """The caller learns that it is not out, and so has it tried again soon."""
+def test_publish_pending_retries_an_answer_that_the_journal_could_not_give(tmp_path, folders):
+    """The caller learns that it was not published."""
     requests, status = folders
     with UnreadableJournal.open(tmp_path / "journal.db") as journal:
         _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
-        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
-        journal.sick = True
+        publisher = make_publisher(folders, journal)
+        journal.failing = True
         assert publisher.publish_status("one") is False
-        journal.sick = False
+        journal.failing = False
         assert publisher.publish_pending() is True
         assert (status / "one.json").exists()
 
 
-def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path, folders):
-    """It is out all the same, the caller goes on with the next request, and it is noted as soon as there is room."""
+def test_publish_status_goes_on_when_publication_cannot_be_noted(tmp_path, folders):
+    """The answer is there, and is noted as published as soon as there is room."""
     requests, status = folders
     with FullJournal.open(tmp_path / "journal.db") as journal:
         _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         (requests / "one.json").touch()
-        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
+        publisher = make_publisher(folders, journal)
         assert publisher.publish_status("one") is False
         assert publisher.publish_pending() is False
         assert not (requests / "one.json").exists()
@@ -100,39 +120,38 @@ def test_an_answer_that_cannot_be_noted_as_published_stops_nobody(tmp_path, fold
         assert (status / "one.json").stat().st_ino == answer.st_ino
 
 
-def test_a_long_retry_gives_signs_of_life(tmp_path, folders):
-    """One after each answer: a backlog on a slow disk takes longer than a watchdog waits."""
+def test_publish_pending_pings_the_watchdog(tmp_path, folders):
+    """Once after each answer: a backlog on a slow disk takes longer than the watchdog waits."""
     requests, status = folders
     with Journal.open(tmp_path / "journal.db") as journal:
         for number in range(250):
             _refuse(journal, journal.insert(f"r{number}", "core", Action.UPDATE, None, None, NOW))
-        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
+        publisher = make_publisher(folders, journal)
         signs = []
         assert publisher.publish_pending(lambda: signs.append(1)) is True
         assert len(signs) == 250
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_nobody_is_welcomed_late(tmp_path, folders, is_settled):
-    """What a lane has taken up, or answered, before its admission could be told of, is not said to wait (I1)."""
+def test_accepted_publishes_nothing_that_is_outdated(tmp_path, folders, is_settled):
+    """A request that its lane has taken up, or answered, meanwhile is not said to wait (I1)."""
     requests, status = folders
     with Journal.open(tmp_path / "journal.db") as journal:
-        publisher = Publisher(Outbox(status), Inbox(requests, 1024), journal, SystemClock(), 1024, print)
+        publisher = make_publisher(folders, journal)
         admitted = journal.insert("one", "core", Action.HEALTH, None, None, NOW)
-        publisher.publish_queued(admitted)
+        publisher.accepted(admitted)
         assert publisher._outbox.read_progress("one").seq == 0
-        with RequestMachine(journal).of(admitted) as life:
-            life.fire(Event.ACCEPT, at=NOW)
+        RequestMachine(journal).fire(admitted, Event.ACCEPT, TransitionFacts(NOW))
         if is_settled:
             _refuse(journal, journal.get("one"))
             publisher.publish_status("one")
-        publisher.publish_queued(admitted)
+        publisher.accepted(admitted)
         progress = publisher._outbox.read_progress("one")
         assert progress is None if is_settled else progress.seq == 0
 
 
 class QuickClient(Outbox):
-    """Has a client that takes each answer and submits the same id again, before its first request is gone."""
+    """A client takes each answer and submits the same id again, before its first request is removed."""
 
     def publish(self, status):
         super().publish(status)
@@ -144,20 +163,98 @@ class QuickClient(Outbox):
 
 
 @pytest.mark.parametrize("had_request", [True, False])
-def test_a_request_that_comes_while_its_answer_goes_out_is_not_taken_away_with_the_first(
-    tmp_path, folders, had_request
-):
-    """It is another submission of the same id, to be answered, too (I7); and somebody is told to look at it."""
+def test_publish_status_keeps_a_request_that_arrives_meanwhile(tmp_path, folders, had_request):
+    """It is another submission of the same id, to be answered, too (I7); the main loop is told to look again."""
     requests, status = folders
-    rung = []
+    notified = []
     with Journal.open(tmp_path / "journal.db") as journal:
         _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         if had_request:
             (requests / "one.json").touch()
-        publisher = Publisher(
-            QuickClient(status), Inbox(requests, 1024), journal, SystemClock(), 1024, lambda: rung.append("again")
+        publisher = make_publisher(
+            folders, journal, outbox=QuickClient(status), look_again=lambda: notified.append("again")
         )
         assert publisher.publish_status("one") is True
         assert (requests / "one.json").exists()
-        assert not journal.active_ids(["one"])  # or nobody would look at it
-        assert rung == ["again"]
+        assert not journal.active_ids(["one"])  # else the intake would skip it
+        assert notified == ["again"]
+
+
+class FailingOutbox(Outbox):
+    """Raises ``error`` for the answers named in ``fails``."""
+
+    def __init__(self, directory, fails, error):
+        super().__init__(directory)
+        self.fails, self.error, self.tries = fails, error, 0
+
+    def publish(self, status):
+        if status.request_id in self.fails:
+            self.tries += 1
+            raise self.error
+        super().publish(status)
+
+
+def settle_many(journal, count):
+    for number in range(count):
+        _refuse(journal, journal.insert(f"r{number:03}", "core", Action.UPDATE, None, None, NOW))
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOTDIR, "no folder", "r000.json"), RuntimeError("defect")])
+def test_publish_pending_goes_on_behind_an_answer_that_fails(tmp_path, folders, error):
+    """One answer that cannot be published keeps none of the others back (I16)."""
+    with Journal.open(tmp_path / "journal.db") as journal:
+        settle_many(journal, 3)
+        publisher = make_publisher(folders, journal, outbox=FailingOutbox(folders[1], {"r000"}, error))
+        assert publisher.publish_pending() is False
+        assert sorted(path.stem for path in folders[1].glob("*.json")) == ["r001", "r002"]
+
+
+def test_publish_pending_stops_trying_an_answer_that_always_raises(tmp_path, folders):
+    """An unexpected error is tried a bounded number of times per start (I16)."""
+    outbox = FailingOutbox(folders[1], {"r000"}, RuntimeError("defect"))
+    with Journal.open(tmp_path / "journal.db") as journal:
+        settle_many(journal, 1)
+        publisher = make_publisher(folders, journal, outbox=outbox)
+        for _ in range(MAX_FAILURES * 2):
+            publisher.publish_pending()
+    assert outbox.tries == MAX_FAILURES
+
+
+def test_publish_pending_reaches_every_answer_behind_many_that_fail(tmp_path, folders):
+    """A pass ends after so many failures; the next one begins behind them, and the one after it at the start again."""
+    names = {f"r{number:03}" for number in range(150)}
+    outbox = FailingOutbox(folders[1], names, OSError(errno.ENOSPC, "no space", "x"))
+    with Journal.open(tmp_path / "journal.db") as journal:
+        settle_many(journal, 160)
+        publisher = make_publisher(folders, journal, outbox=outbox)
+        assert publisher.publish_pending() is False
+        assert list(folders[1].glob("*.json")) == []
+        assert publisher.publish_pending() is False
+        assert len(list(folders[1].glob("*.json"))) == 10
+        outbox.fails = set()
+        publisher.publish_pending()
+        assert publisher.publish_pending() is True
+        assert len(list(folders[1].glob("*.json"))) == 160
+
+
+def test_an_answer_that_cannot_be_composed_is_published_reduced(tmp_path, folders):
+    """A row that no status can quote is still answered, with its message (I1)."""
+    answered = []
+    with Journal.open(tmp_path / "journal.db") as journal:
+        _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
+        journal.database.write("DROP TRIGGER settled_requests_stay")
+        journal.database.write("UPDATE requests SET version = x'ff', component = 7 WHERE id = 'one'")
+        publisher = make_publisher(folders, journal, answered=answered.append)
+        assert publisher.publish_status("one") is True
+    status = Outbox(folders[1]).read("one")
+    assert (status.success, status.reason) == (False, Reason.INTERNAL_ERROR)
+    assert status.message.startswith("cannot; the rest of the answer cannot be composed")
+    assert [record.request_id for record in answered] == ["one"]
+
+
+def test_an_unsettled_request_is_not_answered(tmp_path, folders):
+    """Whoever asks for it: there is nothing to publish yet (I1)."""
+    with Journal.open(tmp_path / "journal.db") as journal:
+        journal.insert("one", "core", Action.UPDATE, None, None, NOW)
+        assert make_publisher(folders, journal).publish_status("one") is True
+    assert list(folders[1].iterdir()) == []

@@ -1,4 +1,4 @@
-"""Which of the things that a running script shows are told, and when."""
+"""The progress reporter: which reports of a running script are passed on, and when."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ TICKS = 8  # in a second
 
 
 @dataclass
-class HandClock:
-    """A clock that the test turns."""
+class MonotonicClock:
+    """A clock that the test moves; reading the wall clock is an error."""
 
     now: float = 1000.0
 
@@ -32,24 +32,25 @@ class HandClock:
 
 
 class Stage:
-    """A run of ``update.sh`` that has just begun; ``told`` is what was published of it since."""
+    """A run of ``update.sh`` that has just begun; ``passed_on`` is what was published of it since."""
 
     def __init__(self):
-        self.told = []
-        self.clock = HandClock()
-        walk = SimpleNamespace(record="the record", state=State.RUNNING)
+        self.passed_on = []
+        self.clock = MonotonicClock()
+        active = SimpleNamespace(record="the record")
+        runtime = SimpleNamespace(clock=self.clock, stops=None)
         attempt = AttemptRecord("one", 1, State.RUNNING, "update.sh", "boot", NOON, self.clock.now)
-        self.onlooker = ProgressReporter(walk, attempt, self, self.clock, lambda: False, lambda: False)
+        self.reporter = ProgressReporter(active, attempt, self, runtime)
 
-    def progress(self, record, state, report):
-        assert (record, state) == ("the record", State.RUNNING)
-        self.told.append(report)
+    def progressed(self, record, report):
+        assert record == "the record"
+        self.passed_on.append(report)
 
     def look(self, report, ticks=1):
-        """Look at a script that shows ``report`` for so long."""
+        """Report the same for so many ticks."""
         for _ in range(ticks):
             self.clock.now += TICK_S
-            self.onlooker.reported(report)
+            self.reporter.reported(report)
 
 
 @pytest.fixture
@@ -58,59 +59,59 @@ def stage():
     return Stage()
 
 
-def test_of_a_silent_script_nothing_is_told(stage):
-    """Its start has been told, and that is all there is."""
+def test_reporter_passes_nothing_on_for_a_silent_script(stage):
+    """Its start was published, and that is all there is."""
     stage.look(ProgressReport(), ticks=100)
-    assert stage.told == []
+    assert stage.passed_on == []
 
 
 @pytest.mark.parametrize(
     "changed",
     [ProgressReport(phase="pull"), ProgressReport(percent=0), ProgressReport("pull", 7, "more\n", "and more\n")],
 )
-def test_a_phase_and_a_percentage_are_told_at_once(stage, changed):
+def test_reporter_passes_phase_and_percentage_on_at_once(stage, changed):
     """Each change, however quickly they follow each other, with what was written until then; once."""
     stage.look(changed)
     stage.look(changed, ticks=3)
     stage.look(ProgressReport("load", 50, "most\n"))
-    assert stage.told == [
+    assert stage.passed_on == [
         ProgressReport(changed.phase or "update", changed.percent, changed.output, changed.error),
         ProgressReport("load", 50, "most\n"),
     ]
 
 
 @pytest.mark.parametrize("stream", ["output", "error"])
-def test_output_waits_until_a_second_after_what_was_told_before(stage, stream):
-    """Also after the script's start; then all of it is told, once, though nothing was written any more."""
+def test_reporter_holds_output_back_for_a_second(stage, stream):
+    """Also after the script's start; then all of it is passed on, once, though nothing more was written."""
     first, second = (ProgressReport(**{stream: text}) for text in ("one\n", "one\ntwo\n"))
     stage.look(first)
     stage.look(second, ticks=TICKS - 2)
-    assert stage.told == []
+    assert stage.passed_on == []
     stage.look(second)
-    assert stage.told == [ProgressReport("update", None, second.output, second.error)]
+    assert stage.passed_on == [ProgressReport("update", None, second.output, second.error)]
     stage.look(second, ticks=100)
-    assert len(stage.told) == 1
+    assert len(stage.passed_on) == 1
 
 
-def test_output_after_a_long_silence_is_told_at_once(stage):
-    """The second began with what was told last, not with the output."""
+def test_reporter_passes_output_on_at_once_after_a_long_silence(stage):
+    """The second begins with the last report, not with the output."""
     stage.look(ProgressReport(), ticks=TICKS)
     stage.look(ProgressReport(output="one\n"))
-    assert [report.output for report in stage.told] == ["one\n"]
+    assert [report.output for report in stage.passed_on] == ["one\n"]
 
 
-def test_a_script_that_never_stops_writing_is_told_of_once_a_second(stage):
-    """Whatever was written between is part of it."""
+def test_reporter_passes_steady_output_on_once_a_second(stage):
+    """All that was written between is part of it."""
     for number in range(10 * TICKS):
         stage.look(ProgressReport(output=f"{number}\n"))
-    assert [report.output for report in stage.told] == [f"{TICKS * second - 1}\n" for second in range(1, 11)]
+    assert [report.output for report in stage.passed_on] == [f"{TICKS * second - 1}\n" for second in range(1, 11)]
 
 
-def test_a_phase_takes_held_back_output_along(stage):
+def test_reporter_passes_held_back_output_on_with_a_phase(stage):
     """The next second begins with it."""
     stage.look(ProgressReport(output="one\n"), ticks=TICKS - 1)
     stage.look(ProgressReport("pull", output="one\n"))
     stage.look(ProgressReport("pull", output="one\ntwo\n"), ticks=TICKS - 1)
-    assert stage.told == [ProgressReport("pull", output="one\n")]
+    assert stage.passed_on == [ProgressReport("pull", output="one\n")]
     stage.look(ProgressReport("pull", output="one\ntwo\n"))
-    assert stage.told[1:] == [ProgressReport("pull", output="one\ntwo\n")]
+    assert stage.passed_on[1:] == [ProgressReport("pull", output="one\ntwo\n")]

@@ -1,0 +1,121 @@
+"""A deferral from intake to answer: journal, next_due, a restart, ``status`` and ``explain``."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from coordinator.app import build
+from coordinator.commands import explain, status
+from coordinator.settings import Component, Paths, Settings
+from policy.engine import ALLOW, Defer, RuleSet
+from policy.registry import RULES
+from protocol.types import State
+from tests.support.coordinator_parts import BOOT, ScriptedExecutor
+from tests.support.manual_clock import ManualClock
+
+DUE_S = 90.0
+
+
+class OpensAt:
+    """A permission rule: nothing runs before that running time."""
+
+    def evaluate(self, _request, context):
+        return Defer(DUE_S, "waits for its window") if context.uptime_s < DUE_S else ALLOW
+
+
+class NoWatcher:
+    """The test calls for each pass."""
+
+    is_watching = True
+
+    def renew(self):
+        return True
+
+
+class Host:
+    """One state folder, and coordinators that start on it one after the other."""
+
+    def __init__(self, root):
+        paths = Paths(requests=root / "requests", status=root / "status", state=root / "state", log_file=None)
+        self.settings = Settings(paths=paths, components={"core": Component(directory=Path("/opt/core"))})
+        self.clock = ManualClock()
+        self.executor = ScriptedExecutor()
+
+    def start(self, resources):
+        return build(
+            self.settings,
+            resources,
+            clock=self.clock,
+            executor=self.executor,
+            watcher=NoWatcher(),
+            rules=RuleSet(RULES.form, (OpensAt(),)),
+            boot_id=BOOT,
+        )
+
+    def submit(self, name, action):
+        values = {"component": "core", "action": action, "version": "1.2.3", "request_id": name}
+        content = json.dumps(values | {"timestamp": "2026-01-02T03:04:05Z"})
+        (self.settings.paths.requests / f"{name}.json").write_text(content)
+
+    def state_of(self, name):
+        found = json.loads((self.settings.paths.status / f"{name}.json").read_text())
+        return found["state"]
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path)
+
+
+def test_a_deferred_request_waits_over_a_restart_and_then_runs(host, capsys):
+    """It stays validated and is shown as waiting; nothing runs before its time, and everything after it."""
+    with ExitStack() as resources:
+        daemon = host.start(resources)
+        host.submit("a", "update")
+        daemon.run_once()
+        assert daemon.lanes.run_next("core") == pytest.approx(DUE_S)
+        host.clock.sleep(30.0)
+        daemon._runtime.running_time.record()
+    assert status.execute(host.settings, "a", as_json=False) == 0
+    assert "waits: waits for its window" in capsys.readouterr().out
+    with ExitStack() as resources:
+        daemon = host.start(resources)
+        daemon.run_once()
+        assert daemon.lanes.run_next("core") == pytest.approx(DUE_S - 30.0)
+        assert "start" not in dict(host.executor.calls)
+        host.clock.sleep(DUE_S - 30.0)
+        assert daemon.lanes.run_next("core") == 0.0
+        assert daemon.lanes.run_next("core") is None
+    assert host.state_of("a") == State.SUCCEEDED
+    explain.execute(host.settings, "a", as_json=False)
+    story = capsys.readouterr().out
+    assert (
+        story.index("accepted") < story.index("It was deferred: waits for its window.") < story.index("Its turn came")
+    )
+
+
+def test_a_rule_that_defers_again_at_the_turn_keeps_the_request_waiting(host, monkeypatch):
+    """The turn asks anew: what the journal calls due is not run before the rule allows it."""
+    with ExitStack() as resources:
+        daemon = host.start(resources)
+        host.submit("a", "update")
+        daemon.run_once()
+        monkeypatch.setattr(OpensAt, "evaluate", lambda *_: Defer(500.0, "waits for another window"))
+        host.clock.sleep(DUE_S)
+        assert daemon.lanes.run_next("core") == 0.0
+        assert daemon.lanes.run_next("core") == pytest.approx(500.0 - DUE_S)
+        assert "start" not in dict(host.executor.calls)
+
+
+def test_a_rule_that_defers_into_the_past_does_not_make_the_lane_spin(host, monkeypatch):
+    """The gate puts such a deferral a second ahead (I16)."""
+    monkeypatch.setattr(OpensAt, "evaluate", lambda *_: Defer(0.0, "waits"))
+    with ExitStack() as resources:
+        daemon = host.start(resources)
+        host.submit("a", "update")
+        daemon.run_once()
+        assert daemon.lanes.run_next("core") == pytest.approx(1.0)

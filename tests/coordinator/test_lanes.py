@@ -1,0 +1,179 @@
+"""Lanes: which request is run next, and what becomes of one that always fails (I10, I16)."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from coordinator.lanes import MAX_FAILURES, Lanes
+from coordinator.policy_gate import PolicyGate
+from coordinator.runner import Runner
+from coordinator.settings import Component, Settings
+from coordinator.wakeup import Wakeup
+from fsm.errors import JournalDamagedError, JournalUnavailableError
+from fsm.journal import Journal
+from fsm.machine import RequestMachine
+from fsm.records import TransitionFacts
+from fsm.transition_table import Event
+from policy.registry import RULES
+from protocol.types import Action, Reason, State
+from tests.support.coordinator_parts import RecordingObserver, ScriptedExecutor, make_runtime
+from tests.support.manual_clock import ManualClock
+
+PATIENCE_S = 60.0
+INSERT = "INSERT INTO requests (id, component, action, received_at, state) VALUES (?, ?, ?, ?, ?)"
+
+
+class Bench:
+    """Lanes on a real journal: core on its own, scheduler and remote behind one lock."""
+
+    def __init__(self, folder):
+        self.clock = ManualClock()
+        self.journal = Journal.open(folder / "journal.db")
+        self.machine = RequestMachine(self.journal)
+        self.executor = ScriptedExecutor()
+        self.observer = RecordingObserver()
+        self.runtime = make_runtime(self.journal, self.clock)
+        settings = Settings(
+            components={
+                "core": Component(directory=Path("/opt/core")),
+                "scheduler": Component(directory=Path("/opt/scheduler"), lock="compose"),
+                "remote": Component(directory=Path("/opt/remote"), lock="compose"),
+            }
+        )
+        gate = PolicyGate(RULES, frozenset(settings.components), self.clock, self.runtime.running_time)
+        runner = Runner(settings, self.machine, self.executor, gate, self.observer, self.runtime)
+        self.lanes = Lanes(settings.lanes, self.machine, runner, self.runtime, Wakeup)
+
+    def admit(self, request_id, component="core", action=Action.HEALTH):
+        now = self.clock.utc()
+        record = self.journal.insert(request_id, component, action, "1.0.0", now, now)
+        return self.machine.fire(record, Event.ACCEPT, TransitionFacts(now))
+
+    def drain(self, lock="core"):
+        """Run the lane until nothing is due, failures included."""
+        for _ in range(100):
+            if self.lanes.run_next(lock) is None:
+                return
+        raise AssertionError("the lane never comes to rest")
+
+
+@pytest.fixture
+def bench(tmp_path):
+    made = Bench(tmp_path)
+    yield made
+    made.journal.close()
+
+
+def test_run_next_takes_the_oldest_of_its_lock(bench):
+    """Components that share a lock share a queue; other locks are not looked at."""
+    for name, component in (("a", "remote"), ("b", "core"), ("c", "scheduler")):
+        bench.admit(name, component)
+    assert [bench.lanes.run_next("compose") for _ in range(3)] == [0.0, 0.0, None]
+    assert [what for what in bench.observer.seen if what[0] == "settled"] == [
+        ("settled", "a succeeded"),
+        ("settled", "c succeeded"),
+    ]
+
+
+def test_run_next_tells_when_a_deferred_request_is_due(bench):
+    """The lane sleeps until then, and runs it when the running time has come."""
+    bench.admit("a")
+    bench.journal.defer("a", bench.clock.utc(), 30.0, "waits")
+    assert bench.lanes.run_next("core") == pytest.approx(30.0)
+    bench.clock.sleep(30.0)
+    assert bench.lanes.run_next("core") == 0.0
+    assert bench.journal.get("a").state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ("x1", "core", "cancel", "2026-01-01T00:00:00+00:00", "received"),
+        ("x1", "core", None, "2026-01-01T00:00:00+00:00", "received"),
+        ("x1", "core", "update", "yesterday", "received"),
+    ],
+)
+def test_a_row_that_cannot_be_run_is_settled_and_the_next_one_runs(bench, row):
+    """After so many unexpected errors the request fails with internal_error; a valid one behind it is answered."""
+    bench.journal.database.write(INSERT, row)
+    bench.admit("good")
+    bench.drain()
+    assert (bench.journal.get("x1").state, bench.journal.get("x1").reason) == (State.FAILED, Reason.INTERNAL_ERROR)
+    assert "update-coordinator explain x1" in bench.journal.get("x1").message
+    assert len(bench.journal.failures("x1")) == MAX_FAILURES
+    assert bench.journal.get("good").state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("error", [RuntimeError("defect"), OSError(5, "Input/output error")])
+def test_a_request_that_always_raises_is_settled(bench, error):
+    """Its script is ended before it is settled, and its attempt is closed (I16)."""
+    bench.executor.outcomes["health-check.sh"] = [error] + [0] * 9
+    bench.executor.probe = lambda *_: (_ for _ in ()).throw(error)
+    bench.admit("a")
+    bench.admit("b")
+    bench.drain()
+    assert (bench.journal.get("a").reason, bench.journal.open_attempt("a")) == (Reason.INTERNAL_ERROR, None)
+    assert ("abandon", "health-check.sh") in bench.executor.calls
+    assert bench.journal.get("b").state is State.SUCCEEDED
+
+
+def test_failures_are_counted_over_restarts(bench, tmp_path):
+    """The count is in the journal: a coordinator that is restarted after each error does not begin again."""
+    bench.journal.database.write(INSERT, ("x1", "core", "cancel", "2026-01-01T00:00:00+00:00", "received"))
+    for _ in range(MAX_FAILURES):
+        assert bench.lanes.run_next("core") is not None
+        bench.journal.close()
+        bench = Bench(tmp_path)
+    assert bench.journal.get("x1").reason is Reason.INTERNAL_ERROR
+    bench.journal.close()
+
+
+def test_a_row_that_cannot_even_be_settled_is_left_alone(bench):
+    """A state of a newer release has no transition here; the lane goes on with the next request."""
+    write = bench.journal.database.write
+    write(INSERT, ("x1", "core", "update", "2026-01-01T00:00:00+00:00", "received"))
+    write("DROP TRIGGER state_follows_transitions")
+    write("UPDATE requests SET state = 'paused' WHERE id = 'x1'")
+    bench.admit("good")
+    bench.drain()
+    assert bench.journal.get("x1").settled_at is None
+    assert bench.journal.get("good").state is State.SUCCEEDED
+
+
+def test_run_next_passes_on_what_is_the_journals(bench, monkeypatch):
+    """Nothing was recorded, so nothing is counted against the request."""
+    bench.admit("a")
+    for error in (JournalUnavailableError("full"), JournalDamagedError("broken")):
+        monkeypatch.setattr(bench.journal, "record_transition", lambda *_, error=error: (_ for _ in ()).throw(error))
+        with pytest.raises(type(error)):
+            bench.lanes.run_next("core")
+    assert bench.journal.failures("a") == []
+
+
+def test_workers_run_what_is_accepted_and_stop(bench):
+    """Real threads: nothing runs before the release; a request that is accepted later wakes its lane."""
+    bench.lanes.start()
+    assert bench.lanes.all_alive()
+    bench.lanes.release()
+    settled = threading.Event()
+    bench.observer.settled = lambda _record: settled.set()
+    bench.lanes.accepted(bench.admit("a", "remote"))
+    assert settled.wait(PATIENCE_S)
+    bench.runtime.stops.stop()
+    bench.lanes.stop()
+    assert bench.lanes.join(PATIENCE_S)
+    assert not bench.lanes.all_alive()
+
+
+def test_a_damaged_journal_ends_the_worker_and_the_coordinator(bench, monkeypatch):
+    """Only a restart helps."""
+    damage = JournalDamagedError("broken")
+    monkeypatch.setattr(bench.journal, "next_due", lambda *_, **__: (_ for _ in ()).throw(damage))
+    bench.lanes.start()
+    bench.lanes.release()
+    assert bench.lanes.join(PATIENCE_S)
+    assert bench.runtime.fatal_errors == [damage] * 2
+    assert bench.runtime.wakeup.wait(PATIENCE_S)

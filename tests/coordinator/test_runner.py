@@ -1,0 +1,240 @@
+"""The runner: one request, from its turn to its answer, with scripted outcomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coordinator.active_request import StepResult
+from coordinator.policy_gate import PolicyGate
+from coordinator.runner import MAX_FAILED_STARTS, Runner
+from coordinator.settings import Component, Settings
+from executors.interface import Outcome, VetFailure
+from fsm.errors import JournalUnavailableError
+from fsm.journal import Journal
+from fsm.machine import RequestMachine
+from fsm.records import TransitionFacts
+from fsm.recovery import MAX_RESUMES
+from fsm.transition_table import Event
+from policy.engine import ALLOW, Defer, Reject, RuleSet
+from protocol.types import Action, ExitKind, ProbeResult, Reason, State
+from tests.support.coordinator_parts import BOOT, RecordingObserver, ScriptedExecutor, make_runtime
+from tests.support.manual_clock import ManualClock
+
+
+class FixedRule:
+    """Gives its verdicts in order, then Allow."""
+
+    def __init__(self, *verdicts):
+        self.verdicts = list(verdicts)
+
+    def evaluate(self, _request, _context):
+        return self.verdicts.pop(0) if self.verdicts else ALLOW
+
+
+class Bench:
+    """A runner on a real journal; ``run`` drives one request."""
+
+    def __init__(self, folder, *, rule=None, **component):
+        self.clock = ManualClock()
+        self.journal = Journal.open(folder / "journal.db")
+        self.machine = RequestMachine(self.journal)
+        self.executor = ScriptedExecutor()
+        self.observer = RecordingObserver()
+        self.runtime = make_runtime(self.journal, self.clock)
+        settings = Settings(components={"core": Component(directory=Path("/opt/core"), **component)})
+        rules = RuleSet(form=(), permission=(rule or FixedRule(),))
+        gate = PolicyGate(rules, frozenset({"core"}), self.clock, self.runtime.running_time)
+        self.runner = Runner(settings, self.machine, self.executor, gate, self.observer, self.runtime)
+
+    def admit(self, action=Action.UPDATE, version="1.2.3", request_id="a"):
+        now = self.clock.utc()
+        record = self.journal.insert(request_id, "core", action, version, now, now)
+        return self.machine.fire(record, Event.ACCEPT, TransitionFacts(now))
+
+    def run(self, action=Action.UPDATE):
+        record = self.journal.get("a") or self.admit(action)
+        return self.runner.run(record)
+
+    @property
+    def record(self):
+        return self.journal.get("a")
+
+    def starts(self):
+        return [script for call, script in self.executor.calls if call == "start"]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Makes benches; closes their journals."""
+    made = []
+
+    def bench(**options):
+        made.append(Bench(tmp_path, **options))
+        return made[-1]
+
+    yield bench
+    for each in made:
+        each.journal.close()
+
+
+def test_runner_settles_an_update_whose_scripts_exit_with_0(make):
+    """update.sh, then health-check.sh; then the observers are notified, and the run is cleaned up."""
+    bench = make()
+    assert bench.run() is StepResult.SETTLED
+    assert (bench.record.state, bench.record.reason) == (State.SUCCEEDED, None)
+    assert bench.starts() == ["update.sh", "health-check.sh"]
+    assert bench.observer.seen == [
+        ("started", "a update.sh"),
+        ("started", "a health-check.sh"),
+        ("settled", "a succeeded"),
+    ]
+    assert bench.executor.calls[-1] == ("cleanup", "a")
+
+
+def test_runner_rolls_a_failed_update_back(make):
+    """The failure is committed first, then rollback.sh and the health check run."""
+    bench = make()
+    bench.executor.outcomes["update.sh"] = [3]
+    assert bench.run() is StepResult.SETTLED
+    assert (bench.record.state, bench.record.reason) == (State.ROLLED_BACK, Reason.SCRIPT_FAILED)
+    assert bench.starts() == ["update.sh", "rollback.sh", "health-check.sh"]
+    assert ("moved", "a failed") in bench.observer.seen
+
+
+def test_runner_gives_up_when_the_rollback_fails(make):
+    """The answer says that a person is needed."""
+    bench = make()
+    bench.executor.outcomes |= {"update.sh": [3], "rollback.sh": [4]}
+    bench.run()
+    assert (bench.record.state, bench.record.reason) == (State.FAILED, Reason.ROLLBACK_FAILED)
+    assert "needs a person" in bench.record.message
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "result"),
+    [
+        (Reject(Reason.INVALID_REQUEST, "cannot run it any more"), State.FAILED, StepResult.SETTLED),
+        (Defer(50.0, "waits for its window"), State.VALIDATED, StepResult.SUSPEND),
+    ],
+)
+def test_runner_asks_the_permission_rules_at_the_turn(make, verdict, state, result):
+    """What was allowed at intake may be rejected or deferred when the turn comes; no script is started."""
+    bench = make(rule=FixedRule(verdict))
+    assert bench.run() is result
+    assert bench.record.state is state
+    assert bench.starts() == []
+    if isinstance(verdict, Defer):
+        assert (bench.record.due_uptime, bench.record.deferred_why) == (50.0, "waits for its window")
+        assert bench.run() is StepResult.SETTLED
+        assert bench.record.state is State.SUCCEEDED
+
+
+def test_runner_refuses_what_cannot_be_vetted(make):
+    """One unsafe script of those that may be needed is enough; none is started."""
+    bench = make()
+    bench.executor.vet_failures = [VetFailure(Reason.SCRIPT_UNSAFE, "cannot run update.sh: unsafe")]
+    bench.run()
+    assert (bench.record.state, bench.record.reason, bench.starts()) == (State.FAILED, Reason.SCRIPT_UNSAFE, [])
+
+
+@pytest.mark.parametrize("kind", ["vet", "start"])
+def test_runner_bounds_the_tries_of_a_host_that_cannot_start(make, kind):
+    """After so many refusals, a pause between each, the answer is cannot_start (I16)."""
+    bench = make()
+    if kind == "vet":
+        bench.executor.vet_failures = [VetFailure(Reason.CANNOT_START, "cannot tell")] * 99
+    else:
+        bench.executor.start_failures = ["cannot start: no memory"] * 99
+    bench.run()
+    assert (bench.record.state, bench.record.reason) == (State.FAILED, Reason.CANNOT_START)
+    left = bench.executor.vet_failures if kind == "vet" else bench.executor.start_failures
+    assert len(left) == 99 - MAX_FAILED_STARTS
+    assert bench.clock.slept == MAX_FAILED_STARTS - 1
+
+
+def test_runner_bounds_the_reruns_of_an_interrupted_script(make):
+    """A script that may be rerun, and is always interrupted, comes to an end (I9)."""
+    bench = make(on_interruption="rerun", on_failure="none")
+    bench.executor.outcomes["update.sh"] = [Outcome(ExitKind.INTERRUPTED, None, "", "")] * 99
+    bench.run()
+    assert (bench.record.state, bench.record.reason) == (State.FAILED, Reason.INTERRUPTED)
+    assert bench.starts() == ["update.sh"] * (MAX_RESUMES + 1)
+
+
+def test_runner_suspends_a_run_that_outlives_the_coordinator(make):
+    """The attempt stays open for the next start, and nothing is answered."""
+    bench = make()
+    bench.executor.outcomes["update.sh"] = [None]
+    assert bench.run() is StepResult.SUSPEND
+    assert bench.record.state is State.RUNNING
+    assert bench.journal.open_attempt("a").script == "update.sh"
+    assert ("cleanup", "a") not in bench.executor.calls
+
+
+def test_runner_leaves_the_rollback_to_the_next_start_when_stopping(make):
+    """A coordinator that is about to end starts no further script."""
+    bench = make()
+    bench.executor.outcomes["update.sh"] = [3]
+    bench.runtime.stops.stop()
+    assert bench.run() is StepResult.SUSPEND
+    assert (bench.record.state, bench.record.settled_at) == (State.FAILED, None)
+    assert bench.starts() == ["update.sh"]
+
+
+def test_runner_interrupts_one_request_alone(make):
+    """The stop flag belongs to a request: another one under the same runner is not touched."""
+    bench = make(on_failure="none")
+    bench.admit(request_id="b")
+    bench.runtime.stops.interrupt("a")
+    bench.run()
+    bench.runner.run(bench.journal.get("b"))
+    assert bench.record.reason is Reason.INTERRUPTED
+    assert bench.journal.get("b").state is State.SUCCEEDED
+    assert not bench.runtime.stops.is_interrupted("a")  # a settled request needs no flag
+
+
+@pytest.mark.parametrize(
+    ("probe", "state", "starts"),
+    [
+        (ProbeResult.ALIVE, State.SUCCEEDED, ["health-check.sh"]),
+        (ProbeResult.NEVER_STARTED, State.SUCCEEDED, ["update.sh", "health-check.sh"]),
+        (ProbeResult.UNKNOWN, State.ROLLED_BACK, ["rollback.sh", "health-check.sh"]),
+    ],
+)
+def test_runner_resumes_by_the_recovery_table(make, probe, state, starts):
+    """What an earlier coordinator left is adopted, started or interrupted as the table says (I3)."""
+    bench = make()
+    bench.executor.outcomes["update.sh"] = [None]
+    bench.run()
+    bench.executor.calls.clear()
+    bench.executor.probe_result = probe
+    bench.run()
+    assert (bench.record.state, bench.starts()) == (state, starts)
+
+
+def test_abandon_closes_the_open_attempt_and_names_what_lives_on(make):
+    """Before a request is settled without an outcome, its script is ended; the answer says what could not be."""
+    bench = make()
+    assert bench.runner.abandon(bench.admit()) == (None, "")
+    bench.executor.outcomes["update.sh"] = [None]
+    bench.run()
+    bench.executor.stuck = [41, 42]
+    attempt, remark = bench.runner.abandon(bench.record)
+    assert (attempt.ending, attempt.boot_id) == (ExitKind.INTERRUPTED, BOOT)
+    assert remark == "; processes that even KILL does not end: 41, 42"
+    bench.executor.abandon = lambda _run: (_ for _ in ()).throw(OSError("cannot read"))
+    assert bench.runner.abandon(bench.record)[1] == "; update.sh may still be running: cannot read"
+
+
+def test_runner_passes_an_unavailable_journal_on(make, monkeypatch):
+    """The host's fault: nothing was decided, the lane tries again."""
+    bench = make()
+    record = bench.admit()
+    monkeypatch.setattr(
+        bench.journal, "record_transition", lambda *_: (_ for _ in ()).throw(JournalUnavailableError("full"))
+    )
+    with pytest.raises(JournalUnavailableError):
+        bench.runner.run(record)
+    assert bench.starts() == []
