@@ -46,10 +46,10 @@ Exit codes: 0 done, 1 cannot be done, 2 wrong usage.
 END
 }
 
-source "$HERE/install/words.sh"
+source "$HERE/install/output.sh"
 source "$HERE/install/checks.sh"
 source "$HERE/install/release.sh"
-source "$HERE/install/placing.sh"
+source "$HERE/install/files.sh"
 source "$HERE/install/service.sh"
 source "$HERE/install/upgrade.sh"
 source "$HERE/install/uninstall.sh"
