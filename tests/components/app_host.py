@@ -13,9 +13,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from commands import SCRIPTS
+from artifact_server import ReleaseServer
 from free_port import free_port
-from release_server import ReleaseServer
+from library_commands import SCRIPTS
 
 
 class AppHost:
@@ -28,7 +28,7 @@ class AppHost:
         shutil.copytree(SCRIPTS / "core", self.folder)
         self._bin = folder / "bin"
         self._bin.mkdir()
-        shutil.copy(Path(__file__).parent / "stand_in_systemctl.py", self._bin / "systemctl")
+        shutil.copy(Path(__file__).parent / "fake_systemctl.py", self._bin / "systemctl")
         (self._bin / "systemctl").chmod(0o755)
         self._state = folder / "service.json"
         self._number = 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from commands import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from library_commands import command
 
 NEW = "ghcr.io/one/remote:1.1.0"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from commands import command
+from library_commands import command
 
 DIGEST = "sha256:" + "0a" * 32
 URL = "https://releases.invalid/app-1.2.0.tar.gz"

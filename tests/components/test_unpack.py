@@ -8,7 +8,7 @@ import stat
 import tarfile
 
 import pytest
-from commands import command
+from library_commands import command
 
 
 def entry(name, data=b"x", **more):

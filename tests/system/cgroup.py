@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deadline import until
+from polling import until
 
 
 class ControlGroup:

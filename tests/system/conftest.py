@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from disk import Disk, keep_mounts_private
+from image_registry import Registry
 from images import RELEASES, REMOTE, publish
 from machine import CHECKOUT, REPOSITORY, Machine
 from python_base import python_version
-from registry import Registry
 
-pytest_plugins = ("households", "remote_images")
+pytest_plugins = ("provisioning", "remote_images")
 _MACHINES = pytest.StashKey[list[Machine]]()
 # Begun first, in this order: each file has one worker, and the last one must not keep all others waiting.
 _LONGEST = ("test_upgrade.py", "test_containers.py", "test_install.py", "test_page.py", "test_reboots.py")

@@ -9,7 +9,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from deadline import until
+from polling import until
 
 _CLONE_NEWNS = 0x00020000  # <linux/sched.h>
 _ALLOWED = "run the system tests as root, and in a container with --privileged"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from image_registry import Registry
 from machine import Machine
-from registry import Registry
 
 REMOTE = "dunebugger/remote"
 PROGRAMS = ("sh", "sleep", "cat", "ls", "test", "id", "touch", "rm", "mkdir")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cgroup import ControlGroup
-from deadline import until
 from disk import DOCKER, Disk
+from polling import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHECKOUT = "/mnt/checkout"  # where a machine sees it

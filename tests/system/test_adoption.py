@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from deadline import until
-from household import Household
 from installed_host import COMMAND, NEXT, STATE, UNIT
 from machine import Machine
+from polling import until
+from provisioned_host import Household
 
 _HELD = "/run/held"  # the script waits for as long as this file is there
 _WAITS = f"""#!/bin/bash

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from deadline import until
-from household import CORE_UNIT, Household
+from polling import until
+from provisioned_host import CORE_UNIT, Household
 
 _SCRIPTS = "ls -l --time-style=full-iso /opt/dunebugger/core/*.sh /opt/dunebugger/core/component.env"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from household import REMOTE, TOKEN_FILE, Household
 from installed_host import REQUESTS, STATUS
 from machine import Machine
+from provisioned_host import REMOTE, TOKEN_FILE, Household
 
 
 def test_an_update_replaces_the_running_container(household: Household):

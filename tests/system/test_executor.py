@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from deadline import until
 from machine import CHECKOUT, Machine
+from polling import until
 
 _TESTS = [f"{CHECKOUT}/tests/executors", "-q", "-p", "no:cacheprovider", "--basetemp=/var/tmp/executors"]
 _FEWEST = 170  # the contract's tests were more than that when this was written: fewer were not all run

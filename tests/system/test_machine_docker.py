@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from deadline import until
 from images import REMOTE
+from polling import until
 
 COMPOSE = "/opt/example/docker-compose.yml"
 _FILE = """\

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from deadline import until
-from household import TOKEN
 from installed_host import COMMAND, STATUS
-from served_household import REPOSITORY, ServedHousehold
+from polling import until
+from provisioned_host import TOKEN
+from served_host import REPOSITORY, ServedHousehold
 
 sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("remote", "remote/web")]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from deadline import until
-from household import Household
+from polling import until
+from provisioned_host import Household
 
 # What the packaged scripts say of themselves, in this order.
 REMOTE_PHASES = ("check", "pull", "backup", "set-image", "start", "verify")

@@ -6,9 +6,9 @@ import json
 import random
 from collections import Counter
 
-from deadline import until
-from household import Household
 from installed_host import COMMAND, HOME
+from polling import until
+from provisioned_host import Household
 
 _REBOOTS = 20
 _SEED = 4

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from deadline import until
 from machine import CHECKOUT
+from polling import until
 from python_base import NAME
 
 LARGEST_BYTES = 32_000_000  # over the base: the packages, their byte code and ours; 25.7 MB were measured

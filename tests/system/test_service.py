@@ -6,9 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from deadline import until
-from household import Household
 from installed_host import CONFIGURATION, HOME, UNIT
+from polling import until
+from provisioned_host import Household
 
 # "Deployment", step 4 of the design document, word for word.
 _MANUAL_TEST = """\

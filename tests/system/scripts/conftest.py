@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from compose import Compose
 from container_host import ContainerHost
-from docker_parts import Engine, Registry, compile_program, wait_until
+from docker_services import Engine, Registry, compile_program, wait_until
 
 
 @pytest.fixture(scope="session")

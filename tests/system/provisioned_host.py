@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deadline import until
+from image_registry import Registry
 from images import REMOTE
 from installed_host import COMMAND, REQUESTS, STATUS, UNIT, Host
 from machine import Machine
-from registry import Registry
+from polling import until
 
 COMPOSE = "/opt/dunebugger/docker-compose.yml"
 TOKEN_FILE = "/etc/dunebugger/token"  # noqa: S105  where it is, not what it is

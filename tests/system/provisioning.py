@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from deadline import until
 from free_port import free_port
-from household import SCHEDULER, Household
 from images import Image, publish
+from polling import until
+from provisioned_host import SCHEDULER, Household
 
 sys.path.append(str(Path(__file__).parents[1] / "components"))
 
-from release_server import ReleaseServer
+from artifact_server import ReleaseServer
 
 CORE_RELEASES = {"1.0.0": "well", "1.1.0": "well", "1.2.0": "exits", "1.3.0": "ill"}
 

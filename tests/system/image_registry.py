@@ -12,8 +12,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from deadline import until
 from free_port import free_port
+from polling import until
 
 _CONFIG = """\
 version: 0.1

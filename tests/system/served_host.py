@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from deadline import until
 from free_port import free_port
-from household import COMPOSE, Household
+from image_registry import Registry
 from installed_host import REQUESTS
 from machine import Machine
-from registry import Registry
+from polling import until
+from provisioned_host import COMPOSE, Household
 from remote_images import REAL_REMOTE
 
 REPOSITORY = "owner/dunebugger-remote"
