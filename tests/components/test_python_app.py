@@ -8,6 +8,10 @@ import signal
 import pytest
 from app_host import AppHost
 
+from protocol.version import MAX_CHARACTERS
+
+LONGEST = "1.0.0-" + "a" * (MAX_CHARACTERS - len("1.0.0-"))
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
@@ -22,6 +26,7 @@ def installed(tmp_path_factory):
     made.publish("1.7.0", digest="none")
     made.publish("1.8.0", more={".complete": b"1.8.0"}.items())
     made.publish("1.9.0", digest="sums")
+    made.publish(LONGEST)
     first = made.update("1.0.0", request="first")
     assert first.returncode == 0, first.stdout + first.stderr
     assert made.answer() == "1.0.0 hello"
@@ -55,7 +60,7 @@ def test_an_update_and_its_rollback(host):
     back = host.rollback(done.request)
     assert back.returncode == 0, back.stderr
     again = host.pid()
-    assert "nothing is put back" in host.rollback(done.request).stdout
+    assert "nothing is restored" in host.rollback(done.request).stdout
     assert host.pid() == again
 
 
@@ -71,10 +76,10 @@ def test_a_version_that_runs_already_is_left_alone(host):
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("1.2.0", "app.service does not stay up: it is failed"),
-        ("1.3.0", "app.service runs, but does not answer http://127.0.0.1:"),
+        ("1.2.0", "cannot accept app.service: it does not stay up, it is failed"),
+        ("1.3.0", "cannot accept app.service: it runs, but does not respond to http://127.0.0.1:"),
         ("1.5.0", "cannot install the dependencies"),
-        ("1.8.0", "its top folder holds .complete or venv"),
+        ("1.8.0", "its top folder contains .complete or venv"),
     ],
 )
 def test_a_bad_release_gives_way_to_the_one_before(host, version, words):
@@ -91,9 +96,9 @@ def test_a_bad_release_gives_way_to_the_one_before(host, version, words):
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("1.6.0", "cannot trust app-1.6.0.tar.gz: its digest is sha256:"),
+        ("1.6.0", "cannot verify app-1.6.0.tar.gz: its digest is sha256:"),
         ("1.7.0", "publishes no SHA-256 of app-1.7.0.tar.gz"),
-        ("9.9.9", "cannot learn about release v9.9.9"),
+        ("9.9.9", "cannot read release v9.9.9"),
         ("latest", "it is not a version"),
         ("../1.0.0", "it is not a version"),
     ],
@@ -130,6 +135,14 @@ def test_a_list_of_sums_is_as_good_as_a_digest(host):
     assert host.rollback(done.request).returncode == 0
 
 
+def test_the_longest_version_is_installed(host):
+    """What policy accepts is no problem as a folder, an artifact or an argument."""
+    done = host.update(LONGEST)
+    assert done.returncode == 0, done.stderr
+    assert (host.current(), host.answer()) == (f"releases/{LONGEST}", f"{LONGEST} hello")
+    assert host.rollback(done.request).returncode == 0
+
+
 def test_a_version_published_anew_is_installed_beside_the_old(host):
     """The same version with another digest never overwrites what runs; the rollback finds it untouched."""
     first = host.update("1.4.0")
@@ -143,7 +156,7 @@ def test_a_version_published_anew_is_installed_beside_the_old(host):
     for one in (third, second, first):
         back = host.rollback(one.request)
         assert back.returncode in (0, 1), back.stderr
-    assert "made room for newer ones" in back.stderr
+    assert "its backup was removed" in back.stderr
     assert host.update("1.0.0").returncode == 0
     for _ in range(2):  # two more backups, so that none names 1.4.0 any longer
         assert host.rollback(host.update("1.1.0").request).returncode == 0
@@ -167,7 +180,7 @@ def test_an_update_that_is_told_to_end_leaves_the_undoing_to_the_rollback(host):
     """At the time limit there are seconds left, and putting back takes longer: it says how to, and ends at once."""
     code, words = host.killed("update.sh", "1.1.0", request="late", phase="verify", after_s=0.2, number=signal.SIGTERM)
     assert code == 143
-    assert "stopped; what was changed is put back by: UPDATE_ROLLBACK_OF=late " in words
+    assert "stopped; to undo the changes: UPDATE_ROLLBACK_OF=late " in words
     assert "PHASE:restore" not in words
     assert host.rollback("late").returncode == 0
 
@@ -197,7 +210,7 @@ def test_a_service_that_was_stopped_is_stopped_again(host):
     host.systemctl("stop", "app.service")
     health = host.run("health-check.sh")
     assert health.returncode == 1
-    assert "does not stay up: it is inactive" in health.stderr
+    assert "does not stay up, it is inactive" in health.stderr
     done = host.update("1.1.0")
     assert (done.returncode, host.answer()) == (0, "1.1.0 hello")
     assert host.rollback(done.request).returncode == 0
@@ -212,7 +225,7 @@ def test_the_first_installation_can_be_undone(tmp_path):
     try:
         host.publish("1.0.0")
         before = host.beside()
-        assert "leads nowhere" in host.run("health-check.sh").stderr
+        assert "does not lead to a folder" in host.run("health-check.sh").stderr
         done = host.update("1.0.0")
         assert done.returncode == 0, done.stderr
         back = host.rollback(done.request)

@@ -66,7 +66,7 @@ def test_an_image_that_the_override_file_names_is_found_out(host):
     before = host.sight()
     done = host.update("1.1.0")
     assert done.returncode == 1
-    assert "does another file name an image for it?" in done.stderr
+    assert "check whether an override file names an image for it" in done.stderr
     assert host.sight() == before
 
 
@@ -104,7 +104,7 @@ def test_a_container_older_than_the_file_is_restored_as_such(host):
     done = host.update("1.2.0")
     assert done.returncode == 1
     assert (host.compose_file.read_bytes(), host.containers()) == before
-    assert "nothing is put back" in host.rollback(done.request).stdout
+    assert "nothing is restored" in host.rollback(done.request).stdout
 
 
 def test_a_service_that_was_sick_before_is_only_started_again(host):
@@ -116,7 +116,7 @@ def test_a_service_that_was_sick_before_is_only_started_again(host):
         pass
     done = host.update("1.5.0")
     assert done.returncode == 1
-    assert "was not well before either" in done.stdout
+    assert "had failed before the update, too" in done.stdout
     assert host.containers()[0][1].endswith("remote:1.3.0")
 
 
@@ -125,7 +125,7 @@ def test_a_script_started_by_hand_makes_up_an_id(host):
     host.extra = {"UPDATE_REQUEST_ID": ""}
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
-    words = next(line for line in done.stdout.splitlines() if line.startswith("started by hand"))
+    words = next(line for line in done.stdout.splitlines() if line.startswith("run by hand"))
     request = words.split("UPDATE_ROLLBACK_OF=")[1].split()[0]
     refused = host.rollback("")
     assert refused.returncode == 1

@@ -147,7 +147,7 @@ def test_what_did_not_run_before_does_not_run_afterwards(host, state):
     assert host.compose_file.read_bytes() == before
     seen = host.containers()
     assert seen == [] if state == "absent" else [(one[1][-5:], one[3]) for one in seen] == [("1.0.0", "created")]
-    assert host.rollback(done.request).stdout.count("nothing is put back") == 1
+    assert host.rollback(done.request).stdout.count("nothing is restored") == 1
 
 
 def test_backups_are_pruned_and_so_are_their_images(host):
@@ -163,7 +163,7 @@ def test_backups_are_pruned_and_so_are_their_images(host):
     before = host.sight()
     refused = host.rollback(first.request)
     assert refused.returncode == 1
-    assert "its backup made room for newer ones" in refused.stderr
+    assert "its backup was removed" in refused.stderr
     assert host.sight() == before
 
 
@@ -180,10 +180,10 @@ def test_health_tells_what_is_wrong(host):
     host.compose_file.write_text(text.replace("remote:1.0.0", "remote:1.1.0"))
     other = host.health()
     assert other.returncode == 1
-    assert "names" in other.stderr
+    assert "docker-compose.yml names" in other.stderr
     host.compose_file.write_text(text)
     host.compose("rm", "-sf", "remote")
-    assert "has no container" in host.health().stderr
+    assert "cannot find a container of remote" in host.health().stderr
     host.settings("remote", DOCKER_HOST="unix:///nowhere/d.sock")
     assert "cannot reach the Docker engine" in host.health().stderr
 
@@ -193,7 +193,8 @@ def test_health_tells_what_is_wrong(host):
     [
         ({}, "latest", "it is not a version"),
         ({}, "1.1", "it is not a version"),
-        ({}, "1.1.0+build", "cannot hold a +"),
+        ({}, "1.1.0+build", "must not contain +"),
+        ({"TAG": "v{version}"}, "1.0.0-" + "a" * 122, "its image tag has 129 characters, and Docker allows 128"),
         ({"SERVICE": "nobody"}, "1.1.0", "`services` has no `nobody`; it has: remote, scheduler"),
         ({"IMAGE": "elsewhere/remote"}, "1.1.0", "make the two agree"),
         ({"COMPOSE_YAML": "/nowhere.yml"}, "1.1.0", "cannot find the compose file /nowhere.yml"),
