@@ -166,13 +166,13 @@ _NO = [
     (_SEEN_AS.format("sys.version_info = (3, 9, 2)"), "is Python 3.9, and 3.11 is needed; upgrade the host"),
     (_SEEN_AS.format('sys.modules["ensurepip"] = None'), "lacks venv or ensurepip; run: apt-get install python3-venv"),
     ("mount -t tmpfs none /run/systemd", "systemd does not run this host"),
-    ("echo ID=fedora > /tmp/seen; mount --bind /tmp/seen /etc/os-release", "this host is no Debian"),
+    ("echo ID=fedora > /tmp/seen; mount --bind /tmp/seen /etc/os-release", "this host is not Debian"),
     ("mount -t tmpfs -o size=10m none /opt", "MB free, and 300 are needed; free space there"),
-    (f"rm {PRESENT}/LICENSE", "LICENSE is missing; run packaging/install.sh of a whole checkout"),
-    ('chmod 711 /root; set -- setpriv --reuid=10001 --clear-groups "$@"', "this needs root; run: sudo"),
-    ('set -- "$1" --wheelhouse /tmp', "no wheel is in it; fill it on a machine with network: make wheelhouse"),
+    (f"rm {PRESENT}/LICENSE", "LICENSE is missing; run packaging/install.sh of a complete checkout"),
+    ('chmod 711 /root; set -- setpriv --reuid=10001 --clear-groups "$@"', "this command needs root; run: sudo"),
+    ('set -- "$1" --wheelhouse /tmp', "it contains no wheel; fill it on a machine with network: make wheelhouse"),
     ('set -- "$1" --upgrade', "no update coordinator is installed here; run: sudo"),
-    ('set -- "$1" --purge', "--purge goes with --uninstall; see --help"),
+    ('set -- "$1" --purge', "--purge needs --uninstall; see --help"),
     ('set -- "$1" --frobnicate', "unknown option --frobnicate; see --help"),
 ]
 
@@ -216,7 +216,7 @@ def test_two_installations_at_once_are_refused(bare):
     """They would build into each other's folders."""
     done = bare.install(check=False, first="exec 7> /run/dunebugger-install.lock; flock 7")
     assert done.returncode == 1
-    assert done.stderr == "cannot go on: another install.sh runs; wait until it has ended\n"
+    assert done.stderr == "cannot continue: another install.sh is running; wait until it has ended\n"
 
 
 @pytest.mark.parametrize("made", [f"{HOME}/releases/1.0.0/bin/pip", "/etc/tmpfiles.d/dunebugger.conf"])

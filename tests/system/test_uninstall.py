@@ -77,7 +77,7 @@ def test_what_is_the_operators_stays_and_is_named(host):
 def test_folders_that_the_operator_chose_stay_and_are_named(host):
     """What the configuration had elsewhere is not ours to remove."""
     host.sh(f"mkdir /srv/requests; printf '[paths]\\nrequests = \"/srv/requests\"\\n' >> {CONFIGURATION}")
-    assert "/srv/requests: the configuration had it as paths.requests" in host.install("--uninstall", "--purge").stdout
+    assert "/srv/requests: configured as paths.requests" in host.install("--uninstall", "--purge").stdout
     host.sh("rmdir /srv/requests")
     assert left(host) == set()
 
@@ -88,7 +88,7 @@ def test_a_running_script_is_not_robbed_of_its_coordinator(host):
     pid = host.main_pid()
     done = host.install("--uninstall", check=False)
     assert done.returncode == 1
-    assert "an update is running (dunebugger-request-r-1-1.service); wait until it has ended" in done.stderr
+    assert "a script is running (dunebugger-request-r-1-1.service); wait until it has ended" in done.stderr
     assert host.main_pid() == pid
     host.sh("systemctl stop dunebugger-request-r-1-1")
     host.install("--uninstall", "--purge")

@@ -7,11 +7,13 @@ from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, 
 
 _MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
 _MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
-_PROCESS = f"{NEXT}/coordinator/process.py"
-_DIES_AT_START = f"sed -i 's/^def main.*/&\\n    sys.exit(1)/' {_PROCESS}"
-_MEETS_JOURNAL = f"sed -i 's/^        self._listen()/        raise OSError(5, \"sick\")/' {NEXT}/coordinator/daemon.py"
-_DIES_LATER = (
-    f"sed -i 's/^def main.*/&\\n    import os, threading; threading.Timer(2.5, os._exit, (1,)).start()/' {_PROCESS}"
+# Faults of the new release's ``update-coordinator run``; its other commands, which the installer calls, work.
+_IN_RUN = f"printf 'import os, sys, threading\\nif sys.argv[1:2] == [\"run\"]:\\n    %s\\n' '{{}}' >> {NEXT}/coordinator/__init__.py"
+_EXITS_AT_START = _IN_RUN.format("sys.exit(1)")
+_EXITS_LATER = _IN_RUN.format("threading.Timer(2.5, os._exit, (1,)).start()")
+_DAEMON = f"{NEXT}/coordinator/daemon.py"
+_EXITS_AFTER_MIGRATION = (
+    f"sed -i 's/^        self._listen()/        raise OSError(5, \"injected\")/' {_DAEMON}; grep -q injected {_DAEMON}"
 )
 _REQUEST = (
     '{"component":"remote","action":"%s","version":"1.2.3","request_id":"%s","timestamp":"2026-01-16T10:30:00Z"}\n'
@@ -70,7 +72,7 @@ def test_an_upgrade_keeps_configuration_and_journal(host):
     assert host.releases() == ["1.0.0", "2.0.0"]
     host.checkout(NEXT, "3.0.0")
     said = host.install("--upgrade", checkout=NEXT).stdout
-    assert "1.0.0 stays until the script has ended" in said
+    assert "kept the old release 1.0.0: a script that it started is still running" in said
     assert host.releases() == ["1.0.0", "2.0.0", "3.0.0"]
     host.sh("systemctl stop 'dunebugger-request-slow-1-*'")
     host.sh(f"until [ -e {STATUS}/slow.json ]; do sleep 0.1; done")
@@ -92,7 +94,7 @@ def test_a_changed_checkout_of_the_same_version_is_another_release(host):
     host.sh(f"echo '# changed' >> {NEXT}/coordinator/app.py")
     done = host.install(checkout=NEXT, check=False)
     assert done.returncode == 1
-    assert "this checkout is another; run: sudo" in done.stderr
+    assert "this checkout differs from it; run: sudo" in done.stderr
     host.install("--upgrade", checkout=NEXT)
     assert host.release() == "1.0.0-2"
     host.install("--upgrade", checkout=NEXT)
@@ -126,7 +128,9 @@ def test_what_fails_beforehand_never_touches_the_service(host, fault, words):
     assert host.answers()
 
 
-@pytest.mark.parametrize("fault", [_DIES_AT_START, f"{_MIGRATE}; {_MEETS_JOURNAL}", f"{_MIGRATE}; {_DIES_LATER}"])
+@pytest.mark.parametrize(
+    "fault", [_EXITS_AT_START, f"{_MIGRATE}; {_EXITS_AFTER_MIGRATION}", f"{_MIGRATE}; {_EXITS_LATER}"]
+)
 def test_a_release_that_does_not_stay_up_makes_way_for_the_one_before(host, fault):
     """With the journal that it can read, even where the new release had changed its schema, and with its own files."""
     host.sh(f"{fault}; echo '# next' >> {NEXT}/packaging/tmpfiles.conf")
@@ -145,11 +149,11 @@ def test_a_release_that_does_not_stay_up_makes_way_for_the_one_before(host, faul
 
 def test_a_journal_that_the_new_release_has_worked_with_is_never_put_back(host):
     """The old one would forget a script that ran; where it cannot read the new one, the new release stays."""
-    host.sh(f"{_MIGRATE}; {_DIES_LATER}; systemctl stop dunebugger-update-coordinator")
+    host.sh(f"{_MIGRATE}; {_EXITS_LATER}; systemctl stop dunebugger-update-coordinator")
     host.machine.write(f"{REQUESTS}/early.json", _REQUEST % ("health", "early"))
     done = host.install("--upgrade", checkout=NEXT, check=False)
     assert done.returncode == 1
-    assert "cannot go back to release 1.0.0: release 2.0.0 has worked with the journal" in done.stderr
+    assert "cannot roll back to release 1.0.0: release 2.0.0 has written to the journal" in done.stderr
     assert host.release() == "2.0.0"
     assert "early" in host.ids()
 
