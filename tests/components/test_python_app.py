@@ -20,7 +20,7 @@ def installed(tmp_path_factory):
     for version in ("1.0.0", "1.1.0", "1.4.0"):
         made.publish(version)
     made.publish("1.2.0", kind="exits")
-    made.publish("1.3.0", kind="ill")
+    made.publish("1.3.0", kind="unhealthy")
     made.publish("1.5.0", kind="unmet")
     made.publish("1.6.0", digest="wrong")
     made.publish("1.7.0", digest="none")
@@ -29,7 +29,7 @@ def installed(tmp_path_factory):
     made.publish(LONGEST)
     first = made.update("1.0.0", request="first")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert made.answer() == "1.0.0 hello"
+    assert made.response() == "1.0.0 hello"
     yield made
     made.close()
 
@@ -37,13 +37,13 @@ def installed(tmp_path_factory):
 @pytest.fixture
 def host(installed):
     """The host, and afterwards the proof that it is as it was."""
-    before = installed.sight()
+    before = installed.snapshot()
     assert before[:3] == ("releases/1.0.0", ["1.0.0"], "1.0.0 hello")
     yield installed
-    assert installed.sight() == before
+    assert installed.snapshot() == before
 
 
-def test_an_update_and_its_rollback(host):
+def test_app_update_and_its_rollback(host):
     """1.1.0 runs in an environment of its own; then 1.0.0 runs again, and the folder of 1.1.0 is gone."""
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -51,7 +51,7 @@ def test_an_update_and_its_rollback(host):
         "check", "release", "download", "verify-download", "backup", "unpack", "dependencies", "switch", "restart",
         "verify",
     ]  # fmt: skip
-    assert (host.current(), host.answer()) == ("releases/1.1.0", "1.1.0 hello")
+    assert (host.current(), host.response()) == ("releases/1.1.0", "1.1.0 hello")
     release = host.folder / "releases" / "1.1.0"
     assert json.loads((release / "VERSION").read_text()) == {"full_version": "1.1.0"}
     assert (release / "app.py").stat().st_uid == 0
@@ -64,11 +64,11 @@ def test_an_update_and_its_rollback(host):
     assert host.pid() == again
 
 
-def test_a_version_that_runs_already_is_left_alone(host):
+def test_app_update_to_the_running_version_changes_nothing(host):
     """Nobody is asked for it, and no backup is made."""
-    pid, asked = host.pid(), len(host.server.asked)
+    pid, asked = host.pid(), len(host.server.requested)
     done = host.update("1.0.0")
-    assert (done.returncode, host.pid(), len(host.server.asked)) == (0, pid, asked)
+    assert (done.returncode, host.pid(), len(host.server.requested)) == (0, pid, asked)
     assert "runs 1.0.0 already" in done.stdout
     assert "changed nothing" in host.rollback(done.request).stdout
 
@@ -82,7 +82,7 @@ def test_a_version_that_runs_already_is_left_alone(host):
         ("1.8.0", "its top folder contains .complete or venv"),
     ],
 )
-def test_a_bad_release_gives_way_to_the_one_before(host, version, words):
+def test_app_update_to_a_bad_release_restores_the_previous_one(host, version, words):
     """One that ends at once, does not answer, or cannot be built: the update says so, and 1.0.0 runs again."""
     pid = host.pid()
     done = host.update(version)
@@ -103,7 +103,7 @@ def test_a_bad_release_gives_way_to_the_one_before(host, version, words):
         ("../1.0.0", "it is not a version"),
     ],
 )
-def test_what_cannot_be_trusted_changes_nothing(host, version, words):
+def test_unverified_artifact_changes_nothing(host, version, words):
     """A tampered artifact, one without a digest, no such release: no backup, and the service is left alone."""
     pid = host.pid()
     done = host.update(version)
@@ -113,7 +113,7 @@ def test_what_cannot_be_trusted_changes_nothing(host, version, words):
     assert "changed nothing" in host.rollback(done.request).stdout
 
 
-def test_an_artifact_beyond_the_limit_is_not_kept(host):
+def test_artifact_beyond_the_limit_is_removed(host):
     """Whatever the server says of its size, and where it says nothing."""
     host.settings(DOWNLOAD_BYTES=500)
     assert "more than DOWNLOAD_BYTES=500" in host.update("1.1.0").stderr
@@ -128,22 +128,22 @@ def test_an_artifact_beyond_the_limit_is_not_kept(host):
     host.settings()
 
 
-def test_a_list_of_sums_is_as_good_as_a_digest(host):
+def test_app_update_accepts_a_list_of_sums(host):
     """SHA256SUMS of the same release."""
     done = host.update("1.9.0")
     assert done.returncode == 0, done.stderr
     assert host.rollback(done.request).returncode == 0
 
 
-def test_the_longest_version_is_installed(host):
+def test_longest_version_is_installed(host):
     """What policy accepts is no problem as a folder, an artifact or an argument."""
     done = host.update(LONGEST)
     assert done.returncode == 0, done.stderr
-    assert (host.current(), host.answer()) == (f"releases/{LONGEST}", f"{LONGEST} hello")
+    assert (host.current(), host.response()) == (f"releases/{LONGEST}", f"{LONGEST} hello")
     assert host.rollback(done.request).returncode == 0
 
 
-def test_a_version_published_anew_is_installed_beside_the_old(host):
+def test_republished_version_is_installed_beside_the_old_one(host):
     """The same version with another digest never overwrites what runs; the rollback finds it untouched."""
     first = host.update("1.4.0")
     host.publish("1.4.0", note="anew")
@@ -170,15 +170,17 @@ PHASES = ["check", "release", "download", "verify-download", "backup", "unpack",
 ])  # fmt: skip
 def test_a_killed_update_is_undone(host, phase, after_s):
     """SIGKILL in each phase (I8); then one update succeeds over whatever the first left."""
-    host.killed("update.sh", "1.1.0", request=f"killed-{phase}-{after_s}", phase=phase, after_s=after_s)
+    host.kill_in_phase("update.sh", "1.1.0", request=f"killed-{phase}-{after_s}", phase=phase, after_s=after_s)
     back = host.rollback(f"killed-{phase}-{after_s}")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert (host.current(), host.answer()) == ("releases/1.0.0", "1.0.0 hello")
+    assert (host.current(), host.response()) == ("releases/1.0.0", "1.0.0 hello")
 
 
-def test_an_update_that_is_told_to_end_leaves_the_undoing_to_the_rollback(host):
+def test_sigterm_ends_an_update_without_an_undo(host):
     """At the time limit there are seconds left, and putting back takes longer: it says how to, and ends at once."""
-    code, words = host.killed("update.sh", "1.1.0", request="late", phase="verify", after_s=0.2, number=signal.SIGTERM)
+    code, words = host.kill_in_phase(
+        "update.sh", "1.1.0", request="late", phase="verify", after_s=0.2, number=signal.SIGTERM
+    )
     assert code == 143
     assert "stopped; to undo the changes: UPDATE_ROLLBACK_OF=late " in words
     assert "PHASE:restore" not in words
@@ -186,51 +188,51 @@ def test_an_update_that_is_told_to_end_leaves_the_undoing_to_the_rollback(host):
 
 
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
-def test_a_killed_rollback_is_done_again(host, phase):
+def test_killed_rollback_can_be_repeated(host, phase):
     """Also when it had switched the link, and the service still ran the new release."""
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
-    host.killed("rollback.sh", request="undo", of=done.request, phase=phase, after_s=0.02)
+    host.kill_in_phase("rollback.sh", request="undo", of=done.request, phase=phase, after_s=0.02)
     assert host.rollback(done.request).returncode == 0
 
 
-def test_an_incomplete_release_is_built_anew(host):
+def test_incomplete_release_is_rebuilt(host):
     """What a power cut left under the version's own name is not believed."""
     folder = host.folder / "releases" / "1.1.0"
     folder.mkdir()
     (folder / "app.py").write_text("import sys; sys.exit(1)")
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
-    assert host.answer() == "1.1.0 hello"
+    assert host.response() == "1.1.0 hello"
     assert host.rollback(done.request).returncode == 0
 
 
-def test_a_service_that_was_stopped_is_stopped_again(host):
+def test_rollback_restores_a_stopped_service(host):
     """What was there before was a release that nobody had started."""
     host.systemctl("stop", "app.service")
     health = host.run("health-check.sh")
     assert health.returncode == 1
     assert "does not stay up, it is inactive" in health.stderr
     done = host.update("1.1.0")
-    assert (done.returncode, host.answer()) == (0, "1.1.0 hello")
+    assert (done.returncode, host.response()) == (0, "1.1.0 hello")
     assert host.rollback(done.request).returncode == 0
-    assert host.answer() is None
+    assert host.response() is None
     host.systemctl("restart", "app.service")
     assert host.run("health-check.sh").returncode == 0
 
 
-def test_the_first_installation_can_be_undone(tmp_path):
+def test_first_installation_can_be_rolled_back(tmp_path):
     """Afterwards there is no link and no running service; the scripts beside it are untouched."""
     host = AppHost(tmp_path)
     try:
         host.publish("1.0.0")
-        before = host.beside()
+        before = host.other_files()
         assert "does not lead to a folder" in host.run("health-check.sh").stderr
         done = host.update("1.0.0")
         assert done.returncode == 0, done.stderr
         back = host.rollback(done.request)
         assert back.returncode == 0, back.stderr
-        assert (host.current(), host.releases(), host.answer(), host.beside()) == (None, [], None, before)
+        assert (host.current(), host.releases(), host.response(), host.other_files()) == (None, [], None, before)
         refused = host.run("rollback.sh")
         assert refused.returncode == 1
         assert f"  {done.request}" in refused.stderr

@@ -35,7 +35,7 @@ _BOOTED_US = 77 * _SECOND_US
         (4711, 0, 10, "slept 110"),
     ],
 )
-def test_the_pause_grows_with_every_death_until_it_lived(tmp_path, restarts, up_s, since_s, told):
+def test_pause_grows_with_every_crash(tmp_path, restarts, up_s, since_s, told):
     """RestartSec alone at first, two minutes with it at last; what was up for ten minutes begins anew."""
     exit_us = _BOOTED_US + up_s * _SECOND_US
     for name, text in (

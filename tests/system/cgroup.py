@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from polling import until
+from polling import wait_until
 
 
 class ControlGroup:
@@ -31,12 +31,12 @@ class ControlGroup:
         if unified is None or "populated 0" in (unified / "cgroup.events").read_text():
             return
         (unified / "cgroup.freeze").write_text("1")
-        until(lambda: "frozen 1" in (unified / "cgroup.events").read_text(), f"all in {unified} to be frozen")
+        wait_until(lambda: "frozen 1" in (unified / "cgroup.events").read_text(), f"all in {unified} to be frozen")
         (unified / "cgroup.kill").write_text("1")
 
     def remove(self) -> None:
         """Remove it with all below it, once the last process has left."""
-        until(lambda: all(_removed(folder) for folder in self.folders), f"no process in {self.folders}")
+        wait_until(lambda: all(_removed(folder) for folder in self.folders), f"no process in {self.folders}")
 
 
 def _hierarchies() -> list[Path]:

@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from disk import Disk, keep_mounts_private
-from image_registry import Registry
+from disk import Disk, unshare_mounts
+from image_registry import ImageRegistry
 from images import RELEASES, REMOTE, publish
 from machine import CHECKOUT, REPOSITORY, Machine
 from python_base import python_version
@@ -51,13 +51,13 @@ def needed():
         why.append(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
     if why:
         pytest.fail(f"cannot run the system tests; {'; '.join(why)}", pytrace=False)
-    keep_mounts_private()
+    unshare_mounts()
 
 
 @pytest.fixture(scope="session")
 def registry(needed, tmp_path_factory):
     """A registry that holds the releases of ``images.RELEASES`` as ``dunebugger/remote``."""
-    made = Registry(tmp_path_factory.mktemp("registry"))
+    made = ImageRegistry(tmp_path_factory.mktemp("registry"))
     yield made
     made.close()
 
@@ -138,7 +138,7 @@ def module_machine(make_machine):
 @pytest.fixture
 def machine(module_machine, registry):
     """A machine that is on. The tests of a module share it, and each leaves it as the next may find it."""
-    registry.line.open()
+    registry.proxy.open()
     if not module_machine.is_on():
         module_machine.boot()
     return module_machine
@@ -151,5 +151,5 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for machine in item.config.stash.get(_MACHINES, []):
             if machine.exists():
-                report.sections.append((f"what {machine.name} told", machine.told()))
+                report.sections.append((f"what {machine.name} told", machine.diagnostics()))
     return report

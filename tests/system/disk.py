@@ -9,7 +9,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from polling import until
+from polling import wait_until
 
 _CLONE_NEWNS = 0x00020000  # <linux/sched.h>
 _ALLOWED = "run the system tests as root, and in a container with --privileged"
@@ -94,12 +94,14 @@ class Disk:
     def unmount(self) -> None:
         """Take the root apart, so that the disk is at rest; what ends in this very moment may hold it for another."""
         if os.path.ismount(self.root):
-            until(lambda: subprocess.run(["umount", str(self.root)], capture_output=True).returncode == 0, "umount")
+            wait_until(
+                lambda: subprocess.run(["umount", str(self.root)], capture_output=True).returncode == 0, "umount"
+            )
 
     def remove(self) -> None:
         """Take it away with all it holds."""
         self.unmount()
-        until(lambda: subprocess.run(["umount", str(self.folder)], capture_output=True).returncode == 0, "umount")
+        wait_until(lambda: subprocess.run(["umount", str(self.folder)], capture_output=True).returncode == 0, "umount")
 
     def _hide_local_programs(self) -> None:
         """A fresh host has Debian's python3 and docker, whatever lies before them in the outer machine's PATH."""
@@ -130,7 +132,7 @@ class Disk:
         (self.root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
 
 
-def keep_mounts_private() -> None:
+def unshare_mounts() -> None:
     """Let what this thread mounts from now on be seen by what it starts only, and vanish with it, however it ends."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNS) != 0:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from free_port import free_port
-from polling import until
+from polling import wait_until
 
 _CONFIG = """\
 version: 0.1
@@ -24,7 +24,7 @@ http: {{addr: "127.0.0.1:{port}"}}
 """
 
 
-class Registry:
+class ImageRegistry:
     """docker-registry, and the line to it, which tests can break. Docker asks no TLS of what is on 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
@@ -42,15 +42,15 @@ class Registry:
             start_new_session=True,
         )
         try:
-            until(self._answers, lambda: f"a registry\n{(folder / 'log').read_text()}")
-            self.line = Line(self._port)
+            wait_until(self._answers, lambda: f"a registry\n{(folder / 'log').read_text()}")
+            self.proxy = FaultProxy(self._port)
         except BaseException:
             self._end()
             raise
 
     def name(self, repository: str, version: str) -> str:
         """What an image in it is called, such as ``127.0.0.1:34567/dunebugger/remote:1.0.0``."""
-        return f"127.0.0.1:{self.line.port}/{repository}:{version}"
+        return f"127.0.0.1:{self.proxy.port}/{repository}:{version}"
 
     def _answers(self) -> bool:
         assert self._server.poll() is None, (
@@ -63,7 +63,7 @@ class Registry:
 
     def close(self) -> None:
         """End it; its images stay in the folder."""
-        self.line.close()
+        self.proxy.close()
         self._end()
 
     def _end(self) -> None:
@@ -72,7 +72,7 @@ class Registry:
         self._log.close()
 
 
-class Line:
+class FaultProxy:
     """What lies between a machine and a server: a forwarder on a port of its own.
 
     A new one is open. ``shut`` refuses connections, as a server does that is down. ``cut_after`` and ``hang_after`` let
@@ -108,7 +108,7 @@ class Line:
         """Let nothing through any more as soon as the server has answered so many bytes."""
         self._await(self._set(answered, hangs=True))
 
-    def is_used_up(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether the bytes of ``cut_after`` or ``hang_after`` have gone through."""
         return self._left <= 0
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from image_registry import Registry
+from image_registry import ImageRegistry
 from machine import Machine
 
 REMOTE = "dunebugger/remote"
@@ -59,7 +59,7 @@ RELEASES = {
 }
 
 
-def publish(machine: Machine, registry: Registry, repository: str, releases: dict[str, Image]) -> None:
+def publish(machine: Machine, registry: ImageRegistry, repository: str, releases: dict[str, Image]) -> None:
     """Make images on a machine, push them to the registry, and keep none of them on the machine."""
     for version, image in releases.items():
         name = registry.name(repository, version)

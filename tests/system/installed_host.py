@@ -41,7 +41,7 @@ done
 """
 
 
-class Host:
+class InstalledHost:
     """What is typed at the machine's prompt; without network, with the packages of a wheelhouse."""
 
     def __init__(self, machine: Machine) -> None:

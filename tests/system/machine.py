@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cgroup import ControlGroup
 from disk import DOCKER, Disk
-from polling import until
+from polling import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHECKOUT = "/mnt/checkout"  # where a machine sees it
@@ -68,10 +68,10 @@ class Machine:
                 start_new_session=True,  # Ctrl-C is for the tests: they then close the machine
             )
         try:
-            self.leader = until(self._find_leader, "a first process")
-            until(self._has_started, "a booted system", _BOOT_DEADLINE_S)
+            self.leader = wait_until(self._find_leader, "a first process")
+            wait_until(self._has_started, "a booted system", _BOOT_DEADLINE_S)
         except BaseException as error:
-            told = self.told()
+            told = self.diagnostics()
             self.cut_power()
             raise AssertionError(f"cannot boot {self.name}: {error}\n{told}") from error
 
@@ -145,7 +145,7 @@ class Machine:
         try:
             self._nspawn.wait(_STOP_DEADLINE_S)
         except subprocess.TimeoutExpired:
-            told = self.told()
+            told = self.diagnostics()
             self._nspawn.kill()
             self._nspawn.wait()
             raise AssertionError(f"{self.name} has not stopped in {_STOP_DEADLINE_S:g} s\n{told}") from None
@@ -238,7 +238,7 @@ class Machine:
             ["journalctl", journal, "--no-pager", "--output=short-precise", *chosen], capture_output=True, text=True
         ).stdout
 
-    def told(self) -> str:
+    def diagnostics(self) -> str:
         """The last words of the console and the journal, for the message of a failure."""
         parts = {"console": self._console.read_text(errors="replace"), "journal": self.journal()}
         return "\n".join(

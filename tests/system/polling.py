@@ -11,7 +11,7 @@ DEADLINE_S = 60.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.02, 0.25, 1.5
 
 
-def until(condition: Callable[[], Any], what: str | Callable[[], str], deadline_s: float = DEADLINE_S) -> Any:
+def wait_until(condition: Callable[[], Any], what: str | Callable[[], str], deadline_s: float = DEADLINE_S) -> Any:
     """Wait until ``condition`` is true and return what it returned; fail with ``what`` when it never is.
 
     A ``what`` that is called is called at the deadline: it tells what the matter is by then.

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from image_registry import Registry
+from image_registry import ImageRegistry
 from images import REMOTE
-from installed_host import COMMAND, REQUESTS, STATUS, UNIT, Host
+from installed_host import COMMAND, REQUESTS, STATUS, UNIT, InstalledHost
 from machine import Machine
-from polling import until
+from polling import wait_until
 
 COMPOSE = "/opt/dunebugger/docker-compose.yml"
 TOKEN_FILE = "/etc/dunebugger/token"  # noqa: S105  where it is, not what it is
@@ -21,7 +21,7 @@ TOKEN = "sand-in-the-gears-of-nobody"  # noqa: S105  of these machines only
 SCHEDULER = "dunebugger/scheduler"
 CORE_UNIT = "dunebugger-core.service"
 ANSWER_DEADLINE_S = 180.0
-_CORE_SERVICE = """\
+_CORE_UNIT_TEXT = """\
 [Unit]
 Description=DuneBugger core
 [Service]
@@ -31,13 +31,13 @@ RestartSec=1
 [Install]
 WantedBy=multi-user.target
 """
-_SOON = {"STABLE_S": "2", "HEALTH_TIMEOUT_S": "20"}
+_SHORT_WAITS = {"STABLE_S": "2", "HEALTH_TIMEOUT_S": "20"}
 
 
-class Household(Host):
+class ProvisionedHost(InstalledHost):
     """What its operator and its containers do, and what can be seen of it."""
 
-    def __init__(self, machine: Machine, registry: Registry, core_port: int) -> None:
+    def __init__(self, machine: Machine, registry: ImageRegistry, core_port: int) -> None:
         """Take a machine, on or off, whose core answers on ``core_port``."""
         super().__init__(machine)
         self.registry = registry
@@ -46,23 +46,23 @@ class Household(Host):
 
     # -- making it, once per session: the machines of the tests begin as copies ----------------------------------
 
-    def furnish(self, api: str) -> None:
+    def provision(self, api: str) -> None:
         """Install the coordinator with the packaged scripts, and release 1.0.0 of every component."""
         self.install(checkout="/mnt/checkout")
         self.write_compose_file()
         for component, repository in (("remote", REMOTE), ("scheduler", SCHEDULER)):
-            self.configure(component, IMAGE=self.registry.name(repository, "").rstrip(":"), **_SOON)
+            self.configure(component, IMAGE=self.registry.name(repository, "").rstrip(":"), **_SHORT_WAITS)
         self.configure(
             "core",
             API=api,
             REPOSITORY="owner/app",
             ASSET='"app-{version}.tar.gz"',
             HEALTH_URL=self.core_url,
-            **_SOON,
+            **_SHORT_WAITS,
         )
-        self.machine.write(f"/etc/systemd/system/{CORE_UNIT}", _CORE_SERVICE)
+        self.machine.write(f"/etc/systemd/system/{CORE_UNIT}", _CORE_UNIT_TEXT)
         self.sh(f"systemctl daemon-reload; systemctl enable {CORE_UNIT}; docker-compose -f {COMPOSE} up -d")
-        final = self.settle("core", "update", "1.0.0")
+        final = self.submit_and_wait("core", "update", "1.0.0")
         assert final["success"], final
 
     def write_compose_file(self, remote: str = REMOTE, more: Mapping[str, str] | None = None) -> None:
@@ -98,7 +98,7 @@ class Household(Host):
 
     # -- asking --------------------------------------------------------------------------------------------------
 
-    def ask(self, component: str, action: str, version: str = "", request_id: str = "") -> str:
+    def submit(self, component: str, action: str, version: str = "", request_id: str = "") -> str:
         """Drop a request; its id."""
         request_id = request_id or f"{component}-{action}-{uuid.uuid4().hex[:8]}"
         fields = {
@@ -112,30 +112,30 @@ class Household(Host):
         self.machine.run("sh", "-euc", script, "sh", request_id, input=text)
         return request_id
 
-    def answer(self, request_id: str) -> dict[str, Any]:
+    def wait_for_answer(self, request_id: str) -> dict[str, Any]:
         """Wait for the answer; it stays where it is."""
         path = self.disk / STATUS.lstrip("/") / f"{request_id}.json"
-        until(path.exists, lambda: f"the answer to {request_id}\n{self.story(request_id)}", ANSWER_DEADLINE_S)
+        wait_until(path.exists, lambda: f"the answer to {request_id}\n{self.explain(request_id)}", ANSWER_DEADLINE_S)
         return json.loads(path.read_text())
 
-    def settle(self, component: str, action: str, version: str = "") -> dict[str, Any]:
+    def submit_and_wait(self, component: str, action: str, version: str = "") -> dict[str, Any]:
         """Ask, and wait for the answer."""
-        return self.answer(self.ask(component, action, version))
+        return self.wait_for_answer(self.submit(component, action, version))
 
-    def await_phase(self, request_id: str, phase: str, attempt: int = 1) -> None:
+    def wait_for_phase(self, request_id: str, phase: str, attempt: int = 1) -> None:
         """Wait until a script has said that it begins with ``phase``: faster than progress tells, for cuts."""
         path = self.run_folder(request_id, attempt) / "stdout"
         line = f"PHASE:{phase}\n"
         end = time.monotonic() + ANSWER_DEADLINE_S
         while not (path.exists() and line in path.read_text(errors="replace")):
-            assert time.monotonic() < end, f"no phase {phase} of {request_id}\n{self.story(request_id)}"
+            assert time.monotonic() < end, f"no phase {phase} of {request_id}\n{self.explain(request_id)}"
             time.sleep(0.001)
 
     def run_folder(self, request_id: str, attempt: int = 1) -> Path:
         """Where an attempt's session keeps its files."""
         return self.disk / "var/lib/dunebugger/update-coordinator/runs" / request_id / str(attempt)
 
-    def story(self, request_id: str) -> str:
+    def explain(self, request_id: str) -> str:
         """What the coordinator tells of a request, for the message of a failure."""
         if not self.machine.is_on():
             return "(the machine is off)"
@@ -143,7 +143,7 @@ class Household(Host):
 
     # -- looking -------------------------------------------------------------------------------------------------
 
-    def running(self, service: str = "remote") -> tuple[str, str]:
+    def running_version(self, service: str = "remote") -> tuple[str, str]:
         """Which release's image the service's container has, and its state."""
         format_ = "{{.Config.Image}} {{.State.Status}}"
         image, state = self.machine.docker("inspect", "--format", format_, f"dunebugger-{service}").split()
@@ -153,24 +153,24 @@ class Household(Host):
         """The container's id and when it was started: the same after what touched nothing."""
         return self.machine.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", f"dunebugger-{service}")
 
-    def named(self, service: str = "remote") -> str:
+    def compose_file_version(self, service: str = "remote") -> str:
         """Which release the compose file names."""
         lines = self.machine.read(COMPOSE).splitlines()
         return next(line for line in lines if f"/{service}:" in line and "image:" in line).rpartition(":")[2]
 
-    def core_answers(self) -> str:
+    def core_version(self) -> str:
         """What the application answers: the release that really runs."""
         return self.sh(f"curl --fail --silent {self.core_url}").split()[0]
 
-    def core_link(self) -> str:
+    def core_release(self) -> str:
         """The release that ``current`` leads to."""
         return self.sh("basename $(readlink /opt/dunebugger/core/current)").strip()
 
-    def await_another(self, before: str) -> None:
+    def wait_for_restart(self, before: str) -> None:
         """Wait until a coordinator is up that is not the process ``before``."""
-        until(lambda: self.main_pid() not in ("0", before), "another coordinator")
-        self.await_service()
+        wait_until(lambda: self.main_pid() not in ("0", before), "another coordinator")
+        self.wait_for_service()
 
-    def await_service(self) -> None:
+    def wait_for_service(self) -> None:
         """Wait until the coordinator is up."""
-        until(self.is_active, lambda: f"{UNIT} to be active\n{self.machine.journal(UNIT)[-4000:]}")
+        wait_until(self.is_active, lambda: f"{UNIT} to be active\n{self.machine.journal(UNIT)[-4000:]}")

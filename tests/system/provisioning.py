@@ -1,4 +1,4 @@
-"""Households for the tests: furnished once per session, a copy for each module."""
+"""Households for the tests: provisioned_disk once per session, a copy for each module."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from free_port import free_port
 from images import Image, publish
-from polling import until
-from provisioned_host import SCHEDULER, Household
+from polling import wait_until
+from provisioned_host import SCHEDULER, ProvisionedHost
 
 sys.path.append(str(Path(__file__).parents[1] / "components"))
 
-from artifact_server import ReleaseServer
+from artifact_server import ArtifactServer
 
-CORE_RELEASES = {"1.0.0": "well", "1.1.0": "well", "1.2.0": "exits", "1.3.0": "ill"}
+CORE_RELEASES = {"1.0.0": "healthy", "1.1.0": "healthy", "1.2.0": "exits", "1.3.0": "unhealthy"}
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def core_port():
 @pytest.fixture(scope="session")
 def releases(needed, core_port):
     """A server that publishes releases of core, two good and two bad ones, and one that was tampered with."""
-    made = ReleaseServer()
+    made = ArtifactServer()
     for version, kind in CORE_RELEASES.items():
         made.publish(version, core_port, kind=kind)
     made.publish("1.4.0", core_port, digest="wrong")
@@ -36,13 +36,13 @@ def releases(needed, core_port):
 
 
 @pytest.fixture(scope="session")
-def furnished(make_machine, registry, releases, wheelhouse, core_port):
+def provisioned_disk(make_machine, registry, releases, wheelhouse, core_port):
     """The disk of a household whose three components run release 1.0.0."""
     machine = make_machine()
     try:
         machine.boot()
         publish(machine, registry, SCHEDULER, {"1.0.0": Image(), "1.1.0": Image()})
-        Household(machine, registry, core_port).furnish(releases.api)
+        ProvisionedHost(machine, registry, core_port).provision(releases.api)
         machine.shut_down()
         machine.disk.unmount()
         yield machine.disk
@@ -51,19 +51,19 @@ def furnished(make_machine, registry, releases, wheelhouse, core_port):
 
 
 @pytest.fixture(scope="module")
-def module_household(make_machine, furnished, registry, core_port):
+def module_host(make_machine, provisioned_disk, registry, core_port):
     """The one household of a module's tests."""
-    machine = make_machine(stock=furnished)
-    yield Household(machine, registry, core_port)
+    machine = make_machine(stock=provisioned_disk)
+    yield ProvisionedHost(machine, registry, core_port)
     machine.close()
 
 
 @pytest.fixture
-def household(module_household, registry):
+def host(module_host, registry):
     """A household that is on, with all of its components as they were left."""
-    registry.line.open()
-    if not module_household.machine.is_on():
-        module_household.machine.boot()
-    module_household.await_service()
-    until(lambda: module_household.running()[1] == "running", "the container of remote to run")
-    return module_household
+    registry.proxy.open()
+    if not module_host.machine.is_on():
+        module_host.machine.boot()
+    module_host.wait_for_service()
+    wait_until(lambda: module_host.running_version()[1] == "running", "the container of remote to run")
+    return module_host

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from machine import CHECKOUT, Machine
-from polling import until
+from polling import wait_until
 
 _TESTS = [f"{CHECKOUT}/tests/executors", "-q", "-p", "no:cacheprovider", "--basetemp=/var/tmp/executors"]
 _FEWEST = 170  # the contract's tests were more than that when this was written: fewer were not all run
 
 
-def test_the_contract_holds_for_units(machine: Machine):
+def test_executor_contract_holds_for_systemd_units(machine: Machine):
     """The very tests that ``make test`` runs on the executor ``sh``, and those of the units."""
     done = machine.run(
         *("env", f"--chdir={CHECKOUT}", "TEST_EXECUTOR=systemd", "PYTHONDONTWRITEBYTECODE=1"),
@@ -25,4 +25,4 @@ def test_the_contract_holds_for_units(machine: Machine):
     assert int(told[1]) >= _FEWEST, done.stdout
     assert "skipped" not in done.stdout
     listed = "systemctl list-units --all --plain --no-legend 'dunebugger-request-*' | grep -v running || true"
-    until(lambda: not machine.sh(listed), lambda: f"the units to go: {machine.sh(listed)}")
+    wait_until(lambda: not machine.sh(listed), lambda: f"the units to go: {machine.sh(listed)}")

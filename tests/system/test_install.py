@@ -7,7 +7,18 @@ import re
 
 import pytest
 from compose import Compose
-from installed_host import COMMAND, CONFIGURATION, HOME, PRESENT, REQUESTS, STATE, STATUS, UNIT, WHEELHOUSE, Host
+from installed_host import (
+    COMMAND,
+    CONFIGURATION,
+    HOME,
+    PRESENT,
+    REQUESTS,
+    STATE,
+    STATUS,
+    UNIT,
+    WHEELHOUSE,
+    InstalledHost,
+)
 from machine import CHECKOUT
 
 _MEMBER = ("setpriv", "--reuid=10001", "--regid=10001")
@@ -18,7 +29,7 @@ def installed(make_machine, wheelhouse):
     """A host with the coordinator, installed without network; and what the installation said."""
     machine = make_machine()
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout()
     host.said = host.install().stdout
     yield host
@@ -30,7 +41,7 @@ def bare(make_machine, wheelhouse):
     """A host without the coordinator; each test leaves it so."""
     machine = make_machine()
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout()
     yield host
     machine.close()
@@ -42,7 +53,7 @@ def as_member(host, *command, check=True):
     return host.machine.run(*_MEMBER, f"--groups={group}", *command, check=check)
 
 
-def test_one_command_makes_a_service_that_answers(installed):
+def test_install_starts_a_service_that_answers(installed):
     """Installed, enabled, active, and working; what check finds about components is shown, and no failure."""
     assert installed.is_active()
     assert installed.sh(f"systemctl is-enabled {UNIT}") == "enabled\n"
@@ -53,7 +64,7 @@ def test_one_command_makes_a_service_that_answers(installed):
     assert "group_add" in installed.said
 
 
-def test_a_second_run_changes_nothing(installed):
+def test_second_install_changes_nothing(installed):
     """Neither a file nor the service."""
     look = f"find {HOME} /opt/dunebugger /etc /usr/local -printf '%p %i %T@ %m\\n' | sort"
     before, pid = installed.sh(look), installed.main_pid()
@@ -62,7 +73,7 @@ def test_a_second_run_changes_nothing(installed):
     assert installed.main_pid() == pid
 
 
-def test_a_second_run_puts_back_what_is_missing(installed):
+def test_second_install_restores_missing_files(installed):
     """As far as it is ours; the service is restarted, for its unit was."""
     missing = ("/opt/dunebugger/core/update.sh", f"/etc/systemd/system/{UNIT}.service", COMMAND, STATUS)
     pid = installed.main_pid()
@@ -73,7 +84,7 @@ def test_a_second_run_puts_back_what_is_missing(installed):
     assert installed.answers()
 
 
-def test_the_folders_have_the_least_rights(installed):
+def test_installed_folders_have_minimal_permissions(installed):
     """Mode and owners as the design has them."""
     paths = (REQUESTS, STATUS, "/var/dunebugger/updates", STATE, "/opt/dunebugger/core/update.sh", HOME, CONFIGURATION)
     assert installed.sh(f"stat -c '%a %U:%G' {' '.join(paths)}").splitlines() == [
@@ -87,7 +98,7 @@ def test_the_folders_have_the_least_rights(installed):
     ]
 
 
-def test_a_member_of_the_group_asks_and_takes_the_answer(installed):
+def test_group_member_writes_a_request_and_takes_the_answer(installed):
     """It writes the request with cat, as the document has it, then reads and deletes the answer."""
     request = '{"component":"remote","action":"health","request_id":"test-123","timestamp":"2026-01-16T10:30:00Z"}'
     ask = f"cat > {REQUESTS}/test-123.json; until [ -e {STATUS}/test-123.json ]; do sleep 0.1; done"
@@ -113,27 +124,27 @@ def test_a_member_of_the_group_asks_and_takes_the_answer(installed):
         f"touch {HOME}/new",
     ],
 )
-def test_a_member_of_the_group_can_do_nothing_else(installed, attempt):
+def test_group_member_has_no_other_permission(installed, attempt):
     """Nothing that lies beside the two folders, and nothing in them that is another's."""
     installed.sh(f"touch {REQUESTS}/anothers {STATUS}/.coordinator; chown 10002 {REQUESTS}/anothers")
     assert as_member(installed, "sh", "-c", attempt, check=False).returncode != 0
 
 
-def test_who_is_no_member_cannot_even_ask(installed):
+def test_other_users_have_no_access(installed):
     """Neither write a request nor see the answers."""
     for attempt in (f"touch {REQUESTS}/x.json", f"ls {REQUESTS}", f"ls {STATUS}"):
         command = (*_MEMBER, "--clear-groups", "sh", "-c", attempt)
         assert installed.machine.run(*command, check=False).returncode != 0
 
 
-def test_the_daemons_journal_names_the_state(installed):
+def test_service_status_shows_the_state(installed):
     """Systemctl status shows what it is busy with, and nothing was refused to it by its sandbox."""
     assert 'Status: "waiting for requests"' in installed.sh(f"systemctl status {UNIT}")
     said = installed.sh(f"journalctl --unit {UNIT} --output cat")
     assert not re.search(r"not permitted|Permission denied|Read-only file system|Traceback", said)
 
 
-def test_scripts_of_the_sh_executor_live_outside_the_sandbox(installed):
+def test_sh_executor_drop_in_lifts_the_sandbox(installed):
     """Once the drop-in that loosens it is there: they write where they like, and see the network."""
     script = "#!/bin/sh\ntouch /opt/written /usr/written /root/written && exec grep -q : /proc/net/dev\n"
     drop_in = f"/etc/systemd/system/{UNIT}.service.d/sh-executor.conf"
@@ -149,7 +160,7 @@ def test_scripts_of_the_sh_executor_live_outside_the_sandbox(installed):
     installed.sh("cp -p /tmp/script /opt/dunebugger/core/health-check.sh; rm /opt/written /usr/written /root/written")
 
 
-def test_the_compose_example_is_valid(installed):
+def test_compose_example_is_valid_and_unprivileged(installed):
     """And holds nothing that is never to be: root, a right, a version that moves, the folder above the two."""
     example = f"{HOME}/current/share/docker-compose.yml"
     shown = installed.sh(f"docker-compose -f {example} config")
@@ -178,7 +189,7 @@ _NO = [
 
 
 @pytest.mark.parametrize(("first", "words"), _NO, ids=[words[:40] for _, words in _NO])
-def test_where_it_cannot_be_installed_the_remedy_is_said(bare, first, words):
+def test_failed_precondition_names_the_remedy(bare, first, words):
     """One line, beginning with cannot; and nothing on the host has changed."""
     before = bare.listing()
     done = bare.install(check=False, first=first)
@@ -190,7 +201,7 @@ def test_where_it_cannot_be_installed_the_remedy_is_said(bare, first, words):
     assert bare.listing() == before
 
 
-def test_the_readmes_command_takes_the_packages_from_the_index(bare):
+def test_install_without_options_uses_the_package_index(bare):
     """What most operators type; and what takes it off again needs no checkout."""
     index = {name: value for name, value in os.environ.items() if re.match("pip_|https?_proxy|ssl_cert", name.lower())}
     bare.machine.run(f"{PRESENT}/packaging/install.sh", timeout=500, env=index)
@@ -200,7 +211,7 @@ def test_the_readmes_command_takes_the_packages_from_the_index(bare):
     bare.sh(f"test ! -e {HOME} -a ! -e {COMMAND} -a ! -e {STATE} -a ! -e {CONFIGURATION}")
 
 
-def test_what_pip_cannot_build_leaves_no_trace(bare):
+def test_failed_build_leaves_no_files(bare):
     """A package whose hash is another is as good as none."""
     before = bare.listing()
     done = bare.install(check=False, first=f"sed -i 's/sha256:./sha256:z/' {PRESENT}/requirements.lock")
@@ -212,7 +223,7 @@ def test_what_pip_cannot_build_leaves_no_trace(bare):
     assert bare.listing() == before
 
 
-def test_two_installations_at_once_are_refused(bare):
+def test_concurrent_installation_is_refused(bare):
     """They would build into each other's folders."""
     done = bare.install(check=False, first="exec 7> /run/dunebugger-install.lock; flock 7")
     assert done.returncode == 1
@@ -220,11 +231,11 @@ def test_two_installations_at_once_are_refused(bare):
 
 
 @pytest.mark.parametrize("made", [f"{HOME}/releases/1.0.0/bin/pip", "/etc/tmpfiles.d/dunebugger.conf"])
-def test_a_power_cut_is_made_good_by_the_same_command(new_machine, wheelhouse, made):
+def test_interrupted_install_is_completed_by_a_second_run(new_machine, wheelhouse, made):
     """While it builds, or while it places."""
     machine = new_machine()
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout()
     machine.sh(f"systemd-run --unit=installation {PRESENT}/packaging/install.sh --wheelhouse {WHEELHOUSE}")
     machine.sh(f"until [ -e {made} ]; do sleep 0.01; done", timeout=60)

@@ -12,13 +12,13 @@ from cgroup import ControlGroup
 from machine import CHECKOUT, REPOSITORY
 
 
-def test_it_boots_without_a_failed_unit(machine):
+def test_machine_boots_without_a_failed_unit(machine):
     """Whatever the outer machine starts, here is a plain Debian, and all that it starts works."""
     assert machine.run("systemctl", "is-system-running", check=False).stdout == "running\n"
     assert machine.sh("cat /proc/1/comm") == "systemd\n"
 
 
-def test_every_boot_has_its_own_id(machine):
+def test_every_boot_of_a_machine_has_its_own_id(machine):
     """The coordinator tells a reboot from its own restart by this."""
     outer = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     seen = [machine.boot_id()]
@@ -30,7 +30,7 @@ def test_every_boot_has_its_own_id(machine):
     assert len({outer, *seen}) == 4
 
 
-def test_what_is_on_the_disk_survives_a_power_cut(machine):
+def test_synced_file_survives_a_power_cut(machine):
     """And what is in /run and /tmp does not."""
     machine.write("/opt/kept/file", "kept\n", 0o750)
     machine.sh("sync -d /opt/kept/file; touch /run/lost /tmp/lost")
@@ -40,7 +40,7 @@ def test_what_is_on_the_disk_survives_a_power_cut(machine):
     assert machine.sh("stat -c %a /opt/kept/file; ls -d /run/lost /tmp/lost 2> /dev/null || true") == "750\n"
 
 
-def test_a_power_cut_ends_all_at_once(machine):
+def test_power_cut_sends_no_signal(machine):
     """Nothing hears of it: no signal, no last word."""
     machine.write(
         "/opt/last-word.sh", "trap 'echo heard > /opt/heard' TERM EXIT; touch /run/began; sleep infinity & wait"
@@ -52,7 +52,7 @@ def test_a_power_cut_ends_all_at_once(machine):
     machine.boot()
 
 
-def test_a_shut_down_ends_all_in_good_order(machine):
+def test_shutdown_stops_units_with_a_signal(machine):
     """The other way to lose a machine: units are told to stop."""
     machine.write("/opt/last-word.sh", "trap 'echo heard > /opt/heard' TERM; touch /run/began; sleep infinity & wait")
     machine.run("systemd-run", "--unit=last-word", "sh", "/opt/last-word.sh")
@@ -62,7 +62,7 @@ def test_a_shut_down_ends_all_in_good_order(machine):
     machine.boot()
 
 
-def test_a_transient_unit_runs(machine):
+def test_machine_runs_a_transient_unit(machine):
     """systemd-run, with its exit code and its lines in the journal."""
     done = machine.run("systemd-run", "--wait", "--unit=told", "sh", "-c", "echo told; exit 7", check=False)
     assert done.returncode == 7, done.stderr
@@ -70,7 +70,7 @@ def test_a_transient_unit_runs(machine):
     assert "told\n" in machine.journal("told.service")
 
 
-def test_a_hardened_unit_runs(machine):
+def test_machine_enforces_the_sandbox_of_a_unit(machine):
     """Sandboxing is real: a unit that may not write somewhere cannot."""
     hardened = [
         *("ProtectSystem=strict", "ReadWritePaths=/opt", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes"),
@@ -84,7 +84,7 @@ def test_a_hardened_unit_runs(machine):
     assert "Read-only file system" in denied.stderr
 
 
-def test_its_disk_can_be_full(machine):
+def test_disk_of_a_machine_can_be_full(machine):
     """To the last byte, for as long as a test likes."""
     machine.disk.resize("300m")
     full = machine.run("sh", "-c", "cat /dev/zero > /opt/filler", check=False)
@@ -94,24 +94,24 @@ def test_its_disk_can_be_full(machine):
     machine.disk.resize("50%")
 
 
-def test_its_environment_is_its_own(machine):
+def test_machine_has_an_environment_of_its_own(machine):
     """Nothing of what the tests' own environment holds gets in, standard input is empty, and it runs in its root."""
     assert machine.sh("env | sort | sed 's/=.*//'; cat").split() == ["HOME", "LANG", "PATH", "PWD"]
     assert machine.run("pwd").stdout == "/\n"
 
 
-def test_it_knows_nothing_of_an_installation_outside(machine):
+def test_machine_hides_an_installation_of_the_outer_host(machine):
     """A host on which nothing of ours was ever installed."""
     assert machine.sh("ls -d /opt/dunebugger /etc/dunebugger /var/dunebugger 2> /dev/null || true") == ""
 
 
-def test_it_sees_the_checkout_and_cannot_change_it(machine):
+def test_machine_sees_the_checkout_read_only(machine):
     """What is installed on it comes from there."""
     assert machine.read(f"{CHECKOUT}/pyproject.toml") == (REPOSITORY / "pyproject.toml").read_text()
     assert machine.run("touch", f"{CHECKOUT}/new", check=False).returncode != 0
 
 
-def test_a_program_that_does_not_end_fails_the_test(machine):
+def test_program_beyond_its_timeout_fails_the_test(machine):
     """And it is gone, with what it started."""
     with pytest.raises(AssertionError, match=r"has not ended in 0\.3 s"):
         machine.run("sh", "-c", "sleep 4321; true", timeout=0.3)
@@ -119,7 +119,7 @@ def test_a_program_that_does_not_end_fails_the_test(machine):
 
 
 @pytest.mark.parametrize("ended", ["as it should", "by a kill of systemd-nspawn"])
-def test_nothing_of_it_is_left(new_machine, ended):
+def test_closed_machine_leaves_nothing(new_machine, ended):
     """No mount, no file, no control group; and so no process, which would be in one."""
     made = new_machine()
     made.boot()
@@ -139,9 +139,9 @@ def test_nothing_of_it_is_left(new_machine, ended):
 _KILLED_TESTS = """
 import os, sys
 from pathlib import Path
-from disk import keep_mounts_private
+from disk import unshare_mounts
 from machine import Machine
-keep_mounts_private()
+unshare_mounts()
 made = Machine(Path(sys.argv[1]))
 made.boot()
 print(made.name, flush=True)
@@ -149,7 +149,7 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_it_ends_with_the_tests_that_are_killed(tmp_path):
+def test_machine_ends_with_killed_tests(tmp_path):
     """A run of the tests that is cut short leaves nothing that works on."""
     run = [sys.executable, "-c", _KILLED_TESTS, str(tmp_path)]
     name = subprocess.run(run, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True).stdout.strip()
@@ -157,7 +157,7 @@ def test_it_ends_with_the_tests_that_are_killed(tmp_path):
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
 
 
-def test_a_machine_that_cannot_boot_says_why(new_machine):
+def test_machine_that_cannot_boot_reports_the_cause(new_machine):
     """And leaves nothing behind, as any other."""
     made = new_machine(binds={Path("/nonexistent"): "/mnt/nonexistent"})
     with pytest.raises(AssertionError, match=r"(?s)cannot boot .*nonexistent"):
@@ -166,7 +166,7 @@ def test_a_machine_that_cannot_boot_says_why(new_machine):
     assert list(made.disk.folder.iterdir()) == []
 
 
-def test_two_machines_do_not_see_each_other(new_machine, machine):
+def test_machines_are_isolated_from_each_other(new_machine, machine):
     """Each has its own processes, disk and name."""
     other = new_machine()
     other.boot()
@@ -178,7 +178,7 @@ def test_two_machines_do_not_see_each_other(new_machine, machine):
     assert machine.read("/etc/machine-id") != other.read("/etc/machine-id")
 
 
-def test_a_folder_that_was_written_to_keeps_its_mode(machine):
+def test_write_keeps_the_mode_of_an_existing_folder(machine):
     """``write`` makes what is missing, and touches nothing else."""
     machine.run("install", "-d", "-m", "700", "/opt/closed")
     machine.write("/opt/closed/file", b"\xff", 0o600)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from images import REMOTE
-from polling import until
+from polling import wait_until
 
 COMPOSE = "/opt/example/docker-compose.yml"
 _FILE = """\
@@ -30,7 +30,7 @@ def compose(machine, registry):
         return machine.run("docker-compose", "--file", COMPOSE, *command, **options)
 
     yield run
-    registry.line.open()
+    registry.proxy.open()
     machine.sh(f"docker rm -f example; docker rmi {registry.name(REMOTE, '1.1.0')} || true")
 
 
@@ -41,10 +41,10 @@ def state(machine):
 
 def await_health(machine, health):
     """The container is ``healthy`` or ``unhealthy``."""
-    until(lambda: state(machine)["Health"]["Status"] == health, lambda: f"{health}: {state(machine)}")
+    wait_until(lambda: state(machine)["Health"]["Status"] == health, lambda: f"{health}: {state(machine)}")
 
 
-def test_a_good_release_runs_and_is_healthy(machine, compose):
+def test_good_release_runs_and_is_healthy(machine, compose):
     """With network_mode host, a folder of the machine, docker exec, and a stop that needs no KILL."""
     compose("1.0.0", "up", "-d")
     await_health(machine, "healthy")
@@ -55,24 +55,24 @@ def test_a_good_release_runs_and_is_healthy(machine, compose):
     assert state(machine)["ExitCode"] == 0
 
 
-def test_a_container_is_back_after_a_power_cut(machine, compose):
+def test_container_restarts_after_a_power_cut(machine, compose):
     """It ends with the machine, and Docker starts it again with restart unless-stopped."""
     compose("1.0.0", "up", "-d")
     before = state(machine)["StartedAt"]
     machine.cut_power()
     machine.boot()
-    until(lambda: state(machine)["Running"] and state(machine)["StartedAt"] > before, lambda: str(state(machine)))
+    wait_until(lambda: state(machine)["Running"] and state(machine)["StartedAt"] > before, lambda: str(state(machine)))
     await_health(machine, "healthy")
 
 
-def test_a_container_is_back_after_a_reboot(machine, compose):
+def test_container_restarts_after_a_reboot(machine, compose):
     """The same in good order."""
     compose("1.0.0", "up", "-d")
     machine.reboot()
-    until(lambda: state(machine)["Running"], lambda: str(state(machine)))
+    wait_until(lambda: state(machine)["Running"], lambda: str(state(machine)))
 
 
-def test_a_container_that_was_stopped_stays_so(machine, compose):
+def test_stopped_container_stays_stopped_after_a_reboot(machine, compose):
     """unless-stopped means it."""
     compose("1.0.0", "up", "-d")
     compose("1.0.0", "stop")
@@ -83,7 +83,7 @@ def test_a_container_that_was_stopped_stays_so(machine, compose):
 def test_release_1_2_0_exits_at_once(machine, compose):
     """A release that cannot start."""
     compose("1.2.0", "up", "-d", restart="no")
-    until(lambda: state(machine)["Status"] == "exited", lambda: str(state(machine)))
+    wait_until(lambda: state(machine)["Status"] == "exited", lambda: str(state(machine)))
     assert state(machine)["ExitCode"] == 3
     assert "this release is broken" in machine.run("docker", "logs", "example").stderr
 
@@ -95,7 +95,7 @@ def test_release_1_3_0_becomes_unhealthy(machine, compose):
     assert state(machine)["Running"]
 
 
-def test_a_new_release_is_pulled(machine, compose):
+def test_new_release_is_pulled(machine, compose):
     """It is in the registry only, until then."""
     compose("1.0.0", "up", "-d")
     compose("1.1.0", "pull")
@@ -103,37 +103,37 @@ def test_a_new_release_is_pulled(machine, compose):
     assert machine.docker("exec", "example", "cat", "/version") == "1.1.0"
 
 
-def test_nothing_is_pulled_from_a_registry_that_is_down(machine, compose, registry):
+def test_pull_fails_while_the_registry_is_down(machine, compose, registry):
     """Connections are refused; and it works again once they are not."""
-    registry.line.shut()
+    registry.proxy.shut()
     done = compose("1.1.0", "pull", check=False)
     assert done.returncode != 0
     assert "connection refused" in done.stderr
-    registry.line.open()
+    registry.proxy.open()
     compose("1.1.0", "pull")
 
 
-def test_a_pull_fails_when_the_line_breaks(machine, compose, registry):
+def test_pull_fails_when_the_connection_breaks(machine, compose, registry):
     """In the middle of a layer; nothing is left that looks like the image."""
-    registry.line.cut_after(100_000)
+    registry.proxy.cut_after(100_000)
     assert compose("1.1.0", "pull", check=False).returncode != 0
-    assert registry.line.is_used_up()
+    assert registry.proxy.is_exhausted()
     assert machine.docker("images", "--quiet", registry.name(REMOTE, "1.1.0")) == ""
 
 
-def test_a_pull_hangs_when_the_line_hangs(machine, compose, registry):
+def test_pull_hangs_when_the_connection_hangs(machine, compose, registry):
     """For as long as one likes to look at it; the power can be cut meanwhile."""
-    registry.line.hang_after(100_000)
+    registry.proxy.hang_after(100_000)
     with pytest.raises(AssertionError, match="has not ended in 10 s"):
         compose("1.1.0", "pull", timeout=10)
-    assert registry.line.is_used_up()
+    assert registry.proxy.is_exhausted()
     machine.cut_power()
-    registry.line.open()
+    registry.proxy.open()
     machine.boot()
     compose("1.1.0", "pull")
 
 
-def test_an_image_can_run_as_another_user(machine, registry):
+def test_image_runs_as_another_user(machine, registry):
     """The remote runs as an ordinary user, who is in the group of the host's spool."""
     name = registry.name(REMOTE, "1.0.0")
     assert machine.docker("run", "--rm", "--network=host", "--user=1000:2000", name, "id", "-g") == "2000"

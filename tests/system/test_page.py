@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from installed_host import COMMAND, STATUS
-from polling import until
+from polling import wait_until
 from provisioned_host import TOKEN
-from served_host import REPOSITORY, ServedHousehold
+from served_host import REPOSITORY, ServedHost
 
 sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("remote", "remote/web")]
 
@@ -37,12 +37,12 @@ def github():
 
 
 @pytest.fixture(scope="module")
-def served(make_machine, furnished, registry, real_images, core_port, github):
-    """A household whose remote is the real image, release 1.0.0."""
-    machine = make_machine(stock=furnished)
-    made = ServedHousehold(machine, registry, core_port)
+def served(make_machine, provisioned_disk, registry, real_images, core_port, github):
+    """A host whose remote is the real image, release 1.0.0."""
+    machine = make_machine(stock=provisioned_disk)
+    made = ServedHost(machine, registry, core_port)
     try:
-        made.move_in(github.url)
+        made.deploy_real_image(github.url)
         yield made
     finally:
         machine.close()
@@ -50,10 +50,10 @@ def served(make_machine, furnished, registry, real_images, core_port, github):
 
 @pytest.fixture
 def home(served, github):
-    """The household at release 1.0.0, which is the latest until a test publishes another."""
+    """The host at release 1.0.0, which is the latest until a test publishes another."""
     github.repository(REPOSITORY).releases = []
     github.publish(REPOSITORY, "1.0.0")
-    served.come_home()
+    served.reset()
     return served
 
 
@@ -93,7 +93,7 @@ def has_come_back(page: UpdatePage) -> bool:
     return phases[0] == phases[-1] == "open" and "waiting" in phases
 
 
-def test_all_is_well(home: ServedHousehold):
+def test_both_checks_find_no_problem(home: ServedHost):
     """Both checks, the operator's and the one inside, find what they look for."""
     inside = home.machine.run("docker", "exec", "dunebugger-remote", "dunebugger-remote", "check", check=False)
     assert "no problems found" in inside.stdout
@@ -102,23 +102,23 @@ def test_all_is_well(home: ServedHousehold):
     assert "no problems found" in outside.stdout
 
 
-def test_an_update_replaces_the_server_of_the_page(home: ServedHousehold, github: GitHubServer, page: UpdatePage):
+def test_page_survives_the_update_of_its_own_server(home: ServedHost, github: GitHubServer, page: UpdatePage):
     """Update is pressed, the container is replaced, and the page comes back by itself and shows that it worked."""
     before = home.container()
     ask_for(page, github, "1.1.0")
-    answer = home.disk / STATUS.lstrip("/") / f"{home.asked()}.json"
+    answer = home.disk / STATUS.lstrip("/") / f"{home.pending_update_id()}.json"
     remote = page.card("remote")
     expect(remote.result).to_contain_text("Updated to 1.1.0", timeout=UPDATE_MS)
     assert has_come_back(page)
     expect(remote.current).to_have_text("1.1.0")
     expect(page.history_rows.filter(has_text="Updated to 1.1.0")).to_have_count(1)
     assert home.container() != before
-    assert (home.running(), home.named()) == (("1.1.0", "running"), "1.1.0")
-    home.await_healthy()
-    until(lambda: not answer.exists(), "the answer to be taken")
+    assert (home.running_version(), home.compose_file_version()) == (("1.1.0", "running"), "1.1.0")
+    home.wait_until_healthy()
+    wait_until(lambda: not answer.exists(), "the answer to be taken")
 
 
-def test_a_release_that_does_not_start_is_put_back(home: ServedHousehold, github: GitHubServer, page: UpdatePage):
+def test_page_shows_the_rollback_of_a_broken_release(home: ServedHost, github: GitHubServer, page: UpdatePage):
     """The page comes back with the server that it had, and says that the new one did not work."""
     ask_for(page, github, "1.2.0")
     remote = page.card("remote")
@@ -127,13 +127,13 @@ def test_a_release_that_does_not_start_is_put_back(home: ServedHousehold, github
     remote.result.locator("summary").click()
     expect(remote.result).to_contain_text("cannot read the configuration /nowhere")
     expect(page.history_rows.filter(has_text="1.2.0 did not work")).to_have_count(1)
-    assert (home.running(), home.named()) == (("1.0.0", "running"), "1.0.0")
+    assert (home.running_version(), home.compose_file_version()) == (("1.0.0", "running"), "1.0.0")
 
 
-def test_a_power_cut_in_the_middle_is_told(home: ServedHousehold, github: GitHubServer, page: UpdatePage):
+def test_page_shows_an_update_interrupted_by_a_power_cut(home: ServedHost, github: GitHubServer, page: UpdatePage):
     """After the boot the page comes back by itself, and says what was put back and why."""
     ask_for(page, github, "1.1.0")
-    home.await_phase(home.asked(), "start")
+    home.wait_for_phase(home.pending_update_id(), "start")
     home.machine.cut_power()
     page.disconnected()
     home.machine.boot()
@@ -142,4 +142,4 @@ def test_a_power_cut_in_the_middle_is_told(home: ServedHousehold, github: GitHub
     expect(result).to_contain_text("interrupted in the middle of it, for example by a power cut")
     expect(page.history_rows.filter(has_text="1.1.0 did not work")).to_have_count(1)
     assert has_come_back(page)
-    assert (home.running(), home.named()) == (("1.0.0", "running"), "1.0.0")
+    assert (home.running_version(), home.compose_file_version()) == (("1.0.0", "running"), "1.0.0")

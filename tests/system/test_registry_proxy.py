@@ -10,8 +10,8 @@ import pytest
 @pytest.fixture
 def line(registry):
     """The line, as others expect to find it."""
-    yield registry.line
-    registry.line.open()
+    yield registry.proxy
+    registry.proxy.open()
 
 
 def ask(line, patience_s=60):
@@ -24,37 +24,37 @@ def ask(line, patience_s=60):
     return got
 
 
-def test_an_open_line_lets_all_through(line):
+def test_open_proxy_forwards_everything(line):
     """As if it were not there."""
     assert ask(line).startswith(b"HTTP/1.1 200 OK\r\n")
     assert ask(line).endswith(b"\r\n\r\n{}")
 
 
-def test_a_line_that_is_shut_refuses(line):
+def test_shut_proxy_refuses_connections(line):
     """As a server does that is down."""
     line.shut()
     with pytest.raises(ConnectionRefusedError):
         ask(line)
 
 
-def test_a_line_is_cut_after_so_many_bytes(line):
+def test_proxy_cuts_after_the_given_bytes(line):
     """The bytes of all connections count; then each ends."""
     line.cut_after(20)
     assert ask(line) == b"HTTP/1.1 200 OK\r\nCon"
-    assert line.is_used_up()
+    assert line.is_exhausted()
     assert ask(line) == b""
 
 
-def test_a_line_hangs_after_so_many_bytes(line):
+def test_proxy_hangs_after_the_given_bytes(line):
     """The connection stays, and nothing comes."""
     line.hang_after(20)
     for _ in range(2):
         with pytest.raises(TimeoutError):
             ask(line, patience_s=0.5)
-    assert line.is_used_up()
+    assert line.is_exhausted()
 
 
-def test_what_hangs_ends_when_the_line_is_opened(line):
+def test_opening_the_proxy_ends_hanging_connections(line):
     """And new connections work."""
     line.hang_after(0)
     with socket.create_connection(("127.0.0.1", line.port), timeout=60) as connection:

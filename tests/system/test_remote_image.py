@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from machine import CHECKOUT
-from polling import until
+from polling import wait_until
 from python_base import NAME
 
 LARGEST_BYTES = 32_000_000  # over the base: the packages, their byte code and ours; 25.7 MB were measured
@@ -30,48 +30,48 @@ def served(engine):
     engine.docker("rm", "--force", "--volumes", "served")
 
 
-def test_it_is_healthy_without_any_right(engine, served):
+def test_image_is_healthy_without_privileges(engine, served):
     """As user 10001, with a read-only root and no capability, it serves and calls itself healthy."""
     health = ("inspect", "--format", "{{.State.Health.Status}}", served)
-    until(lambda: engine.docker(*health) == "healthy", lambda: engine.docker("inspect", served))
+    wait_until(lambda: engine.docker(*health) == "healthy", lambda: engine.docker("inspect", served))
     assert engine.docker("exec", served, "id", "-u") == "10001"
     assert engine.run("docker", "exec", served, "touch", "/x", check=False).returncode != 0
     assert "CapEff:\t0000000000000000" in engine.docker("exec", served, "cat", "/proc/1/status")
 
 
-def test_it_ends_when_it_is_told_to(engine, served):
+def test_image_exits_with_0_on_sigterm(engine, served):
     """SIGTERM is enough, and ends it with 0: Docker need not wait and kill."""
-    until(lambda: "ready on" in engine.run("docker", "logs", served).stderr, "serve to be ready")
+    wait_until(lambda: "ready on" in engine.run("docker", "logs", served).stderr, "serve to be ready")
     engine.docker("stop", "--time", "600", served)
     assert engine.docker("inspect", "--format", "{{.State.ExitCode}}", served) == "0"
 
 
-def test_check_tells_of_a_missing_folder_for_temporary_files(engine):
+def test_image_check_reports_a_missing_tmpfs(engine):
     """A read-only root without a tmpfs is a finding, with its remedy."""
     done = engine.run("docker", "run", "--rm", *BARE, "built", "check", check=False)
     assert "mount a tmpfs on /tmp" in done.stdout
     assert done.returncode == 1
 
 
-def test_it_is_small(engine):
+def test_image_stays_below_its_size_limit(engine):
     """Over its base it adds what it runs, and nothing else."""
     base, built = (int(engine.docker("inspect", "--format", "{{.Size}}", name)) for name in (NAME, "built"))
     assert built - base < LARGEST_BYTES
 
 
-def test_it_holds_nothing_of_the_host(engine):
+def test_image_has_no_package_of_the_host_side(engine):
     """Neither the packages of the coordinator, nor what built the image."""
     assert engine.docker("run", "--rm", *BARE, "--entrypoint", "python", "built", "-I", "-c", FIND) == ""
 
 
-def test_it_does_not_start_without_a_token(engine):
+def test_image_does_not_start_without_a_token(engine):
     """Everybody could update: it says what is missing, and ends."""
     done = engine.run("docker", "run", "--rm", *BARE, "built", check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("cannot read the access token from /run/secrets/dunebugger-token: No such file")
 
 
-def test_a_build_must_be_told_its_version(builder):
+def test_image_build_needs_a_version(builder):
     """Without one the page would tell a wrong one: there is no image then."""
     done = builder.build("--tag", "without", check=False)
     assert done.returncode != 0
@@ -79,14 +79,14 @@ def test_a_build_must_be_told_its_version(builder):
     assert builder.machine.docker("images", "--quiet", "without") == ""
 
 
-def test_the_builder_sees_only_what_it_copies(builder):
+def test_build_context_has_only_what_the_image_needs(builder):
     """No history, environment, test or wheel for the host is sent to the engine."""
     builder.build("--tag", "context", text=f"FROM {NAME}\nCOPY . /context\n")
     listed = builder.machine.docker("run", "--rm", *BARE, "context", "sh", "-c", "cd /context; ls -A . dist packaging")
     assert set(listed.split()) == {*CONTEXT.split(), ".:", "dist:", "packaging:", "remote-wheelhouse"}
 
 
-def test_wheels_are_optional(builder):
+def test_image_build_works_without_a_wheel_folder(builder):
     """Without dist/remote-wheelhouse it is pip that looks elsewhere, and not the COPY that fails."""
     builder.machine.run("sh", "-euc", f"mkdir /root/bare; cp {CHECKOUT}/requirements-remote.lock /root/bare")
     done = builder.build("--build-arg", "VERSION=1.0.0", context="/root/bare", check=False)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from installed_host import CONFIGURATION, STATE, UNIT, Host
+from installed_host import CONFIGURATION, STATE, UNIT, InstalledHost
 
 # Written by every change of a group, whoever makes it; what they say is compared by itself.
 _GROUPS = {"/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock"}
 
 
 @pytest.fixture(scope="module")
-def machine_with_past(make_machine, wheelhouse):
+def bare_machine(make_machine, wheelhouse):
     """A machine that has never seen the coordinator, with a checkout."""
     machine = make_machine()
     machine.boot()
@@ -19,9 +19,9 @@ def machine_with_past(make_machine, wheelhouse):
 
 
 @pytest.fixture
-def host(machine_with_past):
+def host(bare_machine):
     """A host with the coordinator, and how its disk looked before."""
-    host = Host(machine_with_past)
+    host = InstalledHost(bare_machine)
     host.checkout()
     host.sh("rm -rf /var/lib/dunebugger")
     host.before = host.listing()
@@ -38,7 +38,7 @@ def left(host):
     return {path for path in now if now[path] != host.before.get(path)} - _GROUPS
 
 
-def test_nothing_is_left_but_the_journal(host):
+def test_uninstall_leaves_only_the_journal(host):
     """Every path on the disk is as before; and saying it again changes nothing."""
     host.install("--uninstall")
     found = left(host)
@@ -50,13 +50,13 @@ def test_nothing_is_left_but_the_journal(host):
     assert left(host) == found
 
 
-def test_purge_takes_the_journal_too(host):
+def test_purge_removes_the_journal(host):
     """Then there is no trace at all."""
     host.install("--uninstall", "--purge")
     assert left(host) == set()
 
 
-def test_what_is_the_operators_stays_and_is_named(host):
+def test_uninstall_keeps_and_lists_files_of_the_operator(host):
     """Changed scripts, the compose file, core's releases and the components' backups."""
     kept = [
         "/opt/dunebugger/remote/update.sh",
@@ -74,7 +74,7 @@ def test_what_is_the_operators_stays_and_is_named(host):
     host.sh("rm -rf /opt/dunebugger")
 
 
-def test_folders_that_the_operator_chose_stay_and_are_named(host):
+def test_uninstall_keeps_and_lists_configured_folders(host):
     """What the configuration had elsewhere is not ours to remove."""
     host.sh(f"mkdir /srv/requests; printf '[paths]\\nrequests = \"/srv/requests\"\\n' >> {CONFIGURATION}")
     assert "/srv/requests: configured as paths.requests" in host.install("--uninstall", "--purge").stdout
@@ -82,7 +82,7 @@ def test_folders_that_the_operator_chose_stay_and_are_named(host):
     assert left(host) == set()
 
 
-def test_a_running_script_is_not_robbed_of_its_coordinator(host):
+def test_uninstall_is_refused_while_a_script_runs(host):
     """It refuses, names the unit, and leaves the service running."""
     host.sh("systemd-run --quiet --unit=dunebugger-request-r-1-1 sleep 300")
     pid = host.main_pid()
@@ -95,7 +95,7 @@ def test_a_running_script_is_not_robbed_of_its_coordinator(host):
     assert left(host) == set()
 
 
-def test_a_power_cut_is_made_good_by_the_same_command(host):
+def test_interrupted_uninstall_is_completed_by_a_second_run(host):
     """Wherever it came."""
     machine = host.machine
     machine.sh("systemd-run --unit=removal /root/present/packaging/install.sh --uninstall --purge")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, STATUS, WHEELHOUSE, Host
+from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, STATUS, WHEELHOUSE, InstalledHost
 
 _MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
 _MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
@@ -31,11 +31,11 @@ wait
 
 
 @pytest.fixture(scope="module")
-def stock_with_coordinator(make_machine, wheelhouse):
+def disk_with_coordinator(make_machine, wheelhouse):
     """The disk of a host with release 1.0.0, one request answered."""
     machine = make_machine()
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout()
     host.install()
     assert host.answers()
@@ -46,17 +46,17 @@ def stock_with_coordinator(make_machine, wheelhouse):
 
 
 @pytest.fixture
-def host(new_machine, stock_with_coordinator):
+def host(new_machine, disk_with_coordinator):
     """A host with release 1.0.0, and a checkout of 2.0.0."""
-    machine = new_machine(stock=stock_with_coordinator)
+    machine = new_machine(stock=disk_with_coordinator)
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout(NEXT, "2.0.0")
     assert host.is_active()
     return host
 
 
-def test_an_upgrade_keeps_configuration_and_journal(host):
+def test_upgrade_keeps_configuration_and_journal(host):
     """And works; the release before stays, those before it go, unless a script runs that such a one must stop.
 
     Stopped two upgrades later, that script still gets TERM and time to clean up, and its exit code is told.
@@ -84,14 +84,14 @@ def test_an_upgrade_keeps_configuration_and_journal(host):
     assert host.releases() == ["2.0.0", "3.0.0"]
 
 
-def test_the_same_release_again_changes_nothing(host):
+def test_upgrade_to_the_same_release_changes_nothing(host):
     """The checkout that is installed has nothing to upgrade to."""
     pid = host.main_pid()
     host.install("--upgrade")
     assert host.main_pid() == pid
 
 
-def test_a_changed_checkout_of_the_same_version_is_another_release(host):
+def test_changed_checkout_of_the_same_version_is_another_release(host):
     """Installing says so; upgrading gives it a folder of its own, and finds it again."""
     host.checkout(NEXT, "1.0.0")
     host.sh(f"echo '# changed' >> {NEXT}/coordinator/app.py")
@@ -118,7 +118,7 @@ def test_a_changed_checkout_of_the_same_version_is_another_release(host):
     ],
     ids=["packages", "project", "command", "configuration", "journal"],
 )
-def test_what_fails_beforehand_never_touches_the_service(host, fault, words):
+def test_upgrade_that_fails_its_preflight_never_touches_the_service(host, fault, words):
     """The build, the configuration, the journal: tried while the present release works on."""
     host.sh(f"echo 'stop_timeout_s = 30' >> {CONFIGURATION}; {fault}")
     pid, before = host.main_pid(), host.listing()
@@ -134,7 +134,7 @@ def test_what_fails_beforehand_never_touches_the_service(host, fault, words):
 @pytest.mark.parametrize(
     "fault", [_EXITS_AT_START, f"{_MIGRATE}; {_EXITS_AFTER_MIGRATION}", f"{_MIGRATE}; {_EXITS_LATER}"]
 )
-def test_a_release_that_does_not_stay_up_makes_way_for_the_one_before(host, fault):
+def test_upgrade_to_a_release_that_exits_is_rolled_back(host, fault):
     """With the journal that it can read, even where the new release had changed its schema, and with its own files."""
     host.sh(f"{fault}; echo '# next' >> {NEXT}/packaging/tmpfiles.conf")
     ids, before = host.ids(), host.listing()
@@ -150,7 +150,7 @@ def test_a_release_that_does_not_stay_up_makes_way_for_the_one_before(host, faul
     assert host.answers()
 
 
-def test_a_journal_that_the_new_release_has_worked_with_is_never_put_back(host):
+def test_rollback_never_restores_over_a_journal_with_new_records(host):
     """The old one would forget a script that ran; where it cannot read the new one, the new release stays."""
     host.sh(f"{_MIGRATE}; {_EXITS_LATER}; systemctl stop dunebugger-update-coordinator")
     host.machine.write(f"{REQUESTS}/early.json", _REQUEST % ("health", "early"))
@@ -161,7 +161,7 @@ def test_a_journal_that_the_new_release_has_worked_with_is_never_put_back(host):
     assert "early" in host.ids()
 
 
-def test_what_the_operator_changed_is_kept_and_the_new_one_put_beside_it(host):
+def test_upgrade_keeps_changed_files_and_adds_new_ones_beside_them(host):
     """As dpkg treats configuration files."""
     remote = "/opt/dunebugger/remote"
     host.sh(f"echo IMAGE=mine > {remote}/component.env")
@@ -187,7 +187,7 @@ def test_what_the_operator_changed_is_kept_and_the_new_one_put_beside_it(host):
         "grep -q next /etc/tmpfiles.d/dunebugger.conf",
     ],
 )
-def test_a_power_cut_leaves_a_host_that_comes_up(host, moment):
+def test_power_cut_during_an_upgrade_leaves_a_working_host(host, moment):
     """With the one release or the other; and the same command ends what it began."""
     ids = host.ids()
     host.sh(f"echo '# next' >> {NEXT}/packaging/tmpfiles.conf; {_MIGRATE}")

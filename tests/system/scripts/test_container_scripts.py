@@ -7,25 +7,25 @@ from compose import each_compose
 
 
 @each_compose
-def test_an_update_runs_the_new_image_and_can_be_rolled_back(host):
+def test_container_update_runs_the_new_image_and_can_be_rolled_back(host):
     """1.0.0 to 1.1.0 and back; the compose file then is what it was to the byte."""
-    before = host.sight()
+    before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
     phases = [line[6:] for line in done.stdout.splitlines() if line.startswith("PHASE:")]
     assert phases == ["check", "pull", "backup", "set-image", "start", "verify"]
     [(name, image, image_id, state)] = host.containers()
     assert (image, state) == (f"{host.registry.name}/remote:1.1.0", "running")
-    assert image_id == host.meaning(image)
+    assert image_id == host.image_id(image)
     assert name == before[1][0][0]
     assert host.compose_file.read_bytes() == before[0].replace(b"remote:1.0.0", b"remote:1.1.0")
     assert host.health().returncode == 0
     back = host.rollback(done.request)
     assert back.returncode == 0, back.stdout + back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
-def test_a_version_that_runs_already_is_left_alone(host):
+def test_container_update_to_the_running_version_changes_nothing(host):
     """No backup is made, so a rollback of that request changes nothing either."""
     started = host.started_at()
     done = host.update("1.0.0")
@@ -47,14 +47,14 @@ def test_a_version_that_runs_already_is_left_alone(host):
         ("1.5.0", "gave up after two seconds"),
     ],
 )
-def test_a_bad_version_gives_way_to_the_one_before(host, version, words):
+def test_container_update_to_a_bad_version_restores_the_previous_one(host, version, words):
     """It exits at once, its health check fails, or it ends in a loop: the update says why, and 1.0.0 runs again."""
-    before = host.sight()
+    before = host.snapshot()
     done = host.update(version)
     assert done.returncode == 1
     assert words in done.stderr
     assert f"back at {host.registry.name}/remote:1.0.0" in done.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
     started = host.started_at()
     back = host.rollback(done.request)
     assert back.returncode == 0
@@ -62,26 +62,26 @@ def test_a_bad_version_gives_way_to_the_one_before(host, version, words):
     assert host.started_at() == started
 
 
-def test_a_version_that_does_not_exist_stops_nothing(host):
+def test_container_update_to_a_missing_version_stops_nothing(host):
     """The pull comes first."""
-    before, started = host.sight(), host.started_at()
+    before, started = host.snapshot(), host.started_at()
     done = host.update("9.9.9")
     assert done.returncode == 1
     assert f"cannot pull {host.registry.name}/remote:9.9.9; nothing was changed" in done.stderr
-    assert (host.sight(), host.started_at()) == (before, started)
+    assert (host.snapshot(), host.started_at()) == (before, started)
     assert host.rollback(done.request).returncode == 0
-    assert (host.sight(), host.started_at()) == (before, started)
+    assert (host.snapshot(), host.started_at()) == (before, started)
 
 
-def test_a_registry_out_of_reach_stops_nothing(host):
+def test_container_script_without_a_registry_stops_nothing(host):
     """So does a registry that is down."""
-    before, started = host.sight(), host.started_at()
+    before, started = host.snapshot(), host.started_at()
     host.registry.stop()
     try:
         assert host.update("1.1.0").returncode == 1
     finally:
         host.registry.start()
-    assert (host.sight(), host.started_at()) == (before, started)
+    assert (host.snapshot(), host.started_at()) == (before, started)
 
 
 def test_two_components_of_one_file_do_not_undo_each_other(host):
@@ -101,20 +101,20 @@ def test_a_moving_tag_means_again_what_ran_before(host):
     engine.run("tag", f"{name}:1.0.0", f"{name}:latest")
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:latest"))
     host.compose("up", "-d", "remote")
-    before = host.sight()
+    before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
     engine.run("tag", f"{name}:1.1.0", f"{name}:latest")
     back = host.rollback(done.request)
     assert back.returncode == 0, back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
-def test_a_published_anew_tag_is_undone_too(host):
+def test_rollback_restores_the_image_of_a_republished_tag(host):
     """The same tag holds another image by now: the rollback brings the one that ran, and the name means it again."""
     image = f"{host.registry.name}/remote:1.1.0"
     assert host.update("1.1.0").returncode == 0
-    before = host.sight()
+    before = host.snapshot()
     engine = host.engine
     engine.build(f"{host.registry.name}/remote:1.1.0", engine.program, "1.1.0", note=" anew")
     engine.run("push", image)
@@ -126,14 +126,14 @@ def test_a_published_anew_tag_is_undone_too(host):
         assert host.containers()[0][2] != before[1][0][2]
         assert host.rollback(done.request).returncode == 0
         assert [one[:3] for one in host.containers()] == [one[:3] for one in before[1]]
-        assert host.meaning(image) == before[3]
+        assert host.image_id(image) == before[3]
     finally:
         engine.build(image, engine.program, "1.1.0")
         engine.run("push", image)
 
 
 @pytest.mark.parametrize("state", ["stopped", "absent"])
-def test_what_did_not_run_before_does_not_run_afterwards(host, state):
+def test_rollback_restores_a_stopped_or_absent_container(host, state):
     """An update starts a service that was stopped or had no container; its rollback makes that so again."""
     host.compose("stop", "remote")
     if state == "absent":
@@ -150,7 +150,7 @@ def test_what_did_not_run_before_does_not_run_afterwards(host, state):
     assert host.rollback(done.request).stdout.count("nothing is restored") == 1
 
 
-def test_backups_are_pruned_and_so_are_their_images(host):
+def test_pruned_backup_removes_its_images(host):
     """BACKUPS=3: the oldest goes, with an image that nothing names any more; rolling it back is refused, not passed."""
     first = host.update("1.4.0")
     for version in ("1.0.0", "1.1.0", "1.0.0", "1.1.0"):
@@ -158,16 +158,16 @@ def test_backups_are_pruned_and_so_are_their_images(host):
     backups = {one.name for one in (host.folder / "remote" / "backups").iterdir() if one.name.startswith("request")}
     assert len(backups) == 3
     assert first.request not in backups
-    assert host.meaning(f"{host.registry.name}/remote:1.4.0") == ""
-    assert host.meaning(f"{host.registry.name}/remote:1.0.0") != ""
-    before = host.sight()
+    assert host.image_id(f"{host.registry.name}/remote:1.4.0") == ""
+    assert host.image_id(f"{host.registry.name}/remote:1.0.0") != ""
+    before = host.snapshot()
     refused = host.rollback(first.request)
     assert refused.returncode == 1
     assert "its backup was removed" in refused.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
-def test_health_tells_what_is_wrong(host):
+def test_container_health_reports_the_cause(host):
     """Well; stopped; another image than the file names; no container; no engine."""
     assert host.health().returncode == 0
     assert "is healthy" in host.health().stdout
@@ -201,7 +201,7 @@ def test_health_tells_what_is_wrong(host):
         ({"SERVICE": ""}, "1.1.0", "SERVICE is missing"),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_anything_is_touched(host, settings, version, words):
+def test_failed_container_precondition_changes_nothing(host, settings, version, words):
     """Each with its remedy; no backup appears."""
     started = host.started_at()
     host.settings("remote", **settings)

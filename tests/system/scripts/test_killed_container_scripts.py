@@ -22,44 +22,44 @@ def variables(request, of=""):
 @pytest.mark.parametrize(("compose", "phase", "after_s"), CASES, indirect=["compose"])
 def test_a_killed_update_is_undone(host, phase, after_s):
     """SIGKILL to all that the script started, some time after each phase began."""
-    before = host.sight()
-    host.killed("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=after_s)
+    before = host.snapshot()
+    host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=after_s)
     back = host.rollback("one")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
     assert host.health().returncode == 0
 
 
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
 @pytest.mark.parametrize("after_s", [0, 0.5, 1.2, 2.0])
-def test_a_killed_rollback_is_done_again(host, phase, after_s):
+def test_killed_rollback_can_be_repeated(host, phase, after_s):
     """The second rollback ends what the first began."""
-    before = host.sight()
+    before = host.snapshot()
     assert host.update("1.1.0", request="one").returncode == 0
-    host.killed("rollback.sh", [], variables("two", "one"), phase=phase, after_s=after_s)
+    host.kill_in_phase("rollback.sh", [], variables("two", "one"), phase=phase, after_s=after_s)
     back = host.rollback("one")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
 @pytest.mark.parametrize("phase", ["backup", "set-image", "start", "verify"])
-def test_a_killed_update_may_run_again(host, phase):
+def test_killed_container_update_may_run_again(host, phase):
     """With on_interruption = "rerun": the second run ends it; a rollback knows what was there before the first."""
-    before = host.sight()
-    host.killed("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=0.5)
+    before = host.snapshot()
+    host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=0.5)
     again = host.update("1.1.0", request="one")
     assert again.returncode == 0, again.stdout + again.stderr
     assert [one[1].rpartition(":")[2] for one in host.containers()] == ["1.1.0"]
     assert host.rollback("one").returncode == 0
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
 @each_compose
 @pytest.mark.parametrize("new_one_too", [False, True])
-def test_what_compose_left_half_replaced_is_cleared_away(host, new_one_too):
+def test_rollback_removes_a_partly_replaced_container(host, new_one_too):
     """Compose died after it had renamed the old container, or also made the new one: the old one is back, alone."""
-    before = host.sight()
-    host.killed("update.sh", ["1.1.0"], variables("one"), phase="start", after_s=0)
+    before = host.snapshot()
+    host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase="start", after_s=0)
     [(name, *_)] = host.containers()
     if new_one_too:
         host.compose("up", "-d", "--no-recreate", "--scale", "remote=2", "remote")
@@ -68,4 +68,4 @@ def test_what_compose_left_half_replaced_is_cleared_away(host, new_one_too):
     host.engine.run("rename", name, f"0123456789ab_{name.lstrip('/')}")
     back = host.rollback("one")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
