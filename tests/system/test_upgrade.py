@@ -7,13 +7,13 @@ from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, 
 
 _MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
 _MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
-# Faults of the new release's ``update-coordinator run``; its other commands, which the installer calls, work.
-_IN_RUN = (
-    "printf '%s\\n' 'import os, sys, threading' 'if sys.argv[1:2] == [\"run\"]: {}' "
+# Faults of the new release as a service, which has a NOTIFY_SOCKET; the commands that the installer runs work.
+_IN_SERVICE = (
+    "printf '%s\\n' 'import os, sys, threading' 'if \"NOTIFY_SOCKET\" in os.environ: {}' "
     f">> {NEXT}/coordinator/__init__.py"
 )
-_EXITS_AT_START = _IN_RUN.format("sys.exit(1)")
-_EXITS_LATER = _IN_RUN.format("threading.Timer(2.5, os._exit, (1,)).start()")
+_EXITS_AT_START = _IN_SERVICE.format("sys.exit(1)")
+_EXITS_LATER = _IN_SERVICE.format("threading.Timer(2.5, os._exit, (1,)).start()")
 _DAEMON = f"{NEXT}/coordinator/daemon.py"
 _EXITS_AFTER_MIGRATION = (
     f"sed -i 's/^        self._listen()/        raise OSError(5, \"injected\")/' {_DAEMON}; grep -q injected {_DAEMON}"
