@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs, upgrades and uninstalls the update coordinator on a Debian 12 or Raspberry Pi OS host.
-# This file has the order of the steps, install/ has the steps. Every step is idempotent: after a power cut, run the same
+# This file orders the steps of install/. Every step is idempotent: after a power cut, run the same
 # command again.
 # shellcheck source-path=SCRIPTDIR disable=SC2153 # RELEASE and RELEASES are two names
 set -euo pipefail

@@ -73,21 +73,21 @@ REFUSED = {
     "aliased services": ("x: &s {remote: {image: x:1}}\nservices: *s\n", "`services` is an alias"),
     "a merged image": ("x: &s {image: x:1}\nservices:\n  remote:\n    <<: *s\n", "has no `image`"),
     "a service that another is an alias of": (
-        "services:\n  remote: &s {image: x:1}\n  b: *s\n", "is used elsewhere in the file, too",
+        "services:\n  remote: &s {image: x:1}\n  b: *s\n", "is also used elsewhere in the file",
     ),
     "a service that another merges": (
-        "services:\n  remote: &s {image: x:1}\n  b:\n    <<: [*s]\n", "is used elsewhere in the file, too",
+        "services:\n  remote: &s {image: x:1}\n  b:\n    <<: [*s]\n", "is also used elsewhere in the file",
     ),
     "two images": ("services:\n  remote:\n    image: x:1\n    image: x:2\n", "line 4 gives `image` a second time"),
     "the service twice": ("services:\n  remote: {image: a:1}\n  'remote': {image: b:1}\n", "line 3 gives `remote`"),
-    "two documents": ("services:\n  remote: {image: x:1}\n---\na: b\n", "it holds 2 documents"),
-    "nothing": ("# nothing\n", "it holds 0 documents"),
+    "two documents": ("services:\n  remote: {image: x:1}\n---\na: b\n", "it contains 2 documents"),
+    "nothing": ("# nothing\n", "it contains 0 documents"),
     "a tab": ("services:\n\tremote:\n", "it is not valid YAML: line 2, column 1"),
     "a line out of place": ("services:\n  remote:\n   image: x:1\n  - b\n", "it is not valid YAML: line 4"),
     "a list of services": ("- remote\n", "it is not a mapping"),
     "an unknown alias": ("services:\n  remote: *no\n", "not valid YAML: line 2"),
     "itself within itself": ("services: &s\n  remote: {image: x:1}\n  b: *s\n", "contains itself"),
-    "blanks in the image": ("services:\n  remote:\n    image: 'x: 1'\n", "is no image reference"),
+    "blanks in the image": ("services:\n  remote:\n    image: 'x: 1'\n", "is not an image reference"),
     "deep nesting": ("services:\n  remote: {image: x:1}\na: " + "[" * 2000 + "]" * 2000, "nested more than"),
     "UTF-16": ("services:\n  remote: {image: x:1}\n".encode("utf-16"), "not UTF-8"),
     "too much": ("#" * (1 << 20) + "\n", "larger than"),
@@ -113,7 +113,7 @@ def test_invalid_image_reference_is_not_written(tmp_path, image):
     """A reference has few characters, none of which YAML knows."""
     file = tmp_path / "docker-compose.yml"
     file.write_text("services: {remote: {image: x:1}}\n")
-    assert "is no image reference" in run_command("compose_image.py", "set", file, "remote", image).stderr
+    assert "is not an image reference" in run_command("compose_image.py", "set", file, "remote", image).stderr
     assert file.read_text() == "services: {remote: {image: x:1}}\n"
 
 

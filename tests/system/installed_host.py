@@ -28,6 +28,7 @@ _SOURCES = (
 _COPY = f"""
 rm -rf "$1"; mkdir -p "$1"
 cd {CHECKOUT}; tar -c --exclude=__pycache__ {_SOURCES} | tar -x --no-same-owner -C "$1"
+chmod -R u=rwX,go=rX "$1"  # whatever the umask of the checkout: tests start the installer as another user, too
 sed -i "s/^version = .*/version = \\"$2\\"/" "$1/pyproject.toml"
 for component in core scheduler remote; do
     folder=$1/packaging/component-scripts/$component

@@ -22,7 +22,7 @@ account = "owner"
 """
 _OPTIONAL = f"# - {_CONFIGURATION}"
 # The image's own check, looked at more often than on a host: a test should not wait for it.
-_TMPFS = '    tmpfs: ["/tmp:size=16m,mode=1777"]\n    # Where the page is.'
+_TMPFS = '    tmpfs: ["/tmp:size=16m,mode=1777"]\n    # The page.'
 _WATCHED = f"    healthcheck: {{interval: 1s}}\n{_TMPFS}"
 
 

@@ -75,7 +75,7 @@ def test_image_build_needs_a_version(builder):
     """Without one the page would tell a wrong one: there is no image then."""
     done = builder.build("--tag", "without", check=False)
     assert done.returncode != 0
-    assert "say which version it is with --build-arg VERSION=1.2.3" in done.stdout + done.stderr
+    assert "VERSION is not set; pass --build-arg VERSION=1.2.3" in done.stdout + done.stderr
     assert builder.machine.docker("images", "--quiet", "without") == ""
 
 
