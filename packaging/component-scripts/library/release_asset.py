@@ -3,8 +3,8 @@
 usage: release_asset.py choose RELEASE_JSON TAG ASSET   prints four lines: URL, digest, size in bytes, URL of SHA256SUMS
        release_asset.py sum SHA256SUMS ASSET            prints the digest that the list gives the artifact
 
-RELEASE_JSON is what GitHub returns for ``GET /repos/{owner}/{repo}/releases/tags/{tag}``. A digest is ``sha256:`` and 64
-hex digits. The digest line is empty when the asset has none, the last line when the release has no SHA256SUMS.
+RELEASE_JSON is what GitHub returns for ``GET /repos/{owner}/{repo}/releases/tags/{tag}``. A digest is ``sha256:`` and
+64 hex digits. The digest line is empty when the asset has none, the last line when the release has no SHA256SUMS.
 """
 
 from __future__ import annotations
