@@ -1,4 +1,4 @@
-"""A registry of images, as far from the machines as the internet: it stays when their power is cut."""
+"""An image registry outside of the machines, which survives their power cuts, behind a proxy that injects faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ http: {{addr: "127.0.0.1:{port}"}}
 
 
 class ImageRegistry:
-    """docker-registry, and the line to it, which tests can break. Docker asks no TLS of what is on 127.0.0.1."""
+    """docker-registry behind a ``FaultProxy``. Docker needs no TLS for 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
         """Start it with its images in ``folder``."""
@@ -49,7 +49,7 @@ class ImageRegistry:
             raise
 
     def name(self, repository: str, version: str) -> str:
-        """What an image in it is called, such as ``127.0.0.1:34567/dunebugger/remote:1.0.0``."""
+        """The name of an image in the registry, such as ``127.0.0.1:34567/dunebugger/remote:1.0.0``."""
         return f"127.0.0.1:{self.proxy.port}/{repository}:{version}"
 
     def _answers(self) -> bool:
@@ -62,7 +62,7 @@ class ImageRegistry:
         return False
 
     def close(self) -> None:
-        """End it; its images stay in the folder."""
+        """Stop the registry; its images stay in the folder."""
         self.proxy.close()
         self._end()
 
@@ -73,11 +73,11 @@ class ImageRegistry:
 
 
 class FaultProxy:
-    """What lies between a machine and a server: a forwarder on a port of its own.
+    """TCP proxy on its own port that can refuse, cut and stall connections.
 
-    A new one is open. ``shut`` refuses connections, as a server does that is down. ``cut_after`` and ``hang_after`` let
-    so many more bytes of answers through, then end the connections, or let them lie open and silent. Each ends what
-    was going on before; ``open`` makes all well again.
+    A new proxy is open. ``shut`` refuses connections, like a stopped server. ``cut_after`` and ``hang_after`` forward
+    the given number of response bytes, then close the connections or stall them. Each call ends all connections;
+    ``open`` restores normal forwarding.
     """
 
     def __init__(self, server_port: int) -> None:
@@ -93,7 +93,7 @@ class FaultProxy:
         self.open()
 
     def open(self) -> None:
-        """Let everything through."""
+        """Forward everything."""
         self._await(self._set(float("inf"), hangs=False))
 
     def shut(self) -> None:
@@ -101,19 +101,19 @@ class FaultProxy:
         self._await(self._end())
 
     def cut_after(self, answered: int) -> None:
-        """End every connection as soon as the server has answered so many bytes."""
+        """Close all connections after ``answered`` response bytes in total."""
         self._await(self._set(answered, hangs=False))
 
     def hang_after(self, answered: int) -> None:
-        """Let nothing through any more as soon as the server has answered so many bytes."""
+        """Stall all connections after ``answered`` response bytes in total."""
         self._await(self._set(answered, hangs=True))
 
     def is_exhausted(self) -> bool:
-        """Whether the bytes of ``cut_after`` or ``hang_after`` have gone through."""
+        """Whether the bytes of ``cut_after`` or ``hang_after`` have been forwarded."""
         return self._left <= 0
 
     def close(self) -> None:
-        """Shut it for good."""
+        """Stop the proxy."""
         self.shut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -153,7 +153,7 @@ class FaultProxy:
                 await asyncio.gather(*ways, return_exceptions=True)
             for writer in writers:
                 writer.close()
-        except (OSError, asyncio.CancelledError):  # the line has been set otherwise: this is how its connections end
+        except (OSError, asyncio.CancelledError):  # the mode was changed, which ends the connections
             for writer in writers:
                 writer.transport.abort()
 
@@ -170,5 +170,5 @@ class FaultProxy:
             await back.drain()
             if through < len(answered):
                 if self._hangs:
-                    await asyncio.Event().wait()  # until the line is set otherwise, or the client gives up
+                    await asyncio.Event().wait()  # until the mode is changed, or the client gives up
                 return

@@ -1,4 +1,4 @@
-"""Households for the tests: provisioned_disk once per session, a copy for each module."""
+"""Fixtures for provisioned hosts: provisioned once per session, copied for each module."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CORE_RELEASES = {"1.0.0": "healthy", "1.1.0": "healthy", "1.2.0": "exits", "1.3.
 
 @pytest.fixture(scope="session")
 def core_port():
-    """Where core answers: the machines share one network, and tests may run beside each other."""
+    """The port of core: the machines share one network, and tests may run in parallel."""
     return free_port()
 
 
 @pytest.fixture(scope="session")
 def releases(needed, core_port):
-    """A server that publishes releases of core, two good and two bad ones, and one that was tampered with."""
+    """A server with two good and two bad releases of core, and one with a wrong digest."""
     made = ArtifactServer()
     for version, kind in CORE_RELEASES.items():
         made.publish(version, core_port, kind=kind)
@@ -37,7 +37,7 @@ def releases(needed, core_port):
 
 @pytest.fixture(scope="session")
 def provisioned_disk(make_machine, registry, releases, wheelhouse, core_port):
-    """The disk of a household whose three components run release 1.0.0."""
+    """The disk of a host whose three components run release 1.0.0."""
     machine = make_machine()
     try:
         machine.boot()
@@ -52,7 +52,7 @@ def provisioned_disk(make_machine, registry, releases, wheelhouse, core_port):
 
 @pytest.fixture(scope="module")
 def module_host(make_machine, provisioned_disk, registry, core_port):
-    """The one household of a module's tests."""
+    """A provisioned host shared by the tests of a module."""
     machine = make_machine(stock=provisioned_disk)
     yield ProvisionedHost(machine, registry, core_port)
     machine.close()
@@ -60,7 +60,7 @@ def module_host(make_machine, provisioned_disk, registry, core_port):
 
 @pytest.fixture
 def host(module_host, registry):
-    """A household that is on, with all of its components as they were left."""
+    """A running provisioned host; its components are as the previous test left them."""
     registry.proxy.open()
     if not module_host.machine.is_on():
         module_host.machine.boot()

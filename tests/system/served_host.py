@@ -1,4 +1,4 @@
-"""A host whose remote is the real one: the image of the container side, which serves the page."""
+"""A provisioned host with the real image of the container side, which serves the page."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ api = "{api}"
 account = "owner"
 """
 _OPTIONAL = f"# - {_CONFIGURATION}"
-# The image's own check, looked at more often than on a host: a test should not wait for it.
+# The image's own health check with a shorter interval.
 _TMPFS = '    tmpfs: ["/tmp:size=16m,mode=1777"]\n    # The page.'
 _WATCHED = f"    healthcheck: {{interval: 1s}}\n{_TMPFS}"
 
 
 class ServedHost(ProvisionedHost):
-    """What its visitors reach, and what becomes of the container that serves them."""
+    """The URL of the page, and the state of the container that serves it."""
 
     def __init__(self, machine: Machine, registry: ImageRegistry, core_port: int) -> None:
-        """Take a provisioned_disk machine that is off; its page will be on a port of its own."""
+        """Use a provisioned machine that is off; its page gets a free port."""
         super().__init__(machine, registry, core_port)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def deploy_real_image(self, api: str) -> None:
-        """Boot it, and let the real image take the place of the small one."""
+        """Boot the machine, and replace the small image by the real one."""
         self.machine.boot()
         self.wait_for_service()
         self.machine.write(_CONFIGURATION, _TOML.format(port=self.port, api=api))
         self.write_compose_file(REAL_REMOTE, {_OPTIONAL: _OPTIONAL.removeprefix("# "), _TMPFS: _WATCHED})
         image = self.registry.name(REAL_REMOTE, "").rstrip(":")
         self.configure("remote", IMAGE=image, HEALTH_TIMEOUT_S="60")
-        # The volume belongs to root where it was made for an image without the folder.
+        # The volume belongs to root when it was created for an image without the folder.
         self.sh(f"docker-compose -f {COMPOSE} down --volumes; docker-compose -f {COMPOSE} up -d")
 
     def reset(self) -> None:
-        """Whatever was before: it is on, and release 1.0.0 of remote serves."""
+        """Restore the initial state: the machine is running, and release 1.0.0 of remote serves."""
         if not self.machine.is_on():
             self.machine.boot()
         self.wait_for_service()
@@ -57,7 +57,7 @@ class ServedHost(ProvisionedHost):
         self.wait_until_healthy()
 
     def wait_until_healthy(self) -> None:
-        """Wait until the container's own check says that it serves."""
+        """Wait until the container's health check succeeds."""
         health = ("inspect", "--format", "{{.State.Health.Status}}", "dunebugger-remote")
         wait_until(
             lambda: self.machine.docker(*health, check=False) == "healthy",
@@ -65,7 +65,7 @@ class ServedHost(ProvisionedHost):
         )
 
     def pending_update_id(self) -> str:
-        """The id of the update that lies in the folder of requests until it is answered."""
+        """The id of the pending update in the requests folder."""
         folder = self.disk / REQUESTS.lstrip("/")
 
         def found() -> str:

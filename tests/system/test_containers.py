@@ -21,7 +21,7 @@ def test_container_update_replaces_the_running_container(host: ProvisionedHost):
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("1.2.0", "this release is broken"), ("1.3.0", "health check | not well")]
+    ("version", "told"), [("1.2.0", "this release is broken"), ("1.3.0", "health check | unhealthy")]
 )
 def test_container_update_to_a_bad_release_is_rolled_back(host: ProvisionedHost, version: str, told: str):
     """One exits at once, one fails its health check: 1.1.0 runs again, and the answer says why."""

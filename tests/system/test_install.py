@@ -191,14 +191,14 @@ _NO = [
 @pytest.mark.parametrize(("first", "words"), _NO, ids=[words[:40] for _, words in _NO])
 def test_failed_precondition_names_the_remedy(bare, first, words):
     """One line, beginning with cannot; and nothing on the host has changed."""
-    before = bare.listing()
+    before = bare.changed_files()
     done = bare.install(check=False, first=first)
     bare.checkout()
     bare.sh("rm -rf /tmp/seen")
     assert done.returncode in {1, 2}
     assert done.stderr.startswith("cannot ")
     assert words in done.stderr
-    assert bare.listing() == before
+    assert bare.changed_files() == before
 
 
 def test_install_without_options_uses_the_package_index(bare):
@@ -213,14 +213,14 @@ def test_install_without_options_uses_the_package_index(bare):
 
 def test_failed_build_leaves_no_files(bare):
     """A package whose hash is another is as good as none."""
-    before = bare.listing()
+    before = bare.changed_files()
     done = bare.install(check=False, first=f"sed -i 's/sha256:./sha256:z/' {PRESENT}/requirements.lock")
     bare.checkout()
     assert done.returncode == 1
     assert "cannot build release 1.0.0: pip could not install requirements.lock" in done.stderr
     assert "make wheelhouse" in done.stderr.splitlines()[-1]
     bare.sh(f"rmdir {HOME}/releases {HOME} /opt/dunebugger")
-    assert bare.listing() == before
+    assert bare.changed_files() == before
 
 
 def test_concurrent_installation_is_refused(bare):

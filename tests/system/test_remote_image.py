@@ -18,7 +18,7 @@ FIND = f"import importlib.util as i; print(*(n for n in '{HOST_ONLY}'.split() if
 @pytest.fixture
 def engine(builder):
     """A machine with the image ``built``, and a token for it."""
-    builder.machine.write("/root/token", "sand-in-the-gears-of-nobody\n")
+    builder.machine.write("/root/token", "token-of-the-system-tests\n")
     return builder.machine
 
 

@@ -121,13 +121,13 @@ def test_restart_pause_grows_with_every_crash(host: ProvisionedHost):
         host.sh(f"kill -9 {pid}")
         if pause_s:
             wait_until(
-                lambda pause_s=pause_s: host.starting_with() == f"sleep {pause_s}",
-                host.starting_with,
+                lambda pause_s=pause_s: host.start_command() == f"sleep {pause_s}",
+                host.start_command,
             )
             host.sh(f"kill $(systemctl show --property=ControlPID --value {UNIT})")
         host.wait_for_restart(pid)
     host.sh(f"kill -9 {host.main_pid()}")
-    wait_until(lambda: host.starting_with() == "sleep 110", host.starting_with)
+    wait_until(lambda: host.start_command() == "sleep 110", host.start_command)
     host.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
     assert host.is_active()
 
@@ -145,7 +145,7 @@ def test_restart_pause_is_reset_by_a_long_uptime(host: ProvisionedHost):
         host.sh(f"sleep 0.6; kill -9 {pid}")
         host.wait_for_restart(pid)
     host.sh(f"cp {packaged} {pause}; kill -9 {host.main_pid()}")
-    wait_until(lambda: host.starting_with() == "sleep 110", host.starting_with)
+    wait_until(lambda: host.start_command() == "sleep 110", host.start_command)
     host.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
 
 

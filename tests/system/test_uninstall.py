@@ -24,7 +24,7 @@ def host(bare_machine):
     host = InstalledHost(bare_machine)
     host.checkout()
     host.sh("rm -rf /var/lib/dunebugger")
-    host.before = host.listing()
+    host.before = host.changed_files()
     host.groups = host.sh("cat /etc/group /etc/gshadow")
     host.install()
     assert host.answers()
@@ -33,7 +33,7 @@ def host(bare_machine):
 
 def left(host):
     """The paths that are there now, and were not before."""
-    now = host.listing()
+    now = host.changed_files()
     assert set(host.before) - set(now) == set()
     return {path for path in now if now[path] != host.before.get(path)} - _GROUPS
 

@@ -62,7 +62,7 @@ def test_upgrade_keeps_configuration_and_journal(host):
     Stopped two upgrades later, that script still gets TERM and time to clean up, and its exit code is told.
     """
     host.sh(f"echo '# mine' >> {CONFIGURATION}")
-    configuration, ids = host.machine.read(CONFIGURATION), host.ids()
+    configuration, ids = host.machine.read(CONFIGURATION), host.journal_ids()
     assert ids
     host.machine.write("/opt/dunebugger/remote/update.sh", _WAITS, 0o755)
     host.machine.write(f"{REQUESTS}/slow.json", _REQUEST % ("update", "slow"))
@@ -70,7 +70,7 @@ def test_upgrade_keeps_configuration_and_journal(host):
     host.install("--upgrade", checkout=NEXT)
     assert host.release() == "2.0.0"
     assert host.machine.read(CONFIGURATION) == configuration
-    assert set(ids) <= set(host.ids())
+    assert set(ids) <= set(host.journal_ids())
     assert host.answers("core")
     assert host.releases() == ["1.0.0", "2.0.0"]
     host.checkout(NEXT, "3.0.0")
@@ -121,12 +121,12 @@ def test_changed_checkout_of_the_same_version_is_another_release(host):
 def test_upgrade_that_fails_its_preflight_never_touches_the_service(host, fault, words):
     """The build, the configuration, the journal: tried while the present release works on."""
     host.sh(f"echo 'stop_timeout_s = 30' >> {CONFIGURATION}; {fault}")
-    pid, before = host.main_pid(), host.listing()
+    pid, before = host.main_pid(), host.changed_files()
     done = host.install("--upgrade", checkout=NEXT, check=False)
     assert done.returncode == 1
     assert words in done.stderr
     assert host.main_pid() == pid
-    changed = {path for path, what in host.listing().items() if before.get(path) != what}
+    changed = {path for path, what in host.changed_files().items() if before.get(path) != what}
     assert {path for path in changed if not path.startswith((f"{HOME}/releases/2.0.0", STATE, "/var/log/"))} == set()
     assert host.answers()
 
@@ -137,16 +137,16 @@ def test_upgrade_that_fails_its_preflight_never_touches_the_service(host, fault,
 def test_upgrade_to_a_release_that_exits_is_rolled_back(host, fault):
     """With the journal that it can read, even where the new release had changed its schema, and with its own files."""
     host.sh(f"{fault}; echo '# next' >> {NEXT}/packaging/tmpfiles.conf")
-    ids, before = host.ids(), host.listing()
+    ids, before = host.journal_ids(), host.changed_files()
     done = host.install("--upgrade", checkout=NEXT, check=False)
     assert done.returncode == 1
     assert "Release 1.0.0 runs again" in done.stderr
     assert host.release() == "1.0.0"
     assert host.is_active()
-    assert host.ids() == ids
+    assert host.journal_ids() == ids
     assert "# next" not in host.machine.read("/etc/tmpfiles.d/dunebugger.conf")
     assert host.sh(f"ls {HOME}").split() == ["current", "installed.sha256", "releases"]
-    assert set(before) - set(host.listing()) <= {f"{STATE}/journal.db-wal", f"{STATE}/journal.db-shm"}
+    assert set(before) - set(host.changed_files()) <= {f"{STATE}/journal.db-wal", f"{STATE}/journal.db-shm"}
     assert host.answers()
 
 
@@ -158,7 +158,7 @@ def test_rollback_never_restores_over_a_journal_with_new_records(host):
     assert done.returncode == 1
     assert "cannot roll back to release 1.0.0: release 2.0.0 has written to the journal" in done.stderr
     assert host.release() == "2.0.0"
-    assert "early" in host.ids()
+    assert "early" in host.journal_ids()
 
 
 def test_upgrade_keeps_changed_files_and_adds_new_ones_beside_them(host):
@@ -189,7 +189,7 @@ def test_upgrade_keeps_changed_files_and_adds_new_ones_beside_them(host):
 )
 def test_power_cut_during_an_upgrade_leaves_a_working_host(host, moment):
     """With the one release or the other; and the same command ends what it began."""
-    ids = host.ids()
+    ids = host.journal_ids()
     host.sh(f"echo '# next' >> {NEXT}/packaging/tmpfiles.conf; {_MIGRATE}")
     host.sh(f"systemd-run --unit=upgrade {NEXT}/packaging/install.sh --upgrade --wheelhouse {WHEELHOUSE}")
     host.sh(f"until {moment}; do :; done", timeout=60)
@@ -199,5 +199,5 @@ def test_power_cut_during_an_upgrade_leaves_a_working_host(host, moment):
     assert host.answers()
     host.install("--upgrade", checkout=NEXT)
     assert host.release() == "2.0.0"
-    assert set(ids) <= set(host.ids())
+    assert set(ids) <= set(host.journal_ids())
     assert host.sh(f"ls {HOME}").split() == ["current", "installed.sha256", "previous", "releases"]
