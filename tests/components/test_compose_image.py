@@ -1,4 +1,4 @@
-"""Setting the image of one service leaves every other byte of the compose file as it was."""
+"""Setting the image of one service changes no other byte of the compose file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from library_commands import run_command
 
 NEW = "ghcr.io/one/remote:1.1.0"
 
-# What the file says before, and after; \0 stands where the image stands.
+# Compose files; \0 is the place of the image.
 KEPT = {
     "plain, with a comment": "services:\n  remote:\n    image: \0  # pinned\n    restart: always\n",
     "single quotes": "services:\n  remote:\n    image: '\0'\n",
@@ -43,7 +43,7 @@ KEPT = {
 @pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)
 @pytest.mark.parametrize("old", ["repo/x:1", "localhost:5000/a/b", "r@sha256:" + "a" * 64, "r:1@sha256:" + "a" * 64])
 def test_set_changes_only_the_image(tmp_path, text, old):
-    """Byte for byte, in every shape that a file may have; and back again."""
+    """Byte for byte, in every notation; setting the old image restores the file."""
     file = tmp_path / "docker-compose.yml"
     before = text.replace("\0", old).encode()
     file.write_bytes(before)
@@ -96,7 +96,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "words"), REFUSED.values(), ids=REFUSED)
 def test_ambiguous_compose_file_is_rejected(tmp_path, text, words):
-    """In one line that says what to do; the file stays."""
+    """One line has the remedy; the file is unchanged."""
     file = tmp_path / "docker-compose.yml"
     data = text if isinstance(text, bytes) else text.encode()
     file.write_bytes(data)
@@ -110,7 +110,7 @@ def test_ambiguous_compose_file_is_rejected(tmp_path, text, words):
 
 @pytest.mark.parametrize("image", ["", "a b", "a\n", "-x", "x:1 # y", "x: 1", "${A}", "'x'"])
 def test_invalid_image_reference_is_not_written(tmp_path, image):
-    """A reference has few characters, none of which YAML knows."""
+    """A reference has no character with a meaning in YAML."""
     file = tmp_path / "docker-compose.yml"
     file.write_text("services: {remote: {image: x:1}}\n")
     assert "is not an image reference" in run_command("compose_image.py", "set", file, "remote", image).stderr
@@ -119,7 +119,7 @@ def test_invalid_image_reference_is_not_written(tmp_path, image):
 
 @pytest.mark.parametrize("image", ["12:30", "0o17"])
 def test_image_name_that_looks_like_a_number_is_quoted(tmp_path, image):
-    """The first would be 750 in YAML 1.1, the second 15 in YAML 1.2; each is text in the other."""
+    """The first is 750 in YAML 1.1, the second 15 in YAML 1.2; each is a string in the other version."""
     file = tmp_path / "docker-compose.yml"
     file.write_text("services: {remote: {image: x:1}}\n")
     assert run_command("compose_image.py", "set", file, "remote", image).returncode == 0
@@ -127,7 +127,7 @@ def test_image_name_that_looks_like_a_number_is_quoted(tmp_path, image):
 
 
 def test_set_keeps_mode_and_owner_and_follows_a_link(tmp_path):
-    """The file that the link leads to is replaced, in its own folder, and nothing else is left there."""
+    """The target of the link is replaced in its own folder, without leftovers."""
     (tmp_path / "real").mkdir()
     real = tmp_path / "real" / "compose.yml"
     real.write_text("services: {remote: {image: x:1}}\n")
@@ -144,7 +144,7 @@ def test_set_keeps_mode_and_owner_and_follows_a_link(tmp_path):
 
 
 def test_missing_compose_file_is_reported(tmp_path):
-    """In words."""
+    """With a message."""
     done = run_command("compose_image.py", "get", tmp_path / "none.yml", "remote")
     assert done.returncode == 1
     assert done.stderr == f"cannot get the image in {tmp_path}/none.yml: No such file or directory\n"
@@ -160,7 +160,7 @@ QUOTES = st.sampled_from(["", "'", '"'])
 @given(LINES, LINES, BREAKS, NAMES, NAMES, SERVICES, QUOTES, st.integers(1, 6))
 @settings(max_examples=300, deadline=None)
 def test_any_compose_file_changes_only_in_the_image(above, below, line_break, old, new, others, quote, indent):
-    """What stands around the image is the same text before and after; the edit back gives the first text again."""
+    """The text around the image is unchanged; setting the old image restores the text."""
     from compose_image import ComposeImage  # found where commands.py looks
 
     blank = " " * indent

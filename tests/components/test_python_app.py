@@ -1,4 +1,4 @@
-"""The packaged scripts of a Python application, with a real server, real archives and real environments."""
+"""The packaged scripts of a Python application, with a real server, archives and virtual environments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = "1.0.0-" + "a" * (MAX_CHARACTERS - len("1.0.0-"))
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A host on which 1.0.0 was installed by the first update; each test leaves it at that."""
+    """A host with 1.0.0, installed by an update; each test leaves it so."""
     made = AppHost(tmp_path_factory.mktemp("app"))
     for version in ("1.0.0", "1.1.0", "1.4.0"):
         made.publish(version)
@@ -36,7 +36,7 @@ def installed(tmp_path_factory):
 
 @pytest.fixture
 def host(installed):
-    """The host, and afterwards the proof that it is as it was."""
+    """The host; checks after the test that it is unchanged."""
     before = installed.snapshot()
     assert before[:3] == ("releases/1.0.0", ["1.0.0"], "1.0.0 hello")
     yield installed
@@ -44,7 +44,7 @@ def host(installed):
 
 
 def test_app_update_and_its_rollback(host):
-    """1.1.0 runs in an environment of its own; then 1.0.0 runs again, and the folder of 1.1.0 is gone."""
+    """1.1.0 runs in its own environment; then 1.0.0 runs again, and the folder of 1.1.0 is removed."""
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line[6:] for line in done.stdout.splitlines() if line.startswith("PHASE:")] == [
@@ -65,7 +65,7 @@ def test_app_update_and_its_rollback(host):
 
 
 def test_app_update_to_the_running_version_changes_nothing(host):
-    """Nobody is asked for it, and no backup is made."""
+    """There is no download and no backup."""
     pid, asked = host.pid(), len(host.server.requested)
     done = host.update("1.0.0")
     assert (done.returncode, host.pid(), len(host.server.requested)) == (0, pid, asked)
@@ -83,12 +83,12 @@ def test_app_update_to_the_running_version_changes_nothing(host):
     ],
 )
 def test_app_update_to_a_bad_release_restores_the_previous_one(host, version, words):
-    """One that ends at once, does not answer, or cannot be built: the update says so, and 1.0.0 runs again."""
+    """It exits at once, does not respond, or cannot be built: the message has the cause, and 1.0.0 runs."""
     pid = host.pid()
     done = host.update(version)
     assert done.returncode == 1
     assert words in done.stderr
-    assert (host.pid() == pid) == (version in ("1.5.0", "1.8.0")), "what was only built must not restart the service"
+    assert (host.pid() == pid) == (version in ("1.5.0", "1.8.0")), "a failed build must not restart the service"
     assert "it is back at releases/1.0.0" in done.stderr
     assert host.rollback(done.request).returncode == 0
 
@@ -104,7 +104,7 @@ def test_app_update_to_a_bad_release_restores_the_previous_one(host, version, wo
     ],
 )
 def test_unverified_artifact_changes_nothing(host, version, words):
-    """A tampered artifact, one without a digest, no such release: no backup, and the service is left alone."""
+    """A manipulated artifact, one without a digest, no such release: no backup and no restart."""
     pid = host.pid()
     done = host.update(version)
     assert done.returncode == 1
@@ -114,7 +114,7 @@ def test_unverified_artifact_changes_nothing(host, version, words):
 
 
 def test_artifact_beyond_the_limit_is_removed(host):
-    """Whatever the server says of its size, and where it says nothing."""
+    """With a published size above the limit, and with a false one."""
     host.settings(DOWNLOAD_BYTES=500)
     assert "more than DOWNLOAD_BYTES=500" in host.update("1.1.0").stderr
     release = json.loads(host.server.files["/repos/owner/app/releases/tags/v1.1.0"])
@@ -136,7 +136,7 @@ def test_app_update_accepts_a_list_of_sums(host):
 
 
 def test_longest_version_is_installed(host):
-    """What policy accepts is no problem as a folder, an artifact or an argument."""
+    """The longest version that policy accepts works as folder, artifact name and argument."""
     done = host.update(LONGEST)
     assert done.returncode == 0, done.stderr
     assert (host.current(), host.response()) == (f"releases/{LONGEST}", f"{LONGEST} hello")
@@ -144,7 +144,7 @@ def test_longest_version_is_installed(host):
 
 
 def test_republished_version_is_installed_beside_the_old_one(host):
-    """The same version with another digest never overwrites what runs; the rollback finds it untouched."""
+    """The same version with another digest never overwrites the active release, which a rollback restores."""
     first = host.update("1.4.0")
     host.publish("1.4.0", note="anew")
     second = host.update("1.0.0")
@@ -169,7 +169,7 @@ PHASES = ["check", "release", "download", "verify-download", "backup", "unpack",
     ("unpack", 0.2), ("dependencies", 1.0), ("switch", 0.05), ("restart", 0.1), ("verify", 0.5),
 ])  # fmt: skip
 def test_a_killed_update_is_undone(host, phase, after_s):
-    """SIGKILL in each phase (I8); then one update succeeds over whatever the first left."""
+    """SIGKILL in each phase (I8): the rollback restores the state before."""
     host.kill_in_phase("update.sh", "1.1.0", request=f"killed-{phase}-{after_s}", phase=phase, after_s=after_s)
     back = host.rollback(f"killed-{phase}-{after_s}")
     assert back.returncode == 0, back.stdout + back.stderr
@@ -177,19 +177,19 @@ def test_a_killed_update_is_undone(host, phase, after_s):
 
 
 def test_sigterm_ends_an_update_without_an_undo(host):
-    """At the time limit there are seconds left, and putting back takes longer: it says how to, and ends at once."""
-    code, words = host.kill_in_phase(
+    """After the time limit a restore would take too long: the script prints the rollback command and exits."""
+    code, output = host.kill_in_phase(
         "update.sh", "1.1.0", request="late", phase="verify", after_s=0.2, number=signal.SIGTERM
     )
     assert code == 143
-    assert "stopped; to undo the changes: UPDATE_ROLLBACK_OF=late " in words
-    assert "PHASE:restore" not in words
+    assert "stopped; to undo the changes: UPDATE_ROLLBACK_OF=late " in output
+    assert "PHASE:restore" not in output
     assert host.rollback("late").returncode == 0
 
 
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
 def test_killed_rollback_can_be_repeated(host, phase):
-    """Also when it had switched the link, and the service still ran the new release."""
+    """Also when the link was switched while the service still ran the new release."""
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
     host.kill_in_phase("rollback.sh", request="undo", of=done.request, phase=phase, after_s=0.02)
@@ -197,7 +197,7 @@ def test_killed_rollback_can_be_repeated(host, phase):
 
 
 def test_incomplete_release_is_rebuilt(host):
-    """What a power cut left under the version's own name is not believed."""
+    """A folder that a power cut left incomplete is not used."""
     folder = host.folder / "releases" / "1.1.0"
     folder.mkdir()
     (folder / "app.py").write_text("import sys; sys.exit(1)")
@@ -208,7 +208,7 @@ def test_incomplete_release_is_rebuilt(host):
 
 
 def test_rollback_restores_a_stopped_service(host):
-    """What was there before was a release that nobody had started."""
+    """The release before was installed and not running."""
     host.systemctl("stop", "app.service")
     health = host.run("health-check.sh")
     assert health.returncode == 1
@@ -222,7 +222,7 @@ def test_rollback_restores_a_stopped_service(host):
 
 
 def test_first_installation_can_be_rolled_back(tmp_path):
-    """Afterwards there is no link and no running service; the scripts beside it are untouched."""
+    """Afterwards there is no link and no running service; the component scripts are unchanged."""
     host = AppHost(tmp_path)
     try:
         host.publish("1.0.0")

@@ -1,4 +1,4 @@
-"""Which file of a release is taken, and what its digest must be."""
+"""Selection of a release's artifact and its digest."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ SUMS = {"name": "SHA256SUMS", "state": "uploaded", "size": 9, "browser_download_
 
 
 def choose(tmp_path, release):
-    """Ask for app-1.2.0.tar.gz of v1.2.0."""
+    """Select app-1.2.0.tar.gz of v1.2.0."""
     file = tmp_path / "release.json"
     file.write_text(release if isinstance(release, str) else json.dumps(release))
     return run_command("release_asset.py", "choose", file, "v1.2.0", "app-1.2.0.tar.gz")
 
 
 def of(*assets, tag="v1.2.0"):
-    """A release that holds ``assets``."""
+    """A release with ``assets``."""
     return {"tag_name": tag, "assets": list(assets)}
 
 
 def test_published_digest_is_selected(tmp_path):
-    """GitHub gives one with each asset."""
+    """GitHub publishes one with each asset."""
     assert choose(tmp_path, of(ASSET, SUMS)).stdout.split("\n") == [
         URL, DIGEST, "9", "https://releases.invalid/sums", "",
     ]  # fmt: skip
@@ -34,7 +34,7 @@ def test_published_digest_is_selected(tmp_path):
 
 
 def test_list_of_sums_replaces_a_digest(tmp_path):
-    """Releases from before GitHub gave digests: the digest's line is empty, the list's address is there."""
+    """For releases without digests: the digest line is empty, the last line is the list's URL."""
     assert choose(tmp_path, of(ASSET | {"digest": None}, SUMS)).stdout.split("\n")[1:4] == [
         "", "9", "https://releases.invalid/sums",
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def test_list_of_sums_replaces_a_digest(tmp_path):
     ],
 )
 def test_unverifiable_release_is_rejected(tmp_path, release, words):
-    """In one line that tells what is missing."""
+    """One line names what is missing."""
     done = choose(tmp_path, release)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr
@@ -71,7 +71,7 @@ def test_unverifiable_release_is_rejected(tmp_path, release, words):
 
 @pytest.mark.parametrize("line", ["{} *app", "{}  app", "{}  ./app", "{}  app\r"])
 def test_list_of_sums_gives_the_digest(tmp_path, line):
-    """As sha256sum writes it, in text or binary mode."""
+    """In the format of sha256sum, text or binary mode."""
     file = tmp_path / "SHA256SUMS"
     file.write_bytes(f"{'f' * 64}  other-app\n{line.format('0A' * 32)}\nnoise\n".encode())
     assert run_command("release_asset.py", "sum", file, "app").stdout == f"{DIGEST}\n"

@@ -1,4 +1,4 @@
-"""Unpacking an archive that somebody may have made to do harm."""
+"""Unpacking of untrusted archives."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def tree(tmp_path):
 
 
 def test_single_top_folder_is_stripped(tmp_path):
-    """As GitHub's own archives have it; links and hard links inside stay what they are."""
+    """As in GitHub's own archives; symbolic and hard links inside are kept."""
     done = unpacked(
         tmp_path, folder("app-1"), entry("app-1/main.py"), entry("app-1/lib/a.py"),
         link("app-1/lib/b.py", "../main.py"), hard("app-1/c.py", "app-1/main.py"),
@@ -65,13 +65,13 @@ def test_single_top_folder_is_stripped(tmp_path):
     "members", [[entry("main.py")], [folder("a"), entry("a/x"), entry("b")], [entry("./m/x"), entry("n")]]
 )
 def test_archive_without_a_top_folder_is_unpacked_unchanged(tmp_path, members):
-    """One file alone, or several entries side by side."""
+    """A single file, or several top entries."""
     assert unpacked(tmp_path, *members).returncode == 0
     assert len(tree(tmp_path)) == len([one for one, _ in members if one.isreg()])
 
 
 def test_owner_and_special_bits_are_not_restored(tmp_path):
-    """Whoever runs the script owns what it wrote, and nobody else may write it."""
+    """The user of the script owns the files, and no other user can write them."""
     done = unpacked(
         tmp_path, entry("run", mode=0o6777, uid=4711, gid=4711), entry("data", mode=0o666, uid=1), folder("d", uid=7)
     )
@@ -107,7 +107,7 @@ HARMFUL = {
 
 @pytest.mark.parametrize("members", HARMFUL.values(), ids=HARMFUL)
 def test_harmful_archive_is_rejected(tmp_path, members):
-    """Nothing appears beside the folder, whatever is in it by then."""
+    """No file is created outside the folder."""
     before = {one for one in tmp_path.parent.iterdir() if one != tmp_path}
     done = unpacked(tmp_path, *members)
     assert done.returncode == 1
@@ -119,7 +119,7 @@ def test_harmful_archive_is_rejected(tmp_path, members):
 
 @pytest.mark.parametrize("data", [b"", b"PK\3\4", b"\x1f\x8b\x08\0", b"\0" * 5000])
 def test_file_that_is_no_archive_is_rejected(tmp_path, data):
-    """Nor one that holds nothing."""
+    """Nor is an empty archive."""
     (tmp_path / "a").write_bytes(data)
     done = run_command("unpack.py", tmp_path / "a", tmp_path / "out", 1000)
     assert done.returncode == 1

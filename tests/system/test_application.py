@@ -1,4 +1,4 @@
-"""Updates of the Python application core, a service of systemd, from a server that speaks as GitHub does."""
+"""Updates of the Python application core, a systemd service, from a server with GitHub's API."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _SCRIPTS = "ls -l --time-style=full-iso /opt/dunebugger/core/*.sh /opt/dunebugge
 
 @pytest.fixture(autouse=True)
 def present(host: ProvisionedHost):
-    """Each test begins with 1.0.0."""
+    """Each test starts with 1.0.0."""
     if host.core_release() != "1.0.0":
         assert host.submit_and_wait("core", "update", "1.0.0")["success"]
     wait_until(lambda: host.core_version() == "1.0.0", "core 1.0.0 to answer")
 
 
 def test_core_update_installs_and_restarts(host: ProvisionedHost):
-    """A new folder, a new environment, one switch of the link; the scripts beside it stay as they are."""
+    """A new folder, a new environment, one switch of the link; the component scripts are unchanged."""
     before = host.sh(_SCRIPTS)
     final = host.submit_and_wait("core", "update", "1.1.0")
     assert (final["success"], final["state"]) == (True, "succeeded"), final
@@ -28,17 +28,19 @@ def test_core_update_installs_and_restarts(host: ProvisionedHost):
     assert (host.core_release(), host.core_version()) == ("1.0.0", "1.0.0")
 
 
-@pytest.mark.parametrize(("version", "told"), [("1.2.0", "cannot find the settings"), ("1.3.0", "does not respond to")])
-def test_core_update_to_a_broken_release_is_rolled_back(host: ProvisionedHost, version: str, told: str):
-    """One does not start, one does not answer well: 1.0.0 runs again."""
+@pytest.mark.parametrize(
+    ("version", "message"), [("1.2.0", "cannot find the settings"), ("1.3.0", "does not respond to")]
+)
+def test_core_update_to_a_broken_release_is_rolled_back(host: ProvisionedHost, version: str, message: str):
+    """One does not start, one fails its health check: 1.0.0 runs again."""
     final = host.submit_and_wait("core", "update", version)
     assert (final["state"], final["reason"]) == ("rolled_back", "script_failed")
-    assert told in final["error"]
+    assert message in final["error"]
     assert (host.core_release(), host.core_version()) == ("1.0.0", "1.0.0")
 
 
 def test_core_update_rejects_a_manipulated_artifact(host: ProvisionedHost):
-    """Its digest is not the one that the release publishes: nothing is touched, the service is not even restarted."""
+    """Its digest differs from the published one: nothing changes, and the service is not restarted."""
     pid = host.sh(f"systemctl show --property=MainPID {CORE_UNIT}")
     final = host.submit_and_wait("core", "update", "1.4.0")
     assert final["state"] == "rolled_back"
@@ -47,7 +49,7 @@ def test_core_update_rejects_a_manipulated_artifact(host: ProvisionedHost):
 
 
 def test_core_update_to_a_missing_release_changes_nothing(host: ProvisionedHost):
-    """Nothing is touched."""
+    """Nothing changes."""
     pid = host.sh(f"systemctl show --property=MainPID {CORE_UNIT}")
     final = host.submit_and_wait("core", "update", "7.7.7")
     assert "cannot read release v7.7.7" in final["error"]

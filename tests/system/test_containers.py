@@ -21,20 +21,20 @@ def test_container_update_replaces_the_running_container(host: ProvisionedHost):
 
 
 @pytest.mark.parametrize(
-    ("version", "told"), [("1.2.0", "this release is broken"), ("1.3.0", "health check | unhealthy")]
+    ("version", "message"), [("1.2.0", "this release is broken"), ("1.3.0", "health check | unhealthy")]
 )
-def test_container_update_to_a_bad_release_is_rolled_back(host: ProvisionedHost, version: str, told: str):
-    """One exits at once, one fails its health check: 1.1.0 runs again, and the answer says why."""
+def test_container_update_to_a_bad_release_is_rolled_back(host: ProvisionedHost, version: str, message: str):
+    """One exits at once, one fails its health check: 1.1.0 runs again, and the answer has the cause."""
     assert host.submit_and_wait("remote", "update", "1.1.0")["success"]
     final = host.submit_and_wait("remote", "update", version)
     assert (final["success"], final["state"], final["reason"]) == (False, "rolled_back", "script_failed")
-    assert told in final["error"]
+    assert message in final["error"]
     assert [attempt["exit_code"] for attempt in final["attempts"]] == [1, 0, 0]
     assert (host.compose_file_version(), host.running_version()) == ("1.1.0", ("1.1.0", "running"))
 
 
 def test_container_update_to_a_missing_release_stops_nothing(host: ProvisionedHost):
-    """The pull fails before anything is touched: the container is the same, since the same time."""
+    """The pull fails before any change: the container was neither replaced nor restarted."""
     before = host.container(), host.machine.read("/opt/dunebugger/docker-compose.yml")
     final = host.submit_and_wait("remote", "update", "9.9.9")
     assert (final["success"], final["state"], final["reason"]) == (False, "rolled_back", "script_failed")
@@ -42,13 +42,13 @@ def test_container_update_to_a_missing_release_stops_nothing(host: ProvisionedHo
     assert (host.container(), host.machine.read("/opt/dunebugger/docker-compose.yml")) == before
 
 
-@pytest.mark.parametrize("trouble", ["shut", "cut in the middle"])
-def test_container_update_without_a_registry_stops_nothing(host: ProvisionedHost, trouble: str):
-    """Also when it goes away while a layer is on its way."""
+@pytest.mark.parametrize("fault", ["shut", "cut in the middle"])
+def test_container_update_without_a_registry_stops_nothing(host: ProvisionedHost, fault: str):
+    """Also when the connection breaks during the download of a layer."""
     host.submit_and_wait("remote", "update", "1.0.0")
     host.machine.docker("rmi", host.registry.name(REMOTE, "1.1.0"), check=False)
     before = host.container()
-    if trouble == "shut":
+    if fault == "shut":
         host.registry.proxy.shut()
     else:
         host.registry.proxy.cut_after(100_000)
@@ -61,7 +61,7 @@ def test_container_update_without_a_registry_stops_nothing(host: ProvisionedHost
 
 
 def test_two_components_of_one_file_do_not_undo_each_other(host: ProvisionedHost):
-    """Asked for at once, they run one after the other; rolling one back leaves the other where it is."""
+    """Concurrent requests run one after the other; a rollback of one does not change the other."""
     assert host.submit_and_wait("remote", "update", "1.0.0")["success"]
     assert host.submit_and_wait("scheduler", "update", "1.0.0")["success"]
     asked = [host.submit("remote", "update", "1.1.0"), host.submit("scheduler", "update", "1.1.0")]
@@ -73,7 +73,7 @@ def test_two_components_of_one_file_do_not_undo_each_other(host: ProvisionedHost
 
 
 def test_container_requests_its_own_update(host: ProvisionedHost):
-    """Unprivileged, without Docker: it writes the request, is replaced, and its successor takes the answer."""
+    """Unprivileged, without Docker: it writes the request and is replaced; the new container reads the answer."""
     host.submit_and_wait("remote", "update", "1.0.0")
     request = json.dumps({
         "component": "remote", "action": "update", "version": "1.1.0", "request_id": "from-inside",
@@ -89,7 +89,7 @@ def test_container_requests_its_own_update(host: ProvisionedHost):
 
 
 def test_container_has_only_the_mounts_that_it_needs(host: ProvisionedHost):
-    """It writes the two shared folders and a volume of its own; it sees versions and its token; and nothing else."""
+    """It can write the two shared folders and its own volume, and read the versions and its token."""
     listed = json.loads(host.machine.docker("inspect", "--format", "{{json .Mounts}}", "dunebugger-remote"))
     mounts = {
         mount["Destination"]: (mount["Type"], mount.get("Name", mount["Source"]), mount["RW"]) for mount in listed
@@ -109,5 +109,5 @@ def test_container_has_only_the_mounts_that_it_needs(host: ProvisionedHost):
 
 
 def inside(machine: Machine, text: str, given: str = "") -> str:
-    """Run a text of sh in the container of remote, as its user."""
+    """Run an sh script in the container of remote, as its user."""
     return machine.run("docker", "exec", "-i", "dunebugger-remote", "sh", "-euc", text, input=given).stdout

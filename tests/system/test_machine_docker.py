@@ -1,4 +1,4 @@
-"""The Docker engine of a machine is a real one, and so is the registry that it pulls from."""
+"""The Docker engine of a machine, and pulls from the registry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ services:
 
 @pytest.fixture
 def compose(machine, registry):
-    """Runs a release with compose; the container is gone after the test."""
+    """Run a release with compose; the container is removed after the test."""
 
     def run(version: str, *command: str, restart: str = "unless-stopped", **options):
         machine.write(COMPOSE, _FILE.format(image=registry.name(REMOTE, version), restart=f'"{restart}"'))
@@ -35,17 +35,17 @@ def compose(machine, registry):
 
 
 def state(machine):
-    """What Docker says of the container."""
+    """The container's state."""
     return json.loads(machine.docker("inspect", "--format", "{{json .State}}", "example"))
 
 
 def await_health(machine, health):
-    """The container is ``healthy`` or ``unhealthy``."""
+    """Wait until the container is ``healthy`` or ``unhealthy``."""
     wait_until(lambda: state(machine)["Health"]["Status"] == health, lambda: f"{health}: {state(machine)}")
 
 
 def test_good_release_runs_and_is_healthy(machine, compose):
-    """With network_mode host, a folder of the machine, docker exec, and a stop that needs no KILL."""
+    """With network_mode host, a bind mount, docker exec, and a stop without KILL."""
     compose("1.0.0", "up", "-d")
     await_health(machine, "healthy")
     assert machine.docker("exec", "example", "cat", "/version") == "1.0.0"
@@ -56,7 +56,7 @@ def test_good_release_runs_and_is_healthy(machine, compose):
 
 
 def test_container_restarts_after_a_power_cut(machine, compose):
-    """It ends with the machine, and Docker starts it again with restart unless-stopped."""
+    """Docker starts it again with restart unless-stopped."""
     compose("1.0.0", "up", "-d")
     before = state(machine)["StartedAt"]
     machine.cut_power()
@@ -66,14 +66,14 @@ def test_container_restarts_after_a_power_cut(machine, compose):
 
 
 def test_container_restarts_after_a_reboot(machine, compose):
-    """The same in good order."""
+    """The same after a clean reboot."""
     compose("1.0.0", "up", "-d")
     machine.reboot()
     wait_until(lambda: state(machine)["Running"], lambda: str(state(machine)))
 
 
 def test_stopped_container_stays_stopped_after_a_reboot(machine, compose):
-    """unless-stopped means it."""
+    """As restart unless-stopped says."""
     compose("1.0.0", "up", "-d")
     compose("1.0.0", "stop")
     machine.reboot()
@@ -89,14 +89,14 @@ def test_release_1_2_0_exits_at_once(machine, compose):
 
 
 def test_release_1_3_0_becomes_unhealthy(machine, compose):
-    """A release that starts and does not do its work."""
+    """A release that runs and fails its health check."""
     compose("1.3.0", "up", "-d")
     await_health(machine, "unhealthy")
     assert state(machine)["Running"]
 
 
 def test_new_release_is_pulled(machine, compose):
-    """It is in the registry only, until then."""
+    """Before the pull it is only in the registry."""
     compose("1.0.0", "up", "-d")
     compose("1.1.0", "pull")
     compose("1.1.0", "up", "-d")
@@ -104,7 +104,7 @@ def test_new_release_is_pulled(machine, compose):
 
 
 def test_pull_fails_while_the_registry_is_down(machine, compose, registry):
-    """Connections are refused; and it works again once they are not."""
+    """Connections are refused; the pull succeeds after that."""
     registry.proxy.shut()
     done = compose("1.1.0", "pull", check=False)
     assert done.returncode != 0
@@ -114,7 +114,7 @@ def test_pull_fails_while_the_registry_is_down(machine, compose, registry):
 
 
 def test_pull_fails_when_the_connection_breaks(machine, compose, registry):
-    """In the middle of a layer; nothing is left that looks like the image."""
+    """In the middle of a layer; no image is left."""
     registry.proxy.cut_after(100_000)
     assert compose("1.1.0", "pull", check=False).returncode != 0
     assert registry.proxy.is_exhausted()
@@ -122,7 +122,7 @@ def test_pull_fails_when_the_connection_breaks(machine, compose, registry):
 
 
 def test_pull_hangs_when_the_connection_hangs(machine, compose, registry):
-    """For as long as one likes to look at it; the power can be cut meanwhile."""
+    """The power can be cut during the pull."""
     registry.proxy.hang_after(100_000)
     with pytest.raises(AssertionError, match="has not ended in 10 s"):
         compose("1.1.0", "pull", timeout=10)
@@ -134,6 +134,6 @@ def test_pull_hangs_when_the_connection_hangs(machine, compose, registry):
 
 
 def test_image_runs_as_another_user(machine, registry):
-    """The remote runs as an ordinary user, who is in the group of the host's spool."""
+    """Remote runs as an ordinary user with an additional group."""
     name = registry.name(REMOTE, "1.0.0")
     assert machine.docker("run", "--rm", "--network=host", "--user=1000:2000", name, "id", "-g") == "2000"

@@ -1,4 +1,4 @@
-"""A person updates remote in the browser: its own server is replaced, and the page tells how that ended."""
+"""Update of remote from the browser: the page's own server is replaced, and the page shows the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from page_object import UpdatePage
 from playwright.sync_api import expect
 
 UPDATE_MS = 120_000
-# Notes what the page says of its connection: a phase may be over before anybody looks. A reload would forget it.
+# Records the connection phases of the page, because a phase can be short. A reload would lose the record.
 WATCH = """() => {
   const node = document.querySelector('[data-testid="connection"]');
   window.phases = [node.dataset.phase];
@@ -29,7 +29,7 @@ WATCH = """() => {
 
 @pytest.fixture(scope="module")
 def github():
-    """A server that has a release of each component."""
+    """A server with a release of each component."""
     with GitHubServer() as made:
         for name in ("dunebugger", "dunebugger-scheduler", "dunebugger-remote"):
             made.publish(f"owner/{name}", "1.0.0")
@@ -50,7 +50,7 @@ def served(make_machine, provisioned_disk, registry, real_images, core_port, git
 
 @pytest.fixture
 def home(served, github):
-    """The host at release 1.0.0, which is the latest until a test publishes another."""
+    """The host at release 1.0.0, the latest until a test publishes another."""
     github.repository(REPOSITORY).releases = []
     github.publish(REPOSITORY, "1.0.0")
     served.reset()
@@ -77,7 +77,7 @@ def page(browser, home):
 
 
 def ask_for(page: UpdatePage, github: GitHubServer, version: str) -> None:
-    """Publish a release of remote, find it, press Update and confirm, and see that it is under way."""
+    """Publish a release of remote, find it, press Update, confirm, and wait for the progress."""
     github.publish(REPOSITORY, version)
     remote = page.card("remote")
     expect(remote.current).to_have_text("1.0.0")
@@ -87,14 +87,14 @@ def ask_for(page: UpdatePage, github: GitHubServer, version: str) -> None:
     expect(remote.progress).to_be_visible()
 
 
-def has_come_back(page: UpdatePage) -> bool:
-    """Whether the page lost its connection and found a new one, without having been loaded again."""
+def has_reconnected(page: UpdatePage) -> bool:
+    """Whether the page lost its connection and reconnected without a reload."""
     phases = page.page.evaluate("() => window.phases")
     return phases[0] == phases[-1] == "open" and "waiting" in phases
 
 
 def test_both_checks_find_no_problem(home: ServedHost):
-    """Both checks, the operator's and the one inside, find what they look for."""
+    """The check on the host and the check in the container find no problem."""
     inside = home.machine.run("docker", "exec", "dunebugger-remote", "dunebugger-remote", "check", check=False)
     assert "no problems found" in inside.stdout
     outside = home.machine.run(COMMAND, "check", check=False)
@@ -103,13 +103,13 @@ def test_both_checks_find_no_problem(home: ServedHost):
 
 
 def test_page_survives_the_update_of_its_own_server(home: ServedHost, github: GitHubServer, page: UpdatePage):
-    """Update is pressed, the container is replaced, and the page comes back by itself and shows that it worked."""
+    """After the container is replaced, the page reconnects by itself and shows the success."""
     before = home.container()
     ask_for(page, github, "1.1.0")
     answer = home.disk / STATUS.lstrip("/") / f"{home.pending_update_id()}.json"
     remote = page.card("remote")
     expect(remote.result).to_contain_text("Updated to 1.1.0", timeout=UPDATE_MS)
-    assert has_come_back(page)
+    assert has_reconnected(page)
     expect(remote.current).to_have_text("1.1.0")
     expect(page.history_rows.filter(has_text="Updated to 1.1.0")).to_have_count(1)
     assert home.container() != before
@@ -119,11 +119,11 @@ def test_page_survives_the_update_of_its_own_server(home: ServedHost, github: Gi
 
 
 def test_page_shows_the_rollback_of_a_broken_release(home: ServedHost, github: GitHubServer, page: UpdatePage):
-    """The page comes back with the server that it had, and says that the new one did not work."""
+    """The page reconnects to the restored server and shows that the new release failed."""
     ask_for(page, github, "1.2.0")
     remote = page.card("remote")
     expect(remote.result).to_contain_text("1.2.0 did not work, 1.0.0 was put back", timeout=UPDATE_MS)
-    assert has_come_back(page)
+    assert has_reconnected(page)
     remote.result.locator("summary").click()
     expect(remote.result).to_contain_text("cannot read the configuration /nowhere")
     expect(page.history_rows.filter(has_text="1.2.0 did not work")).to_have_count(1)
@@ -131,7 +131,7 @@ def test_page_shows_the_rollback_of_a_broken_release(home: ServedHost, github: G
 
 
 def test_page_shows_an_update_interrupted_by_a_power_cut(home: ServedHost, github: GitHubServer, page: UpdatePage):
-    """After the boot the page comes back by itself, and says what was put back and why."""
+    """After the boot the page reconnects by itself and shows the rollback and its cause."""
     ask_for(page, github, "1.1.0")
     home.wait_for_phase(home.pending_update_id(), "start")
     home.machine.cut_power()
@@ -141,5 +141,5 @@ def test_page_shows_an_update_interrupted_by_a_power_cut(home: ServedHost, githu
     expect(result).to_contain_text("1.1.0 did not work, 1.0.0 was put back", timeout=UPDATE_MS)
     expect(result).to_contain_text("interrupted in the middle of it, for example by a power cut")
     expect(page.history_rows.filter(has_text="1.1.0 did not work")).to_have_count(1)
-    assert has_come_back(page)
+    assert has_reconnected(page)
     assert (home.running_version(), home.compose_file_version()) == (("1.0.0", "running"), "1.0.0")

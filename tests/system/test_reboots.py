@@ -1,4 +1,4 @@
-"""Twenty reboots in a row, hard and orderly ones, while requests arrive all the time: each gets one true answer."""
+"""Twenty power cuts and clean reboots under a stream of requests: each request gets one true answer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from provisioned_host import ProvisionedHost
 
 _REBOOTS = 20
 _SEED = 4
-# Asks again and again, as a container that is up whenever the host is. An id is on the disk before its request is: what
-# was asked for is known whatever dies; what was written down and never came to be asked for is told from it, too.
+# Submits requests continuously, like a container. An id is durable before its request is written, and marked as written
+# after that, so that the test knows which requests exist after any power cut.
 _CLIENT = """\
 import json, os, random, time
 from pathlib import Path
@@ -41,7 +41,7 @@ ExecStart={HOME}/current/bin/python /opt/client.py
 [Install]
 WantedBy=multi-user.target
 """
-# What a script did lies on the disk before it goes on.
+# Each record of a script is durable before the script continues.
 _SCRIPT = """#!/bin/bash
 book=/var/lib/script_records-$UPDATE_COMPONENT
 note() { echo "$1 ${0##*/} $UPDATE_REQUEST_ID" >> "$book"; sync "$book"; }
@@ -59,8 +59,8 @@ directory = "/opt/dunebugger/right"
 """
 
 
-# How an update may end here → the scripts that must have come to their end for that to be true. A rollback that lost
-# its power is not begun a second time.
+# Possible results of an update → the scripts that must have ended for the result to be true. A rollback that was
+# interrupted by a power cut is not started again.
 _ENDS = {
     ("succeeded", None): ("update.sh", "health-check.sh"),
     ("rolled_back", "interrupted"): ("rollback.sh", "health-check.sh"),
@@ -69,7 +69,7 @@ _ENDS = {
 
 
 def test_twenty_reboots_under_a_stream_of_requests(host: ProvisionedHost):
-    """No request is lost, none is answered untruly, no script that may have run is started again (I1, I3, I9)."""
+    """No request is lost, every answer is true, no script that may have run is started again (I1, I3, I9)."""
     chance = random.Random(_SEED)
     machine = host.machine
     for component in ("left", "right"):
@@ -84,7 +84,7 @@ def test_twenty_reboots_under_a_stream_of_requests(host: ProvisionedHost):
         answered = len(answers(host))
         wanted = answered + chance.randrange(1, 6)
         wait_until(lambda wanted=wanted: len(answers(host)) >= wanted, "answers after a boot")
-        if number % 2:  # not left to chance: cuts that all miss an update prove nothing
+        if number % 2:  # every second cut is during an update; cuts that miss all updates prove nothing
             wait_until(lambda: updates_under_way(host), "an update to begin")
             machine.cut_power()
         elif chance.random() < 0.5:
@@ -98,31 +98,31 @@ def test_twenty_reboots_under_a_stream_of_requests(host: ProvisionedHost):
     written = {name.removesuffix(".written") for name in asked if name.endswith(".written")}
     wait_until(lambda: written <= set(answers(host)), "an answer to every request", 180)
     wait_until(lambda: not machine.sh("ls /var/dunebugger/updates/requests").split(), "the requests to be taken away")
-    judge(host, {name.partition(".")[0] for name in asked}, written)
+    assert_answers_true(host, {name.partition(".")[0] for name in asked}, written)
 
 
 def answers(host: ProvisionedHost) -> list[str]:
-    """The ids that have an answer."""
+    """The ids of all answered requests."""
     names = (path.name for path in (host.disk / "var/dunebugger/updates/status").glob("r*.json"))
     return [name.removesuffix(".json") for name in names if not name.endswith(".progress.json")]
 
 
 def script_records(host: ProvisionedHost) -> list[list[str]]:
-    """What the scripts wrote down, in whole lines: begin or end, the script, the request."""
+    """The complete records of the scripts: begin or end, script, request."""
     books = [host.disk / f"var/lib/script_records-{component}" for component in ("left", "right")]
     return [line.split() for book in books if book.exists() for line in book.read_text().splitlines()]
 
 
 def updates_under_way(host: ProvisionedHost) -> set[str]:
-    """The requests of which nothing is known but that their ``update.sh`` has begun."""
+    """The unanswered requests whose ``update.sh`` has started and not ended."""
     done = script_records(host)
     count = Counter(name for _, _, name in done)
     begun = {name for when, script, name in done if (when, script) == ("begin", "update.sh")}
     return {name for name in begun if count[name] == 1}.difference(answers(host))
 
 
-def judge(host: ProvisionedHost, asked: set[str], written: set[str]) -> None:
-    """Every answer is of a request, and agrees with what the scripts did."""
+def assert_answers_true(host: ProvisionedHost, asked: set[str], written: set[str]) -> None:
+    """Every answer belongs to a request and agrees with the records of the scripts."""
     machine = host.machine
     done = script_records(host)
     begun = Counter((script, name) for when, script, name in done if when == "begin")
@@ -142,6 +142,6 @@ def judge(host: ProvisionedHost, asked: set[str], written: set[str]) -> None:
             assert ("health-check.sh", name) in ended, final
     assert written <= set(answers(host))
     assert states["succeeded"] > _REBOOTS
-    assert states["rolled_back"] > 0, "no update was ever interrupted: this proved nothing"
-    told = machine.run(COMMAND, "check", "--no-scripts", check=False).stdout
-    assert "journal.db is whole; 0 request(s) under way" in told
+    assert states["rolled_back"] > 0, "no update was interrupted, so the test proved nothing"
+    output = machine.run(COMMAND, "check", "--no-scripts", check=False).stdout
+    assert "journal.db is whole; 0 request(s) under way" in output

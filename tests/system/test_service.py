@@ -1,4 +1,4 @@
-"""The installed service as an operator meets it: the document's own commands, the status, the log, the check."""
+"""The installed service for an operator: documented commands, status, log, check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from installed_host import CONFIGURATION, HOME, UNIT
 from polling import wait_until
 from provisioned_host import ProvisionedHost
 
-# "Deployment", step 4 of the design document, word for word.
+# The manual test of the deployment guide, verbatim.
 _MANUAL_TEST = """\
 cat > /var/dunebugger/updates/requests/test-123.json << EOF
 {
@@ -25,7 +25,7 @@ _QUESTIONS = ("service", "shared folders", "container", "scripts", "log", "healt
 
 
 def test_manual_request_of_the_deployment_guide_is_answered(host: ProvisionedHost):
-    """Drop ``test-123.json`` with ``cat``; read the status."""
+    """Write ``test-123.json`` with ``cat``; read the status."""
     host.sh(_MANUAL_TEST)
     status = "/var/dunebugger/updates/status/test-123.json"
     wait_until((host.disk / status.lstrip("/")).exists, "the answer")
@@ -35,26 +35,26 @@ def test_manual_request_of_the_deployment_guide_is_answered(host: ProvisionedHos
 
 
 def test_systemctl_status_shows_the_state(host: ProvisionedHost):
-    """``systemctl status``: active, enabled, and a line for people."""
-    told = host.sh(f"systemctl status --no-pager {UNIT}")
-    assert "Active: active (running)" in told
-    assert "; enabled;" in told
-    assert 'Status: "waiting for requests"' in told
+    """``systemctl status``: active, enabled, and a readable status line."""
+    output = host.sh(f"systemctl status --no-pager {UNIT}")
+    assert "Active: active (running)" in output
+    assert "; enabled;" in output
+    assert 'Status: "waiting for requests"' in output
 
 
 def test_system_journal_can_be_filtered_by_request(host: ProvisionedHost):
-    """Each line about a request carries its id, of the coordinator and of the script's unit."""
+    """Each log line about a request has its id, from the coordinator and from the script's unit."""
     request_id = host.submit("remote", "health", request_id="ask-the-journal")
     host.wait_for_answer(request_id)
-    told = host.sh(f"journalctl --no-pager --output=cat UPDATE_REQUEST_ID={request_id}")
-    assert "accepted: health remote" in told
-    assert "succeeded: Healthy" in told
+    output = host.sh(f"journalctl --no-pager --output=cat UPDATE_REQUEST_ID={request_id}")
+    assert "accepted: health remote" in output
+    assert "succeeded: Healthy" in output
     unit = host.sh("journalctl --no-pager --output=cat -u 'dunebugger-request-ask-the-journal-1-*'")
     assert "health-check.sh of health remote" in unit
 
 
 def test_check_covers_each_troubleshooting_question(host: ProvisionedHost):
-    """All six of "Updates not working", and each finds a host in order."""
+    """All six areas have findings, and none is bad on a healthy host."""
     found = json.loads(host.sh("update-coordinator check --json"))
     by_area = {area: [row for row in found if row["area"] == area] for area in _QUESTIONS}
     assert all(by_area.values()), found
@@ -67,9 +67,9 @@ def test_check_covers_each_troubleshooting_question(host: ProvisionedHost):
 
 
 def test_check_finds_each_documented_problem(host: ProvisionedHost):
-    """All but the log's, made true one at a time: the exit code is 1, and the finding names the remedy."""
+    """Each problem is caused in turn: the exit code is 1, and the finding names the remedy."""
     machine = host.machine
-    troubles = {
+    problems = {
         "container": ("docker stop -t 1 dunebugger-remote", "docker start dunebugger-remote", "docker start"),
         "scripts": (
             "chmod o+w /opt/dunebugger/core/update.sh",
@@ -84,18 +84,18 @@ def test_check_finds_each_documented_problem(host: ProvisionedHost):
         "health checks": ("systemctl stop dunebugger-core", "systemctl start dunebugger-core", "bash -x"),
         "service": (f"systemctl disable --quiet {UNIT}", f"systemctl enable --quiet {UNIT}", "systemctl enable"),
     }
-    for area, (make, mend, remedy) in troubles.items():
-        machine.sh(make)
+    for area, (cause, repair, remedy) in problems.items():
+        machine.sh(cause)
         options = () if area == "health checks" else ("--no-scripts",)
-        told = machine.run("update-coordinator", "check", "--json", *options, check=False)
-        machine.sh(mend)
-        bad = [row for row in json.loads(told.stdout) if row["grade"] == "bad" and row["area"] == area]
-        assert told.returncode == 1, area
-        assert any(remedy in row["finding"] + row["remedy"] for row in bad), (area, told.stdout)
+        output = machine.run("update-coordinator", "check", "--json", *options, check=False)
+        machine.sh(repair)
+        bad = [row for row in json.loads(output.stdout) if row["grade"] == "bad" and row["area"] == area]
+        assert output.returncode == 1, area
+        assert any(remedy in row["finding"] + row["remedy"] for row in bad), (area, output.stdout)
 
 
 def test_check_reports_errors_in_the_log(host: ProvisionedHost):
-    """Why a start failed that has been mended since, in the words of the coordinator and of systemd."""
+    """The cause of an earlier failed start, from the coordinator and from systemd."""
     machine = host.machine
     before = machine.read(CONFIGURATION)
     machine.write(CONFIGURATION, "[paths]\nstat = 1\n")
@@ -106,13 +106,13 @@ def test_check_reports_errors_in_the_log(host: ProvisionedHost):
     log = [row for row in found if row["area"] == "log"]
     assert any("warning(s) in systemd's journal of 24 hours" in row["finding"] for row in log), log
     assert any("Failed to start" in row["finding"] for row in log), log
-    why = host.sh(f"journalctl --no-pager --output=cat --priority=err -u {UNIT}")
-    assert f"{CONFIGURATION}:2" in why
-    assert "paths.stat" in why
+    errors = host.sh(f"journalctl --no-pager --output=cat --priority=err -u {UNIT}")
+    assert f"{CONFIGURATION}:2" in errors
+    assert "paths.stat" in errors
 
 
 def test_restart_pause_grows_with_every_crash(host: ProvisionedHost):
-    """The pause grows to two minutes and stays there; whoever starts it by hand waits for nothing."""
+    """The pause grows to two minutes and stays there; a manual start has no pause."""
     drop_in = f"/run/systemd/system/{UNIT}.service.d/soon.conf"
     host.machine.write(drop_in, "[Service]\nRestartSec=100ms\n")
     host.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
@@ -133,7 +133,7 @@ def test_restart_pause_grows_with_every_crash(host: ProvisionedHost):
 
 
 def test_restart_pause_is_reset_by_a_long_uptime(host: ProvisionedHost):
-    """Half a second is enough at first; then ten minutes, as in the packaged unit, are too long for a test."""
+    """With an uptime limit of half a second; then with the packaged ten minutes, which the test does not reach."""
     pause, drop_in = "/run/pause.sh", f"/run/systemd/system/{UNIT}.service.d/soon.conf"
     packaged = f"{HOME}/current/share/restart-pause.sh"
     host.sh(f"sed 's/^long_us=.*/long_us=500000/' {packaged} > {pause}")
@@ -156,9 +156,9 @@ def test_the_limits_are_the_daemons_alone(host: ProvisionedHost):
 
 
 def test_documented_exposure_score_is_current(host: ProvisionedHost):
-    """``systemd-analyze security``: the figure in docs/operations.md was measured."""
-    told = host.sh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
-    score = re.search(r"(\d+\.\d+) (\w+)", told)
-    assert score is not None, told
+    """docs/operations.md has the score of ``systemd-analyze security``."""
+    output = host.sh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
+    score = re.search(r"(\d+\.\d+) (\w+)", output)
+    assert score is not None, output
     paper = Path(__file__).parents[2].joinpath("docs/operations.md").read_text(encoding="utf-8")
-    assert f"{score[1]} {score[2]}" in paper, told
+    assert f"{score[1]} {score[2]}" in paper, output

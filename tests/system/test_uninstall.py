@@ -1,17 +1,17 @@
-"""install.sh --uninstall: what it leaves, what it keeps, and when it refuses."""
+"""install.sh --uninstall: leftovers, kept files, and refusal."""
 
 from __future__ import annotations
 
 import pytest
 from installed_host import CONFIGURATION, STATE, UNIT, InstalledHost
 
-# Written by every change of a group, whoever makes it; what they say is compared by itself.
+# Every change of a group rewrites these files; the tests compare their content.
 _GROUPS = {"/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock"}
 
 
 @pytest.fixture(scope="module")
 def bare_machine(make_machine, wheelhouse):
-    """A machine that has never seen the coordinator, with a checkout."""
+    """A fresh machine."""
     machine = make_machine()
     machine.boot()
     yield machine
@@ -20,7 +20,7 @@ def bare_machine(make_machine, wheelhouse):
 
 @pytest.fixture
 def host(bare_machine):
-    """A host with the coordinator, and how its disk looked before."""
+    """A host with the coordinator, and its files before the installation."""
     host = InstalledHost(bare_machine)
     host.checkout()
     host.sh("rm -rf /var/lib/dunebugger")
@@ -31,33 +31,33 @@ def host(bare_machine):
     return host
 
 
-def left(host):
-    """The paths that are there now, and were not before."""
+def leftovers(host):
+    """The paths that the uninstall left."""
     now = host.changed_files()
     assert set(host.before) - set(now) == set()
     return {path for path in now if now[path] != host.before.get(path)} - _GROUPS
 
 
 def test_uninstall_leaves_only_the_journal(host):
-    """Every path on the disk is as before; and saying it again changes nothing."""
+    """All other paths are as before the installation; a second uninstall changes nothing."""
     host.install("--uninstall")
-    found = left(host)
+    found = leftovers(host)
     assert f"{STATE}/journal.db" in found
     assert {path for path in found if not path.startswith(STATE)} <= {"/var/lib/dunebugger"}
     assert host.sh("cat /etc/group /etc/gshadow") == host.groups
     assert host.sh(f"systemctl list-units --all --plain --no-legend '{UNIT}*'") == ""
     host.install("--uninstall")
-    assert left(host) == found
+    assert leftovers(host) == found
 
 
 def test_purge_removes_the_journal(host):
-    """Then there is no trace at all."""
+    """Nothing is left."""
     host.install("--uninstall", "--purge")
-    assert left(host) == set()
+    assert leftovers(host) == set()
 
 
 def test_uninstall_keeps_and_lists_files_of_the_operator(host):
-    """Changed scripts, the compose file, core's releases and the components' backups."""
+    """Changed scripts, the compose file, core's releases and the backups."""
     kept = [
         "/opt/dunebugger/remote/update.sh",
         "/opt/dunebugger/docker-compose.yml",
@@ -66,24 +66,24 @@ def test_uninstall_keeps_and_lists_files_of_the_operator(host):
     ]
     for path in kept:
         host.machine.write(path, "mine\n", 0o755)
-    said = host.install("--uninstall", "--purge").stdout
+    output = host.install("--uninstall", "--purge").stdout
     for path in kept:
         assert host.machine.read(path) == "mine\n"
-        assert path.removesuffix("/r-1/file").removesuffix("/1.2.3/file") in said
-    assert "/opt/dunebugger/remote/rollback.sh" not in left(host)
+        assert path.removesuffix("/r-1/file").removesuffix("/1.2.3/file") in output
+    assert "/opt/dunebugger/remote/rollback.sh" not in leftovers(host)
     host.sh("rm -rf /opt/dunebugger")
 
 
 def test_uninstall_keeps_and_lists_configured_folders(host):
-    """What the configuration had elsewhere is not ours to remove."""
+    """Folders outside of the default paths are kept."""
     host.sh(f"mkdir /srv/requests; printf '[paths]\\nrequests = \"/srv/requests\"\\n' >> {CONFIGURATION}")
     assert "/srv/requests: configured as paths.requests" in host.install("--uninstall", "--purge").stdout
     host.sh("rmdir /srv/requests")
-    assert left(host) == set()
+    assert leftovers(host) == set()
 
 
 def test_uninstall_is_refused_while_a_script_runs(host):
-    """It refuses, names the unit, and leaves the service running."""
+    """It names the unit and leaves the service running."""
     host.sh("systemd-run --quiet --unit=dunebugger-request-r-1-1 sleep 300")
     pid = host.main_pid()
     done = host.install("--uninstall", check=False)
@@ -92,15 +92,15 @@ def test_uninstall_is_refused_while_a_script_runs(host):
     assert host.main_pid() == pid
     host.sh("systemctl stop dunebugger-request-r-1-1")
     host.install("--uninstall", "--purge")
-    assert left(host) == set()
+    assert leftovers(host) == set()
 
 
 def test_interrupted_uninstall_is_completed_by_a_second_run(host):
-    """Wherever it came."""
+    """A power cut during the removal."""
     machine = host.machine
     machine.sh("systemd-run --unit=removal /root/present/packaging/install.sh --uninstall --purge")
     machine.sh("while [ -e /etc/tmpfiles.d/dunebugger.conf ]; do sleep 0.001; done", timeout=60)
     machine.cut_power()
     machine.boot()
     host.install("--uninstall", "--purge")
-    assert left(host) == set()
+    assert leftovers(host) == set()

@@ -1,4 +1,4 @@
-"""install.sh --upgrade: what it keeps, and that what fails leaves the previous release running."""
+"""install.sh --upgrade: kept files, and rollback to the previous release after a failure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ wait
 
 @pytest.fixture(scope="module")
 def disk_with_coordinator(make_machine, wheelhouse):
-    """The disk of a host with release 1.0.0, one request answered."""
+    """The disk of a host with release 1.0.0 and one answered request."""
     machine = make_machine()
     machine.boot()
     host = InstalledHost(machine)
@@ -57,9 +57,9 @@ def host(new_machine, disk_with_coordinator):
 
 
 def test_upgrade_keeps_configuration_and_journal(host):
-    """And works; the release before stays, those before it go, unless a script runs that such a one must stop.
+    """The previous release is kept, older ones are removed unless a script of theirs still runs.
 
-    Stopped two upgrades later, that script still gets TERM and time to clean up, and its exit code is told.
+    Such a script, stopped two upgrades later, still gets TERM and time to clean up, and its exit code is recorded.
     """
     host.sh(f"echo '# mine' >> {CONFIGURATION}")
     configuration, ids = host.machine.read(CONFIGURATION), host.journal_ids()
@@ -74,8 +74,8 @@ def test_upgrade_keeps_configuration_and_journal(host):
     assert host.answers("core")
     assert host.releases() == ["1.0.0", "2.0.0"]
     host.checkout(NEXT, "3.0.0")
-    said = host.install("--upgrade", checkout=NEXT).stdout
-    assert "kept the old release 1.0.0: a script that it started is still running" in said
+    output = host.install("--upgrade", checkout=NEXT).stdout
+    assert "kept the old release 1.0.0: a script that it started is still running" in output
     assert host.releases() == ["1.0.0", "2.0.0", "3.0.0"]
     host.sh("systemctl stop 'dunebugger-request-slow-1-*'")
     host.sh(f"until [ -e {STATUS}/slow.json ]; do sleep 0.1; done")
@@ -85,14 +85,14 @@ def test_upgrade_keeps_configuration_and_journal(host):
 
 
 def test_upgrade_to_the_same_release_changes_nothing(host):
-    """The checkout that is installed has nothing to upgrade to."""
+    """The service is not restarted."""
     pid = host.main_pid()
     host.install("--upgrade")
     assert host.main_pid() == pid
 
 
 def test_changed_checkout_of_the_same_version_is_another_release(host):
-    """Installing says so; upgrading gives it a folder of its own, and finds it again."""
+    """The installation reports it; the upgrade gives it a separate folder, and finds it again."""
     host.checkout(NEXT, "1.0.0")
     host.sh(f"echo '# changed' >> {NEXT}/coordinator/app.py")
     done = host.install(checkout=NEXT, check=False)
@@ -119,7 +119,7 @@ def test_changed_checkout_of_the_same_version_is_another_release(host):
     ids=["packages", "project", "command", "configuration", "journal"],
 )
 def test_upgrade_that_fails_its_preflight_never_touches_the_service(host, fault, words):
-    """The build, the configuration, the journal: tried while the present release works on."""
+    """Build, configuration and journal are checked while the current release keeps running."""
     host.sh(f"echo 'stop_timeout_s = 30' >> {CONFIGURATION}; {fault}")
     pid, before = host.main_pid(), host.changed_files()
     done = host.install("--upgrade", checkout=NEXT, check=False)
@@ -135,7 +135,7 @@ def test_upgrade_that_fails_its_preflight_never_touches_the_service(host, fault,
     "fault", [_EXITS_AT_START, f"{_MIGRATE}; {_EXITS_AFTER_MIGRATION}", f"{_MIGRATE}; {_EXITS_LATER}"]
 )
 def test_upgrade_to_a_release_that_exits_is_rolled_back(host, fault):
-    """With the journal that it can read, even where the new release had changed its schema, and with its own files."""
+    """With its own files and its own journal, also after the new release has migrated the schema."""
     host.sh(f"{fault}; echo '# next' >> {NEXT}/packaging/tmpfiles.conf")
     ids, before = host.journal_ids(), host.changed_files()
     done = host.install("--upgrade", checkout=NEXT, check=False)
@@ -151,7 +151,7 @@ def test_upgrade_to_a_release_that_exits_is_rolled_back(host, fault):
 
 
 def test_rollback_never_restores_over_a_journal_with_new_records(host):
-    """The old one would forget a script that ran; where it cannot read the new one, the new release stays."""
+    """The old journal lacks a script that ran; when the old release cannot read the new journal, the new one stays."""
     host.sh(f"{_MIGRATE}; {_EXITS_LATER}; systemctl stop dunebugger-update-coordinator")
     host.machine.write(f"{REQUESTS}/early.json", _REQUEST % ("health", "early"))
     done = host.install("--upgrade", checkout=NEXT, check=False)
@@ -162,16 +162,16 @@ def test_rollback_never_restores_over_a_journal_with_new_records(host):
 
 
 def test_upgrade_keeps_changed_files_and_adds_new_ones_beside_them(host):
-    """As dpkg treats configuration files."""
+    """As dpkg does with configuration files."""
     remote = "/opt/dunebugger/remote"
     host.sh(f"echo IMAGE=mine > {remote}/component.env")
     for name in ("component.env", "update.sh"):
         host.sh(f"echo '# next' >> {NEXT}/packaging/component-scripts/remote/{name}")
-    said = host.install("--upgrade", checkout=NEXT).stdout
+    output = host.install("--upgrade", checkout=NEXT).stdout
     assert host.machine.read(f"{remote}/component.env") == "IMAGE=mine\n"
     assert host.machine.read(f"{remote}/component.env.new") == "COMPONENT=remote\n# next\n"
     assert "# next" in host.machine.read(f"{remote}/update.sh")
-    assert f"kept {remote}/component.env, which you changed" in said
+    assert f"kept {remote}/component.env, which you changed" in output
     host.sh(f"rm {remote}/component.env.new")
     host.install(checkout=NEXT)
     assert host.sh(f"ls {remote}").split() == ["component.env", "health-check.sh", "rollback.sh", "update.sh"]
@@ -188,7 +188,7 @@ def test_upgrade_keeps_changed_files_and_adds_new_ones_beside_them(host):
     ],
 )
 def test_power_cut_during_an_upgrade_leaves_a_working_host(host, moment):
-    """With the one release or the other; and the same command ends what it began."""
+    """With either release; a second run of the command completes the upgrade."""
     ids = host.journal_ids()
     host.sh(f"echo '# next' >> {NEXT}/packaging/tmpfiles.conf; {_MIGRATE}")
     host.sh(f"systemd-run --unit=upgrade {NEXT}/packaging/install.sh --upgrade --wheelhouse {WHEELHOUSE}")

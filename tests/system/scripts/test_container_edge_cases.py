@@ -1,4 +1,4 @@
-"""The packaged scripts of a container where a host is not as the book says."""
+"""The packaged scripts of a container in unusual situations."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from compose import PLUGIN, Compose
 from container_host import PATH
 from polling import wait_until
 
-# Stands in front of the plugin, and notes what it is told.
-NOTING = """\
+# Wraps the plugin and logs its arguments.
+LOGGING_PLUGIN = """\
 #!/bin/bash
-echo "$*" >> {notes}
+echo "$*" >> {log}
 exec {plugin} "$@"
 """
 
 
 def test_compose_plugin_is_preferred_and_never_pulls(host):
-    """``docker compose`` where it is there, besides version 1: it is told ``--pull never``."""
+    """``docker compose`` is used when both are installed, with ``--pull never``."""
     real = Path(Compose.plugin().environment["DOCKER_CONFIG"], PLUGIN)
     plugin = host.folder / "docker" / PLUGIN
     plugin.parent.mkdir(parents=True)
-    plugin.write_text(NOTING.format(notes=host.folder / "notes", plugin=real))
+    plugin.write_text(LOGGING_PLUGIN.format(log=host.folder / "calls", plugin=real))
     plugin.chmod(0o755)
     host.extra = {"DOCKER_CONFIG": str(host.folder / "docker")}
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert host.rollback(done.request).returncode == 0
-    notes = (host.folder / "notes").read_text().splitlines()
-    ups = [line for line in notes if " up " in line and "--help" not in line]
+    calls = (host.folder / "calls").read_text().splitlines()
+    ups = [line for line in calls if " up " in line and "--help" not in line]
     assert len(ups) == 2
     assert all(line.endswith("up -d --no-deps --no-build --pull never remote") for line in ups)
 
 
 def test_missing_compose_names_the_package_to_install(host):
-    """A PATH without docker-compose, and a Docker command without the plugin."""
+    """A PATH without docker-compose, and Docker without the plugin."""
     folder = host.folder / "bin"
     folder.mkdir()
     for name in ("bash", "dirname", "docker", "flock", "grep", "sed", "cut", "sort", "cat"):
@@ -49,7 +49,7 @@ def test_missing_compose_names_the_package_to_install(host):
 
 
 def test_override_file_is_applied(host):
-    """Compose reads it by itself; the container must not lose what it says."""
+    """Compose reads it by default; the container keeps its settings."""
     (host.folder / "docker-compose.override.yml").write_text(
         'version: "2.4"\nservices:\n  remote:\n    environment:\n      KIND: overridden\n'
     )
@@ -60,7 +60,7 @@ def test_override_file_is_applied(host):
 
 
 def test_image_of_an_override_file_fails_the_update(host):
-    """The compose file's own image then means nothing: the update fails and nothing is left of it."""
+    """The override replaces the compose file's image: the update fails and is undone."""
     (host.folder / "docker-compose.override.yml").write_text(
         f'version: "2.4"\nservices:\n  remote:\n    image: {host.registry.name}/remote:1.0.0\n'
     )
@@ -72,7 +72,7 @@ def test_image_of_an_override_file_fails_the_update(host):
 
 
 def test_linked_compose_file_is_changed_at_its_target(host):
-    """The link stays a link, and the project the one of the link's folder."""
+    """The link stays a link, and the project name is that of the link's folder."""
     real = host.folder / "kept" / "compose.yml"
     real.parent.mkdir()
     host.compose_file.rename(real)
@@ -87,7 +87,7 @@ def test_linked_compose_file_is_changed_at_its_target(host):
 
 
 def test_concurrent_update_of_the_same_file_is_waited_for(host):
-    """A person who starts a script by hand is no exception; and the wait has an end."""
+    """The wait ends after LOCK_WAIT_S with a message (I16)."""
     host.settings("remote", LOCK_WAIT_S=1)
     with (host.folder / ".docker-compose.yml.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -99,7 +99,7 @@ def test_concurrent_update_of_the_same_file_is_waited_for(host):
 
 
 def test_container_older_than_the_file_is_restored(host):
-    """The file had been edited to 1.4.0 by hand while 1.0.0 ran on: a failed update brings back both."""
+    """The file was edited to 1.4.0 while 1.0.0 kept running: a failed update restores both."""
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:1.4.0"))
     before = host.compose_file.read_bytes(), host.containers()
     done = host.update("1.2.0")
@@ -109,7 +109,7 @@ def test_container_older_than_the_file_is_restored(host):
 
 
 def test_service_that_had_failed_before_is_only_started(host):
-    """The version before fails its health check, and so does the new one: nobody waits for what was never well."""
+    """The old and the new version are unhealthy: the restore does not wait for health."""
     host.engine.run("pull", f"{host.registry.name}/remote:1.5.0")
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:1.3.0"))
     host.compose("up", "-d", "remote")
@@ -121,12 +121,12 @@ def test_service_that_had_failed_before_is_only_started(host):
 
 
 def test_script_run_by_hand_generates_an_id(host):
-    """And says how to undo what it did; a rollback without an id lists those there are."""
+    """It prints how to undo the update; a rollback without an id lists the backups."""
     host.extra = {"UPDATE_REQUEST_ID": ""}
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
-    words = next(line for line in done.stdout.splitlines() if line.startswith("run by hand"))
-    request = words.split("UPDATE_ROLLBACK_OF=")[1].split()[0]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("run by hand"))
+    request = line.split("UPDATE_ROLLBACK_OF=")[1].split()[0]
     refused = host.rollback("")
     assert refused.returncode == 1
     assert f"  {request}\n" in refused.stderr
@@ -137,7 +137,7 @@ def test_script_run_by_hand_generates_an_id(host):
 
 
 def test_image_pinned_by_digest_is_replaced_and_restored(host):
-    """The operator asked for a version, so the file names that; the rollback writes the digest again."""
+    """The update writes the tag of the version; the rollback writes the digest again."""
     [digest] = json.loads(host.engine.out("inspect", f"{host.registry.name}/remote:1.0.0"))[0]["RepoDigests"]
     host.compose_file.write_text(host.compose_file.read_text().replace(f"{host.registry.name}/remote:1.0.0", digest))
     host.compose("up", "-d", "remote")

@@ -8,7 +8,7 @@ from compose import each_compose
 
 @each_compose
 def test_container_update_runs_the_new_image_and_can_be_rolled_back(host):
-    """1.0.0 to 1.1.0 and back; the compose file then is what it was to the byte."""
+    """1.0.0 to 1.1.0 and back; the compose file is then byte-identical."""
     before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -26,7 +26,7 @@ def test_container_update_runs_the_new_image_and_can_be_rolled_back(host):
 
 
 def test_container_update_to_the_running_version_changes_nothing(host):
-    """No backup is made, so a rollback of that request changes nothing either."""
+    """No backup is made, so a rollback of that request changes nothing."""
     started = host.started_at()
     done = host.update("1.0.0")
     assert done.returncode == 0
@@ -48,7 +48,7 @@ def test_container_update_to_the_running_version_changes_nothing(host):
     ],
 )
 def test_container_update_to_a_bad_version_restores_the_previous_one(host, version, words):
-    """It exits at once, its health check fails, or it ends in a loop: the update says why, and 1.0.0 runs again."""
+    """It exits at once, fails its health check, or restarts in a loop: the message has the cause, and 1.0.0 runs."""
     before = host.snapshot()
     done = host.update(version)
     assert done.returncode == 1
@@ -74,7 +74,7 @@ def test_container_update_to_a_missing_version_stops_nothing(host):
 
 
 def test_container_script_without_a_registry_stops_nothing(host):
-    """So does a registry that is down."""
+    """The pull fails before any change."""
     before, started = host.snapshot(), host.started_at()
     host.registry.stop()
     try:
@@ -96,7 +96,7 @@ def test_two_components_of_one_file_do_not_undo_each_other(host):
 
 
 def test_a_moving_tag_means_again_what_ran_before(host):
-    """The file says latest; the registry's latest has gone on, and is here by now. The recorded image decides."""
+    """The file names latest, which has moved to another image since: the recorded image is restored."""
     engine, name = host.engine, f"{host.registry.name}/remote"
     engine.run("tag", f"{name}:1.0.0", f"{name}:latest")
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:latest"))
@@ -111,7 +111,7 @@ def test_a_moving_tag_means_again_what_ran_before(host):
 
 
 def test_rollback_restores_the_image_of_a_republished_tag(host):
-    """The same tag holds another image by now: the rollback brings the one that ran, and the name means it again."""
+    """The same tag names another image: the rollback restores the one that ran, and the tag names it again."""
     image = f"{host.registry.name}/remote:1.1.0"
     assert host.update("1.1.0").returncode == 0
     before = host.snapshot()
@@ -134,7 +134,7 @@ def test_rollback_restores_the_image_of_a_republished_tag(host):
 
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 def test_rollback_restores_a_stopped_or_absent_container(host, state):
-    """An update starts a service that was stopped or had no container; its rollback makes that so again."""
+    """An update starts a stopped or absent service; its rollback restores that state."""
     host.compose("stop", "remote")
     if state == "absent":
         host.compose("rm", "-f", "remote")
@@ -151,7 +151,7 @@ def test_rollback_restores_a_stopped_or_absent_container(host, state):
 
 
 def test_pruned_backup_removes_its_images(host):
-    """BACKUPS=3: the oldest goes, with an image that nothing names any more; rolling it back is refused, not passed."""
+    """BACKUPS=3: the oldest is removed with its unused image; its rollback fails instead of reporting success."""
     first = host.update("1.4.0")
     for version in ("1.0.0", "1.1.0", "1.0.0", "1.1.0"):
         assert host.update(version).returncode == 0
@@ -168,7 +168,7 @@ def test_pruned_backup_removes_its_images(host):
 
 
 def test_container_health_reports_the_cause(host):
-    """Well; stopped; another image than the file names; no container; no engine."""
+    """Healthy; stopped; another image than in the file; no container; no engine within DOCKER_WAIT_S (I16)."""
     assert host.health().returncode == 0
     assert "is healthy" in host.health().stdout
     host.compose("stop", "remote")
@@ -195,14 +195,14 @@ def test_container_health_reports_the_cause(host):
         ({}, "1.1", "it is not a version"),
         ({}, "1.1.0+build", "must not contain +"),
         ({"TAG": "v{version}"}, "1.0.0-" + "a" * 122, "its image tag has 129 characters, and Docker allows 128"),
-        ({"SERVICE": "nobody"}, "1.1.0", "`services` has no `nobody`; it has: remote, scheduler"),
+        ({"SERVICE": "missing"}, "1.1.0", "`services` has no `missing`; it has: remote, scheduler"),
         ({"IMAGE": "elsewhere/remote"}, "1.1.0", "make the two agree"),
         ({"COMPOSE_YAML": "/nowhere.yml"}, "1.1.0", "cannot find the compose file /nowhere.yml"),
         ({"SERVICE": ""}, "1.1.0", "SERVICE is missing"),
     ],
 )
 def test_failed_container_precondition_changes_nothing(host, settings, version, words):
-    """Each with its remedy; no backup appears."""
+    """The message has the remedy; no backup is made."""
     started = host.started_at()
     host.settings("remote", **settings)
     done = host.update(version)

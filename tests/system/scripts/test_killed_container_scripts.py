@@ -1,12 +1,12 @@
-"""A container's update killed at every phase, and its rollback too: the next rollback brings back what was (I8)."""
+"""A container's update or rollback is killed in every phase: the next rollback restores the state before (I8)."""
 
 from __future__ import annotations
 
 import pytest
 from compose import Compose, each_compose
 
-# Phases and the seconds after which the kill comes. After "start" compose is at its work for a second or two, version 1
-# longer than the plugin; the other phases do not ask which of the two it is.
+# Phases and delays of the kill in seconds. In "start" compose works for a second or two, version 1 longer than the
+# plugin; the other phases do not depend on the compose version.
 INSTANTS = [("check", 0), ("pull", 0), ("pull", 0.2), ("backup", 0), ("backup", 0.05)]
 INSTANTS += [("set-image", 0), ("set-image", 0.15), ("verify", 0), ("verify", 1)]
 CASES = [(Compose.plugin, *instant) for instant in INSTANTS]
@@ -15,13 +15,13 @@ CASES += [(Compose.version_1, "start", after_s) for after_s in (0, 0.4, 0.8, 1.2
 
 
 def variables(request, of=""):
-    """What the coordinator sets."""
+    """The variables that the coordinator sets."""
     return {"UPDATE_REQUEST_ID": request, "UPDATE_ROLLBACK_OF": of or request}
 
 
 @pytest.mark.parametrize(("compose", "phase", "after_s"), CASES, indirect=["compose"])
 def test_a_killed_update_is_undone(host, phase, after_s):
-    """SIGKILL to all that the script started, some time after each phase began."""
+    """SIGKILL to the script's process group, some time after the start of each phase."""
     before = host.snapshot()
     host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=after_s)
     back = host.rollback("one")
@@ -33,7 +33,7 @@ def test_a_killed_update_is_undone(host, phase, after_s):
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
 @pytest.mark.parametrize("after_s", [0, 0.5, 1.2, 2.0])
 def test_killed_rollback_can_be_repeated(host, phase, after_s):
-    """The second rollback ends what the first began."""
+    """The second rollback completes the first."""
     before = host.snapshot()
     assert host.update("1.1.0", request="one").returncode == 0
     host.kill_in_phase("rollback.sh", [], variables("two", "one"), phase=phase, after_s=after_s)
@@ -44,7 +44,7 @@ def test_killed_rollback_can_be_repeated(host, phase, after_s):
 
 @pytest.mark.parametrize("phase", ["backup", "set-image", "start", "verify"])
 def test_killed_container_update_may_run_again(host, phase):
-    """With on_interruption = "rerun": the second run ends it; a rollback knows what was there before the first."""
+    """With on_interruption = "rerun": the second run succeeds; a rollback restores the state before the first."""
     before = host.snapshot()
     host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=0.5)
     again = host.update("1.1.0", request="one")
@@ -57,7 +57,7 @@ def test_killed_container_update_may_run_again(host, phase):
 @each_compose
 @pytest.mark.parametrize("new_one_too", [False, True])
 def test_rollback_removes_a_partly_replaced_container(host, new_one_too):
-    """Compose died after it had renamed the old container, or also made the new one: the old one is back, alone."""
+    """Compose was killed after it renamed the old container, or created the new one: only the old one is left."""
     before = host.snapshot()
     host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase="start", after_s=0)
     [(name, *_)] = host.containers()
