@@ -1,13 +1,12 @@
 #!/bin/sh
-# Run by systemd before it starts the service: waits the longer, the more often the service died, 10 s to 2 minutes with
-# RestartSec=10. RestartSteps= would do it from systemd 254 on; Debian 12 has 252. What somebody starts by hand starts at
-# once, for systemd then counts from 0; what was up for ten minutes before it died is not held to have died again.
-# Argument: the unit.
+# Run by systemd before it starts the service: back-off from 10 s to 2 minutes in total, with RestartSec=10, by the
+# number of automatic restarts. systemd 254 has RestartSteps= for this; Debian 12 has 252. A manual start has no pause,
+# because systemd resets its counter; nor has a crash after ten minutes of uptime. Argument: the unit.
 set -eu
 
 unit=$1
 long_us=600000000
-just_now_us=20000000 # more than RestartSec; were it longer ago, a start since then failed
+just_now_us=20000000 # more than RestartSec; a longer time means that a start has failed since
 
 value() { # NAME
     systemctl show --property="$1" --value "$unit"

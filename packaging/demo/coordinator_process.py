@@ -1,4 +1,4 @@
-"""A real coordinator as a child process, which may be killed and started again."""
+"""A coordinator as a child process that can be killed and restarted."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _TAIL_LINES = 20
 
 
 class CoordinatorProcess:
-    """``update-coordinator run`` on one configuration, its log kept in one file over all its lives."""
+    """``update-coordinator run`` on one configuration, with one log file for all of its runs."""
 
     def __init__(self, configuration: Path, log: Path, clock: Clock) -> None:
-        """Nothing runs before ``start``.
+        """Prepare the process; ``start`` starts it.
 
         Args:
             configuration: given to the command as ``--config``.
-            log: receives what the process prints; appended to.
+            log: file that the output of the process is appended to.
             clock: measures the deadlines.
         """
         self._configuration = configuration
@@ -35,13 +35,13 @@ class CoordinatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> int:
-        """Start it and wait until it says that it is ready.
+        """Start the process and wait until it reports that it is ready.
 
         Returns:
             The process id.
 
         Raises:
-            RuntimeError: It ended or stayed silent for 30 s; the text shows the end of its log.
+            RuntimeError: the process exited, or was not ready after 30 s; the message has the end of its log.
         """
         with self._log.open("ab") as log:
             log_start = log.tell()
@@ -50,29 +50,29 @@ class CoordinatorProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the coordinator
+                start_new_session=True,  # Ctrl-C reaches only the demo, which stops the coordinator
             )
         deadline = self._clock.monotonic() + _READY_DEADLINE_S
         while not _READY.search(self._log.read_bytes()[log_start:]):
             if process.poll() is not None:
-                raise RuntimeError(self._failure(f"it ended with exit code {process.returncode}"))
+                raise RuntimeError(self._failure(f"it exited with code {process.returncode}"))
             if self._clock.monotonic() > deadline:
                 raise RuntimeError(self._failure(f"it was not ready after {_READY_DEADLINE_S:.0f} s"))
             self._clock.sleep(0.02)
         return process.pid
 
     def kill(self) -> None:
-        """End it at once with SIGKILL, as a crash would."""
+        """Kill the process with SIGKILL, to simulate a crash."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def stop(self) -> bool:
-        """Ask it to end with SIGTERM, kill it after 20 s; does nothing when it does not run.
+        """Stop the process with SIGTERM, and kill it after 20 s; does nothing when it does not run.
 
         Returns:
-            Whether it ended by itself with exit code 0.
+            Whether it exited by itself with code 0.
         """
         if self._process is None:
             return True

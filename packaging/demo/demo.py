@@ -1,8 +1,7 @@
-"""The main job on real requests: ``make demo``.
+"""Demonstrate the coordinator on real requests: ``make demo``.
 
-Starts a real coordinator on ``./var/demo`` and asks it for a health check, an update, an update to an unhealthy
-version, and an update during which the coordinator is killed. Every answer is compared with what it should be, also
-on disk.
+Starts a coordinator on ``./var/demo`` and submits a health check, an update, an update to an unhealthy version, and an
+update during which the coordinator is killed. Compares every answer, and the files on disk, with the expected result.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ SCRIPT_PHASES = frozenset({"download", "backup", "install", "start"})  # what th
 
 
 @dataclass(frozen=True)
-class Scene:
-    """One request and what must come of it."""
+class DemoCase:
+    """One request and its expected result."""
 
     title: str
     component: str
@@ -49,15 +48,15 @@ class Scene:
     kill: bool = False
 
 
-SCENES = (
-    Scene("a health request", "core", Action.HEALTH, None, State.SUCCEEDED, None, "1.0.0"),
-    Scene("an update that succeeds", "remote", Action.UPDATE, "1.1.0", State.SUCCEEDED, None, "1.1.0"),
-    Scene(
+CASES = (
+    DemoCase("a health request", "core", Action.HEALTH, None, State.SUCCEEDED, None, "1.0.0"),
+    DemoCase("an update that succeeds", "remote", Action.UPDATE, "1.1.0", State.SUCCEEDED, None, "1.1.0"),
+    DemoCase(
         "an update whose new version is unhealthy",
         *("scheduler", Action.UPDATE, "2.0.0-broken"),
         *(State.ROLLED_BACK, Reason.UNHEALTHY, "1.0.0"),
     ),
-    Scene(
+    DemoCase(
         "an update during which the coordinator is killed and started again",
         *("core", Action.UPDATE, "1.2.0"),
         *(State.SUCCEEDED, None, "1.2.0"),
@@ -66,72 +65,72 @@ SCENES = (
 )
 
 
-class Stage:
-    """Plays scenes on one coordinator, shows them and keeps count of what was not as it should be."""
+class DemoRunner:
+    """Runs cases on one coordinator, prints the results and counts the failed checks in ``failures``."""
 
     def __init__(self, console: Console, coordinator: CoordinatorProcess, client: Client, configuration: Path) -> None:
-        """All four stay the caller's."""
+        """The caller owns all four arguments."""
         self._console = console
         self._coordinator = coordinator
         self._client = client
         self._configuration = configuration
-        self.wrong = 0
+        self.failures = 0
 
-    def play(self, scene: Scene) -> str | None:
-        """Submit the scene's request, follow it and check its answer.
+    def run_case(self, case: DemoCase) -> str | None:
+        """Submit the request of the case, show its progress and check its answer.
 
         Returns:
-            The request's id, None when it could not be submitted.
+            The request id, None when the request could not be submitted.
         """
-        wish = " ".join(filter(None, [scene.component, scene.action, scene.version]))
-        self._console.print(f"\n[bold]{scene.title}[/]: {wish}")
+        request = " ".join(filter(None, [case.component, case.action, case.version]))
+        self._console.print(f"\n[bold]{case.title}[/]: {request}")
         request_id = None
         try:
-            request_id = self._client.submit(scene.component, scene.action, scene.version)
-            answer = self._follow(scene, request_id)
+            request_id = self._client.submit(case.component, case.action, case.version)
+            answer = self._follow(case, request_id)
         except ProtocolError as error:
-            self.check("it was answered", good=False, found=str(error))
+            self.check("it was answered", ok=False, found=str(error))
         else:
-            self._judge(scene, answer)
+            self._check_answer(case, answer)
         return request_id
 
-    def tell(self, command: str, *arguments: str) -> None:
-        """Run one of the coordinator's own commands and check that it ends well."""
+    def run_command(self, command: str, *arguments: str) -> None:
+        """Run a command of the coordinator and check that it exits with 0."""
         self._console.print(f"\n[bold]update-coordinator {' '.join([command, *arguments])}[/]")
         self._console.file.flush()
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "coordinator", command, *arguments, "--config", str(self._configuration)],
             stdin=subprocess.DEVNULL,
             timeout=30,
             check=False,
         )
-        self.check(f"{command} ended well", good=told.returncode == 0, found=f"exit code {told.returncode}")
+        self.check(f"{command} exited with 0", ok=done.returncode == 0, found=f"exit code {done.returncode}")
 
-    def check(self, expected: str, *, good: bool, found: object) -> None:
-        """Print one line, and count it when it is not ``good``."""
-        self.wrong += not good
-        mark = "[green]✓[/]" if good else "[red]✗[/]"
+    def check(self, expected: str, *, ok: bool, found: object) -> None:
+        """Print the result of one check, and count it when it is not ``ok``."""
+        self.failures += not ok
+        mark = "[green]✓[/]" if ok else "[red]✗[/]"
         self._console.print(f"  {mark} {expected}")
-        if not good:
+        if not ok:
             self._console.print(f"    found: {found}", markup=False)
 
-    def _follow(self, scene: Scene, request_id: str) -> FinalStatus:
-        """Wait for the answer, showing progress; on the way, kill the coordinator if the scene says so."""
-        still_to_kill = scene.kill
+    def _follow(self, case: DemoCase, request_id: str) -> FinalStatus:
+        """Wait for the answer and show progress; kill the coordinator meanwhile if the case has ``kill``."""
+        kill_pending = case.kill
         bar = _bar(self._console)
         show = self._show_on(bar) if bar else self._show_line()
 
         def on_progress(progress: Progress) -> None:
-            nonlocal still_to_kill
+            nonlocal kill_pending
             show(progress)
-            if still_to_kill and progress.phase in SCRIPT_PHASES:
-                still_to_kill = False
+            if kill_pending and progress.phase in SCRIPT_PHASES:
+                kill_pending = False
                 self._kill_and_restart(progress)
 
         with bar or nullcontext():
             answer = self._client.wait_for_status(request_id, timeout_s=ANSWER_DEADLINE_S, on_progress=on_progress)
-        if scene.kill:
-            self.check("the coordinator was killed while update.sh ran", good=not still_to_kill, found="it was not")
+        if case.kill:
+            self.check("the coordinator was killed while update.sh ran", ok=not kill_pending, found="it was not")
         return answer
 
     def _kill_and_restart(self, progress: Progress) -> None:
@@ -142,36 +141,36 @@ class Stage:
 
     def _show_on(self, bar: ProgressBar) -> Callable[[Progress], None]:
         task = bar.add_task("received", total=100)
-        return lambda progress: bar.update(task, description=_standing(progress), completed=progress.percent or 0)
+        return lambda progress: bar.update(task, description=_format_state(progress), completed=progress.percent or 0)
 
     def _show_line(self) -> Callable[[Progress], None]:
         shown = ""
 
         def show(progress: Progress) -> None:
             nonlocal shown
-            if _standing(progress) != shown:
-                shown = _standing(progress)
+            if _format_state(progress) != shown:
+                shown = _format_state(progress)
                 self._console.print(f"  … {shown}", markup=False)
 
         return show
 
-    def _judge(self, scene: Scene, answer: FinalStatus) -> None:
-        """Compare the answer with the scene, and both with what lies on disk."""
+    def _check_answer(self, case: DemoCase, answer: FinalStatus) -> None:
+        """Compare the answer and the files on disk with the expected result."""
         found = f"{answer.state}, reason {answer.reason}: {answer.message}"
-        good = (answer.state, answer.reason) == (scene.state, scene.reason)
-        good = good and answer.success == (scene.state is State.SUCCEEDED)
-        because = f" because it was {scene.reason}" if scene.reason else ""
-        self.check(f"answered {scene.state}{because}", good=good, found=found)
+        ok = (answer.state, answer.reason) == (case.state, case.reason)
+        ok = ok and answer.success == (case.state is State.SUCCEEDED)
+        reason = f", reason {case.reason}" if case.reason else ""
+        self.check(f"answered {case.state}{reason}", ok=ok, found=found)
 
-        directory = ROOT / "components" / scene.component
+        directory = ROOT / "components" / case.component
         installed = (directory / "installed" / "VERSION").read_text(encoding="utf-8").strip()
-        on_disk = f"{scene.component} {scene.installed} is installed"
-        self.check(on_disk, good=installed == scene.installed, found=installed)
+        on_disk = f"{case.component} {case.installed} is installed"
+        self.check(on_disk, ok=installed == case.installed, found=installed)
 
-        if scene.action is Action.UPDATE:
+        if case.action is Action.UPDATE:
             runs = (directory / "runs.log").read_text(encoding="utf-8")
             started = runs.count(f"{answer.request_id} update.sh ")
-            self.check("update.sh ran exactly once", good=started == 1, found=f"{started} times; all runs:\n{runs}")
+            self.check("update.sh ran exactly once", ok=started == 1, found=f"{started} times; all runs:\n{runs}")
 
 
 def _bar(console: Console) -> ProgressBar | None:
@@ -182,43 +181,43 @@ def _bar(console: Console) -> ProgressBar | None:
     return ProgressBar(*columns, TimeElapsedColumn(), console=console, transient=True)
 
 
-def _standing(progress: Progress) -> str:
-    """Where a request stands, in two words at most."""
+def _format_state(progress: Progress) -> str:
+    """State and phase of a request."""
     return f"{progress.state} {progress.phase}" if progress.phase else str(progress.state)
 
 
 def main() -> int:
-    """Play all scenes.
+    """Run all cases.
 
     Returns:
-        0 when everything was as it should be, else 1.
+        0 when every check succeeded, else 1.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the finally below
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the finally below
     console = Console(highlight=False, soft_wrap=True)
     shutil.rmtree(ROOT, ignore_errors=True)
     configuration = prepare(ROOT)
     clock = SystemClock()
     coordinator = CoordinatorProcess(configuration, ROOT / "coordinator.log", clock)
-    stage = Stage(console, coordinator, Client(ROOT / "requests", ROOT / "status", clock), configuration)
-    begun = clock.monotonic()
+    runner = DemoRunner(console, coordinator, Client(ROOT / "requests", ROOT / "status", clock), configuration)
+    started = clock.monotonic()
     try:
         console.print(f"coordinator ready on var/demo, process {coordinator.start()}")
-        killed = [request_id for scene in SCENES if (request_id := stage.play(scene)) and scene.kill]
-        stage.tell("history")
+        killed = [request_id for case in CASES if (request_id := runner.run_case(case)) and case.kill]
+        runner.run_command("history")
         for request_id in killed:
-            stage.tell("explain", request_id)
+            runner.run_command("explain", request_id)
         console.print()
-        stage.check("the coordinator ended well on SIGTERM", good=coordinator.stop(), found="it did not")
+        runner.check("the coordinator exited with 0 on SIGTERM", ok=coordinator.stop(), found="it did not")
     except RuntimeError as error:
         console.print(str(error), markup=False)
-        stage.wrong += 1
+        runner.failures += 1
     finally:
         coordinator.stop()
-    seconds = clock.monotonic() - begun
-    if stage.wrong:
-        console.print(f"[red]✗ not as it should be: {stage.wrong}[/] (log: var/demo/coordinator.log)")
+    seconds = clock.monotonic() - started
+    if runner.failures:
+        console.print(f"[red]✗ failed checks: {runner.failures}[/] (log: var/demo/coordinator.log)")
         return 1
-    console.print(f"[green]✓ everything was as it should be[/] ({seconds:.0f} s)")
+    console.print(f"[green]✓ all checks succeeded[/] ({seconds:.0f} s)")
     return 0
 
 

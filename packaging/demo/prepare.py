@@ -1,6 +1,6 @@
-"""Lay out a folder in which the coordinator runs on three sample components.
+"""Create a folder in which the coordinator runs on three sample components.
 
-``python packaging/demo/prepare.py FOLDER`` adds what is missing in FOLDER and leaves alone what is there.
+``python packaging/demo/prepare.py FOLDER`` adds missing files to FOLDER and changes no existing one.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ COMPONENTS = ("core", "scheduler", "remote")
 FIRST_VERSION = "1.0.0"
 
 _SCRIPTS = Path(__file__).resolve().parent / "components"
-_FOLDER_MODE = 0o755  # the coordinator runs no script that somebody else could have written
+_FOLDER_MODE = 0o755  # the coordinator rejects scripts that other users can write
 _SCRIPT_MODE = 0o755
 
 
 def configuration_file(root: Path) -> Path:
-    """Where the configuration of ``root`` lies."""
+    """Path of the configuration file of ``root``."""
     return root / "update-coordinator.toml"
 
 
 def prepare(root: Path) -> Path:
-    """Add to ``root`` the directories, components and configuration it lacks.
+    """Add missing folders, components and the configuration to ``root``.
 
     Args:
-        root: made when missing.
+        root: created when missing.
 
     Returns:
         The configuration file.
@@ -44,14 +44,14 @@ def prepare(root: Path) -> Path:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make ``folder`` unless it exists, closed to writing by others whatever the umask."""
+    """Create ``folder`` unless it exists, not writable by others regardless of the umask."""
     if not folder.is_dir():
         folder.mkdir(parents=True)
         folder.chmod(_FOLDER_MODE)
 
 
 def _install_component(name: str, directory: Path) -> None:
-    """Copy the sample scripts of ``name`` and pretend that its first version is installed."""
+    """Copy the sample scripts of ``name`` and record its first version as installed."""
     _make_folder(directory)
     for script in sorted((_SCRIPTS / name).glob("*.sh")):
         copy = directory / script.name
@@ -65,7 +65,7 @@ def _install_component(name: str, directory: Path) -> None:
 
 
 def _configuration(root: Path) -> str:
-    """The configuration with absolute paths, so that every command finds it from anywhere."""
+    """The configuration with absolute paths, which work from any working directory."""
     lines = ["[paths]"]
     lines += [f"{key} = {_quoted(root / key)}" for key in ("requests", "status", "state")]
     lines += [f"log_file = {_quoted(root / 'update-coordinator.log')}"]

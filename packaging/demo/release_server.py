@@ -1,4 +1,4 @@
-"""A release server on loopback, to show and to measure: as much of GitHub's REST interface as releases take."""
+"""Release server on loopback for demo and benchmarks: the release endpoint of GitHub's REST API."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ ACCOUNT = "demo"
 
 @dataclass(frozen=True)
 class Published:
-    """One release."""
+    """A published release."""
 
     version: str
     notes: str
 
 
 class ReleaseServer:
-    """Serves releases as long as its block lasts.
+    """Context manager that serves releases.
 
     Args:
-        releases: of each repository, the newest first.
+        releases: by repository, newest first.
     """
 
     def __init__(self, releases: Mapping[str, list[Published]]) -> None:
@@ -39,7 +39,7 @@ class ReleaseServer:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                """Answer with a repository's releases."""
+                """Return the releases of a repository."""
                 page = pages.get(self.path.partition("?")[0])
                 body = b"{}" if page is None else page
                 tag = f'"{hashlib.sha256(body).hexdigest()}"'
@@ -48,14 +48,14 @@ class ReleaseServer:
                 self.send_response(status)
                 self.send_header("ETag", tag)
                 self.send_header("Cache-Control", "private, max-age=60, s-maxage=60")
-                if status != 304:  # noqa: PLR2004  which has no body
+                if status != 304:  # noqa: PLR2004  a 304 has no body
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(b"" if status == 304 else body)  # noqa: PLR2004
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the demo's terminal is for the demo."""
+                """Log nothing: the terminal shows the demo."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
         self._thread = threading.Thread(target=self._server.serve_forever)

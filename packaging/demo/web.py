@@ -1,7 +1,7 @@
-"""Both sides on loopback, with sample components and a local release server: ``make demo-web``.
+"""Run both sides on loopback, with sample components and a local release server: ``make demo-web``.
 
-Runs until Ctrl-C. What a container's runtime does on a host, this does here: when the sample update of ``remote`` has
-installed another version, the page's server is ended in the middle of it and started again as that version.
+Runs until Ctrl-C. It acts as the container runtime: when the sample update of ``remote`` has installed another version,
+it stops the page's server during the update and starts it as that version.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 ROOT = Path("var/demo-web").resolve()
 _PORT = 8080
 _READY = re.compile(rb"ready on (http://\S+)")
-_READY_S = 60.0
-_LOOK_S = 0.1
+_READY_DEADLINE_S = 60.0
+_POLL_INTERVAL_S = 0.1
 _RELEASES = {
     "core": [
         Published(
@@ -42,16 +42,15 @@ _RELEASES = {
     "scheduler": [
         Published(
             "2.0.0+broken",
-            "This one does not work, so that you can see what happens: its health check fails,\n"
-            "and `1.0.0` is put back.\n",
+            "This release is broken on purpose: its health check fails, and `1.0.0` is restored.\n",
         ),
         Published("1.0.0", "The first release."),
     ],
     "remote": [
         Published(
             "1.1.0",
-            "The part that serves this page. It is updated **first**, and replaced while it runs:\n"
-            "the page loses its connection, comes back by itself, and shows how it ended.\n",
+            "This component serves this page. Its update replaces it **while it runs**: the page loses\n"
+            "its connection, reconnects by itself, and shows the result.\n",
         ),
         Published("1.0.0", "The first release."),
     ],
@@ -59,23 +58,23 @@ _RELEASES = {
 
 
 class ServeProcess:
-    """``dunebugger-remote serve`` as a child process, of one version or another."""
+    """``dunebugger-remote serve`` as a child process that reports a given version."""
 
     def __init__(self, configuration: Path, log: Path) -> None:
-        """Nothing runs before ``start``."""
+        """Prepare the process; ``start`` starts it."""
         self._configuration = configuration
         self._log = log
         self._clock = SystemClock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, version: str) -> str:
-        """Start it as ``version``, and wait until it serves.
+        """Start the process as ``version``, and wait until it serves.
 
         Returns:
-            Where the page is.
+            The URL of the page.
 
         Raises:
-            RuntimeError: it ended or stayed silent; the text shows the end of its log.
+            RuntimeError: the process exited, or was not ready after 60 s; the message has the end of its log.
         """
         with self._log.open("ab") as log:
             begin = log.tell()
@@ -85,21 +84,21 @@ class ServeProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops it
+                start_new_session=True,  # Ctrl-C reaches only the demo, which stops it
             )
-        end = self._clock.monotonic() + _READY_S
+        end = self._clock.monotonic() + _READY_DEADLINE_S
         while not (found := _READY.search(self._log.read_bytes()[begin:])):
             if self._process.poll() is not None or self._clock.monotonic() > end:
                 raise RuntimeError(f"cannot serve the page; the log:\n{self._log.read_text(errors='replace')[-2000:]}")
-            self._clock.sleep(_LOOK_S)
+            self._clock.sleep(_POLL_INTERVAL_S)
         return found[1].decode()
 
     def is_alive(self) -> bool:
-        """Whether it still serves."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the process."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait()
@@ -127,10 +126,10 @@ def _write_configuration(root: Path, api: str, port: int) -> Path:
 
 
 def run(port: int, until: Callable[[], bool]) -> int:
-    """Serve until ``until`` says so.
+    """Serve until ``until`` returns True.
 
     Returns:
-        0 when both sides ended well, else 1.
+        0 when the coordinator exited with 0, else 1.
     """
     clock = SystemClock()
     shutil.rmtree(ROOT, ignore_errors=True)
@@ -144,13 +143,13 @@ def run(port: int, until: Callable[[], bool]) -> int:
         coordinator.start()
         installed = ROOT / "components" / "remote" / "installed" / "VERSION"
         version = FIRST_VERSION
-        print(f"the page is at {serve.start(version)} (Ctrl-C ends it; logs are in {ROOT})", flush=True)
+        print(f"the page is at {serve.start(version)} (Ctrl-C stops it; logs are in {ROOT})", flush=True)
         while not until():
             present = installed.read_text(encoding="utf-8").strip()
             if present != version or not serve.is_alive():
                 serve.stop()
                 serve.start(version := present)
-            clock.sleep(_LOOK_S)
+            clock.sleep(_POLL_INTERVAL_S)
         return 0 if coordinator.stop() else 1
 
 

@@ -1,6 +1,8 @@
-"""What install.sh needs to know of, and do with, configuration and journal; run by a release's own interpreter.
+"""Configuration and journal operations of install.sh, run by the interpreter of the release that this file belongs to.
 
-Usage: journal.py {paths CONFIG | rehearse CONFIG FOLDER | {keep | unchanged | restore} CONFIG KEPT}
+Usage: journal.py {paths CONFIG | rehearse CONFIG FOLDER | {keep | unchanged | restore} CONFIG SNAPSHOT}
+
+The command line is an interface between releases: the installer of one release calls the journal.py of another.
 """
 
 from __future__ import annotations
@@ -17,11 +19,11 @@ from coordinator.settings import Settings, load_settings
 from fsm.errors import FsmError
 from fsm.journal import Journal
 
-_HISTORY = ("requests", "transitions", "attempts")  # meta only counts the running time
+_HISTORY = ("requests", "transitions", "attempts")  # without meta, which only counts the running time
 
 
 def main() -> int:
-    """Do one thing; 0 when it is done or true, 1 otherwise."""
+    """Run one command; 0 when it succeeds or its condition is true, 1 otherwise."""
     name, config, *rest = sys.argv[1:]
     try:
         settings = load_settings(Path(config))
@@ -34,15 +36,15 @@ def main() -> int:
 
 
 def paths(settings: Settings) -> int:
-    """Print what the configuration has under [paths]."""
+    """Print each configured path of [paths] with its key."""
     for key in type(settings.paths).model_fields:
         if (path := getattr(settings.paths, key)) is not None:
             print(key, path)
     return 0
 
 
-def rehearse(settings: Settings, folder: Path) -> int:
-    """Bring a copy of the journal up to this release, and read all of it."""
+def preflight_migration(settings: Settings, folder: Path) -> int:
+    """Migrate a copy of the journal to this release's schema and check its integrity."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     try:
@@ -54,37 +56,37 @@ def rehearse(settings: Settings, folder: Path) -> int:
     return 0
 
 
-def keep(settings: Settings, folder: Path) -> int:
-    """Copy the journal of a stopped coordinator, its log folded in."""
+def take_snapshot(settings: Settings, folder: Path) -> int:
+    """Copy the journal of a stopped coordinator, including its write-ahead log."""
     _copy(settings.paths.state / JOURNAL, folder / JOURNAL)
     return 0
 
 
-def unchanged(settings: Settings, kept: Path) -> int:
-    """Whether nothing but a change of schema happened to the journal since it was kept."""
-    if not (kept / JOURNAL).exists():
+def is_unchanged(settings: Settings, snapshot: Path) -> int:
+    """Whether only the schema of the journal has changed since the snapshot; 0 means yes."""
+    if not (snapshot / JOURNAL).exists():
         return 1
-    trial = kept / "trial"
+    trial = snapshot / "trial"
     shutil.rmtree(trial, ignore_errors=True)
     trial.mkdir(mode=0o700)
     try:
-        _copy(kept / JOURNAL, trial / "before.db")
+        _copy(snapshot / JOURNAL, trial / "before.db")
         _copy(settings.paths.state / JOURNAL, trial / "now.db")
         return 0 if _history(trial / "before.db") == _history(trial / "now.db") else 1
     finally:
         shutil.rmtree(trial, ignore_errors=True)
 
 
-def restore(settings: Settings, kept: Path) -> int:
-    """Put the kept journal in the place of the present one, whole at any instant."""
+def restore(settings: Settings, snapshot: Path) -> int:
+    """Replace the journal with the snapshot, atomically."""
     path = settings.paths.state / JOURNAL
-    if not (kept / JOURNAL).exists():
+    if not (snapshot / JOURNAL).exists():
         return 0
     if path.exists():
-        with closing(sqlite3.connect(path)) as present:  # a log left beside the file would be taken for the kept one's
+        with closing(sqlite3.connect(path)) as present:  # SQLite would apply a remaining log to the snapshot
             present.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     fresh = path.with_name(f"{JOURNAL}.restored")
-    _copy(kept / JOURNAL, fresh)
+    _copy(snapshot / JOURNAL, fresh)
     for leftover in ("-wal", "-shm"):
         path.with_name(f"{JOURNAL}{leftover}").unlink(missing_ok=True)
     fresh.replace(path)
@@ -92,7 +94,7 @@ def restore(settings: Settings, kept: Path) -> int:
 
 
 def _copy(source: Path, target: Path) -> bool:
-    """Copy a journal, in use or not, as one file; false when there is none."""
+    """Copy a journal, in use or not, as one file; False when there is none."""
     if not source.exists():
         return False
     target.unlink(missing_ok=True)
@@ -106,7 +108,7 @@ def _copy(source: Path, target: Path) -> bool:
 
 def _history(path: Path) -> list[list[tuple[object, ...]]]:
     with Journal.open(path):
-        pass  # both in the schema of this release
+        pass  # opening migrates it to the schema of this release
     with closing(sqlite3.connect(path)) as database:
         return [
             database.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()  # noqa: S608  constants
@@ -114,7 +116,13 @@ def _history(path: Path) -> list[list[tuple[object, ...]]]:
         ]
 
 
-_COMMANDS = {"paths": paths, "rehearse": rehearse, "keep": keep, "unchanged": unchanged, "restore": restore}
+_COMMANDS = {
+    "paths": paths,
+    "rehearse": preflight_migration,
+    "keep": take_snapshot,
+    "unchanged": is_unchanged,
+    "restore": restore,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,21 +1,21 @@
 # shellcheck shell=bash
-# Takes the coordinator off the host: what says what is ours goes last, so that a second run finds it.
+# Uninstalls the coordinator. The record of installed files is removed last, so that a second run completes the first.
 
-STAYS=()
+LEFTOVERS=()
 
-# A script outlives the service in a unit of its own; without its scripts and its coordinator nobody would end it well.
+# A script runs in a unit of its own and survives the stop of the service, but needs its files and the coordinator.
 refuse_running_scripts() {
     local running
     running=$(systemctl list-units --plain --no-legend --state active,activating,deactivating,reloading \
         'dunebugger-request-*.service' | cut -d' ' -f1 | paste -sd' ')
-    [ -z "$running" ] || die "uninstall: an update is running ($running)" \
+    [ -z "$running" ] || die "uninstall: a script is running ($running)" \
         "wait until it has ended (systemctl status $running), then run this again"
 }
 
-stop_for_good() {
+stop_and_disable() {
     say "stopping the service"
-    if ! systemctl stop "$UNIT" 2> /dev/null && is_active; then
-        die "stop $UNIT" "look at: systemctl status $UNIT"
+    if ! systemctl stop "$UNIT" 2> /dev/null && is_service_active; then
+        die "stop $UNIT" "see: systemctl status $UNIT"
     fi
     ( refuse_running_scripts ) || {
         systemctl start "$UNIT"
@@ -30,7 +30,7 @@ remove_all() {
     rm -rf "$UNIT_FILE" "$UNIT_FILE.d" "$UNIT_FILE.part"
     systemctl daemon-reload
     systemctl reset-failed "$UNIT" 2> /dev/null || true
-    name_folders_elsewhere
+    find_custom_folders
     rm -rf /var/dunebugger/updates
     rm -f "$CONFIGURATION" "$CONFIGURATION.part" "$TMPFILES_FILE" "$SYSUSERS_FILE"
     rm -f /var/log/dunebugger/update-coordinator{,.*}.log
@@ -49,18 +49,18 @@ remove_scripts() {
             file=$BASE/$component/$name
             rm -f "$file.new" "$file.part"
             if [ ! -e "$file" ]; then continue; fi
-            if is_as_recorded "$file"; then
+            if is_unmodified "$file"; then
                 rm -f "$file"
             else
-                STAYS+=("$file: you changed it")
+                LEFTOVERS+=("$file: you changed it")
             fi
         done
         rmdir --ignore-fail-on-non-empty "$BASE/$component" 2> /dev/null || true
     done
 }
 
-# Folders that the operator chose are the operator's to remove.
-name_folders_elsewhere() {
+# Folders that the operator chose are not removed.
+find_custom_folders() {
     local key path release
     release=$(current_release)
     if [ -z "$release" ]; then return; fi
@@ -68,14 +68,14 @@ name_folders_elsewhere() {
         case $path in
             /var/dunebugger/updates/requests | /var/dunebugger/updates/status | "$STATE") ;;
             /var/log/dunebugger/update-coordinator.log) ;;
-            *) STAYS+=("$path: the configuration had it as paths.$key") ;;
+            *) LEFTOVERS+=("$path: configured as paths.$key") ;;
         esac
-    done < <(journal_tool "$release" paths "$CONFIGURATION" 2> /dev/null || true)
+    done < <(run_journal_tool "$release" paths "$CONFIGURATION" 2> /dev/null || true)
 }
 
 remove_group() {
     if getent group "$GROUP" > /dev/null && ! groupdel "$GROUP" 2> /dev/null; then
-        STAYS+=("group $GROUP: it is some user's first group; groupdel $GROUP removes it once that user has another")
+        LEFTOVERS+=("group $GROUP: it is the primary group of a user; change that, then remove it with groupdel $GROUP")
     fi
 }
 
@@ -85,15 +85,15 @@ purge_journal() {
     rmdir --ignore-fail-on-non-empty "$(dirname "$STATE")" 2> /dev/null || true
 }
 
-tell_what_stays() {
+report_leftovers() {
     local path
-    if [ -d "$STATE" ]; then STAYS+=("$STATE: the journal; --uninstall --purge removes it"); fi
+    if [ -d "$STATE" ]; then LEFTOVERS+=("$STATE: the journal; --uninstall --purge removes it"); fi
     for path in "$BASE/docker-compose.yml" "$BASE"/*/backups "$BASE"/core/{releases,current}; do
-        if [ -e "$path" ]; then STAYS+=("$path: it belongs to the components"); fi
+        if [ -e "$path" ]; then LEFTOVERS+=("$path: it belongs to the components"); fi
     done
     say "the update coordinator is uninstalled"
-    if ((${#STAYS[@]})); then
+    if ((${#LEFTOVERS[@]})); then
         note "What stays:"
-        for path in "${STAYS[@]}"; do note "  $path"; done
+        for path in "${LEFTOVERS[@]}"; do note "  $path"; done
     fi
 }

@@ -1,18 +1,20 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2153 # RELEASE and RELEASES are two names, both set elsewhere
-# From one release to the next, and back. All that can fail is tried before the running service is touched; what is
-# touched then is kept in $KEPT until the new release has shown that it lives.
+# shellcheck disable=SC2153 # RELEASE and RELEASES are two names, both set in other files
+# Upgrade from one release to the next, with rollback. Everything that can fail is tried before the running service is
+# stopped; $SNAPSHOT keeps what is changed after that until the new release stays up.
 
 # Every file outside the releases that an upgrade may write.
-HOST_FILES=("$UNIT_FILE" "$SYSUSERS_FILE" "$TMPFILES_FILE" "$RECORD" "$HOME_FOLDER/previous"
-    "$BASE"/{core,scheduler,remote}/{update.sh,rollback.sh,health-check.sh,component.env}{,.new})
+HOST_FILES=("$UNIT_FILE" "$SYSUSERS_FILE" "$TMPFILES_FILE" "$RECORD" "$HOME_FOLDER/previous")
+for _component in "${COMPONENTS[@]}"; do
+    for _name in "${SCRIPT_NAMES[@]}"; do HOST_FILES+=("$BASE/$_component/$_name"{,.new}); done
+done
 readonly HOST_FILES
 
 refuse_other_release() {
     local present
     present=$(current_release)
     [ -z "$present" ] || [ "$present" = "$RELEASE" ] ||
-        die "install: release $(basename "$present") is installed, and this checkout is another" \
+        die "install: release $(basename "$present") is installed, and this checkout differs from it" \
             "run: sudo $0 --upgrade"
 }
 
@@ -20,98 +22,98 @@ require_installed() {
     [ -n "$(current_release)" ] || die "upgrade: no update coordinator is installed here" "run: sudo $0"
 }
 
-# $1: the release. The journal is copied while the present coordinator works on it.
-rehearse() {
-    say "trying configuration and journal with release $(basename "$1")"
-    journal_tool "$1" rehearse "$CONFIGURATION" "$HOME_FOLDER/rehearsal" ||
-        die "upgrade to release $(basename "$1"): it cannot go on with what is here (its words are above)" \
-            "the present release runs on unchanged; mend that, then run this again"
+# $1: the new release. Migrates a copy of the journal, while the running coordinator keeps using the original.
+preflight_migration() {
+    say "checking configuration and journal with release $(basename "$1")"
+    run_journal_tool "$1" rehearse "$CONFIGURATION" "$HOME_FOLDER/rehearsal" ||
+        die "upgrade to release $(basename "$1"): it cannot use the configuration or journal (see the error above)" \
+            "the current release keeps running; fix the cause, then run this again"
 }
 
-# $1: the release whose interpreter and libraries do it; the rest: the tool's arguments.
-journal_tool() {
+# $1: the release; the rest: the arguments of its own journal.py, which imports that release's modules.
+run_journal_tool() {
     local release=$1
     shift
-    "$release/bin/python" -I "$HERE/install/journal.py" "$@"
+    "$release/bin/python" -I "$release/share/install/journal.py" "$@"
 }
 
-# $1: the new release. From the stop on, every way out but success leads back.
+# $1: the new release. After the stop, every exit except success runs rollback.
 replace_release() {
     say "stopping release $(basename "$(current_release)")"
-    trap go_back EXIT
+    trap rollback EXIT
     trap 'exit 1' INT TERM HUP
     STOPPED_AT=$(date +%s)
     systemctl stop "$UNIT"
-    keep_present "$1"
+    snapshot "$1"
     basename "$(current_release)" > "$HOME_FOLDER/previous"
-    switch_to "$1"
-    place_host_files "$1"
+    activate_release "$1"
+    install_host_files "$1"
     start_service || exit 1
     trap - EXIT INT TERM HUP
-    forget_kept
+    discard_snapshot
 }
 
-# $1: the release to come. The service is stopped: journal and host files stand still.
-keep_present() {
+# $1: the new release. The service is stopped, so that journal and host files do not change.
+snapshot() {
     local file
-    rm -rf "$KEPT" "$KEPT.part"
-    mkdir -m 0700 "$KEPT.part" "$KEPT.part/host"
-    journal_tool "$1" keep "$CONFIGURATION" "$KEPT.part"
-    basename "$(current_release)" > "$KEPT.part/present"
+    rm -rf "$SNAPSHOT" "$SNAPSHOT.part"
+    mkdir -m 0700 "$SNAPSHOT.part" "$SNAPSHOT.part/host"
+    run_journal_tool "$1" keep "$CONFIGURATION" "$SNAPSHOT.part"
+    basename "$(current_release)" > "$SNAPSHOT.part/present"
     for file in "${HOST_FILES[@]}"; do
-        if [ -f "$file" ]; then install -D -m "0$(stat -c %a "$file")" "$file" "$KEPT.part/host$file"; fi
+        if [ -f "$file" ]; then install -D -m "0$(stat -c %a "$file")" "$file" "$SNAPSHOT.part/host$file"; fi
     done
-    sync --file-system "$KEPT.part"
-    mv -T "$KEPT.part" "$KEPT"
+    sync --file-system "$SNAPSHOT.part"
+    mv -T "$SNAPSHOT.part" "$SNAPSHOT"
     sync "$HOME_FOLDER"
 }
 
-forget_kept() {
-    rm -rf "$KEPT" "$KEPT.part" "$HOME_FOLDER/rehearsal"
+discard_snapshot() {
+    rm -rf "$SNAPSHOT" "$SNAPSHOT.part" "$HOME_FOLDER/rehearsal"
     sync "$HOME_FOLDER"
 }
 
-# On the way out of a replacement that failed.
-go_back() {
+# The exit trap of a failed upgrade.
+rollback() {
     trap '' INT TERM HUP
     trap - EXIT
     set +e
-    printf 'cannot upgrade to release %s: it could not be put in place, or did not stay up. %s\n' \
+    printf 'cannot upgrade to release %s: it could not be installed or did not stay up. %s\n' \
         "$(basename "$RELEASE")" "The last lines of the service's log:" >&2
-    systemctl stop "$UNIT" # first: it must not come up by itself meanwhile
+    systemctl stop "$UNIT" # first: systemd must not restart it meanwhile
     journalctl --unit "$UNIT" --since "@$STOPPED_AT" --lines 20 --no-pager --output cat >&2
-    if [ -d "$KEPT" ]; then put_back "$RELEASE" "$RELEASES/$(< "$KEPT/present")" || exit 1; fi
+    if [ -d "$SNAPSHOT" ]; then restore "$RELEASE" "$RELEASES/$(< "$SNAPSHOT/present")" || exit 1; fi
     if start_service; then
-        printf 'Release %s runs again, with configuration and journal as before. %s\n' \
-            "$(basename "$(current_release)")" "Mend what the log says, then run this again." >&2
-        forget_kept
+        printf 'Release %s runs again, with the previous configuration and journal. %s\n' \
+            "$(basename "$(current_release)")" "Fix the cause in the log, then run this again." >&2
+        discard_snapshot
         exit 1
     fi
     die_with_log "release $(basename "$(current_release)") does not start again either" \
-        "mend what it says, then: systemctl start $UNIT"
+        "fix the cause, then: systemctl start $UNIT"
 }
 
-# $1: the new release, $2: the old one. The old journal is put back only when the new release has done nothing with it:
-# a journal that forgets a script that ran would let it run twice (I3).
-put_back() {
-    if ((NEVER_READY)) || journal_tool "$1" unchanged "$CONFIGURATION" "$KEPT"; then
-        journal_tool "$1" restore "$CONFIGURATION" "$KEPT" || note "the journal stays as it is"
-    elif ! journal_tool "$2" rehearse "$CONFIGURATION" "$HOME_FOLDER/rehearsal"; then
-        printf 'cannot go back to release %s: release %s has worked with the journal, %s; %s\n' \
+# $1: the new release, $2: the old one. The old journal is restored only when the new release has recorded nothing: a
+# journal without a script that ran would let it run twice (I3).
+restore() {
+    if ((NEVER_READY)) || run_journal_tool "$1" unchanged "$CONFIGURATION" "$SNAPSHOT"; then
+        run_journal_tool "$1" restore "$CONFIGURATION" "$SNAPSHOT" || note "the journal is left unchanged"
+    elif ! run_journal_tool "$2" rehearse "$CONFIGURATION" "$HOME_FOLDER/rehearsal"; then
+        printf 'cannot roll back to release %s: release %s has written to the journal, %s; %s\n' \
             "$(basename "$2")" "$(basename "$1")" "and the old one cannot read it" \
-            "mend what the log says, then: systemctl start $UNIT" >&2
+            "fix the cause in the log, then: systemctl start $UNIT" >&2
         systemctl start "$UNIT"
         return 1
     fi
-    switch_to "$2"
-    put_host_files_back
+    activate_release "$2"
+    restore_host_files
 }
 
-put_host_files_back() {
+restore_host_files() {
     local file
     for file in "${HOST_FILES[@]}"; do
-        if [ -f "$KEPT/host$file" ]; then
-            place "$KEPT/host$file" "$file" "0$(stat -c %a "$KEPT/host$file")"
+        if [ -f "$SNAPSHOT/host$file" ]; then
+            install_file "$SNAPSHOT/host$file" "$file" "0$(stat -c %a "$SNAPSHOT/host$file")"
         elif [[ $file == *.new || $file == "$HOME_FOLDER/previous" ]]; then
             rm -f "$file"
         fi
@@ -119,24 +121,24 @@ put_host_files_back() {
     systemctl daemon-reload
 }
 
-# An upgrade that a power cut ended: the boot has started whichever release `current` named then.
+# Completes or rolls back an upgrade that a power cut interrupted. The boot has started the release in `current`.
 finish_interrupted_upgrade() {
     local old
-    rm -rf "$KEPT.part" "$HOME_FOLDER/rehearsal"
-    if [ ! -d "$KEPT" ]; then return; fi
-    old=$RELEASES/$(< "$KEPT/present")
-    say "an upgrade from release $(basename "$old") was cut off"
-    if ! is_active; then
-        note "the service is down: going back to that release first"
+    rm -rf "$SNAPSHOT.part" "$HOME_FOLDER/rehearsal"
+    if [ ! -d "$SNAPSHOT" ]; then return; fi
+    old=$RELEASES/$(< "$SNAPSHOT/present")
+    say "an upgrade from release $(basename "$old") was interrupted"
+    if ! is_service_active; then
+        note "the service is down: rolling back to that release first"
         systemctl stop "$UNIT"
-        NEVER_READY=0 # the boot may have seen it ready
-        put_back "$(current_release)" "$old" || exit 1
+        NEVER_READY=0 # it may have been ready after the boot
+        restore "$(current_release)" "$old" || exit 1
         start_service ||
-            die_with_log "release $(basename "$old") does not start" "mend what it says, then run this again"
+            die_with_log "release $(basename "$old") does not start" "fix the cause, then run this again"
     elif [ "$(current_release)" = "$old" ]; then
-        put_host_files_back
+        restore_host_files
     else
-        note "the service is up with release $(basename "$(current_release)"): going on from there"
+        note "the service is active with release $(basename "$(current_release)"): continuing from there"
     fi
-    forget_kept
+    discard_snapshot
 }

@@ -1,4 +1,4 @@
-"""A folder as on a host: the packaged scripts of a Python application, and its service."""
+"""A host folder with the packaged scripts of a Python application, and its service."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from commands import SCRIPTS
-from release_server import ReleaseServer
+from artifact_server import ArtifactServer
+from library_commands import SCRIPTS
 
 from tests.support.free_port import free_port
 
 
 class AppHost:
-    """What the coordinator would call, and what can be seen afterwards."""
+    """Run the scripts as the coordinator does, and inspect the result."""
 
     def __init__(self, folder: Path) -> None:
-        self.server = ReleaseServer()
+        self.server = ArtifactServer()
         self.port = free_port()
         self.folder = folder / "core"
         shutil.copytree(SCRIPTS / "core", self.folder)
         self._bin = folder / "bin"
         self._bin.mkdir()
-        shutil.copy(Path(__file__).parent / "stand_in_systemctl.py", self._bin / "systemctl")
+        shutil.copy(Path(__file__).parent / "fake_systemctl.py", self._bin / "systemctl")
         (self._bin / "systemctl").chmod(0o755)
         self._state = folder / "service.json"
         self._number = 0
@@ -50,10 +50,10 @@ class AppHost:
         self.server.publish(version, self.port, **how)
 
     def environment(self, request, of=""):
-        """What a script of the coordinator sees."""
+        """The environment that the coordinator gives a script."""
         return {
             "PATH": f"{self._bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
-            "LANG": "C.UTF-8", "STAND_IN_STATE": str(self._state), "STAND_IN_ROOT": str(self.folder),
+            "LANG": "C.UTF-8", "FAKE_SYSTEMCTL_STATE": str(self._state), "FAKE_SYSTEMCTL_ROOT": str(self.folder),
             "UPDATE_REQUEST_ID": request, "UPDATE_COMPONENT": "core", "UPDATE_ROLLBACK_OF": of,
         }  # fmt: skip
 
@@ -76,10 +76,10 @@ class AppHost:
         """Run rollback.sh of a request."""
         return self.run("rollback.sh", of=of)
 
-    def killed(self, script, *arguments, request, of="", phase, after_s=0.0, number=signal.SIGKILL):
-        """Run a script and kill it, with all that it started but the service, once it has told of ``phase``.
+    def kill_in_phase(self, script, *arguments, request, of="", phase, after_s=0.0, number=signal.SIGKILL):
+        """Run a script and signal its process group ``after_s`` seconds after it reports ``phase``.
 
-        Returns its exit code, and what it says after that.
+        Returns the exit code and the output after that.
         """
         with subprocess.Popen(
             [str(self.folder / script), *arguments], cwd=self.folder, env=self.environment(request, of),
@@ -96,23 +96,23 @@ class AppHost:
                     return running.wait(), rest
             raise AssertionError(f"no phase {phase}: {''.join(seen)}")
 
-    def answer(self):
-        """What the application says, or None."""
+    def response(self):
+        """The response of the application, None when there is none."""
         try:
             return urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=5).read().decode()
         except (OSError, urllib.error.HTTPError):
             return None
 
     def pid(self):
-        """The service's process; the same after what touched nothing."""
+        """The service's process id; unchanged unless it was restarted."""
         return json.loads(self._state.read_text())["pid"] if self._state.exists() else 0
 
     def systemctl(self, *words):
-        """Use the stand-in as an operator would systemctl."""
+        """Run the fake ``systemctl``."""
         subprocess.run([str(self._bin / "systemctl"), *words], env=self.environment(""), check=True)
 
     def current(self):
-        """What the link leads to."""
+        """The target of the link ``current``."""
         link = self.folder / "current"
         return str(link.readlink()) if link.is_symlink() else None
 
@@ -121,16 +121,16 @@ class AppHost:
         folder = self.folder / "releases"
         return sorted(one.name for one in folder.iterdir() if one.name[0] != ".") if folder.exists() else []
 
-    def beside(self):
-        """All that lies in the component's folder and is no release; no update may touch it."""
+    def other_files(self):
+        """All names in the component's folder outside of releases and backups; no update may change them."""
         own = ("releases", "current", "backups")
         return sorted(one.name for one in self.folder.iterdir() if one.name not in own)
 
-    def sight(self):
-        """All that an undone update must leave as it was."""
-        return self.current(), self.releases(), self.answer(), self.beside()
+    def snapshot(self):
+        """Everything that an undone update must leave unchanged."""
+        return self.current(), self.releases(), self.response(), self.other_files()
 
     def close(self):
-        """End what runs."""
+        """Stop the service and the server."""
         self.systemctl("stop", "app.service")
         self.server.close()

@@ -1,17 +1,17 @@
-"""Setting the image of one service leaves every other byte of the compose file as it was."""
+"""Setting the image of one service changes no other byte of the compose file."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
-from commands import command
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from library_commands import run_command
 
 NEW = "ghcr.io/one/remote:1.1.0"
 
-# What the file says before, and after; \0 stands where the image stands.
+# Compose files; \0 is the place of the image.
 KEPT = {
     "plain, with a comment": "services:\n  remote:\n    image: \0  # pinned\n    restart: always\n",
     "single quotes": "services:\n  remote:\n    image: '\0'\n",
@@ -42,16 +42,16 @@ KEPT = {
 
 @pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)
 @pytest.mark.parametrize("old", ["repo/x:1", "localhost:5000/a/b", "r@sha256:" + "a" * 64, "r:1@sha256:" + "a" * 64])
-def test_only_the_image_changes(tmp_path, text, old):
-    """Byte for byte, in every shape that a file may have; and back again."""
+def test_set_changes_only_the_image(tmp_path, text, old):
+    """Byte for byte, in every notation; setting the old image restores the file."""
     file = tmp_path / "docker-compose.yml"
     before = text.replace("\0", old).encode()
     file.write_bytes(before)
-    assert command("compose_image.py", "get", file, "remote").stdout == f"{old}\n"
-    done = command("compose_image.py", "set", file, "remote", NEW)
+    assert run_command("compose_image.py", "get", file, "remote").stdout == f"{old}\n"
+    done = run_command("compose_image.py", "set", file, "remote", NEW)
     assert (done.returncode, done.stderr) == (0, "")
     assert file.read_bytes() == text.replace("\0", NEW).encode()
-    assert command("compose_image.py", "set", file, "remote", old).returncode == 0
+    assert run_command("compose_image.py", "set", file, "remote", old).returncode == 0
     assert file.read_bytes() == before
 
 
@@ -73,21 +73,21 @@ REFUSED = {
     "aliased services": ("x: &s {remote: {image: x:1}}\nservices: *s\n", "`services` is an alias"),
     "a merged image": ("x: &s {image: x:1}\nservices:\n  remote:\n    <<: *s\n", "has no `image`"),
     "a service that another is an alias of": (
-        "services:\n  remote: &s {image: x:1}\n  b: *s\n", "is used elsewhere in the file, too",
+        "services:\n  remote: &s {image: x:1}\n  b: *s\n", "is also used elsewhere in the file",
     ),
     "a service that another merges": (
-        "services:\n  remote: &s {image: x:1}\n  b:\n    <<: [*s]\n", "is used elsewhere in the file, too",
+        "services:\n  remote: &s {image: x:1}\n  b:\n    <<: [*s]\n", "is also used elsewhere in the file",
     ),
     "two images": ("services:\n  remote:\n    image: x:1\n    image: x:2\n", "line 4 gives `image` a second time"),
     "the service twice": ("services:\n  remote: {image: a:1}\n  'remote': {image: b:1}\n", "line 3 gives `remote`"),
-    "two documents": ("services:\n  remote: {image: x:1}\n---\na: b\n", "it holds 2 documents"),
-    "nothing": ("# nothing\n", "it holds 0 documents"),
+    "two documents": ("services:\n  remote: {image: x:1}\n---\na: b\n", "it contains 2 documents"),
+    "nothing": ("# nothing\n", "it contains 0 documents"),
     "a tab": ("services:\n\tremote:\n", "it is not valid YAML: line 2, column 1"),
     "a line out of place": ("services:\n  remote:\n   image: x:1\n  - b\n", "it is not valid YAML: line 4"),
     "a list of services": ("- remote\n", "it is not a mapping"),
     "an unknown alias": ("services:\n  remote: *no\n", "not valid YAML: line 2"),
     "itself within itself": ("services: &s\n  remote: {image: x:1}\n  b: *s\n", "contains itself"),
-    "blanks in the image": ("services:\n  remote:\n    image: 'x: 1'\n", "is no image reference"),
+    "blanks in the image": ("services:\n  remote:\n    image: 'x: 1'\n", "is not an image reference"),
     "deep nesting": ("services:\n  remote: {image: x:1}\na: " + "[" * 2000 + "]" * 2000, "nested more than"),
     "UTF-16": ("services:\n  remote: {image: x:1}\n".encode("utf-16"), "not UTF-8"),
     "too much": ("#" * (1 << 20) + "\n", "larger than"),
@@ -95,12 +95,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("text", "words"), REFUSED.values(), ids=REFUSED)
-def test_what_would_not_be_certain_is_refused(tmp_path, text, words):
-    """In one line that says what to do; the file stays."""
+def test_ambiguous_compose_file_is_rejected(tmp_path, text, words):
+    """One line has the remedy; the file is unchanged."""
     file = tmp_path / "docker-compose.yml"
     data = text if isinstance(text, bytes) else text.encode()
     file.write_bytes(data)
-    done = command("compose_image.py", "set", file, "remote", NEW)
+    done = run_command("compose_image.py", "set", file, "remote", NEW)
     assert done.returncode == 1
     assert words in done.stderr
     assert done.stderr.startswith(f"cannot set the image in {file}: ")
@@ -109,25 +109,25 @@ def test_what_would_not_be_certain_is_refused(tmp_path, text, words):
 
 
 @pytest.mark.parametrize("image", ["", "a b", "a\n", "-x", "x:1 # y", "x: 1", "${A}", "'x'"])
-def test_what_is_no_image_is_not_written(tmp_path, image):
-    """A reference has few characters, none of which YAML knows."""
+def test_invalid_image_reference_is_not_written(tmp_path, image):
+    """A reference has no character with a meaning in YAML."""
     file = tmp_path / "docker-compose.yml"
     file.write_text("services: {remote: {image: x:1}}\n")
-    assert "is no image reference" in command("compose_image.py", "set", file, "remote", image).stderr
+    assert "is not an image reference" in run_command("compose_image.py", "set", file, "remote", image).stderr
     assert file.read_text() == "services: {remote: {image: x:1}}\n"
 
 
 @pytest.mark.parametrize("image", ["12:30", "0o17"])
-def test_a_name_that_yaml_takes_for_a_number_is_quoted(tmp_path, image):
-    """The first would be 750 in YAML 1.1, the second 15 in YAML 1.2; each is text in the other."""
+def test_image_name_that_looks_like_a_number_is_quoted(tmp_path, image):
+    """The first is 750 in YAML 1.1, the second 15 in YAML 1.2; each is a string in the other version."""
     file = tmp_path / "docker-compose.yml"
     file.write_text("services: {remote: {image: x:1}}\n")
-    assert command("compose_image.py", "set", file, "remote", image).returncode == 0
+    assert run_command("compose_image.py", "set", file, "remote", image).returncode == 0
     assert file.read_text() == f'services: {{remote: {{image: "{image}"}}}}\n'
 
 
-def test_mode_and_owner_stay_and_a_link_is_followed(tmp_path):
-    """The file that the link leads to is replaced, in its own folder, and nothing else is left there."""
+def test_set_keeps_mode_and_owner_and_follows_a_link(tmp_path):
+    """The target of the link is replaced in its own folder, without leftovers."""
     (tmp_path / "real").mkdir()
     real = tmp_path / "real" / "compose.yml"
     real.write_text("services: {remote: {image: x:1}}\n")
@@ -135,7 +135,7 @@ def test_mode_and_owner_stay_and_a_link_is_followed(tmp_path):
     os.chown(real, 4711, 4712)
     link = tmp_path / "docker-compose.yml"
     link.symlink_to("real/compose.yml")
-    assert command("compose_image.py", "set", link, "remote", NEW).returncode == 0
+    assert run_command("compose_image.py", "set", link, "remote", NEW).returncode == 0
     seen = real.stat()
     assert (seen.st_mode & 0o7777, seen.st_uid, seen.st_gid) == (0o640, 4711, 4712)
     assert link.is_symlink()
@@ -143,9 +143,9 @@ def test_mode_and_owner_stay_and_a_link_is_followed(tmp_path):
     assert NEW in real.read_text()
 
 
-def test_a_file_that_is_not_there_is_told_of(tmp_path):
-    """In words."""
-    done = command("compose_image.py", "get", tmp_path / "none.yml", "remote")
+def test_missing_compose_file_is_reported(tmp_path):
+    """With a message."""
+    done = run_command("compose_image.py", "get", tmp_path / "none.yml", "remote")
     assert done.returncode == 1
     assert done.stderr == f"cannot get the image in {tmp_path}/none.yml: No such file or directory\n"
 
@@ -159,8 +159,8 @@ QUOTES = st.sampled_from(["", "'", '"'])
 
 @given(LINES, LINES, BREAKS, NAMES, NAMES, SERVICES, QUOTES, st.integers(1, 6))
 @settings(max_examples=300, deadline=None)
-def test_any_file_changes_in_that_one_place(above, below, line_break, old, new, others, quote, indent):
-    """What stands around the image is the same text before and after; the edit back gives the first text again."""
+def test_any_compose_file_changes_only_in_the_image(above, below, line_break, old, new, others, quote, indent):
+    """The text around the image is unchanged; setting the old image restores the text."""
     from compose_image import ComposeImage  # found where commands.py looks
 
     blank = " " * indent

@@ -1,4 +1,4 @@
-"""The packaged scripts of a Python application, with a real server, real archives and real environments."""
+"""The packaged scripts of a Python application, with a real server, archives and virtual environments."""
 
 from __future__ import annotations
 
@@ -8,45 +8,50 @@ import signal
 import pytest
 from app_host import AppHost
 
+from protocol.version import MAX_CHARACTERS
+
+LONGEST = "1.0.0-" + "a" * (MAX_CHARACTERS - len("1.0.0-"))
+
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A host on which 1.0.0 was installed by the first update; each test leaves it at that."""
+    """A host with 1.0.0, installed by an update; each test leaves it so."""
     made = AppHost(tmp_path_factory.mktemp("app"))
     for version in ("1.0.0", "1.1.0", "1.4.0"):
         made.publish(version)
     made.publish("1.2.0", kind="exits")
-    made.publish("1.3.0", kind="ill")
+    made.publish("1.3.0", kind="unhealthy")
     made.publish("1.5.0", kind="unmet")
     made.publish("1.6.0", digest="wrong")
     made.publish("1.7.0", digest="none")
     made.publish("1.8.0", more={".complete": b"1.8.0"}.items())
     made.publish("1.9.0", digest="sums")
+    made.publish(LONGEST)
     first = made.update("1.0.0", request="first")
     assert first.returncode == 0, first.stdout + first.stderr
-    assert made.answer() == "1.0.0 hello"
+    assert made.response() == "1.0.0 hello"
     yield made
     made.close()
 
 
 @pytest.fixture
 def host(installed):
-    """The host, and afterwards the proof that it is as it was."""
-    before = installed.sight()
+    """The host; checks after the test that it is unchanged."""
+    before = installed.snapshot()
     assert before[:3] == ("releases/1.0.0", ["1.0.0"], "1.0.0 hello")
     yield installed
-    assert installed.sight() == before
+    assert installed.snapshot() == before
 
 
-def test_an_update_and_its_rollback(host):
-    """1.1.0 runs in an environment of its own; then 1.0.0 runs again, and the folder of 1.1.0 is gone."""
+def test_app_update_and_its_rollback(host):
+    """1.1.0 runs in its own environment; then 1.0.0 runs again, and the folder of 1.1.0 is removed."""
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [line[6:] for line in done.stdout.splitlines() if line.startswith("PHASE:")] == [
         "check", "release", "download", "verify-download", "backup", "unpack", "dependencies", "switch", "restart",
         "verify",
     ]  # fmt: skip
-    assert (host.current(), host.answer()) == ("releases/1.1.0", "1.1.0 hello")
+    assert (host.current(), host.response()) == ("releases/1.1.0", "1.1.0 hello")
     release = host.folder / "releases" / "1.1.0"
     assert json.loads((release / "VERSION").read_text()) == {"full_version": "1.1.0"}
     assert (release / "app.py").stat().st_uid == 0
@@ -55,15 +60,15 @@ def test_an_update_and_its_rollback(host):
     back = host.rollback(done.request)
     assert back.returncode == 0, back.stderr
     again = host.pid()
-    assert "nothing is put back" in host.rollback(done.request).stdout
+    assert "nothing is restored" in host.rollback(done.request).stdout
     assert host.pid() == again
 
 
-def test_a_version_that_runs_already_is_left_alone(host):
-    """Nobody is asked for it, and no backup is made."""
-    pid, asked = host.pid(), len(host.server.asked)
+def test_app_update_to_the_running_version_changes_nothing(host):
+    """There is no download and no backup."""
+    pid, asked = host.pid(), len(host.server.requested)
     done = host.update("1.0.0")
-    assert (done.returncode, host.pid(), len(host.server.asked)) == (0, pid, asked)
+    assert (done.returncode, host.pid(), len(host.server.requested)) == (0, pid, asked)
     assert "runs 1.0.0 already" in done.stdout
     assert "changed nothing" in host.rollback(done.request).stdout
 
@@ -71,19 +76,19 @@ def test_a_version_that_runs_already_is_left_alone(host):
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("1.2.0", "app.service does not stay up: it is failed"),
-        ("1.3.0", "app.service runs, but does not answer http://127.0.0.1:"),
+        ("1.2.0", "cannot accept app.service: it does not stay up, it is failed"),
+        ("1.3.0", "cannot accept app.service: it runs, but does not respond to http://127.0.0.1:"),
         ("1.5.0", "cannot install the dependencies"),
-        ("1.8.0", "its top folder holds .complete or venv"),
+        ("1.8.0", "its top folder contains .complete or venv"),
     ],
 )
-def test_a_bad_release_gives_way_to_the_one_before(host, version, words):
-    """One that ends at once, does not answer, or cannot be built: the update says so, and 1.0.0 runs again."""
+def test_app_update_to_a_bad_release_restores_the_previous_one(host, version, words):
+    """It exits at once, does not respond, or cannot be built: the message has the cause, and 1.0.0 runs."""
     pid = host.pid()
     done = host.update(version)
     assert done.returncode == 1
     assert words in done.stderr
-    assert (host.pid() == pid) == (version in ("1.5.0", "1.8.0")), "what was only built must not restart the service"
+    assert (host.pid() == pid) == (version in ("1.5.0", "1.8.0")), "a failed build must not restart the service"
     assert "it is back at releases/1.0.0" in done.stderr
     assert host.rollback(done.request).returncode == 0
 
@@ -91,15 +96,15 @@ def test_a_bad_release_gives_way_to_the_one_before(host, version, words):
 @pytest.mark.parametrize(
     ("version", "words"),
     [
-        ("1.6.0", "cannot trust app-1.6.0.tar.gz: its digest is sha256:"),
+        ("1.6.0", "cannot verify app-1.6.0.tar.gz: its digest is sha256:"),
         ("1.7.0", "publishes no SHA-256 of app-1.7.0.tar.gz"),
-        ("9.9.9", "cannot learn about release v9.9.9"),
+        ("9.9.9", "cannot read release v9.9.9"),
         ("latest", "it is not a version"),
         ("../1.0.0", "it is not a version"),
     ],
 )
-def test_what_cannot_be_trusted_changes_nothing(host, version, words):
-    """A tampered artifact, one without a digest, no such release: no backup, and the service is left alone."""
+def test_unverified_artifact_changes_nothing(host, version, words):
+    """A manipulated artifact, one without a digest, no such release: no backup and no restart."""
     pid = host.pid()
     done = host.update(version)
     assert done.returncode == 1
@@ -108,8 +113,8 @@ def test_what_cannot_be_trusted_changes_nothing(host, version, words):
     assert "changed nothing" in host.rollback(done.request).stdout
 
 
-def test_an_artifact_beyond_the_limit_is_not_kept(host):
-    """Whatever the server says of its size, and where it says nothing."""
+def test_artifact_beyond_the_limit_is_removed(host):
+    """With a published size above the limit, and with a false one."""
     host.settings(DOWNLOAD_BYTES=500)
     assert "more than DOWNLOAD_BYTES=500" in host.update("1.1.0").stderr
     release = json.loads(host.server.files["/repos/owner/app/releases/tags/v1.1.0"])
@@ -123,15 +128,23 @@ def test_an_artifact_beyond_the_limit_is_not_kept(host):
     host.settings()
 
 
-def test_a_list_of_sums_is_as_good_as_a_digest(host):
+def test_app_update_accepts_a_list_of_sums(host):
     """SHA256SUMS of the same release."""
     done = host.update("1.9.0")
     assert done.returncode == 0, done.stderr
     assert host.rollback(done.request).returncode == 0
 
 
-def test_a_version_published_anew_is_installed_beside_the_old(host):
-    """The same version with another digest never overwrites what runs; the rollback finds it untouched."""
+def test_longest_version_is_installed(host):
+    """The longest version that policy accepts works as folder, artifact name and argument."""
+    done = host.update(LONGEST)
+    assert done.returncode == 0, done.stderr
+    assert (host.current(), host.response()) == (f"releases/{LONGEST}", f"{LONGEST} hello")
+    assert host.rollback(done.request).returncode == 0
+
+
+def test_republished_version_is_installed_beside_the_old_one(host):
+    """The same version with another digest never overwrites the active release, which a rollback restores."""
     first = host.update("1.4.0")
     host.publish("1.4.0", note="anew")
     second = host.update("1.0.0")
@@ -143,7 +156,7 @@ def test_a_version_published_anew_is_installed_beside_the_old(host):
     for one in (third, second, first):
         back = host.rollback(one.request)
         assert back.returncode in (0, 1), back.stderr
-    assert "made room for newer ones" in back.stderr
+    assert "its backup was removed" in back.stderr
     assert host.update("1.0.0").returncode == 0
     for _ in range(2):  # two more backups, so that none names 1.4.0 any longer
         assert host.rollback(host.update("1.1.0").request).returncode == 0
@@ -156,68 +169,70 @@ PHASES = ["check", "release", "download", "verify-download", "backup", "unpack",
     ("unpack", 0.2), ("dependencies", 1.0), ("switch", 0.05), ("restart", 0.1), ("verify", 0.5),
 ])  # fmt: skip
 def test_a_killed_update_is_undone(host, phase, after_s):
-    """SIGKILL in each phase (I8); then one update succeeds over whatever the first left."""
-    host.killed("update.sh", "1.1.0", request=f"killed-{phase}-{after_s}", phase=phase, after_s=after_s)
+    """SIGKILL in each phase (I8): the rollback restores the state before."""
+    host.kill_in_phase("update.sh", "1.1.0", request=f"killed-{phase}-{after_s}", phase=phase, after_s=after_s)
     back = host.rollback(f"killed-{phase}-{after_s}")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert (host.current(), host.answer()) == ("releases/1.0.0", "1.0.0 hello")
+    assert (host.current(), host.response()) == ("releases/1.0.0", "1.0.0 hello")
 
 
-def test_an_update_that_is_told_to_end_leaves_the_undoing_to_the_rollback(host):
-    """At the time limit there are seconds left, and putting back takes longer: it says how to, and ends at once."""
-    code, words = host.killed("update.sh", "1.1.0", request="late", phase="verify", after_s=0.2, number=signal.SIGTERM)
+def test_sigterm_ends_an_update_without_an_undo(host):
+    """After the time limit a restore would take too long: the script prints the rollback command and exits."""
+    code, output = host.kill_in_phase(
+        "update.sh", "1.1.0", request="late", phase="verify", after_s=0.2, number=signal.SIGTERM
+    )
     assert code == 143
-    assert "stopped; what was changed is put back by: UPDATE_ROLLBACK_OF=late " in words
-    assert "PHASE:restore" not in words
+    assert "stopped; to undo the changes: UPDATE_ROLLBACK_OF=late " in output
+    assert "PHASE:restore" not in output
     assert host.rollback("late").returncode == 0
 
 
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
-def test_a_killed_rollback_is_done_again(host, phase):
-    """Also when it had switched the link, and the service still ran the new release."""
+def test_killed_rollback_can_be_repeated(host, phase):
+    """Also when the link was switched while the service still ran the new release."""
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
-    host.killed("rollback.sh", request="undo", of=done.request, phase=phase, after_s=0.02)
+    host.kill_in_phase("rollback.sh", request="undo", of=done.request, phase=phase, after_s=0.02)
     assert host.rollback(done.request).returncode == 0
 
 
-def test_an_incomplete_release_is_built_anew(host):
-    """What a power cut left under the version's own name is not believed."""
+def test_incomplete_release_is_rebuilt(host):
+    """A folder that a power cut left incomplete is not used."""
     folder = host.folder / "releases" / "1.1.0"
     folder.mkdir()
     (folder / "app.py").write_text("import sys; sys.exit(1)")
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
-    assert host.answer() == "1.1.0 hello"
+    assert host.response() == "1.1.0 hello"
     assert host.rollback(done.request).returncode == 0
 
 
-def test_a_service_that_was_stopped_is_stopped_again(host):
-    """What was there before was a release that nobody had started."""
+def test_rollback_restores_a_stopped_service(host):
+    """The release before was installed and not running."""
     host.systemctl("stop", "app.service")
     health = host.run("health-check.sh")
     assert health.returncode == 1
-    assert "does not stay up: it is inactive" in health.stderr
+    assert "does not stay up, it is inactive" in health.stderr
     done = host.update("1.1.0")
-    assert (done.returncode, host.answer()) == (0, "1.1.0 hello")
+    assert (done.returncode, host.response()) == (0, "1.1.0 hello")
     assert host.rollback(done.request).returncode == 0
-    assert host.answer() is None
+    assert host.response() is None
     host.systemctl("restart", "app.service")
     assert host.run("health-check.sh").returncode == 0
 
 
-def test_the_first_installation_can_be_undone(tmp_path):
-    """Afterwards there is no link and no running service; the scripts beside it are untouched."""
+def test_first_installation_can_be_rolled_back(tmp_path):
+    """Afterwards there is no link and no running service; the component scripts are unchanged."""
     host = AppHost(tmp_path)
     try:
         host.publish("1.0.0")
-        before = host.beside()
-        assert "leads nowhere" in host.run("health-check.sh").stderr
+        before = host.other_files()
+        assert "does not lead to a folder" in host.run("health-check.sh").stderr
         done = host.update("1.0.0")
         assert done.returncode == 0, done.stderr
         back = host.rollback(done.request)
         assert back.returncode == 0, back.stderr
-        assert (host.current(), host.releases(), host.answer(), host.beside()) == (None, [], None, before)
+        assert (host.current(), host.releases(), host.response(), host.other_files()) == (None, [], None, before)
         refused = host.run("rollback.sh")
         assert refused.returncode == 1
         assert f"  {done.request}" in refused.stderr

@@ -1,11 +1,11 @@
-"""Which file of a release is taken, and what its digest must be."""
+"""Selection of a release's artifact and its digest."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from commands import command
+from library_commands import run_command
 
 DIGEST = "sha256:" + "0a" * 32
 URL = "https://releases.invalid/app-1.2.0.tar.gz"
@@ -14,27 +14,27 @@ SUMS = {"name": "SHA256SUMS", "state": "uploaded", "size": 9, "browser_download_
 
 
 def choose(tmp_path, release):
-    """Ask for app-1.2.0.tar.gz of v1.2.0."""
+    """Select app-1.2.0.tar.gz of v1.2.0."""
     file = tmp_path / "release.json"
     file.write_text(release if isinstance(release, str) else json.dumps(release))
-    return command("release_asset.py", "choose", file, "v1.2.0", "app-1.2.0.tar.gz")
+    return run_command("release_asset.py", "choose", file, "v1.2.0", "app-1.2.0.tar.gz")
 
 
 def of(*assets, tag="v1.2.0"):
-    """A release that holds ``assets``."""
+    """A release with ``assets``."""
     return {"tag_name": tag, "assets": list(assets)}
 
 
-def test_the_published_digest_is_taken(tmp_path):
-    """GitHub gives one with each asset."""
+def test_published_digest_is_selected(tmp_path):
+    """GitHub publishes one with each asset."""
     assert choose(tmp_path, of(ASSET, SUMS)).stdout.split("\n") == [
         URL, DIGEST, "9", "https://releases.invalid/sums", "",
     ]  # fmt: skip
     assert choose(tmp_path, of(ASSET)).stdout.split("\n") == [URL, DIGEST, "9", "", ""]
 
 
-def test_a_list_of_sums_does_as_well(tmp_path):
-    """Releases from before GitHub gave digests: the digest's line is empty, the list's address is there."""
+def test_list_of_sums_replaces_a_digest(tmp_path):
+    """For releases without digests: the digest line is empty, the last line is the list's URL."""
     assert choose(tmp_path, of(ASSET | {"digest": None}, SUMS)).stdout.split("\n")[1:4] == [
         "", "9", "https://releases.invalid/sums",
     ]  # fmt: skip
@@ -45,24 +45,24 @@ def test_a_list_of_sums_does_as_well(tmp_path):
     [
         (of(ASSET, tag="v1.3.0"), "is not the release v1.2.0"),
         ([], "is not the release v1.2.0"),
-        ("{", "cannot take the release"),
-        ("[" * 100_000, "cannot take the release"),
+        ("{", "cannot use the release"),
+        ("[" * 100_000, "cannot use the release"),
         (of(), "has no file app-1.2.0.tar.gz; it has: none"),
         (of(ASSET | {"name": "other"}), "it has: other"),
         (of(ASSET | {"state": "starter"}), "has no file"),
-        (of(ASSET, ASSET), "holds app-1.2.0.tar.gz 2 times"),
+        (of(ASSET, ASSET), "has app-1.2.0.tar.gz 2 times"),
         (of(ASSET | {"digest": None}), "publishes no SHA-256 of app-1.2.0.tar.gz"),
-        (of(ASSET | {"digest": "md5:00"}), "is no SHA-256"),
-        (of(ASSET | {"digest": 7}), "is no SHA-256"),
-        (of(ASSET | {"browser_download_url": "file:///etc/shadow"}), "has no address"),
-        (of(ASSET | {"browser_download_url": "https://a/b\nc"}), "has no address"),
-        (of(ASSET | {"browser_download_url": None}), "has no address"),
+        (of(ASSET | {"digest": "md5:00"}), "is not a SHA-256"),
+        (of(ASSET | {"digest": 7}), "is not a SHA-256"),
+        (of(ASSET | {"browser_download_url": "file:///etc/shadow"}), "has no download URL"),
+        (of(ASSET | {"browser_download_url": "https://a/b\nc"}), "has no download URL"),
+        (of(ASSET | {"browser_download_url": None}), "has no download URL"),
         ({"tag_name": "v1.2.0", "assets": {"a": 1}}, "has no file"),
         ({"tag_name": "v1.2.0", "assets": [1, None]}, "has no file"),
     ],
 )
-def test_what_cannot_be_verified_is_refused(tmp_path, release, words):
-    """In one line that tells what is missing."""
+def test_unverifiable_release_is_rejected(tmp_path, release, words):
+    """One line names what is missing."""
     done = choose(tmp_path, release)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr
@@ -70,18 +70,18 @@ def test_what_cannot_be_verified_is_refused(tmp_path, release, words):
 
 
 @pytest.mark.parametrize("line", ["{} *app", "{}  app", "{}  ./app", "{}  app\r"])
-def test_the_list_names_the_digest(tmp_path, line):
-    """As sha256sum writes it, in text or binary mode."""
+def test_list_of_sums_gives_the_digest(tmp_path, line):
+    """In the format of sha256sum, text or binary mode."""
     file = tmp_path / "SHA256SUMS"
     file.write_bytes(f"{'f' * 64}  other-app\n{line.format('0A' * 32)}\nnoise\n".encode())
-    assert command("release_asset.py", "sum", file, "app").stdout == f"{DIGEST}\n"
+    assert run_command("release_asset.py", "sum", file, "app").stdout == f"{DIGEST}\n"
 
 
 @pytest.mark.parametrize("text", ["", f"{'0' * 64}  apple\n", f"{'0' * 64}  app\n{'1' * 64}  app\n", "0  app\n"])
-def test_a_list_without_one_digest_is_refused(tmp_path, text):
+def test_list_without_exactly_one_digest_is_rejected(tmp_path, text):
     """None, or two that differ."""
     file = tmp_path / "SHA256SUMS"
     file.write_text(text)
-    done = command("release_asset.py", "sum", file, "app")
+    done = run_command("release_asset.py", "sum", file, "app")
     assert done.returncode == 1
     assert "digests, not one" in done.stderr

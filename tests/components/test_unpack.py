@@ -1,4 +1,4 @@
-"""Unpacking an archive that somebody may have made to do harm."""
+"""Unpacking of untrusted archives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 import tarfile
 
 import pytest
-from commands import command
+from library_commands import run_command
 
 
 def entry(name, data=b"x", **more):
@@ -40,7 +40,7 @@ def unpacked(tmp_path, *members, limit=1 << 20):
     with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
         for member, data in members:
             archive.addfile(member, io.BytesIO(data))
-    return command("unpack.py", tmp_path / "a.tar.gz", tmp_path / "out", limit)
+    return run_command("unpack.py", tmp_path / "a.tar.gz", tmp_path / "out", limit)
 
 
 def tree(tmp_path):
@@ -49,8 +49,8 @@ def tree(tmp_path):
     return sorted(str(one.relative_to(out)) for one in out.rglob("*") if not one.is_dir())
 
 
-def test_a_single_folder_around_everything_is_stripped(tmp_path):
-    """As GitHub's own archives have it; links and hard links inside stay what they are."""
+def test_single_top_folder_is_stripped(tmp_path):
+    """As in GitHub's own archives; symbolic and hard links inside are kept."""
     done = unpacked(
         tmp_path, folder("app-1"), entry("app-1/main.py"), entry("app-1/lib/a.py"),
         link("app-1/lib/b.py", "../main.py"), hard("app-1/c.py", "app-1/main.py"),
@@ -64,14 +64,14 @@ def test_a_single_folder_around_everything_is_stripped(tmp_path):
 @pytest.mark.parametrize(
     "members", [[entry("main.py")], [folder("a"), entry("a/x"), entry("b")], [entry("./m/x"), entry("n")]]
 )
-def test_what_has_no_such_folder_is_taken_as_it_is(tmp_path, members):
-    """One file alone, or several entries side by side."""
+def test_archive_without_a_top_folder_is_unpacked_unchanged(tmp_path, members):
+    """A single file, or several top entries."""
     assert unpacked(tmp_path, *members).returncode == 0
     assert len(tree(tmp_path)) == len([one for one, _ in members if one.isreg()])
 
 
-def test_owner_and_special_bits_are_not_taken_over(tmp_path):
-    """Whoever runs the script owns what it wrote, and nobody else may write it."""
+def test_owner_and_special_bits_are_not_restored(tmp_path):
+    """The user of the script owns the files, and no other user can write them."""
     done = unpacked(
         tmp_path, entry("run", mode=0o6777, uid=4711, gid=4711), entry("data", mode=0o666, uid=1), folder("d", uid=7)
     )
@@ -106,8 +106,8 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("members", HARMFUL.values(), ids=HARMFUL)
-def test_what_could_do_harm_is_refused(tmp_path, members):
-    """Nothing appears beside the folder, whatever is in it by then."""
+def test_harmful_archive_is_rejected(tmp_path, members):
+    """No file is created outside the folder."""
     before = {one for one in tmp_path.parent.iterdir() if one != tmp_path}
     done = unpacked(tmp_path, *members)
     assert done.returncode == 1
@@ -118,9 +118,9 @@ def test_what_could_do_harm_is_refused(tmp_path, members):
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\3\4", b"\x1f\x8b\x08\0", b"\0" * 5000])
-def test_what_is_no_archive_is_told_of(tmp_path, data):
-    """Nor one that holds nothing."""
+def test_file_that_is_no_archive_is_rejected(tmp_path, data):
+    """Nor is an empty archive."""
     (tmp_path / "a").write_bytes(data)
-    done = command("unpack.py", tmp_path / "a", tmp_path / "out", 1000)
+    done = run_command("unpack.py", tmp_path / "a", tmp_path / "out", 1000)
     assert done.returncode == 1
     assert done.stderr.startswith("cannot unpack a: ")

@@ -1,4 +1,4 @@
-"""How long a service that dies is waited for, by what systemd tells of it (tests/system/test_service.py: for real)."""
+"""The restart pause by the unit's properties; tests/system/test_service.py tests it with systemd."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BOOTED_US = 77 * _SECOND_US
 
 
 @pytest.mark.parametrize(
-    ("restarts", "up_s", "since_s", "told"),
+    ("restarts", "up_s", "since_s", "output"),
     [
         (0, 1, 10, ""),
         (1, 1, 10, ""),
@@ -31,12 +31,12 @@ _BOOTED_US = 77 * _SECOND_US
         (3, 1, 10, "slept 30"),
         (4, 599, 10, "slept 110"),
         (4, 600, 10, ""),
-        (4, 600, 21, "slept 110"),  # it was up long ago: a start since then failed
+        (4, 600, 21, "slept 110"),  # active long ago: a start has failed since
         (4711, 0, 10, "slept 110"),
     ],
 )
-def test_the_pause_grows_with_every_death_until_it_lived(tmp_path, restarts, up_s, since_s, told):
-    """RestartSec alone at first, two minutes with it at last; what was up for ten minutes begins anew."""
+def test_pause_grows_with_every_crash(tmp_path, restarts, up_s, since_s, output):
+    """From RestartSec alone up to two minutes; ten minutes of uptime reset it."""
     exit_us = _BOOTED_US + up_s * _SECOND_US
     for name, text in (
         ("systemctl", _SYSTEMCTL % (restarts, _BOOTED_US, exit_us, exit_us + since_s * _SECOND_US)),
@@ -47,4 +47,4 @@ def test_the_pause_grows_with_every_death_until_it_lived(tmp_path, restarts, up_
     path = f"{tmp_path}:/usr/bin:/bin"
     done = subprocess.run([_PAUSE, "the.service"], env={"PATH": path}, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1:] == ([told] if told else [])
+    assert done.stdout.splitlines()[-1:] == ([output] if output else [])

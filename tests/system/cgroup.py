@@ -1,42 +1,41 @@
-"""The control groups that a machine lives in."""
+"""The control groups of a machine."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from deadline import until
+from polling import wait_until
 
 
 class ControlGroup:
-    """One group of this name in every hierarchy that systemd uses: the unified one, and v1's ``name=systemd``.
+    """A group of this name in every hierarchy that systemd uses: the unified one, and v1's ``name=systemd``.
 
-    systemd-nspawn makes the groups of its machine below the one it runs in. Two machines that it starts from the same
-    group would share all of theirs, for each has a ``system.slice/docker.service``; and what is left of one could not
-    be told from the other.
+    systemd-nspawn creates the groups of a machine below its own group. Two machines started from the same group would
+    share their groups, because each has a ``system.slice/docker.service``, and their leftovers could not be separated.
     """
 
     def __init__(self, name: str) -> None:
         self.folders = [mount / name for mount in _hierarchies()]
 
-    def make(self) -> None:
-        """Make it, empty: nothing is left in it of what ran before."""
+    def create(self) -> None:
+        """Create the group, empty: leftovers of an earlier group of this name are removed."""
         self.remove()
         for folder in self.folders:
             folder.mkdir()
 
     def kill(self) -> None:
-        """End all that is in it in one instant: frozen first, so that none goes on and sees that another has ended."""
+        """Kill all processes at once: they are frozen first, so that none can observe the death of another."""
         unified = next((folder for folder in self.folders if (folder / "cgroup.kill").exists()), None)
         if unified is None or "populated 0" in (unified / "cgroup.events").read_text():
             return
         (unified / "cgroup.freeze").write_text("1")
-        until(lambda: "frozen 1" in (unified / "cgroup.events").read_text(), f"all in {unified} to be frozen")
+        wait_until(lambda: "frozen 1" in (unified / "cgroup.events").read_text(), f"all in {unified} to be frozen")
         (unified / "cgroup.kill").write_text("1")
 
     def remove(self) -> None:
-        """Remove it with all below it, once the last process has left."""
-        until(lambda: all(_removed(folder) for folder in self.folders), f"no process in {self.folders}")
+        """Remove the group and its subgroups after the last process has exited."""
+        wait_until(lambda: all(_removed(folder) for folder in self.folders), f"no process in {self.folders}")
 
 
 def _hierarchies() -> list[Path]:
@@ -54,6 +53,6 @@ def _removed(folder: Path) -> bool:
     try:
         for path, _, _ in os.walk(folder, topdown=False):
             Path(path).rmdir()
-    except OSError:  # EBUSY: a process is still in there, or has not been reaped
+    except OSError:  # EBUSY: a process is still in the group, or has not been reaped
         return False
     return True

@@ -20,22 +20,22 @@ PLUGIN = "cli-plugins/docker-compose"  # below the folder that DOCKER_CONFIG nam
 
 @dataclass(frozen=True)
 class Compose:
-    """One of them: how it is called, and what must be in the environment for it."""
+    """One compose command with the environment that it needs."""
 
     command: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def version_1(cls) -> Compose:
-        """Debian 12's."""
+        """``docker-compose`` of Debian 12."""
         return cls(("docker-compose",))
 
     @classmethod
     def plugin(cls) -> Compose:
-        """Debian 13's; downloaded once, into the checkout's dist/."""
+        """``docker compose`` of Debian 13, downloaded once into the checkout's dist/."""
         _KEPT.mkdir(parents=True, exist_ok=True)
         with (_KEPT / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run beside each other
+            fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run in parallel
             if not (_KEPT / PLUGIN).exists():
                 _fetch()
         return cls(("docker", "compose"), {"DOCKER_CONFIG": str(_KEPT)})
@@ -47,7 +47,7 @@ each_compose = pytest.mark.parametrize(
 
 
 def _fetch() -> None:
-    """Let apt find, download and verify the package; nothing is installed, and the host's own lists stay theirs."""
+    """Download and verify the package with apt, without installing it and with separate package lists."""
     apt = _KEPT / "apt"
     for folder in ("lists/partial", "archives/partial"):
         (apt / folder).mkdir(parents=True, exist_ok=True)
@@ -57,9 +57,9 @@ def _fetch() -> None:
         "Dir::State::lists": apt / "lists", "Dir::Cache::archives": apt / "archives",
         "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "", "APT::Sandbox::User": "root", "Acquire::Retries": 3,
     }  # fmt: skip
-    words = [f"--option={name}={value}" for name, value in options.items()]
-    _run("apt-get", *words, "--quiet", "update", folder=apt)
-    _run("apt-get", *words, "--quiet", "download", f"docker-compose/{_SUITE}", folder=apt)
+    arguments = [f"--option={name}={value}" for name, value in options.items()]
+    _run("apt-get", *arguments, "--quiet", "update", folder=apt)
+    _run("apt-get", *arguments, "--quiet", "download", f"docker-compose/{_SUITE}", folder=apt)
     [package] = apt.glob("docker-compose_*.deb")
     _run("dpkg-deb", "--extract", str(package), str(apt / "content"), folder=apt)
     plugin = _KEPT / PLUGIN
@@ -69,9 +69,11 @@ def _fetch() -> None:
 
 
 def _mirror() -> str:
-    """Where this host takes Debian's packages from."""
-    told = _run("apt-get", "indextargets", "--format", "$(SITE)", "Identifier: Packages", folder=_KEPT)
-    return next((site for site in told.split() if site.rstrip("/").endswith("/debian")), "http://deb.debian.org/debian")
+    """The Debian mirror of this host."""
+    sites = _run("apt-get", "indextargets", "--format", "$(SITE)", "Identifier: Packages", folder=_KEPT)
+    return next(
+        (site for site in sites.split() if site.rstrip("/").endswith("/debian")), "http://deb.debian.org/debian"
+    )
 
 
 def _run(*command: str, folder: Path) -> str:

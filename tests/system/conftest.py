@@ -1,4 +1,4 @@
-"""Machines for the tests: prepared once per session, booted in about a second each."""
+"""Fixtures for machines: prepared once per session, each boots in about a second."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from disk import Disk, keep_mounts_private
+from disk import Disk, unshare_mounts
+from image_registry import ImageRegistry
 from images import RELEASES, REMOTE, publish
 from machine import CHECKOUT, REPOSITORY, Machine
 from python_base import python_version
-from registry import Registry
 
-pytest_plugins = ("households", "remote_images")
+pytest_plugins = ("provisioning", "remote_images")
 _MACHINES = pytest.StashKey[list[Machine]]()
-# Begun first, in this order: each file has one worker, and the last one must not keep all others waiting.
+# Started first, in this order: each file has one worker, and no long file should start last.
 _LONGEST = ("test_upgrade.py", "test_containers.py", "test_install.py", "test_page.py", "test_reboots.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes longest begins first; all else keeps its order."""
+    """Start the longest files first; the others keep their order."""
     order = {name: number for number, name in enumerate(_LONGEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
 
 
 def missing_packages() -> list[str]:
-    """The Debian packages of all that packages.txt names and that is not here."""
+    """The missing Debian packages of packages.txt."""
     text = Path(__file__).with_name("packages.txt").read_text(encoding="utf-8")
     needed = [line.split() for line in text.splitlines() if not line.startswith("#")]
     path = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin"
@@ -43,28 +43,28 @@ def missing_packages() -> list[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def needed():
-    """Fail, rather than skip, where a system test cannot be run: who asks for these tests wants to know the answer."""
-    why = []
+    """Fail instead of skip when the system tests cannot run: they run only on request."""
+    problems = []
     if os.geteuid() != 0:
-        why.append("they boot machines: run them as root")
+        problems.append("they boot machines and need root")
     if missing := missing_packages():
-        why.append(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
-    if why:
-        pytest.fail(f"cannot run the system tests; {'; '.join(why)}", pytrace=False)
-    keep_mounts_private()
+        problems.append(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
+    if problems:
+        pytest.fail(f"cannot run the system tests; {'; '.join(problems)}", pytrace=False)
+    unshare_mounts()
 
 
 @pytest.fixture(scope="session")
 def registry(needed, tmp_path_factory):
-    """A registry that holds the releases of ``images.RELEASES`` as ``dunebugger/remote``."""
-    made = Registry(tmp_path_factory.mktemp("registry"))
+    """A registry with the releases of ``images.RELEASES`` as ``dunebugger/remote``."""
+    made = ImageRegistry(tmp_path_factory.mktemp("registry"))
     yield made
     made.close()
 
 
 @pytest.fixture(scope="session")
-def stock(registry, tmp_path_factory):
-    """The disk of a host that runs release 1.0.0: what every machine begins with."""
+def base_disk(registry, tmp_path_factory):
+    """The disk that every machine starts from: release 1.0.0 of remote is pulled."""
     made = Machine(tmp_path_factory.mktemp("stock"))
     try:
         made.boot()
@@ -79,18 +79,18 @@ def stock(registry, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def wheelhouse(needed):
-    """The packages that an installation without network needs, in the checkout's dist/wheelhouse; made once."""
+    """Fill the checkout's dist/wheelhouse for installations without network, once."""
     _download("wheelhouse", "requirements.lock")
 
 
 @pytest.fixture(scope="session")
 def remote_wheelhouse(needed):
-    """The same for the image of the container side, in dist/remote-wheelhouse."""
+    """Fill dist/remote-wheelhouse for the image of the container side, once."""
     _download("remote-wheelhouse", "requirements-remote.lock")
 
 
 def _download(target: str, lock_file: str) -> None:
-    """Have make fill a folder of dist/, for the machines' Python: the environment's may be another."""
+    """Run make to fill a folder of dist/ for the machines' Python, which may differ from the environment's."""
     made = REPOSITORY / "dist" / target
     made.parent.mkdir(exist_ok=True)
     with (made.parent / f".{target}.lock").open("w") as lock:
@@ -101,11 +101,11 @@ def _download(target: str, lock_file: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def make_machine(stock, tmp_path_factory, request):
-    """Makes machines, powered off; who made one closes it. The options are those of ``Machine``."""
+def make_machine(base_disk, tmp_path_factory, request):
+    """Factory of machines, powered off; the caller closes them. The options are those of ``Machine``."""
     made = request.config.stash.setdefault(_MACHINES, [])
 
-    def make(stock: Disk = stock, **options) -> Machine:
+    def make(stock: Disk = base_disk, **options) -> Machine:
         binds = {REPOSITORY: CHECKOUT} | options.pop("binds", {})
         made.append(Machine(tmp_path_factory.mktemp("machine"), stock, binds, **options))
         return made[-1]
@@ -115,7 +115,7 @@ def make_machine(stock, tmp_path_factory, request):
 
 @pytest.fixture
 def new_machine(make_machine):
-    """Makes machines of a test's own, powered off; they are closed after it."""
+    """Factory of machines for one test, powered off, closed after it."""
     made = []
 
     def make(**options) -> Machine:
@@ -129,7 +129,7 @@ def new_machine(make_machine):
 
 @pytest.fixture(scope="module")
 def module_machine(make_machine):
-    """The one machine of a module's tests."""
+    """A machine shared by the tests of a module."""
     made = make_machine()
     yield made
     made.close()
@@ -137,8 +137,8 @@ def module_machine(make_machine):
 
 @pytest.fixture
 def machine(module_machine, registry):
-    """A machine that is on. The tests of a module share it, and each leaves it as the next may find it."""
-    registry.line.open()
+    """A running machine, shared by the tests of a module; each test leaves it clean."""
+    registry.proxy.open()
     if not module_machine.is_on():
         module_machine.boot()
     return module_machine
@@ -146,10 +146,10 @@ def machine(module_machine, registry):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Let a failed test tell what the machines told."""
+    """Add the diagnostics of all machines to the report of a failed test."""
     report = yield
     if report.failed:
         for machine in item.config.stash.get(_MACHINES, []):
             if machine.exists():
-                report.sections.append((f"what {machine.name} told", machine.told()))
+                report.sections.append((f"diagnostics of {machine.name}", machine.diagnostics()))
     return report

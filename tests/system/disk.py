@@ -1,4 +1,4 @@
-"""The disk of a machine: what survives when its power is cut."""
+"""The disk of a machine, which survives power cuts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from deadline import until
+from polling import wait_until
 
 _CLONE_NEWNS = 0x00020000  # <linux/sched.h>
-_ALLOWED = "run the system tests as root, and in a container with --privileged"
+_REMEDY = "run the system tests as root, and in a container with --privileged"
 
 DOCKER = "/var/lib/docker"
 
-# What an installation or the services of the outer machine left, of which a fresh host knows nothing. Without its
-# units, start scripts and file systems, a machine starts what Debian always starts, and what is enabled here.
+# Files of an installation or of services on the outer machine, which a fresh host does not have. Without them a machine
+# starts only the services of plain Debian, and those enabled here.
 _NOT_ON_A_FRESH_HOST = (
     "opt/dunebugger",
     "etc/dunebugger",
@@ -36,8 +36,8 @@ _NOT_ON_A_FRESH_HOST = (
 _ENABLED = ("docker.service", "docker.socket", "containerd.service")
 _MASKED = ("getty.target", "systemd-tmpfiles-clean.timer", "systemd-networkd.service", "systemd-timesyncd.service")
 
-# No bridge and no rules, for the machine has the network of the outer one: containers run with network_mode host, and
-# nothing out there may change. One attempt at a download, for dockerd waits up to a minute between five of them.
+# No bridge and no firewall rules, because the machine shares the outer network: containers run with network_mode host.
+# One download attempt, because dockerd waits up to a minute between five of them.
 _DAEMON = """\
 {
   "iptables": false, "ip6tables": false, "bridge": "none", "ip-forward": false,
@@ -47,17 +47,17 @@ _DAEMON = """\
 
 
 class Disk:
-    """A root that begins as a copy of /, or of another disk that is at rest.
+    """A root file system that starts as a copy of /, or of another unmounted disk.
 
-    It lies in a tmpfs: an overlay takes no other overlay for its upper folder, and / is one in many containers.
+    It is in a tmpfs: the upper folder of an overlay must not be on an overlay, and / is one in many containers.
     """
 
     def __init__(self, folder: Path, stock: Disk | None = None) -> None:
         """Mount it under ``folder``.
 
         Args:
-            folder: a new one; empty again after ``remove``.
-            stock: what it begins as. It must not be mounted as a root, and must be there for as long as this one.
+            folder: a new folder; empty again after ``remove``.
+            stock: the disk to copy. It must not be mounted as a root, and must exist as long as this one.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -74,42 +74,44 @@ class Disk:
             self.mount()
             if stock is None:
                 self.docker.mkdir(mode=0o710)
-                self._freshen()
+                self._remove_host_files()
             else:
                 subprocess.run(["cp", "-a", "--reflink=auto", str(stock.docker), str(folder)], check=True)
-            self._name()
+            self._set_machine_id()
         except BaseException:
             self.remove()
             raise
 
     def mount(self) -> None:
-        """Put the root together."""
+        """Mount the root."""
         layers = f"lowerdir={self._lower},upperdir={self.upper},workdir={self.folder / 'work'}"
         _mount("-t", "overlay", "-o", layers, "overlay", str(self.root))
 
     def resize(self, size: str) -> None:
-        """Let it hold so much, such as ``500m``; no less than it holds already."""
+        """Set the size, such as ``500m``; not less than is used."""
         _mount("-o", f"remount,size={size}", str(self.folder))
 
     def unmount(self) -> None:
-        """Take the root apart, so that the disk is at rest; what ends in this very moment may hold it for another."""
+        """Unmount the root; retried, because an exiting process may still use it."""
         if os.path.ismount(self.root):
-            until(lambda: subprocess.run(["umount", str(self.root)], capture_output=True).returncode == 0, "umount")
+            wait_until(
+                lambda: subprocess.run(["umount", str(self.root)], capture_output=True).returncode == 0, "umount"
+            )
 
     def remove(self) -> None:
-        """Take it away with all it holds."""
+        """Remove the disk with its content."""
         self.unmount()
-        until(lambda: subprocess.run(["umount", str(self.folder)], capture_output=True).returncode == 0, "umount")
+        wait_until(lambda: subprocess.run(["umount", str(self.folder)], capture_output=True).returncode == 0, "umount")
 
     def _hide_local_programs(self) -> None:
-        """A fresh host has Debian's python3 and docker, whatever lies before them in the outer machine's PATH."""
+        """Hide /usr/local: a fresh host has Debian's python3 and docker, not those of the outer machine's PATH."""
         local = self.upper / "usr/local"
         local.mkdir(parents=True, mode=0o755)
         os.setxattr(local, "trusted.overlay.opaque", b"y")
         for name in ("bin", "sbin", "lib", "share"):
             (local / name).mkdir(mode=0o755)
 
-    def _freshen(self) -> None:
+    def _remove_host_files(self) -> None:
         for name in _NOT_ON_A_FRESH_HOST:
             found = self.root / name
             if found.is_dir() and not found.is_symlink():
@@ -125,19 +127,19 @@ class Disk:
         for verb, units in (("enable", _ENABLED), ("mask", _MASKED)):
             subprocess.run(["systemctl", "--quiet", f"--root={self.root}", verb, *units], check=True)
 
-    def _name(self) -> None:
-        """Two machines with the same id would write into one journal."""
+    def _set_machine_id(self) -> None:
+        """Set a new machine id: two machines with the same id would write into one journal."""
         (self.root / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
 
 
-def keep_mounts_private() -> None:
-    """Let what this thread mounts from now on be seen by what it starts only, and vanish with it, however it ends."""
+def unshare_mounts() -> None:
+    """Give this thread a private mount namespace: its mounts disappear when the tests end, even when killed."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNS) != 0:
-        raise AssertionError(f"cannot have mounts of our own: {os.strerror(ctypes.get_errno())}; {_ALLOWED}")
+        raise AssertionError(f"cannot create a mount namespace: {os.strerror(ctypes.get_errno())}; {_REMEDY}")
     _mount("--make-rprivate", "/")
 
 
 def _mount(*arguments: str) -> None:
     done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, f"cannot mount {arguments[-1]}: {done.stderr.strip()}; {_ALLOWED}"
+    assert done.returncode == 0, f"cannot mount {arguments[-1]}: {done.stderr.strip()}; {_REMEDY}"

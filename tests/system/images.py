@@ -1,4 +1,4 @@
-"""Small images, each good or bad in its own way, made from what lies in / without a base image."""
+"""Small working and broken images, built from programs of / without a base image."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from image_registry import ImageRegistry
 from machine import Machine
-from registry import Registry
 
 REMOTE = "dunebugger/remote"
 PROGRAMS = ("sh", "sleep", "cat", "ls", "test", "id", "touch", "rm", "mkdir")
-# Ends at once when it is told to: compose waits ten seconds before it kills.
+# Exits at once on TERM: compose waits ten seconds before it kills.
 SERVE = "trap 'exit 0' TERM INT; sleep infinity & wait"
-# How often a container is looked at is the compose file's, or this: a test should not wait for the default, 30 s.
+# The interval of the compose file, or this one: the default of 30 s is too long for a test.
 _WATCHED = "HEALTHCHECK --interval=1s --timeout=5s --retries=2 CMD"
 
 
 @dataclass(frozen=True)
 class Image:
-    """What an image is made of.
+    """The content of an image.
 
     Attributes:
-        command: a text of sh, the container's first process.
-        health: a text of sh that is run each second and must exit 0; none is run when it is empty.
+        command: an sh script, the container's first process.
+        health: an sh script that runs each second and must exit 0; no health check if empty.
         user: ``user`` or ``user:group``, as numbers.
-        files: more files, by their absolute paths.
-        changes: more lines as in a Dockerfile, of those that ``docker import`` takes.
+        files: additional files, absolute path and text.
+        changes: additional Dockerfile lines that ``docker import`` supports.
     """
 
     command: str = SERVE
@@ -41,7 +41,7 @@ class Image:
     changes: tuple[str, ...] = ()
 
     def build(self, machine: Machine, name: str) -> None:
-        """Make it on a machine. Its file /version holds the part of ``name`` after the last colon."""
+        """Build it on a machine. Its file /version has the part of ``name`` after the last colon."""
         changes = [f"CMD {_exec_form(self.command)}", f"USER {self.user}", *self.changes]
         if self.health:
             changes.append(f"{_WATCHED} {self.health}")
@@ -50,17 +50,17 @@ class Image:
         machine.docker("import", *flags, "-", name, input=archive)
 
 
-# What the tests update to. Each has a layer of its own, so that each is really pulled.
+# The targets of updates. Each has its own layer, so that each is really pulled.
 RELEASES = {
     "1.0.0": Image(),
     "1.1.0": Image(),
     "1.2.0": Image(command="echo cannot start: this release is broken >&2; exit 3"),
-    "1.3.0": Image(health="echo not well; exit 1"),
+    "1.3.0": Image(health="echo unhealthy; exit 1"),
 }
 
 
-def publish(machine: Machine, registry: Registry, repository: str, releases: dict[str, Image]) -> None:
-    """Make images on a machine, push them to the registry, and keep none of them on the machine."""
+def publish(machine: Machine, registry: ImageRegistry, repository: str, releases: dict[str, Image]) -> None:
+    """Build images on a machine, push them to the registry, and remove them from the machine."""
     for version, image in releases.items():
         name = registry.name(repository, version)
         image.build(machine, name)
@@ -90,7 +90,7 @@ def _archive(files: tuple[tuple[str, str], ...]) -> bytes:
 
 @cache
 def _programs() -> dict[str, tuple[bytes, int]]:
-    """The programs and all that the loader takes for them, under the paths where it looks."""
+    """The programs and their shared libraries, by the paths in the image."""
     found = {f"/bin/{program}": Path(shutil.which(program, path="/usr/bin:/bin") or program) for program in PROGRAMS}
     for program in list(found.values()):
         listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout

@@ -1,4 +1,4 @@
-"""A machine that the coordinator is installed on from a checkout, as its operator would do it."""
+"""A machine with the coordinator installed from a checkout, by the operator's commands."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ REQUESTS = "/var/dunebugger/updates/requests"
 STATUS = "/var/dunebugger/updates/status"
 COMMAND = "/usr/local/bin/update-coordinator"
 WHEELHOUSE = f"{CHECKOUT}/dist/wheelhouse"
-PRESENT = "/root/present"  # the checkout that is installed first
-NEXT = "/root/next"  # a later one, for upgrades
+PRESENT = "/root/present"  # the checkout of the first installation
+NEXT = "/root/next"  # the checkout of an upgrade
 
-_OF_EVERY_HOST = {"/proc", "/sys", "/dev", "/run", "/tmp", "/root", "/mnt", "/var/tmp", "/var/log/journal"} | {
+_SYSTEM_FOLDERS = {"/proc", "/sys", "/dev", "/run", "/tmp", "/root", "/mnt", "/var/tmp", "/var/log/journal"} | {
     f"/var/lib/{name}" for name in ("docker", "containerd", "systemd")
 }
 _SOURCES = (
@@ -28,6 +28,7 @@ _SOURCES = (
 _COPY = f"""
 rm -rf "$1"; mkdir -p "$1"
 cd {CHECKOUT}; tar -c --exclude=__pycache__ {_SOURCES} | tar -x --no-same-owner -C "$1"
+chmod -R u=rwX,go=rX "$1"  # whatever the umask of the checkout: tests start the installer as another user, too
 sed -i "s/^version = .*/version = \\"$2\\"/" "$1/pyproject.toml"
 for component in core scheduler remote; do
     folder=$1/packaging/component-scripts/$component
@@ -41,22 +42,22 @@ done
 """
 
 
-class Host:
-    """What is typed at the machine's prompt; without network, with the packages of a wheelhouse."""
+class InstalledHost:
+    """Operator commands on a machine; installs without network, from a wheelhouse."""
 
     def __init__(self, machine: Machine) -> None:
-        """Take a machine that is on."""
+        """Use a running machine."""
         self.machine = machine
         self.sh = machine.sh
 
     def checkout(self, folder: str = PRESENT, version: str = "1.0.0") -> None:
-        """Put a checkout of this project there, with component scripts that need nothing."""
+        """Copy this project to ``folder`` with minimal component scripts."""
         self.machine.run("sh", "-euc", _COPY, "sh", folder, version)
 
     def install(
         self, *options: str, checkout: str = PRESENT, check: bool = True, first: str = ":"
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``packaging/install.sh``, after the shell text ``first``, in a mount namespace of its own."""
+        """Run ``packaging/install.sh`` after the shell script ``first``, in separate network and mount namespaces."""
         script = f'{first}; exec "$@"'
         spaces = ("unshare", "--net", "--mount", "bash", "-euc", script, "bash")
         command = (*spaces, f"{checkout}/packaging/install.sh", "--wheelhouse", WHEELHOUSE, *options)
@@ -67,41 +68,41 @@ class Host:
         return self.sh(f"basename $(readlink -f {HOME}/current)").strip()
 
     def releases(self) -> list[str]:
-        """The names of all releases that are there."""
+        """The names of all installed releases."""
         return self.sh(f"ls {HOME}/releases").split()
 
     def is_active(self) -> bool:
-        """Whether the service runs."""
+        """Whether the service is active."""
         return self.machine.run("systemctl", "is-active", UNIT, check=False).stdout == "active\n"
 
     def main_pid(self) -> str:
-        """The service's process."""
+        """The main process id of the service."""
         return self.sh(f"systemctl show --property MainPID --value {UNIT}").strip()
 
-    def starting_with(self) -> str:
-        """The command line of what systemd runs before the service's own process; empty when there is none."""
+    def start_command(self) -> str:
+        """The command line of the running ExecStartPre process, empty when there is none."""
         control = f"/proc/$(systemctl show --property ControlPID --value {UNIT})/cmdline"
         return self.sh(f"cat {control} 2> /dev/null | tr '\\0' ' '").strip()
 
     def answers(self, component: str = "remote") -> bool:
-        """Whether a request is answered with success by what is installed."""
+        """Whether a health request for ``component`` succeeds."""
         command = (COMMAND, "submit", component, "health", "--wait", "--timeout", "30")
         return self.machine.run(*command, check=False).returncode == 0
 
-    def ids(self) -> list[str]:
-        """The requests that the journal knows."""
+    def journal_ids(self) -> list[str]:
+        """The ids of all requests in the journal."""
         history = self.sh(f"{COMMAND} history --limit 1000 --json")
         return self.machine.run(
             "python3", "-c", "import json, sys; print(*(r['request_id'] for r in json.load(sys.stdin)))", input=history
         ).stdout.split()
 
-    def listing(self) -> dict[str, str]:
-        """All that is on the disk beyond what a fresh host has, and what it is; without what every host writes."""
+    def changed_files(self) -> dict[str, str]:
+        """Mode, owner and link target of each path that a fresh host does not have, without the system's own files."""
         upper, lower = self.machine.disk.upper, self.machine.disk._lower.split(":")
         found = {}
         for folder, folders, files in os.walk(upper):
             inside = f"/{Path(folder).relative_to(upper)}/".replace("/./", "/")
-            folders[:] = [name for name in folders if f"{inside}{name}" not in _OF_EVERY_HOST]
+            folders[:] = [name for name in folders if f"{inside}{name}" not in _SYSTEM_FOLDERS]
             for name in folders + files:
                 path = Path(folder, name)
                 if name in files or not any(Path(f"{below}{inside}{name}").is_dir() for below in lower):

@@ -1,4 +1,4 @@
-"""A machine with a booted systemd and a Docker engine of its own, whose power can be cut."""
+"""A virtual host with its own systemd and Docker engine, whose power can be cut."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cgroup import ControlGroup
-from deadline import until
 from disk import DOCKER, Disk
+from polling import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-CHECKOUT = "/mnt/checkout"  # where a machine sees it
+CHECKOUT = "/mnt/checkout"  # its path in a machine
 _ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -28,20 +28,19 @@ _STOP_DEADLINE_S = 120.0
 
 
 class Machine:
-    """systemd as the first process of its own namespaces, on a disk that survives it.
+    """systemd in its own namespaces (systemd-nspawn), on a disk that survives it.
 
-    It shares the network with the outer machine. /tmp and /run in it are lost with the power, as on most hosts.
-    Whoever boots it must be the main thread: the machine ends with the thread that booted it, so that it ends with
-    the tests, however they end.
+    It shares the network of the outer machine. A power cut loses its /tmp and /run, as on most hosts. Boot it from the
+    main thread: the machine ends with the thread that booted it, so that it ends with the tests, even when killed.
     """
 
     def __init__(self, folder: Path, stock: Disk | None = None, binds: Mapping[Path, str] | None = None) -> None:
-        """Prepare it, powered off.
+        """Prepare the machine, powered off.
 
         Args:
-            folder: a new one, for its disk.
-            stock: the disk that its own begins as a copy of; without it, a fresh Debian with what / has installed.
-            binds: folders of the outer machine, and where they are seen in it, read-only.
+            folder: a new folder for its disk.
+            stock: the disk to copy; without it, a fresh Debian with the programs of /.
+            binds: folders of the outer machine and their paths in the machine, read-only.
         """
         self.name = f"dunebugger-{uuid.uuid4().hex[:8]}"
         self.disk = Disk(folder, stock)
@@ -50,50 +49,48 @@ class Machine:
         self.groups = self._group.folders
         self._console = folder / "console"
         self._nspawn: subprocess.Popen[bytes] | None = None
-        self.leader = 0  # its first process, as it is called outside
+        self.leader = 0  # outer process id of its first process
 
     def boot(self) -> None:
-        """Switch it on, and wait until all that starts by itself, the Docker engine too, has started or failed."""
+        """Boot, and wait until all enabled services, including Docker, have started or failed."""
         assert not self.is_on(), f"cannot boot {self.name}: it is on"
-        self._group.make()
+        self._group.create()
         with self._console.open("ab") as console:
             self._nspawn = subprocess.Popen(
                 self._command(),
-                # Unified: as on a Debian 12 host; and under v1 the controllers would be read-only, Docker's need is to
-                # make groups there.
+                # Unified as on a Debian 12 host; under v1 the controllers are read-only, and Docker must create groups.
                 env=_ENVIRONMENT | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
-                start_new_session=True,  # Ctrl-C is for the tests: they then close the machine
+                start_new_session=True,  # Ctrl-C reaches only the tests, which close the machine
             )
         try:
-            self.leader = until(self._find_leader, "a first process")
-            until(self._has_started, "a booted system", _BOOT_DEADLINE_S)
+            self.leader = wait_until(self._find_leader, "a first process")
+            wait_until(self._has_started, "a booted system", _BOOT_DEADLINE_S)
         except BaseException as error:
-            told = self.told()
+            found = self.diagnostics()
             self.cut_power()
-            raise AssertionError(f"cannot boot {self.name}: {error}\n{told}") from error
+            raise AssertionError(f"cannot boot {self.name}: {error}\n{found}") from error
 
     def _command(self) -> list[str]:
         return [
-            # When the tests die, systemd-nspawn shuts the machine down; a kill would leave all but itself running.
+            # When the tests end, TERM makes systemd-nspawn shut the machine down; KILL would leave its processes.
             *("setpriv", "--pdeathsig=TERM", "sh", "-c", _JOIN, "sh", *map(str, self.groups), "--"),
             *("systemd-nspawn", f"--directory={self.disk.root}", f"--machine={self.name}"),
             *("--register=no", "--keep-unit", "--console=pipe", "--link-journal=no", "--boot"),
             *("--resolv-conf=off", "--timezone=off"),  # the disk has those of /
-            # runc: a key ring for every container; a filter of devices, which cgroup v2 has as a BPF program.
+            # runc creates a key ring per container, and a BPF program as the device filter of cgroup v2.
             "--system-call-filter=@keyring bpf",
-            # dockerd: looks after the network of every container, the host's too. systemd-nspawn takes this away
-            # from a machine that shares the outer network.
+            # dockerd configures container networks. systemd-nspawn drops this capability when the network is shared.
             "--capability=CAP_NET_ADMIN",
-            # Docker's layers are overlays, which cannot lie on the overlay that is the root.
+            # Docker's layers are overlays, which cannot be on the root overlay.
             f"--bind={self.disk.docker}:{DOCKER}",
             *self._binds,
         ]
 
     def _find_leader(self) -> int:
-        """The child of systemd-nspawn that is in other namespaces; there is another child for a moment."""
+        """The child of systemd-nspawn in another PID namespace; another child exists briefly."""
         assert self._nspawn is not None
         if self._nspawn.poll() is not None:
             raise AssertionError(f"systemd-nspawn ended with {self._nspawn.returncode}")
@@ -112,31 +109,31 @@ class Machine:
         return self.run("systemctl", "is-system-running", check=False).stdout.strip() in {"running", "degraded"}
 
     def is_on(self) -> bool:
-        """Whether it has been booted and neither shut down nor cut off."""
+        """Whether the machine is running."""
         return self._nspawn is not None and self._nspawn.poll() is None
 
     def exists(self) -> bool:
-        """Whether it has not been closed."""
+        """Whether the machine is not closed."""
         return os.path.ismount(self.disk.folder)
 
     def pids(self) -> set[int]:
-        """All of its processes, as they are called outside."""
+        """The outer ids of all of its processes."""
         found = (path.read_text().split() for group in self.groups for path in group.rglob("cgroup.procs"))
         return {int(pid) for pids in found for pid in pids}
 
     def cut_power(self) -> None:
-        """End all that runs on it, from one instant to the next; what is on the disk stays."""
+        """Kill all of its processes at once; the disk keeps what was written."""
         assert self._nspawn is not None
         self._group.kill()
         self._await_end()
 
     def shut_down(self) -> None:
-        """Stop it in good order, as for a reboot."""
-        self.run("systemctl", "poweroff", check=False)  # which may be ended before it has said that all is well
+        """Shut down cleanly."""
+        self.run("systemctl", "poweroff", check=False)  # the command may be killed by the shutdown
         self._await_end()
 
     def reboot(self) -> None:
-        """Shut down and boot."""
+        """Shut down cleanly and boot."""
         self.shut_down()
         self.boot()
 
@@ -145,17 +142,17 @@ class Machine:
         try:
             self._nspawn.wait(_STOP_DEADLINE_S)
         except subprocess.TimeoutExpired:
-            told = self.told()
+            found = self.diagnostics()
             self._nspawn.kill()
             self._nspawn.wait()
-            raise AssertionError(f"{self.name} has not stopped in {_STOP_DEADLINE_S:g} s\n{told}") from None
+            raise AssertionError(f"{self.name} has not stopped in {_STOP_DEADLINE_S:g} s\n{found}") from None
         finally:
             self.leader = 0
             self._group.remove()
-            self._tidy()
+            self._remove_leftovers()
 
-    def _tidy(self) -> None:
-        """Remove what systemd-nspawn leaves where /run is no tmpfs."""
+    def _remove_leftovers(self) -> None:
+        """Remove the leftovers of systemd-nspawn when /run is not a tmpfs."""
         at = self.disk.root.stat()
         (_NSPAWN_RUN / f"locks/inode-{at.st_dev}:{at.st_ino}").unlink(missing_ok=True)
         for kind in ("propagate", "unix-export"):
@@ -166,7 +163,7 @@ class Machine:
                 left.rmdir()
 
     def close(self) -> None:
-        """Cut its power, if it is on, and take it away with its disk."""
+        """Cut the power if it is running, and remove its disk."""
         if not self.exists():
             return
         if self._nspawn is not None:
@@ -177,20 +174,20 @@ class Machine:
         self,
         *command: str,
         check: bool = True,
-        input: str | bytes = b"",  # noqa: A002 - subprocess's own word
+        input: str | bytes = b"",  # noqa: A002 - as in subprocess
         timeout: float = 120.0,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program in it, as root, with nothing of the outer environment, and wait for its end.
+        """Run a program in the machine, as root with a clean environment, and wait for it.
 
         Args:
             command: the program and its arguments.
-            check: whether it must end with exit code 0.
-            input: what it reads from its standard input.
-            timeout: seconds after which it is killed, and the test fails.
-            env: what is to be in its environment besides PATH, HOME and LANG.
+            check: fail unless it exits with 0.
+            input: its standard input.
+            timeout: seconds until it is killed and the test fails.
+            env: additional environment variables.
         """
-        assert self.is_on(), f"cannot run {command} on {self.name}: it is off"
+        assert self.is_on(), f"cannot run {command} on {self.name}: it is not running"
         assert self.leader
         variables = [f"{name}={value}" for name, value in (_ENVIRONMENT | dict(env or {})).items()]
         argv = ["nsenter", "--target", str(self.leader), "--all", "--wdns=/", "env", "-i", *variables, *command]
@@ -210,36 +207,36 @@ class Machine:
         return done
 
     def sh(self, text: str, **options) -> str:
-        """Run a text of sh in it; what it wrote on its standard output. The options are those of ``run``."""
+        """Run an sh script, and return its standard output. The options are those of ``run``."""
         return self.run("sh", "-euc", text, **options).stdout
 
     def read(self, path: str) -> str:
-        """The content of a file in it."""
+        """The content of a file."""
         return self.run("cat", path).stdout
 
     def write(self, path: str, content: str | bytes, mode: int = 0o644) -> None:
-        """Write a file in it, and the folders above it."""
+        """Write a file, and create missing parent folders."""
         script = 'mkdir -p "${1%/*}/"; cat > "$1"; chmod "$2" "$1"'
         self.run("sh", "-euc", script, "sh", path, f"{mode:o}", input=content)
 
     def boot_id(self) -> str:
-        """What the kernel says this boot is called."""
+        """The kernel's boot id."""
         return self.read("/proc/sys/kernel/random/boot_id").strip()
 
     def docker(self, *arguments: str, **options) -> str:
-        """What ``docker`` with these arguments wrote. The options are those of ``run``."""
+        """Run ``docker``, and return its output. The options are those of ``run``."""
         return self.run("docker", *arguments, **options).stdout.strip()
 
     def journal(self, unit: str | None = None) -> str:
-        """What the journal holds, of all boots; of one unit if named. It can be read when the machine is off, too."""
+        """The system journal of all boots, or of one unit. Also readable when the machine is off."""
         journal = f"--directory={self.disk.root}/var/log/journal"
         chosen = ["--unit", unit] if unit else []
         return subprocess.run(
             ["journalctl", journal, "--no-pager", "--output=short-precise", *chosen], capture_output=True, text=True
         ).stdout
 
-    def told(self) -> str:
-        """The last words of the console and the journal, for the message of a failure."""
+    def diagnostics(self) -> str:
+        """The end of console and journal, for failure messages."""
         parts = {"console": self._console.read_text(errors="replace"), "journal": self.journal()}
         return "\n".join(
             f"--- {name} of {self.name}\n" + "\n".join(text.splitlines()[-100:]) for name, text in parts.items()

@@ -1,4 +1,4 @@
-"""A base image with this host's Debian Python, made on the spot: what ``python:3-slim`` is where there is a network."""
+"""A base image with this host's Debian Python, as a replacement for ``python:3-slim`` without network."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _PYTHON = Path("/usr/bin/python3").resolve()  # such as /usr/bin/python3.11
 _LIBRARY = Path("/usr/lib", _PYTHON.name)
 _WHEELS = Path("/usr/share/python-wheels")  # pip, which Debian's ensurepip takes from here
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-# What the Dockerfile uses, what the operator's check tries inside, and what tests look with.
+# Programs that the Dockerfile, the operator's check and the tests use.
 _PROGRAMS = ("sh", "sed", "rm", "mkdir", "chown", "chmod", "id", "ls", "cat", "touch")
-# What wheels of any Debian may expect, and no program here asks for.
-_OF_WHEELS = ("libgcc_s.so.1", "libstdc++.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1")
+# Libraries that wheels expect, and that no program above needs.
+_WHEEL_LIBRARIES = ("libgcc_s.so.1", "libstdc++.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1")
 _LEFT_OUT = re.compile(r"/(test|idlelib|lib2to3|tkinter|turtledemo|pydoc_data|config-[^/]*)(/|$)")
 _MERGED = ("bin", "sbin", "lib", "lib64")  # links into usr, as Debian has them
 _FILES = {
@@ -31,12 +31,12 @@ _FILES = {
 
 
 def python_version() -> str:
-    """For which Python packages must be, such as ``3.11``."""
+    """The version of the base image's Python, such as ``3.11``."""
     return _PYTHON.name.removeprefix("python")
 
 
 def import_base(machine: Machine) -> None:
-    """Make it on a machine, as ``NAME``."""
+    """Build the image on a machine, as ``NAME``."""
     machine.docker("import", "--change", "ENV PATH=/usr/bin:/bin", "-", NAME, input=_archive())
 
 
@@ -55,7 +55,7 @@ def _archive() -> bytes:
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(text), 0o644
             archive.addfile(entry, io.BytesIO(text.encode()))
-        programs = [_found(name) for name in _PROGRAMS]
+        programs = [_resolve_program(name) for name in _PROGRAMS]
         for program in programs:
             archive.add(program, f"usr/bin/{program.name}")
         archive.add(_PYTHON, "usr/bin/python3")
@@ -68,16 +68,16 @@ def _archive() -> bytes:
     return held.getvalue()
 
 
-def _found(program: str) -> Path:
-    """The program under the name by which it is called, whatever it is a link to."""
+def _resolve_program(program: str) -> Path:
+    """The path of the program, without following links."""
     path = shutil.which(program, path="/usr/bin:/bin")
     assert path is not None, f"cannot find {program} in /usr/bin"
     return Path(path)
 
 
 def _libraries(programs: Iterable[Path]) -> set[Path]:
-    """All that the loader takes for them, under the paths where it looks."""
+    """The shared libraries of the programs, by the paths of the loader."""
     listed = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=True).stdout
     found = {Path(library) for library in re.findall(r"(/\S+) \(0x", listed)}
     beside = next(library.parent for library in found if library.name == "libc.so.6")
-    return found | {beside / name for name in _OF_WHEELS}
+    return found | {beside / name for name in _WHEEL_LIBRARIES}

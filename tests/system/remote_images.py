@@ -1,4 +1,4 @@
-"""The real image of the container side, built from the checkout without any network, once per session."""
+"""The real image of the container side, built from the checkout without network, once per session."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from python_base import NAME, import_base
 REAL_REMOTE = "real/remote"  # beside the small images of dunebugger/remote
 DOCKERFILE = f"{CHECKOUT}/packaging/remote/Dockerfile"
 _PARTS = ("--build-arg", f"BASE={NAME}", "--build-arg", "PIP_NO_INDEX=1")
-# Starts, finds no configuration, says so, and ends.
+# Fails at start, because its configuration does not exist.
 _BROKEN = 'FROM {image}\nENV DUNEBUGGER_REMOTE_VERSION={version}\nCMD ["serve", "--config", "/nowhere"]\n'
 
 
-class Builder:
-    """A machine that has the base image, and builds others on it."""
+class ImageBuilder:
+    """Build images on a machine that has the base image."""
 
     def __init__(self, machine: Machine) -> None:
-        """Take a machine that is on."""
+        """Use a running machine."""
         self.machine = machine
         import_base(machine)
 
     def build(self, *options: str, context: str = CHECKOUT, text: str = "", **more):
-        """Run ``docker build`` without network; with ``text``, of that instead of the Dockerfile."""
+        """Run ``docker build`` without network, with ``text`` instead of the Dockerfile if given."""
         file = "-" if text else DOCKERFILE
         command = ("docker", "build", "--network", "none", "--file", file, *_PARTS, *options, context)
         return self.machine.run(*command, input=text, **{"timeout": 280, **more})
 
     def release(self, name: str, version: str) -> None:
-        """Build the image of a version, under this name."""
+        """Build the image of a version as ``name``."""
         self.build("--build-arg", f"VERSION={version}", "--tag", name)
 
 
 @pytest.fixture(scope="session")
 def builder(make_machine, remote_wheelhouse):
-    """A machine on which the image of release 1.0.0 is ``built``."""
+    """A builder whose machine has the image of release 1.0.0 as ``built``."""
     machine = make_machine()
     try:
         machine.boot()
-        made = Builder(machine)
+        made = ImageBuilder(machine)
         made.release("built", "1.0.0")
         yield made
     finally:

@@ -1,14 +1,14 @@
-"""The coordinator goes away while a script runs, and comes back: the script never notices, and the answer is true."""
+"""The coordinator stops or crashes while a script runs, and adopts it after a restart: the answer is true."""
 
 from __future__ import annotations
 
 import pytest
-from deadline import until
-from household import Household
 from installed_host import COMMAND, NEXT, STATE, UNIT
 from machine import Machine
+from polling import wait_until
+from provisioned_host import ProvisionedHost
 
-_HELD = "/run/held"  # the script waits for as long as this file is there
+_HELD = "/run/held"  # the script waits while this file exists
 _WAITS = f"""#!/bin/bash
 echo "begin $UPDATE_REQUEST_ID" >> /var/tmp/probe.log
 echo PHASE:waiting
@@ -27,9 +27,9 @@ directory = "/opt/dunebugger/probe"
 
 
 @pytest.fixture
-def probe(household: Household) -> Machine:
-    """A component whose update waits until it is told to go on, and then ends with the code it is told."""
-    machine = household.machine
+def probe(host: ProvisionedHost) -> Machine:
+    """A component whose update waits for the removal of a file, and exits with a given code."""
+    machine = host.machine
     directory = "/opt/dunebugger/probe"
     machine.write(f"{directory}/update.sh", _WAITS, 0o755)
     for script in ("rollback.sh", "health-check.sh"):
@@ -39,19 +39,19 @@ def probe(household: Household) -> Machine:
     machine.write("/var/tmp/probe.code", "0\n")
     machine.write(_HELD, "")
     machine.sh(f"systemctl restart {UNIT}")
-    household.await_service()
+    host.wait_for_service()
     return machine
 
 
-def begin(household: Household, request_id: str) -> str:
-    """Ask for an update, and wait until its script waits; the coordinator's pid."""
-    household.ask("probe", "update", "1.2.3", request_id)
-    household.await_phase(request_id, "waiting")
-    return household.main_pid()
+def start_update(host: ProvisionedHost, request_id: str) -> str:
+    """Submit an update, wait until its script waits, and return the coordinator's process id."""
+    host.submit("probe", "update", "1.2.3", request_id)
+    host.wait_for_phase(request_id, "waiting")
+    return host.main_pid()
 
 
-def restart_after(machine: Machine, pause: str, more: str = "") -> None:
-    """Have systemd wait less than it is told by the packaged unit, and always the same, until the machine is off."""
+def set_restart_pause(machine: Machine, pause: str, more: str = "") -> None:
+    """Set a constant restart pause, shorter than in the packaged unit, until the machine is off."""
     soon = f"[Service]\nRestartSec={pause}\nExecStartPre=\n{more}\n"
     machine.write(f"/run/systemd/system/{UNIT}.service.d/soon.conf", soon)
     machine.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
@@ -59,11 +59,11 @@ def restart_after(machine: Machine, pause: str, more: str = "") -> None:
 
 @pytest.mark.parametrize("code", [0, 7])
 @pytest.mark.parametrize("how", ["restart", "kill", "stop for a while"])
-def test_a_running_script_is_adopted(household: Household, probe: Machine, how: str, code: int):
-    """It runs once, to its own end; exit code and output are its own; there is one answer."""
+def test_a_running_script_is_adopted(host: ProvisionedHost, probe: Machine, how: str, code: int):
+    """The script runs once to its end; its exit code and output are in the one answer."""
     request_id = f"{how.replace(' ', '-')}-{code}"
     probe.write("/var/tmp/probe.code", f"{code}\n")
-    pid = begin(household, request_id)
+    pid = start_update(host, request_id)
     assert f'Status: "update probe 1.2.3 ({request_id})"' in probe.sh(f"systemctl status --no-pager {UNIT}")
     if how == "restart":
         probe.sh(f"systemctl restart {UNIT}")
@@ -71,10 +71,10 @@ def test_a_running_script_is_adopted(household: Household, probe: Machine, how: 
         probe.sh(f"kill -9 {pid}")
     else:
         probe.sh(f"systemctl stop {UNIT}; sleep 1; systemctl start {UNIT}")
-    household.await_another(pid)
+    host.wait_for_restart(pid)
     assert probe.read("/var/tmp/probe.log") == f"begin {request_id}\n"
     probe.sh(f"rm {_HELD}")
-    final = household.answer(request_id)
+    final = host.wait_for_answer(request_id)
     assert (final["output"], final["error"]) == ("PHASE:waiting\ncame through\n", "and complained\n")
     assert final["attempts"][0]["exit_code"] == code
     assert (final["state"], final["reason"]) == (("rolled_back", "script_failed") if code else ("succeeded", None))
@@ -82,69 +82,69 @@ def test_a_running_script_is_adopted(household: Household, probe: Machine, how: 
     assert probe.read("/var/tmp/probe.log").split("\n")[:-1] == [
         f"begin {request_id}", f"end {request_id}", *last, "health-check.sh",
     ]  # fmt: skip
-    told = probe.run(COMMAND, "explain", request_id).stdout
-    assert "started again and found update.sh still running: waited for it to end" in told
+    output = probe.run(COMMAND, "explain", request_id).stdout
+    assert "started again and found update.sh still running: waited for it to end" in output
 
 
-def test_it_may_die_again_and_again(household: Household, probe: Machine):
-    """Ten times in one run: still one run, and one answer."""
-    restart_after(probe, "100ms")
-    pid = begin(household, "many-deaths")
+def test_script_survives_ten_coordinator_crashes(host: ProvisionedHost, probe: Machine):
+    """Ten crashes in one run: still one run and one answer."""
+    set_restart_pause(probe, "100ms")
+    pid = start_update(host, "many-deaths")
     for _ in range(10):
         probe.sh(f"kill -9 {pid}")
-        household.await_another(pid)
-        pid = household.main_pid()
+        host.wait_for_restart(pid)
+        pid = host.main_pid()
     probe.sh(f"rm {_HELD}")
-    assert household.answer("many-deaths")["success"]
+    assert host.wait_for_answer("many-deaths")["success"]
     assert probe.read("/var/tmp/probe.log").count("begin") == 1
 
 
-def test_a_script_that_ends_while_nobody_looks_is_told_truly(household: Household, probe: Machine):
-    """Its session wrote the exit code; whoever comes next reads it."""
+def test_a_script_that_ends_while_nobody_looks_is_told_truly(host: ProvisionedHost, probe: Machine):
+    """Its run directory has the exit code, which the next coordinator reads."""
     probe.write("/var/tmp/probe.code", "9\n")
-    begin(household, "alone")
+    start_update(host, "alone")
     probe.sh(f"systemctl stop {UNIT}; rm {_HELD}")
-    until(lambda: "end alone" in probe.read("/var/tmp/probe.log"), "the script's end")
+    wait_until(lambda: "end alone" in probe.read("/var/tmp/probe.log"), "the script's end")
     probe.sh(f"systemctl start {UNIT}")
-    final = household.answer("alone")
+    final = host.wait_for_answer("alone")
     assert (final["attempts"][0]["exit_code"], final["state"], final["reason"]) == (9, "rolled_back", "script_failed")
     assert probe.read("/var/tmp/probe.log").count("begin") == 1
 
 
-def test_a_coordinator_that_hangs_is_started_again(household: Household, probe: Machine):
-    """The watchdog sees it; the script does not."""
-    restart_after(probe, "100ms", "WatchdogSec=2")
-    pid = begin(household, "hangs")
+def test_watchdog_restarts_a_hanging_coordinator(host: ProvisionedHost, probe: Machine):
+    """The watchdog restarts the coordinator; the script is not affected."""
+    set_restart_pause(probe, "100ms", "WatchdogSec=2")
+    pid = start_update(host, "hangs")
     probe.sh(f"kill -STOP {pid}")
-    household.await_another(pid)
+    host.wait_for_restart(pid)
     assert "Watchdog timeout" in probe.journal(UNIT)
     probe.sh(f"rm {_HELD}")
-    assert household.answer("hangs")["success"]
+    assert host.wait_for_answer("hangs")["success"]
 
 
-def test_an_operator_may_stop_a_script(household: Household, probe: Machine):
-    """``systemctl stop`` of its unit: interrupted, rolled back, told so."""
-    begin(household, "stopped")
+def test_operator_stop_of_a_script_is_reported_as_interrupted(host: ProvisionedHost, probe: Machine):
+    """``systemctl stop`` of its unit: the answer is rolled_back, interrupted."""
+    start_update(host, "stopped")
     shown = probe.sh("systemctl show --property=MemoryMax 'dunebugger-request-stopped-1-*'")
     assert shown.strip() == f"MemoryMax={2 * 1024**3}", "not the component's memory_bytes"
     probe.sh("systemctl stop 'dunebugger-request-stopped-1-*'")
-    final = household.answer("stopped")
+    final = host.wait_for_answer("stopped")
     assert (final["state"], final["reason"]) == ("rolled_back", "interrupted")
 
 
-def test_an_upgrade_leaves_a_running_script_to_the_new_release(household: Household, probe: Machine):
-    """The shell that runs it is the old release's, whoever tells how it ended."""
-    begin(household, "over-an-upgrade")
-    household.checkout(NEXT, "9.9.9")
-    household.install("--upgrade", checkout=NEXT)
-    assert household.release() == "9.9.9"
+def test_upgrade_leaves_a_running_script_to_the_new_release(host: ProvisionedHost, probe: Machine):
+    """The script runs in a shell of the old release, and the new release answers."""
+    start_update(host, "over-an-upgrade")
+    host.checkout(NEXT, "9.9.9")
+    host.install("--upgrade", checkout=NEXT)
+    assert host.release() == "9.9.9"
     probe.sh(f"rm {_HELD}")
-    final = household.answer("over-an-upgrade")
+    final = host.wait_for_answer("over-an-upgrade")
     assert (final["success"], final["output"]) == (True, "PHASE:waiting\ncame through\n")
     assert probe.read("/var/tmp/probe.log").count("begin") == 1
 
 
-def test_the_journal_of_requests_is_whole_after_all_that(household: Household, probe: Machine):
-    """And every request has its answer."""
-    told = probe.run(COMMAND, "check", "--no-scripts").stdout
-    assert f"{STATE}/journal.db is whole; 0 request(s) under way" in told
+def test_journal_passes_the_check_after_all_crashes(host: ProvisionedHost, probe: Machine):
+    """No request is left active."""
+    output = probe.run(COMMAND, "check", "--no-scripts").stdout
+    assert f"{STATE}/journal.db is whole; 0 request(s) under way" in output

@@ -1,4 +1,4 @@
-"""install.sh on a host that has never seen the coordinator, and what it leaves when it takes it off again."""
+"""install.sh on a fresh host."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ import re
 
 import pytest
 from compose import Compose
-from installed_host import COMMAND, CONFIGURATION, HOME, PRESENT, REQUESTS, STATE, STATUS, UNIT, WHEELHOUSE, Host
+from installed_host import (
+    COMMAND,
+    CONFIGURATION,
+    HOME,
+    PRESENT,
+    REQUESTS,
+    STATE,
+    STATUS,
+    UNIT,
+    WHEELHOUSE,
+    InstalledHost,
+)
 from machine import CHECKOUT
 
 _MEMBER = ("setpriv", "--reuid=10001", "--regid=10001")
@@ -15,46 +26,46 @@ _MEMBER = ("setpriv", "--reuid=10001", "--regid=10001")
 
 @pytest.fixture(scope="module")
 def installed(make_machine, wheelhouse):
-    """A host with the coordinator, installed without network; and what the installation said."""
+    """A host with the coordinator, installed without network; ``output`` is the output of the installation."""
     machine = make_machine()
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout()
-    host.said = host.install().stdout
+    host.output = host.install().stdout
     yield host
     machine.close()
 
 
 @pytest.fixture(scope="module")
 def bare(make_machine, wheelhouse):
-    """A host without the coordinator; each test leaves it so."""
+    """A host without the coordinator; each test leaves it unchanged."""
     machine = make_machine()
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout()
     yield host
     machine.close()
 
 
 def as_member(host, *command, check=True):
-    """Run it as a container's user would: nobody on this host but a member of the group."""
+    """Run a command as a container's user, who has no account but is in the group."""
     group = host.sh("getent group dunebugger | cut -d: -f3").strip()
     return host.machine.run(*_MEMBER, f"--groups={group}", *command, check=check)
 
 
-def test_one_command_makes_a_service_that_answers(installed):
-    """Installed, enabled, active, and working; what check finds about components is shown, and no failure."""
+def test_install_starts_a_service_that_answers(installed):
+    """Installed, enabled, active and working; findings of the check about components do not fail it."""
     assert installed.is_active()
     assert installed.sh(f"systemctl is-enabled {UNIT}") == "enabled\n"
     assert installed.answers()
     assert installed.release() == "1.0.0"
-    assert "problem(s) found" in installed.said
-    assert "is installed and active" in installed.said
-    assert "group_add" in installed.said
+    assert "problem(s) found" in installed.output
+    assert "is installed and active" in installed.output
+    assert "group_add" in installed.output
 
 
-def test_a_second_run_changes_nothing(installed):
-    """Neither a file nor the service."""
+def test_second_install_changes_nothing(installed):
+    """Neither files nor the service change."""
     look = f"find {HOME} /opt/dunebugger /etc /usr/local -printf '%p %i %T@ %m\\n' | sort"
     before, pid = installed.sh(look), installed.main_pid()
     installed.install()
@@ -62,8 +73,8 @@ def test_a_second_run_changes_nothing(installed):
     assert installed.main_pid() == pid
 
 
-def test_a_second_run_puts_back_what_is_missing(installed):
-    """As far as it is ours; the service is restarted, for its unit was."""
+def test_second_install_restores_missing_files(installed):
+    """Missing files are restored; the service is restarted, because its unit was missing."""
     missing = ("/opt/dunebugger/core/update.sh", f"/etc/systemd/system/{UNIT}.service", COMMAND, STATUS)
     pid = installed.main_pid()
     installed.sh(f"rm -rf {' '.join(missing)}")
@@ -73,8 +84,8 @@ def test_a_second_run_puts_back_what_is_missing(installed):
     assert installed.answers()
 
 
-def test_the_folders_have_the_least_rights(installed):
-    """Mode and owners as the design has them."""
+def test_installed_folders_have_minimal_permissions(installed):
+    """Modes and owners as documented."""
     paths = (REQUESTS, STATUS, "/var/dunebugger/updates", STATE, "/opt/dunebugger/core/update.sh", HOME, CONFIGURATION)
     assert installed.sh(f"stat -c '%a %U:%G' {' '.join(paths)}").splitlines() == [
         "1770 root:dunebugger",
@@ -87,8 +98,8 @@ def test_the_folders_have_the_least_rights(installed):
     ]
 
 
-def test_a_member_of_the_group_asks_and_takes_the_answer(installed):
-    """It writes the request with cat, as the document has it, then reads and deletes the answer."""
+def test_group_member_writes_a_request_and_takes_the_answer(installed):
+    """It writes the request with cat, then reads and deletes the answer."""
     request = '{"component":"remote","action":"health","request_id":"test-123","timestamp":"2026-01-16T10:30:00Z"}'
     ask = f"cat > {REQUESTS}/test-123.json; until [ -e {STATUS}/test-123.json ]; do sleep 0.1; done"
     group = installed.sh("getent group dunebugger | cut -d: -f3").strip()
@@ -113,28 +124,28 @@ def test_a_member_of_the_group_asks_and_takes_the_answer(installed):
         f"touch {HOME}/new",
     ],
 )
-def test_a_member_of_the_group_can_do_nothing_else(installed, attempt):
-    """Nothing that lies beside the two folders, and nothing in them that is another's."""
+def test_group_member_has_no_other_permission(installed, attempt):
+    """No access outside the two folders, and none to files of others in them."""
     installed.sh(f"touch {REQUESTS}/anothers {STATUS}/.coordinator; chown 10002 {REQUESTS}/anothers")
     assert as_member(installed, "sh", "-c", attempt, check=False).returncode != 0
 
 
-def test_who_is_no_member_cannot_even_ask(installed):
-    """Neither write a request nor see the answers."""
+def test_other_users_have_no_access(installed):
+    """They can neither write a request nor list the answers."""
     for attempt in (f"touch {REQUESTS}/x.json", f"ls {REQUESTS}", f"ls {STATUS}"):
         command = (*_MEMBER, "--clear-groups", "sh", "-c", attempt)
         assert installed.machine.run(*command, check=False).returncode != 0
 
 
-def test_the_daemons_journal_names_the_state(installed):
-    """Systemctl status shows what it is busy with, and nothing was refused to it by its sandbox."""
+def test_service_status_shows_the_state(installed):
+    """Systemctl status shows what the service does, and its sandbox denied it nothing."""
     assert 'Status: "waiting for requests"' in installed.sh(f"systemctl status {UNIT}")
-    said = installed.sh(f"journalctl --unit {UNIT} --output cat")
-    assert not re.search(r"not permitted|Permission denied|Read-only file system|Traceback", said)
+    log = installed.sh(f"journalctl --unit {UNIT} --output cat")
+    assert not re.search(r"not permitted|Permission denied|Read-only file system|Traceback", log)
 
 
-def test_scripts_of_the_sh_executor_live_outside_the_sandbox(installed):
-    """Once the drop-in that loosens it is there: they write where they like, and see the network."""
+def test_sh_executor_drop_in_lifts_the_sandbox(installed):
+    """With the drop-in, scripts write everywhere and use the network."""
     script = "#!/bin/sh\ntouch /opt/written /usr/written /root/written && exec grep -q : /proc/net/dev\n"
     drop_in = f"/etc/systemd/system/{UNIT}.service.d/sh-executor.conf"
     installed.sh(f"cp {CONFIGURATION} /tmp/kept; cp -p /opt/dunebugger/core/health-check.sh /tmp/script")
@@ -149,8 +160,8 @@ def test_scripts_of_the_sh_executor_live_outside_the_sandbox(installed):
     installed.sh("cp -p /tmp/script /opt/dunebugger/core/health-check.sh; rm /opt/written /usr/written /root/written")
 
 
-def test_the_compose_example_is_valid(installed):
-    """And holds nothing that is never to be: root, a right, a version that moves, the folder above the two."""
+def test_compose_example_is_valid_and_unprivileged(installed):
+    """It has no root user, capability, moving tag, or mount of the parent folder."""
     example = f"{HOME}/current/share/docker-compose.yml"
     shown = installed.sh(f"docker-compose -f {example} config")
     assert shown.count("read_only: true") == shown.count("no-new-privileges:true") == shown.count("- ALL") == 2
@@ -166,32 +177,32 @@ _NO = [
     (_SEEN_AS.format("sys.version_info = (3, 9, 2)"), "is Python 3.9, and 3.11 is needed; upgrade the host"),
     (_SEEN_AS.format('sys.modules["ensurepip"] = None'), "lacks venv or ensurepip; run: apt-get install python3-venv"),
     ("mount -t tmpfs none /run/systemd", "systemd does not run this host"),
-    ("echo ID=fedora > /tmp/seen; mount --bind /tmp/seen /etc/os-release", "this host is no Debian"),
+    ("echo ID=fedora > /tmp/seen; mount --bind /tmp/seen /etc/os-release", "this host is not Debian"),
     ("mount -t tmpfs -o size=10m none /opt", "MB free, and 300 are needed; free space there"),
-    (f"rm {PRESENT}/LICENSE", "LICENSE is missing; run packaging/install.sh of a whole checkout"),
-    ('chmod 711 /root; set -- setpriv --reuid=10001 --clear-groups "$@"', "this needs root; run: sudo"),
-    ('set -- "$1" --wheelhouse /tmp', "no wheel is in it; fill it on a machine with network: make wheelhouse"),
+    (f"rm {PRESENT}/LICENSE", "LICENSE is missing; run packaging/install.sh of a complete checkout"),
+    ('chmod 711 /root; set -- setpriv --reuid=10001 --clear-groups "$@"', "this command needs root; run: sudo"),
+    ('set -- "$1" --wheelhouse /tmp', "it contains no wheel; fill it on a machine with network: make wheelhouse"),
     ('set -- "$1" --upgrade', "no update coordinator is installed here; run: sudo"),
-    ('set -- "$1" --purge', "--purge goes with --uninstall; see --help"),
+    ('set -- "$1" --purge', "--purge needs --uninstall; see --help"),
     ('set -- "$1" --frobnicate', "unknown option --frobnicate; see --help"),
 ]
 
 
 @pytest.mark.parametrize(("first", "words"), _NO, ids=[words[:40] for _, words in _NO])
-def test_where_it_cannot_be_installed_the_remedy_is_said(bare, first, words):
-    """One line, beginning with cannot; and nothing on the host has changed."""
-    before = bare.listing()
+def test_failed_precondition_names_the_remedy(bare, first, words):
+    """One line that starts with "cannot"; the host is unchanged."""
+    before = bare.changed_files()
     done = bare.install(check=False, first=first)
     bare.checkout()
     bare.sh("rm -rf /tmp/seen")
     assert done.returncode in {1, 2}
     assert done.stderr.startswith("cannot ")
     assert words in done.stderr
-    assert bare.listing() == before
+    assert bare.changed_files() == before
 
 
-def test_the_readmes_command_takes_the_packages_from_the_index(bare):
-    """What most operators type; and what takes it off again needs no checkout."""
+def test_install_without_options_uses_the_package_index(bare):
+    """The documented command; the uninstall needs no checkout."""
     index = {name: value for name, value in os.environ.items() if re.match("pip_|https?_proxy|ssl_cert", name.lower())}
     bare.machine.run(f"{PRESENT}/packaging/install.sh", timeout=500, env=index)
     assert bare.is_active()
@@ -200,31 +211,31 @@ def test_the_readmes_command_takes_the_packages_from_the_index(bare):
     bare.sh(f"test ! -e {HOME} -a ! -e {COMMAND} -a ! -e {STATE} -a ! -e {CONFIGURATION}")
 
 
-def test_what_pip_cannot_build_leaves_no_trace(bare):
-    """A package whose hash is another is as good as none."""
-    before = bare.listing()
+def test_failed_build_leaves_no_files(bare):
+    """A package with a wrong hash fails the build."""
+    before = bare.changed_files()
     done = bare.install(check=False, first=f"sed -i 's/sha256:./sha256:z/' {PRESENT}/requirements.lock")
     bare.checkout()
     assert done.returncode == 1
     assert "cannot build release 1.0.0: pip could not install requirements.lock" in done.stderr
     assert "make wheelhouse" in done.stderr.splitlines()[-1]
     bare.sh(f"rmdir {HOME}/releases {HOME} /opt/dunebugger")
-    assert bare.listing() == before
+    assert bare.changed_files() == before
 
 
-def test_two_installations_at_once_are_refused(bare):
-    """They would build into each other's folders."""
+def test_concurrent_installation_is_refused(bare):
+    """They would write into the same folders."""
     done = bare.install(check=False, first="exec 7> /run/dunebugger-install.lock; flock 7")
     assert done.returncode == 1
-    assert done.stderr == "cannot go on: another install.sh runs; wait until it has ended\n"
+    assert done.stderr == "cannot continue: another install.sh is running; wait until it has ended\n"
 
 
 @pytest.mark.parametrize("made", [f"{HOME}/releases/1.0.0/bin/pip", "/etc/tmpfiles.d/dunebugger.conf"])
-def test_a_power_cut_is_made_good_by_the_same_command(new_machine, wheelhouse, made):
-    """While it builds, or while it places."""
+def test_interrupted_install_is_completed_by_a_second_run(new_machine, wheelhouse, made):
+    """A power cut during the build, or during the installation of host files."""
     machine = new_machine()
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout()
     machine.sh(f"systemd-run --unit=installation {PRESENT}/packaging/install.sh --wheelhouse {WHEELHOUSE}")
     machine.sh(f"until [ -e {made} ]; do sleep 0.01; done", timeout=60)

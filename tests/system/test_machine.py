@@ -1,4 +1,4 @@
-"""The machine that system tests use is a real one: it boots, runs units, and loses its power."""
+"""The machines of the system tests: boot, units, power cuts, isolation."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cgroup import ControlGroup
 from machine import CHECKOUT, REPOSITORY
 
 
-def test_it_boots_without_a_failed_unit(machine):
-    """Whatever the outer machine starts, here is a plain Debian, and all that it starts works."""
+def test_machine_boots_without_a_failed_unit(machine):
+    """A plain Debian regardless of the outer machine's services; every unit starts."""
     assert machine.run("systemctl", "is-system-running", check=False).stdout == "running\n"
     assert machine.sh("cat /proc/1/comm") == "systemd\n"
 
 
-def test_every_boot_has_its_own_id(machine):
-    """The coordinator tells a reboot from its own restart by this."""
+def test_every_boot_of_a_machine_has_its_own_id(machine):
+    """The coordinator detects a reboot by the boot id."""
     outer = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     seen = [machine.boot_id()]
     machine.reboot()
@@ -30,8 +30,8 @@ def test_every_boot_has_its_own_id(machine):
     assert len({outer, *seen}) == 4
 
 
-def test_what_is_on_the_disk_survives_a_power_cut(machine):
-    """And what is in /run and /tmp does not."""
+def test_synced_file_survives_a_power_cut(machine):
+    """Files in /run and /tmp do not."""
     machine.write("/opt/kept/file", "kept\n", 0o750)
     machine.sh("sync -d /opt/kept/file; touch /run/lost /tmp/lost")
     machine.cut_power()
@@ -40,38 +40,36 @@ def test_what_is_on_the_disk_survives_a_power_cut(machine):
     assert machine.sh("stat -c %a /opt/kept/file; ls -d /run/lost /tmp/lost 2> /dev/null || true") == "750\n"
 
 
-def test_a_power_cut_ends_all_at_once(machine):
-    """Nothing hears of it: no signal, no last word."""
-    machine.write(
-        "/opt/last-word.sh", "trap 'echo heard > /opt/heard' TERM EXIT; touch /run/began; sleep infinity & wait"
-    )
-    machine.run("systemd-run", "--unit=last-word", "sh", "/opt/last-word.sh")
+def test_power_cut_sends_no_signal(machine):
+    """No process receives a signal or writes anything."""
+    machine.write("/opt/on-stop.sh", "trap 'touch /opt/signalled' TERM EXIT; touch /run/began; sleep infinity & wait")
+    machine.run("systemd-run", "--unit=on-stop", "sh", "/opt/on-stop.sh")
     machine.sh("until [ -e /run/began ]; do sleep 0.01; done", timeout=20)
     machine.cut_power()
-    assert not (machine.disk.root / "opt/heard").exists()
+    assert not (machine.disk.root / "opt/signalled").exists()
     machine.boot()
 
 
-def test_a_shut_down_ends_all_in_good_order(machine):
-    """The other way to lose a machine: units are told to stop."""
-    machine.write("/opt/last-word.sh", "trap 'echo heard > /opt/heard' TERM; touch /run/began; sleep infinity & wait")
-    machine.run("systemd-run", "--unit=last-word", "sh", "/opt/last-word.sh")
+def test_shutdown_stops_units_with_a_signal(machine):
+    """A clean shutdown stops units with TERM."""
+    machine.write("/opt/on-stop.sh", "trap 'touch /opt/signalled' TERM; touch /run/began; sleep infinity & wait")
+    machine.run("systemd-run", "--unit=on-stop", "sh", "/opt/on-stop.sh")
     machine.sh("until [ -e /run/began ]; do sleep 0.01; done", timeout=20)
     machine.shut_down()
-    assert (machine.disk.root / "opt/heard").exists()
+    assert (machine.disk.root / "opt/signalled").exists()
     machine.boot()
 
 
-def test_a_transient_unit_runs(machine):
+def test_machine_runs_a_transient_unit(machine):
     """systemd-run, with its exit code and its lines in the journal."""
-    done = machine.run("systemd-run", "--wait", "--unit=told", "sh", "-c", "echo told; exit 7", check=False)
+    done = machine.run("systemd-run", "--wait", "--unit=printed", "sh", "-c", "echo printed; exit 7", check=False)
     assert done.returncode == 7, done.stderr
     machine.run("journalctl", "--sync")
-    assert "told\n" in machine.journal("told.service")
+    assert "printed\n" in machine.journal("printed.service")
 
 
-def test_a_hardened_unit_runs(machine):
-    """Sandboxing is real: a unit that may not write somewhere cannot."""
+def test_machine_enforces_the_sandbox_of_a_unit(machine):
+    """A unit cannot write outside of its writable paths."""
     hardened = [
         *("ProtectSystem=strict", "ReadWritePaths=/opt", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes"),
         *("NoNewPrivileges=yes", "CapabilityBoundingSet=", "RestrictNamespaces=yes", "PrivateNetwork=yes"),
@@ -84,8 +82,8 @@ def test_a_hardened_unit_runs(machine):
     assert "Read-only file system" in denied.stderr
 
 
-def test_its_disk_can_be_full(machine):
-    """To the last byte, for as long as a test likes."""
+def test_disk_of_a_machine_can_be_full(machine):
+    """A test can fill the disk to its last byte."""
     machine.disk.resize("300m")
     full = machine.run("sh", "-c", "cat /dev/zero > /opt/filler", check=False)
     assert "No space left on device" in full.stderr
@@ -94,54 +92,54 @@ def test_its_disk_can_be_full(machine):
     machine.disk.resize("50%")
 
 
-def test_its_environment_is_its_own(machine):
-    """Nothing of what the tests' own environment holds gets in, standard input is empty, and it runs in its root."""
+def test_machine_has_an_environment_of_its_own(machine):
+    """Programs get no variable of the tests' environment, an empty standard input, and / as working directory."""
     assert machine.sh("env | sort | sed 's/=.*//'; cat").split() == ["HOME", "LANG", "PATH", "PWD"]
     assert machine.run("pwd").stdout == "/\n"
 
 
-def test_it_knows_nothing_of_an_installation_outside(machine):
-    """A host on which nothing of ours was ever installed."""
+def test_machine_hides_an_installation_of_the_outer_host(machine):
+    """No file of an installation is visible."""
     assert machine.sh("ls -d /opt/dunebugger /etc/dunebugger /var/dunebugger 2> /dev/null || true") == ""
 
 
-def test_it_sees_the_checkout_and_cannot_change_it(machine):
-    """What is installed on it comes from there."""
+def test_machine_sees_the_checkout_read_only(machine):
+    """The installation source is read-only."""
     assert machine.read(f"{CHECKOUT}/pyproject.toml") == (REPOSITORY / "pyproject.toml").read_text()
     assert machine.run("touch", f"{CHECKOUT}/new", check=False).returncode != 0
 
 
-def test_a_program_that_does_not_end_fails_the_test(machine):
-    """And it is gone, with what it started."""
+def test_program_beyond_its_timeout_fails_the_test(machine):
+    """It is killed with its child processes."""
     with pytest.raises(AssertionError, match=r"has not ended in 0\.3 s"):
         machine.run("sh", "-c", "sleep 4321; true", timeout=0.3)
     assert machine.run("pgrep", "-f", "sleep 432[1]", check=False).returncode == 1
 
 
-@pytest.mark.parametrize("ended", ["as it should", "by a kill of systemd-nspawn"])
-def test_nothing_of_it_is_left(new_machine, ended):
-    """No mount, no file, no control group; and so no process, which would be in one."""
+@pytest.mark.parametrize("ended", ["closed", "systemd-nspawn killed"])
+def test_closed_machine_leaves_nothing(new_machine, ended):
+    """No mount, file or control group, and so no process."""
     made = new_machine()
     made.boot()
     folder, leader, groups, at = made.disk.folder, made.leader, made.groups, made.disk.root.stat()
     assert leader in made.pids()
-    if ended != "as it should":
+    if ended != "closed":
         made._nspawn.kill()
         made._nspawn.wait()
     made.close()
     assert list(folder.iterdir()) == []
     assert str(folder) not in Path("/proc/self/mounts").read_text()
     assert not any(group.exists() for group in groups)
-    litter = {made.name, f"inode-{at.st_dev}:{at.st_ino}"}
-    assert not [path for path in Path("/run/systemd/nspawn").rglob("*") if path.name in litter]
+    leftovers = {made.name, f"inode-{at.st_dev}:{at.st_ino}"}
+    assert not [path for path in Path("/run/systemd/nspawn").rglob("*") if path.name in leftovers]
 
 
 _KILLED_TESTS = """
 import os, sys
 from pathlib import Path
-from disk import keep_mounts_private
+from disk import unshare_mounts
 from machine import Machine
-keep_mounts_private()
+unshare_mounts()
 made = Machine(Path(sys.argv[1]))
 made.boot()
 print(made.name, flush=True)
@@ -149,16 +147,16 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_it_ends_with_the_tests_that_are_killed(tmp_path):
-    """A run of the tests that is cut short leaves nothing that works on."""
+def test_machine_ends_with_killed_tests(tmp_path):
+    """Killed tests leave no running process."""
     run = [sys.executable, "-c", _KILLED_TESTS, str(tmp_path)]
     name = subprocess.run(run, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True).stdout.strip()
     ControlGroup(name).remove()
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
 
 
-def test_a_machine_that_cannot_boot_says_why(new_machine):
-    """And leaves nothing behind, as any other."""
+def test_machine_that_cannot_boot_reports_the_cause(new_machine):
+    """It leaves nothing, like any other machine."""
     made = new_machine(binds={Path("/nonexistent"): "/mnt/nonexistent"})
     with pytest.raises(AssertionError, match=r"(?s)cannot boot .*nonexistent"):
         made.boot()
@@ -166,8 +164,8 @@ def test_a_machine_that_cannot_boot_says_why(new_machine):
     assert list(made.disk.folder.iterdir()) == []
 
 
-def test_two_machines_do_not_see_each_other(new_machine, machine):
-    """Each has its own processes, disk and name."""
+def test_machines_are_isolated_from_each_other(new_machine, machine):
+    """Each has its own processes, disk and machine id."""
     other = new_machine()
     other.boot()
     other.write("/opt/of-the-other", "")
@@ -178,8 +176,8 @@ def test_two_machines_do_not_see_each_other(new_machine, machine):
     assert machine.read("/etc/machine-id") != other.read("/etc/machine-id")
 
 
-def test_a_folder_that_was_written_to_keeps_its_mode(machine):
-    """``write`` makes what is missing, and touches nothing else."""
+def test_write_keeps_the_mode_of_an_existing_folder(machine):
+    """``write`` creates missing folders and does not change existing ones."""
     machine.run("install", "-d", "-m", "700", "/opt/closed")
     machine.write("/opt/closed/file", b"\xff", 0o600)
     assert stat.S_IMODE((machine.disk.root / "opt/closed").stat().st_mode) == 0o700

@@ -1,12 +1,12 @@
-"""The Docker engine of a machine is a real one, and so is the registry that it pulls from."""
+"""The Docker engine of a machine, and pulls from the registry."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from deadline import until
 from images import REMOTE
+from polling import wait_until
 
 COMPOSE = "/opt/example/docker-compose.yml"
 _FILE = """\
@@ -23,29 +23,29 @@ services:
 
 @pytest.fixture
 def compose(machine, registry):
-    """Runs a release with compose; the container is gone after the test."""
+    """Run a release with compose; the container is removed after the test."""
 
     def run(version: str, *command: str, restart: str = "unless-stopped", **options):
         machine.write(COMPOSE, _FILE.format(image=registry.name(REMOTE, version), restart=f'"{restart}"'))
         return machine.run("docker-compose", "--file", COMPOSE, *command, **options)
 
     yield run
-    registry.line.open()
+    registry.proxy.open()
     machine.sh(f"docker rm -f example; docker rmi {registry.name(REMOTE, '1.1.0')} || true")
 
 
 def state(machine):
-    """What Docker says of the container."""
+    """The container's state."""
     return json.loads(machine.docker("inspect", "--format", "{{json .State}}", "example"))
 
 
 def await_health(machine, health):
-    """The container is ``healthy`` or ``unhealthy``."""
-    until(lambda: state(machine)["Health"]["Status"] == health, lambda: f"{health}: {state(machine)}")
+    """Wait until the container is ``healthy`` or ``unhealthy``."""
+    wait_until(lambda: state(machine)["Health"]["Status"] == health, lambda: f"{health}: {state(machine)}")
 
 
-def test_a_good_release_runs_and_is_healthy(machine, compose):
-    """With network_mode host, a folder of the machine, docker exec, and a stop that needs no KILL."""
+def test_good_release_runs_and_is_healthy(machine, compose):
+    """With network_mode host, a bind mount, docker exec, and a stop without KILL."""
     compose("1.0.0", "up", "-d")
     await_health(machine, "healthy")
     assert machine.docker("exec", "example", "cat", "/version") == "1.0.0"
@@ -55,25 +55,25 @@ def test_a_good_release_runs_and_is_healthy(machine, compose):
     assert state(machine)["ExitCode"] == 0
 
 
-def test_a_container_is_back_after_a_power_cut(machine, compose):
-    """It ends with the machine, and Docker starts it again with restart unless-stopped."""
+def test_container_restarts_after_a_power_cut(machine, compose):
+    """Docker starts it again with restart unless-stopped."""
     compose("1.0.0", "up", "-d")
     before = state(machine)["StartedAt"]
     machine.cut_power()
     machine.boot()
-    until(lambda: state(machine)["Running"] and state(machine)["StartedAt"] > before, lambda: str(state(machine)))
+    wait_until(lambda: state(machine)["Running"] and state(machine)["StartedAt"] > before, lambda: str(state(machine)))
     await_health(machine, "healthy")
 
 
-def test_a_container_is_back_after_a_reboot(machine, compose):
-    """The same in good order."""
+def test_container_restarts_after_a_reboot(machine, compose):
+    """The same after a clean reboot."""
     compose("1.0.0", "up", "-d")
     machine.reboot()
-    until(lambda: state(machine)["Running"], lambda: str(state(machine)))
+    wait_until(lambda: state(machine)["Running"], lambda: str(state(machine)))
 
 
-def test_a_container_that_was_stopped_stays_so(machine, compose):
-    """unless-stopped means it."""
+def test_stopped_container_stays_stopped_after_a_reboot(machine, compose):
+    """As restart unless-stopped says."""
     compose("1.0.0", "up", "-d")
     compose("1.0.0", "stop")
     machine.reboot()
@@ -83,57 +83,57 @@ def test_a_container_that_was_stopped_stays_so(machine, compose):
 def test_release_1_2_0_exits_at_once(machine, compose):
     """A release that cannot start."""
     compose("1.2.0", "up", "-d", restart="no")
-    until(lambda: state(machine)["Status"] == "exited", lambda: str(state(machine)))
+    wait_until(lambda: state(machine)["Status"] == "exited", lambda: str(state(machine)))
     assert state(machine)["ExitCode"] == 3
     assert "this release is broken" in machine.run("docker", "logs", "example").stderr
 
 
 def test_release_1_3_0_becomes_unhealthy(machine, compose):
-    """A release that starts and does not do its work."""
+    """A release that runs and fails its health check."""
     compose("1.3.0", "up", "-d")
     await_health(machine, "unhealthy")
     assert state(machine)["Running"]
 
 
-def test_a_new_release_is_pulled(machine, compose):
-    """It is in the registry only, until then."""
+def test_new_release_is_pulled(machine, compose):
+    """Before the pull it is only in the registry."""
     compose("1.0.0", "up", "-d")
     compose("1.1.0", "pull")
     compose("1.1.0", "up", "-d")
     assert machine.docker("exec", "example", "cat", "/version") == "1.1.0"
 
 
-def test_nothing_is_pulled_from_a_registry_that_is_down(machine, compose, registry):
-    """Connections are refused; and it works again once they are not."""
-    registry.line.shut()
+def test_pull_fails_while_the_registry_is_down(machine, compose, registry):
+    """Connections are refused; the pull succeeds after that."""
+    registry.proxy.shut()
     done = compose("1.1.0", "pull", check=False)
     assert done.returncode != 0
     assert "connection refused" in done.stderr
-    registry.line.open()
+    registry.proxy.open()
     compose("1.1.0", "pull")
 
 
-def test_a_pull_fails_when_the_line_breaks(machine, compose, registry):
-    """In the middle of a layer; nothing is left that looks like the image."""
-    registry.line.cut_after(100_000)
+def test_pull_fails_when_the_connection_breaks(machine, compose, registry):
+    """In the middle of a layer; no image is left."""
+    registry.proxy.cut_after(100_000)
     assert compose("1.1.0", "pull", check=False).returncode != 0
-    assert registry.line.is_used_up()
+    assert registry.proxy.is_exhausted()
     assert machine.docker("images", "--quiet", registry.name(REMOTE, "1.1.0")) == ""
 
 
-def test_a_pull_hangs_when_the_line_hangs(machine, compose, registry):
-    """For as long as one likes to look at it; the power can be cut meanwhile."""
-    registry.line.hang_after(100_000)
+def test_pull_hangs_when_the_connection_hangs(machine, compose, registry):
+    """The power can be cut during the pull."""
+    registry.proxy.hang_after(100_000)
     with pytest.raises(AssertionError, match="has not ended in 10 s"):
         compose("1.1.0", "pull", timeout=10)
-    assert registry.line.is_used_up()
+    assert registry.proxy.is_exhausted()
     machine.cut_power()
-    registry.line.open()
+    registry.proxy.open()
     machine.boot()
     compose("1.1.0", "pull")
 
 
-def test_an_image_can_run_as_another_user(machine, registry):
-    """The remote runs as an ordinary user, who is in the group of the host's spool."""
+def test_image_runs_as_another_user(machine, registry):
+    """Remote runs as an ordinary user with an additional group."""
     name = registry.name(REMOTE, "1.0.0")
     assert machine.docker("run", "--rm", "--network=host", "--user=1000:2000", name, "id", "-g") == "2000"

@@ -1,4 +1,4 @@
-"""A person updates remote in the browser: its own server is replaced, and the page tells how that ended."""
+"""Update of remote from the browser: the page's own server is replaced, and the page shows the result."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from deadline import until
-from household import TOKEN
 from installed_host import COMMAND, STATUS
-from served_household import REPOSITORY, ServedHousehold
+from polling import wait_until
+from provisioned_host import TOKEN
+from served_host import REPOSITORY, ServedHost
 
 sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("remote", "remote/web")]
 
@@ -19,7 +19,7 @@ from page_object import UpdatePage
 from playwright.sync_api import expect
 
 UPDATE_MS = 120_000
-# Notes what the page says of its connection: a phase may be over before anybody looks. A reload would forget it.
+# Records the connection phases of the page, because a phase can be short. A reload would lose the record.
 WATCH = """() => {
   const node = document.querySelector('[data-testid="connection"]');
   window.phases = [node.dataset.phase];
@@ -29,7 +29,7 @@ WATCH = """() => {
 
 @pytest.fixture(scope="module")
 def github():
-    """A server that has a release of each component."""
+    """A server with a release of each component."""
     with GitHubServer() as made:
         for name in ("dunebugger", "dunebugger-scheduler", "dunebugger-remote"):
             made.publish(f"owner/{name}", "1.0.0")
@@ -37,12 +37,12 @@ def github():
 
 
 @pytest.fixture(scope="module")
-def served(make_machine, furnished, registry, real_images, core_port, github):
-    """A household whose remote is the real image, release 1.0.0."""
-    machine = make_machine(stock=furnished)
-    made = ServedHousehold(machine, registry, core_port)
+def served(make_machine, provisioned_disk, registry, real_images, core_port, github):
+    """A host whose remote is the real image, release 1.0.0."""
+    machine = make_machine(stock=provisioned_disk)
+    made = ServedHost(machine, registry, core_port)
     try:
-        made.move_in(github.url)
+        made.deploy_real_image(github.url)
         yield made
     finally:
         machine.close()
@@ -50,10 +50,10 @@ def served(make_machine, furnished, registry, real_images, core_port, github):
 
 @pytest.fixture
 def home(served, github):
-    """The household at release 1.0.0, which is the latest until a test publishes another."""
+    """The host at release 1.0.0, the latest until a test publishes another."""
     github.repository(REPOSITORY).releases = []
     github.publish(REPOSITORY, "1.0.0")
-    served.come_home()
+    served.reset()
     return served
 
 
@@ -77,7 +77,7 @@ def page(browser, home):
 
 
 def ask_for(page: UpdatePage, github: GitHubServer, version: str) -> None:
-    """Publish a release of remote, find it, press Update and confirm, and see that it is under way."""
+    """Publish a release of remote, find it, press Update, confirm, and wait for the progress."""
     github.publish(REPOSITORY, version)
     remote = page.card("remote")
     expect(remote.current).to_have_text("1.0.0")
@@ -87,14 +87,14 @@ def ask_for(page: UpdatePage, github: GitHubServer, version: str) -> None:
     expect(remote.progress).to_be_visible()
 
 
-def has_come_back(page: UpdatePage) -> bool:
-    """Whether the page lost its connection and found a new one, without having been loaded again."""
+def has_reconnected(page: UpdatePage) -> bool:
+    """Whether the page lost its connection and reconnected without a reload."""
     phases = page.page.evaluate("() => window.phases")
     return phases[0] == phases[-1] == "open" and "waiting" in phases
 
 
-def test_all_is_well(home: ServedHousehold):
-    """Both checks, the operator's and the one inside, find what they look for."""
+def test_both_checks_find_no_problem(home: ServedHost):
+    """The check on the host and the check in the container find no problem."""
     inside = home.machine.run("docker", "exec", "dunebugger-remote", "dunebugger-remote", "check", check=False)
     assert "no problems found" in inside.stdout
     outside = home.machine.run(COMMAND, "check", check=False)
@@ -102,38 +102,38 @@ def test_all_is_well(home: ServedHousehold):
     assert "no problems found" in outside.stdout
 
 
-def test_an_update_replaces_the_server_of_the_page(home: ServedHousehold, github: GitHubServer, page: UpdatePage):
-    """Update is pressed, the container is replaced, and the page comes back by itself and shows that it worked."""
+def test_page_survives_the_update_of_its_own_server(home: ServedHost, github: GitHubServer, page: UpdatePage):
+    """After the container is replaced, the page reconnects by itself and shows the success."""
     before = home.container()
     ask_for(page, github, "1.1.0")
-    answer = home.disk / STATUS.lstrip("/") / f"{home.asked()}.json"
+    answer = home.disk / STATUS.lstrip("/") / f"{home.pending_update_id()}.json"
     remote = page.card("remote")
     expect(remote.result).to_contain_text("Updated to 1.1.0", timeout=UPDATE_MS)
-    assert has_come_back(page)
+    assert has_reconnected(page)
     expect(remote.current).to_have_text("1.1.0")
     expect(page.history_rows.filter(has_text="Updated to 1.1.0")).to_have_count(1)
     assert home.container() != before
-    assert (home.running(), home.named()) == (("1.1.0", "running"), "1.1.0")
-    home.await_healthy()
-    until(lambda: not answer.exists(), "the answer to be taken")
+    assert (home.running_version(), home.compose_file_version()) == (("1.1.0", "running"), "1.1.0")
+    home.wait_until_healthy()
+    wait_until(lambda: not answer.exists(), "the answer to be taken")
 
 
-def test_a_release_that_does_not_start_is_put_back(home: ServedHousehold, github: GitHubServer, page: UpdatePage):
-    """The page comes back with the server that it had, and says that the new one did not work."""
+def test_page_shows_the_rollback_of_a_broken_release(home: ServedHost, github: GitHubServer, page: UpdatePage):
+    """The page reconnects to the restored server and shows that the new release failed."""
     ask_for(page, github, "1.2.0")
     remote = page.card("remote")
     expect(remote.result).to_contain_text("1.2.0 did not work, 1.0.0 was put back", timeout=UPDATE_MS)
-    assert has_come_back(page)
+    assert has_reconnected(page)
     remote.result.locator("summary").click()
     expect(remote.result).to_contain_text("cannot read the configuration /nowhere")
     expect(page.history_rows.filter(has_text="1.2.0 did not work")).to_have_count(1)
-    assert (home.running(), home.named()) == (("1.0.0", "running"), "1.0.0")
+    assert (home.running_version(), home.compose_file_version()) == (("1.0.0", "running"), "1.0.0")
 
 
-def test_a_power_cut_in_the_middle_is_told(home: ServedHousehold, github: GitHubServer, page: UpdatePage):
-    """After the boot the page comes back by itself, and says what was put back and why."""
+def test_page_shows_an_update_interrupted_by_a_power_cut(home: ServedHost, github: GitHubServer, page: UpdatePage):
+    """After the boot the page reconnects by itself and shows the rollback and its cause."""
     ask_for(page, github, "1.1.0")
-    home.await_phase(home.asked(), "start")
+    home.wait_for_phase(home.pending_update_id(), "start")
     home.machine.cut_power()
     page.disconnected()
     home.machine.boot()
@@ -141,5 +141,5 @@ def test_a_power_cut_in_the_middle_is_told(home: ServedHousehold, github: GitHub
     expect(result).to_contain_text("1.1.0 did not work, 1.0.0 was put back", timeout=UPDATE_MS)
     expect(result).to_contain_text("interrupted in the middle of it, for example by a power cut")
     expect(page.history_rows.filter(has_text="1.1.0 did not work")).to_have_count(1)
-    assert has_come_back(page)
-    assert (home.running(), home.named()) == (("1.0.0", "running"), "1.0.0")
+    assert has_reconnected(page)
+    assert (home.running_version(), home.compose_file_version()) == (("1.0.0", "running"), "1.0.0")

@@ -1,4 +1,4 @@
-"""Twenty reboots in a row, hard and orderly ones, while requests arrive all the time: each gets one true answer."""
+"""Twenty power cuts and clean reboots under a stream of requests: each request gets one true answer."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import json
 import random
 from collections import Counter
 
-from deadline import until
-from household import Household
 from installed_host import COMMAND, HOME
+from polling import wait_until
+from provisioned_host import ProvisionedHost
 
 _REBOOTS = 20
 _SEED = 4
-# Asks again and again, as a container that is up whenever the host is. An id is on the disk before its request is: what
-# was asked for is known whatever dies; what was written down and never came to be asked for is told from it, too.
+# Submits requests continuously, like a container. An id is durable before its request is written, and marked as written
+# after that, so that the test knows which requests exist after any power cut.
 _CLIENT = """\
 import json, os, random, time
 from pathlib import Path
@@ -41,9 +41,9 @@ ExecStart={HOME}/current/bin/python /opt/client.py
 [Install]
 WantedBy=multi-user.target
 """
-# What a script did lies on the disk before it goes on.
+# Each record of a script is durable before the script continues.
 _SCRIPT = """#!/bin/bash
-book=/var/lib/deeds-$UPDATE_COMPONENT
+book=/var/lib/script_records-$UPDATE_COMPONENT
 note() { echo "$1 ${0##*/} $UPDATE_REQUEST_ID" >> "$book"; sync "$book"; }
 note begin
 sleep 0.2
@@ -59,8 +59,8 @@ directory = "/opt/dunebugger/right"
 """
 
 
-# How an update may end here → the scripts that must have come to their end for that to be true. A rollback that lost
-# its power is not begun a second time.
+# Possible results of an update → the scripts that must have ended for the result to be true. A rollback that was
+# interrupted by a power cut is not started again.
 _ENDS = {
     ("succeeded", None): ("update.sh", "health-check.sh"),
     ("rolled_back", "interrupted"): ("rollback.sh", "health-check.sh"),
@@ -68,10 +68,10 @@ _ENDS = {
 }
 
 
-def test_twenty_reboots_in_a_row(household: Household):
-    """No request is lost, none is answered untruly, no script that may have run is started again (I1, I3, I9)."""
+def test_twenty_reboots_under_a_stream_of_requests(host: ProvisionedHost):
+    """No request is lost, every answer is true, no script that may have run is started again (I1, I3, I9)."""
     chance = random.Random(_SEED)
-    machine = household.machine
+    machine = host.machine
     for component in ("left", "right"):
         for script in ("update.sh", "rollback.sh", "health-check.sh"):
             machine.write(f"/opt/dunebugger/{component}/{script}", _SCRIPT, 0o755)
@@ -81,55 +81,55 @@ def test_twenty_reboots_in_a_row(household: Household):
     machine.sh("systemctl daemon-reload; systemctl restart dunebugger-update-coordinator")
     machine.sh("systemctl enable --now client.service")
     for number in range(_REBOOTS):
-        answered = len(answers(household))
+        answered = len(answers(host))
         wanted = answered + chance.randrange(1, 6)
-        until(lambda wanted=wanted: len(answers(household)) >= wanted, "answers after a boot")
-        if number % 2:  # not left to chance: cuts that all miss an update prove nothing
-            until(lambda: updates_under_way(household), "an update to begin")
+        wait_until(lambda wanted=wanted: len(answers(host)) >= wanted, "answers after a boot")
+        if number % 2:  # every second cut is during an update; cuts that miss all updates prove nothing
+            wait_until(lambda: updates_under_way(host), "an update to begin")
             machine.cut_power()
         elif chance.random() < 0.5:
             machine.shut_down()
         else:
             machine.cut_power()
         machine.boot()
-        household.await_service()
+        host.wait_for_service()
     machine.sh("systemctl disable --now client.service")
     asked = set(machine.sh("ls /var/lib/client").split())
     written = {name.removesuffix(".written") for name in asked if name.endswith(".written")}
-    until(lambda: written <= set(answers(household)), "an answer to every request", 180)
-    until(lambda: not machine.sh("ls /var/dunebugger/updates/requests").split(), "the requests to be taken away")
-    judge(household, {name.partition(".")[0] for name in asked}, written)
+    wait_until(lambda: written <= set(answers(host)), "an answer to every request", 180)
+    wait_until(lambda: not machine.sh("ls /var/dunebugger/updates/requests").split(), "the requests to be taken away")
+    assert_answers_true(host, {name.partition(".")[0] for name in asked}, written)
 
 
-def answers(household: Household) -> list[str]:
-    """The ids that have an answer."""
-    names = (path.name for path in (household.disk / "var/dunebugger/updates/status").glob("r*.json"))
+def answers(host: ProvisionedHost) -> list[str]:
+    """The ids of all answered requests."""
+    names = (path.name for path in (host.disk / "var/dunebugger/updates/status").glob("r*.json"))
     return [name.removesuffix(".json") for name in names if not name.endswith(".progress.json")]
 
 
-def deeds(household: Household) -> list[list[str]]:
-    """What the scripts wrote down, in whole lines: begin or end, the script, the request."""
-    books = [household.disk / f"var/lib/deeds-{component}" for component in ("left", "right")]
+def script_records(host: ProvisionedHost) -> list[list[str]]:
+    """The complete records of the scripts: begin or end, script, request."""
+    books = [host.disk / f"var/lib/script_records-{component}" for component in ("left", "right")]
     return [line.split() for book in books if book.exists() for line in book.read_text().splitlines()]
 
 
-def updates_under_way(household: Household) -> set[str]:
-    """The requests of which nothing is known but that their ``update.sh`` has begun."""
-    done = deeds(household)
+def updates_under_way(host: ProvisionedHost) -> set[str]:
+    """The unanswered requests whose ``update.sh`` has started and not ended."""
+    done = script_records(host)
     count = Counter(name for _, _, name in done)
     begun = {name for when, script, name in done if (when, script) == ("begin", "update.sh")}
-    return {name for name in begun if count[name] == 1}.difference(answers(household))
+    return {name for name in begun if count[name] == 1}.difference(answers(host))
 
 
-def judge(household: Household, asked: set[str], written: set[str]) -> None:
-    """Every answer is of a request, and agrees with what the scripts did."""
-    machine = household.machine
-    done = deeds(household)
+def assert_answers_true(host: ProvisionedHost, asked: set[str], written: set[str]) -> None:
+    """Every answer belongs to a request and agrees with the records of the scripts."""
+    machine = host.machine
+    done = script_records(host)
     begun = Counter((script, name) for when, script, name in done if when == "begin")
     ended = {(script, name) for when, script, name in done if when == "end"}
     states: Counter[str] = Counter()
-    for name in answers(household):
-        final = json.loads((household.disk / f"var/dunebugger/updates/status/{name}.json").read_text())
+    for name in answers(host):
+        final = json.loads((host.disk / f"var/dunebugger/updates/status/{name}.json").read_text())
         states[final["state"]] += 1
         assert name in asked
         if final["action"] == "update":
@@ -140,8 +140,8 @@ def judge(household: Household, asked: set[str], written: set[str]) -> None:
         else:
             assert final["success"], final
             assert ("health-check.sh", name) in ended, final
-    assert written <= set(answers(household))
+    assert written <= set(answers(host))
     assert states["succeeded"] > _REBOOTS
-    assert states["rolled_back"] > 0, "no update was ever interrupted: this proved nothing"
-    told = machine.run(COMMAND, "check", "--no-scripts", check=False).stdout
-    assert "journal.db is whole; 0 request(s) under way" in told
+    assert states["rolled_back"] > 0, "no update was interrupted, so the test proved nothing"
+    output = machine.run(COMMAND, "check", "--no-scripts", check=False).stdout
+    assert "journal.db is whole; 0 request(s) under way" in output

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from deadline import until
 from machine import CHECKOUT
+from polling import wait_until
 from python_base import NAME
 
-LARGEST_BYTES = 32_000_000  # over the base: the packages, their byte code and ours; 25.7 MB were measured
+LARGEST_BYTES = 32_000_000  # added to the base: packages and byte code; measured: 25.7 MB
 BARE = ("--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 NEEDED = ("--tmpfs", "/tmp:size=16m,mode=1777", "--volume", "/root/token:/run/secrets/dunebugger-token:ro")
 CONTEXT = "dist packaging protocol remote LICENSE README.md pyproject.toml requirements-remote.lock"
@@ -17,77 +17,77 @@ FIND = f"import importlib.util as i; print(*(n for n in '{HOST_ONLY}'.split() if
 
 @pytest.fixture
 def engine(builder):
-    """A machine with the image ``built``, and a token for it."""
-    builder.machine.write("/root/token", "sand-in-the-gears-of-nobody\n")
+    """A machine with the image ``built`` and a token file."""
+    builder.machine.write("/root/token", "token-of-the-system-tests\n")
     return builder.machine
 
 
 @pytest.fixture
 def served(engine):
-    """A container of the image, without any right, that is looked at each second with the image's own health check."""
+    """An unprivileged container of the image, with its health check once a second."""
     engine.docker("run", "--detach", "--name", "served", "--health-interval", "1s", *BARE, *NEEDED, "built")
     yield "served"
     engine.docker("rm", "--force", "--volumes", "served")
 
 
-def test_it_is_healthy_without_any_right(engine, served):
-    """As user 10001, with a read-only root and no capability, it serves and calls itself healthy."""
+def test_image_is_healthy_without_privileges(engine, served):
+    """As user 10001, with a read-only root and no capability, it serves and is healthy."""
     health = ("inspect", "--format", "{{.State.Health.Status}}", served)
-    until(lambda: engine.docker(*health) == "healthy", lambda: engine.docker("inspect", served))
+    wait_until(lambda: engine.docker(*health) == "healthy", lambda: engine.docker("inspect", served))
     assert engine.docker("exec", served, "id", "-u") == "10001"
     assert engine.run("docker", "exec", served, "touch", "/x", check=False).returncode != 0
     assert "CapEff:\t0000000000000000" in engine.docker("exec", served, "cat", "/proc/1/status")
 
 
-def test_it_ends_when_it_is_told_to(engine, served):
-    """SIGTERM is enough, and ends it with 0: Docker need not wait and kill."""
-    until(lambda: "ready on" in engine.run("docker", "logs", served).stderr, "serve to be ready")
+def test_image_exits_with_0_on_sigterm(engine, served):
+    """SIGTERM ends it with 0: Docker does not have to kill it."""
+    wait_until(lambda: "ready on" in engine.run("docker", "logs", served).stderr, "serve to be ready")
     engine.docker("stop", "--time", "600", served)
     assert engine.docker("inspect", "--format", "{{.State.ExitCode}}", served) == "0"
 
 
-def test_check_tells_of_a_missing_folder_for_temporary_files(engine):
-    """A read-only root without a tmpfs is a finding, with its remedy."""
+def test_image_check_reports_a_missing_tmpfs(engine):
+    """A read-only root without a tmpfs is a finding with a remedy."""
     done = engine.run("docker", "run", "--rm", *BARE, "built", "check", check=False)
     assert "mount a tmpfs on /tmp" in done.stdout
     assert done.returncode == 1
 
 
-def test_it_is_small(engine):
-    """Over its base it adds what it runs, and nothing else."""
+def test_image_stays_below_its_size_limit(engine):
+    """The image adds only what it runs to its base."""
     base, built = (int(engine.docker("inspect", "--format", "{{.Size}}", name)) for name in (NAME, "built"))
     assert built - base < LARGEST_BYTES
 
 
-def test_it_holds_nothing_of_the_host(engine):
-    """Neither the packages of the coordinator, nor what built the image."""
+def test_image_has_no_package_of_the_host_side(engine):
+    """Neither packages of the coordinator, nor build tools."""
     assert engine.docker("run", "--rm", *BARE, "--entrypoint", "python", "built", "-I", "-c", FIND) == ""
 
 
-def test_it_does_not_start_without_a_token(engine):
-    """Everybody could update: it says what is missing, and ends."""
+def test_image_does_not_start_without_a_token(engine):
+    """Without a token everybody could update: it exits with the cause."""
     done = engine.run("docker", "run", "--rm", *BARE, "built", check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("cannot read the access token from /run/secrets/dunebugger-token: No such file")
 
 
-def test_a_build_must_be_told_its_version(builder):
-    """Without one the page would tell a wrong one: there is no image then."""
+def test_image_build_needs_a_version(builder):
+    """Without a version no image is built, because the page would show a wrong one."""
     done = builder.build("--tag", "without", check=False)
     assert done.returncode != 0
-    assert "say which version it is with --build-arg VERSION=1.2.3" in done.stdout + done.stderr
+    assert "VERSION is not set; pass --build-arg VERSION=1.2.3" in done.stdout + done.stderr
     assert builder.machine.docker("images", "--quiet", "without") == ""
 
 
-def test_the_builder_sees_only_what_it_copies(builder):
-    """No history, environment, test or wheel for the host is sent to the engine."""
+def test_build_context_has_only_what_the_image_needs(builder):
+    """The context has no history, environment, test or wheel of the host side."""
     builder.build("--tag", "context", text=f"FROM {NAME}\nCOPY . /context\n")
     listed = builder.machine.docker("run", "--rm", *BARE, "context", "sh", "-c", "cd /context; ls -A . dist packaging")
     assert set(listed.split()) == {*CONTEXT.split(), ".:", "dist:", "packaging:", "remote-wheelhouse"}
 
 
-def test_wheels_are_optional(builder):
-    """Without dist/remote-wheelhouse it is pip that looks elsewhere, and not the COPY that fails."""
+def test_image_build_works_without_a_wheel_folder(builder):
+    """Without dist/remote-wheelhouse the COPY succeeds, and pip uses the index."""
     builder.machine.run("sh", "-euc", f"mkdir /root/bare; cp {CHECKOUT}/requirements-remote.lock /root/bare")
     done = builder.build("--build-arg", "VERSION=1.0.0", context="/root/bare", check=False)
     assert "No matching distribution found" in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The installed service as an operator meets it: the document's own commands, the status, the log, the check."""
+"""The installed service for an operator: documented commands, status, log, check."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 import re
 from pathlib import Path
 
-from deadline import until
-from household import Household
 from installed_host import CONFIGURATION, HOME, UNIT
+from polling import wait_until
+from provisioned_host import ProvisionedHost
 
-# "Deployment", step 4 of the design document, word for word.
+# The manual test of the deployment guide, verbatim.
 _MANUAL_TEST = """\
 cat > /var/dunebugger/updates/requests/test-123.json << EOF
 {
@@ -24,38 +24,38 @@ EOF
 _QUESTIONS = ("service", "shared folders", "container", "scripts", "log", "health checks")
 
 
-def test_the_documents_manual_test_works_word_for_word(household: Household):
-    """Drop ``test-123.json`` with ``cat``; read the status."""
-    household.sh(_MANUAL_TEST)
+def test_manual_request_of_the_deployment_guide_is_answered(host: ProvisionedHost):
+    """Write ``test-123.json`` with ``cat``; read the status."""
+    host.sh(_MANUAL_TEST)
     status = "/var/dunebugger/updates/status/test-123.json"
-    until((household.disk / status.lstrip("/")).exists, "the answer")
-    final = json.loads(household.sh(f"cat {status}"))
+    wait_until((host.disk / status.lstrip("/")).exists, "the answer")
+    final = json.loads(host.sh(f"cat {status}"))
     assert (final["request_id"], final["success"], final["message"]) == ("test-123", True, "Healthy")
     assert "dunebugger-remote runs" in final["output"]
 
 
-def test_the_status_is_for_people(household: Household):
-    """``systemctl status``: active, enabled, and a line for people."""
-    told = household.sh(f"systemctl status --no-pager {UNIT}")
-    assert "Active: active (running)" in told
-    assert "; enabled;" in told
-    assert 'Status: "waiting for requests"' in told
+def test_systemctl_status_shows_the_state(host: ProvisionedHost):
+    """``systemctl status``: active, enabled, and a readable status line."""
+    output = host.sh(f"systemctl status --no-pager {UNIT}")
+    assert "Active: active (running)" in output
+    assert "; enabled;" in output
+    assert 'Status: "waiting for requests"' in output
 
 
-def test_the_journal_can_be_asked_for_a_request(household: Household):
-    """Each line about a request carries its id, of the coordinator and of the script's unit."""
-    request_id = household.ask("remote", "health", request_id="ask-the-journal")
-    household.answer(request_id)
-    told = household.sh(f"journalctl --no-pager --output=cat UPDATE_REQUEST_ID={request_id}")
-    assert "accepted: health remote" in told
-    assert "succeeded: Healthy" in told
-    unit = household.sh("journalctl --no-pager --output=cat -u 'dunebugger-request-ask-the-journal-1-*'")
+def test_system_journal_can_be_filtered_by_request(host: ProvisionedHost):
+    """Each log line about a request has its id, from the coordinator and from the script's unit."""
+    request_id = host.submit("remote", "health", request_id="ask-the-journal")
+    host.wait_for_answer(request_id)
+    output = host.sh(f"journalctl --no-pager --output=cat UPDATE_REQUEST_ID={request_id}")
+    assert "accepted: health remote" in output
+    assert "succeeded: Healthy" in output
+    unit = host.sh("journalctl --no-pager --output=cat -u 'dunebugger-request-ask-the-journal-1-*'")
     assert "health-check.sh of health remote" in unit
 
 
-def test_check_answers_each_question_of_the_document(household: Household):
-    """All six of "Updates not working", and each finds a household in order."""
-    found = json.loads(household.sh("update-coordinator check --json"))
+def test_check_covers_each_troubleshooting_question(host: ProvisionedHost):
+    """All six areas have findings, and none is bad on a healthy host."""
+    found = json.loads(host.sh("update-coordinator check --json"))
     by_area = {area: [row for row in found if row["area"] == area] for area in _QUESTIONS}
     assert all(by_area.values()), found
     assert [row for row in found if row["grade"] == "bad"] == []
@@ -66,10 +66,10 @@ def test_check_answers_each_question_of_the_document(household: Household):
     }  # fmt: skip
 
 
-def test_check_finds_each_trouble_of_the_document(household: Household):
-    """All but the log's, made true one at a time: the exit code is 1, and the finding names the remedy."""
-    machine = household.machine
-    troubles = {
+def test_check_finds_each_documented_problem(host: ProvisionedHost):
+    """Each problem is caused in turn: the exit code is 1, and the finding names the remedy."""
+    machine = host.machine
+    problems = {
         "container": ("docker stop -t 1 dunebugger-remote", "docker start dunebugger-remote", "docker start"),
         "scripts": (
             "chmod o+w /opt/dunebugger/core/update.sh",
@@ -84,78 +84,81 @@ def test_check_finds_each_trouble_of_the_document(household: Household):
         "health checks": ("systemctl stop dunebugger-core", "systemctl start dunebugger-core", "bash -x"),
         "service": (f"systemctl disable --quiet {UNIT}", f"systemctl enable --quiet {UNIT}", "systemctl enable"),
     }
-    for area, (make, mend, remedy) in troubles.items():
-        machine.sh(make)
+    for area, (cause, repair, remedy) in problems.items():
+        machine.sh(cause)
         options = () if area == "health checks" else ("--no-scripts",)
-        told = machine.run("update-coordinator", "check", "--json", *options, check=False)
-        machine.sh(mend)
-        bad = [row for row in json.loads(told.stdout) if row["grade"] == "bad" and row["area"] == area]
-        assert told.returncode == 1, area
-        assert any(remedy in row["finding"] + row["remedy"] for row in bad), (area, told.stdout)
+        output = machine.run("update-coordinator", "check", "--json", *options, check=False)
+        machine.sh(repair)
+        bad = [row for row in json.loads(output.stdout) if row["grade"] == "bad" and row["area"] == area]
+        assert output.returncode == 1, area
+        assert any(remedy in row["finding"] + row["remedy"] for row in bad), (area, output.stdout)
 
 
-def test_check_tells_what_the_log_says(household: Household):
-    """Why a start failed that has been mended since, in the words of the coordinator and of systemd."""
-    machine = household.machine
+def test_check_reports_errors_in_the_log(host: ProvisionedHost):
+    """The cause of an earlier failed start, from the coordinator and from systemd."""
+    machine = host.machine
     before = machine.read(CONFIGURATION)
     machine.write(CONFIGURATION, "[paths]\nstat = 1\n")
     assert machine.run("systemctl", "restart", UNIT, check=False).returncode != 0
     machine.write(CONFIGURATION, before)
     machine.sh(f"systemctl restart {UNIT}")
-    found = json.loads(household.sh("update-coordinator check --no-scripts --json"))
+    found = json.loads(host.sh("update-coordinator check --no-scripts --json"))
     log = [row for row in found if row["area"] == "log"]
     assert any("warning(s) in systemd's journal of 24 hours" in row["finding"] for row in log), log
     assert any("Failed to start" in row["finding"] for row in log), log
-    why = household.sh(f"journalctl --no-pager --output=cat --priority=err -u {UNIT}")
-    assert f"{CONFIGURATION}:2" in why
-    assert "paths.stat" in why
+    errors = host.sh(f"journalctl --no-pager --output=cat --priority=err -u {UNIT}")
+    assert f"{CONFIGURATION}:2" in errors
+    assert "paths.stat" in errors
 
 
-def test_a_service_that_dies_again_and_again_is_waited_for_longer(household: Household):
-    """The pause grows to two minutes and stays there; whoever starts it by hand waits for nothing."""
+def test_restart_pause_grows_with_every_crash(host: ProvisionedHost):
+    """The pause grows to two minutes and stays there; a manual start has no pause."""
     drop_in = f"/run/systemd/system/{UNIT}.service.d/soon.conf"
-    household.machine.write(drop_in, "[Service]\nRestartSec=100ms\n")
-    household.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
+    host.machine.write(drop_in, "[Service]\nRestartSec=100ms\n")
+    host.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
     for pause_s in (0, 10, 30, 110, 110):
-        pid = household.main_pid()
-        household.sh(f"kill -9 {pid}")
+        pid = host.main_pid()
+        host.sh(f"kill -9 {pid}")
         if pause_s:
-            until(lambda pause_s=pause_s: household.starting_with() == f"sleep {pause_s}", household.starting_with)
-            household.sh(f"kill $(systemctl show --property=ControlPID --value {UNIT})")
-        household.await_another(pid)
-    household.sh(f"kill -9 {household.main_pid()}")
-    until(lambda: household.starting_with() == "sleep 110", household.starting_with)
-    household.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
-    assert household.is_active()
+            wait_until(
+                lambda pause_s=pause_s: host.start_command() == f"sleep {pause_s}",
+                host.start_command,
+            )
+            host.sh(f"kill $(systemctl show --property=ControlPID --value {UNIT})")
+        host.wait_for_restart(pid)
+    host.sh(f"kill -9 {host.main_pid()}")
+    wait_until(lambda: host.start_command() == "sleep 110", host.start_command)
+    host.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
+    assert host.is_active()
 
 
-def test_a_service_that_lived_before_it_died_is_not_waited_for(household: Household):
-    """Half a second is enough at first; then ten minutes, as in the packaged unit, are too long for a test."""
+def test_restart_pause_is_reset_by_a_long_uptime(host: ProvisionedHost):
+    """With an uptime limit of half a second; then with the packaged ten minutes, which the test does not reach."""
     pause, drop_in = "/run/pause.sh", f"/run/systemd/system/{UNIT}.service.d/soon.conf"
     packaged = f"{HOME}/current/share/restart-pause.sh"
-    household.sh(f"sed 's/^long_us=.*/long_us=500000/' {packaged} > {pause}")
+    host.sh(f"sed 's/^long_us=.*/long_us=500000/' {packaged} > {pause}")
     start = f"ExecStartPre=\nExecStartPre=-/bin/sh {pause} %n"
-    household.machine.write(drop_in, f"[Service]\nRestartSec=100ms\n{start}\n")
-    household.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
+    host.machine.write(drop_in, f"[Service]\nRestartSec=100ms\n{start}\n")
+    host.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
     for _ in range(4):
-        pid = household.main_pid()
-        household.sh(f"sleep 0.6; kill -9 {pid}")
-        household.await_another(pid)
-    household.sh(f"cp {packaged} {pause}; kill -9 {household.main_pid()}")
-    until(lambda: household.starting_with() == "sleep 110", household.starting_with)
-    household.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
+        pid = host.main_pid()
+        host.sh(f"sleep 0.6; kill -9 {pid}")
+        host.wait_for_restart(pid)
+    host.sh(f"cp {packaged} {pause}; kill -9 {host.main_pid()}")
+    wait_until(lambda: host.start_command() == "sleep 110", host.start_command)
+    host.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
 
 
-def test_the_limits_are_the_daemons_alone(household: Household):
+def test_the_limits_are_the_daemons_alone(host: ProvisionedHost):
     """A fifth of a processor and 256 MB, as the document says; scripts have units of their own (test_executor.py)."""
-    shown = household.sh(f"systemctl show --property=CPUQuotaPerSecUSec,MemoryMax {UNIT}")
+    shown = host.sh(f"systemctl show --property=CPUQuotaPerSecUSec,MemoryMax {UNIT}")
     assert set(shown.split()) == {"CPUQuotaPerSecUSec=200ms", f"MemoryMax={256 * 1024**2}"}
 
 
-def test_the_exposure_is_what_the_paper_says(household: Household):
-    """``systemd-analyze security``: the figure in docs/operations.md was measured."""
-    told = household.sh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
-    score = re.search(r"(\d+\.\d+) (\w+)", told)
-    assert score is not None, told
+def test_documented_exposure_score_is_current(host: ProvisionedHost):
+    """docs/operations.md has the score of ``systemd-analyze security``."""
+    output = host.sh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
+    score = re.search(r"(\d+\.\d+) (\w+)", output)
+    assert score is not None, output
     paper = Path(__file__).parents[2].joinpath("docs/operations.md").read_text(encoding="utf-8")
-    assert f"{score[1]} {score[2]}" in paper, told
+    assert f"{score[1]} {score[2]}" in paper, output

@@ -1,17 +1,22 @@
-"""install.sh --upgrade: what it keeps, and that what fails leaves the previous release running."""
+"""install.sh --upgrade: kept files, and rollback to the previous release after a failure."""
 
 from __future__ import annotations
 
 import pytest
-from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, STATUS, WHEELHOUSE, Host
+from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, STATUS, WHEELHOUSE, InstalledHost
 
 _MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
 _MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
-_PROCESS = f"{NEXT}/coordinator/process.py"
-_DIES_AT_START = f"sed -i 's/^def main.*/&\\n    sys.exit(1)/' {_PROCESS}"
-_MEETS_JOURNAL = f"sed -i 's/^        self._listen()/        raise OSError(5, \"sick\")/' {NEXT}/coordinator/daemon.py"
-_DIES_LATER = (
-    f"sed -i 's/^def main.*/&\\n    import os, threading; threading.Timer(2.5, os._exit, (1,)).start()/' {_PROCESS}"
+# Faults of the new release as a service, which has a NOTIFY_SOCKET; the commands that the installer runs work.
+_IN_SERVICE = (
+    "printf '%s\\n' 'import os, sys, threading' 'if \"NOTIFY_SOCKET\" in os.environ: {}' "
+    f">> {NEXT}/coordinator/__init__.py"
+)
+_EXITS_AT_START = _IN_SERVICE.format("sys.exit(1)")
+_EXITS_LATER = _IN_SERVICE.format("threading.Timer(2.5, os._exit, (1,)).start()")
+_DAEMON = f"{NEXT}/coordinator/daemon.py"
+_EXITS_AFTER_MIGRATION = (
+    f"sed -i 's/^        self._listen()/        raise OSError(5, \"injected\")/' {_DAEMON}; grep -q injected {_DAEMON}"
 )
 _REQUEST = (
     '{"component":"remote","action":"%s","version":"1.2.3","request_id":"%s","timestamp":"2026-01-16T10:30:00Z"}\n'
@@ -26,11 +31,11 @@ wait
 
 
 @pytest.fixture(scope="module")
-def stock_with_coordinator(make_machine, wheelhouse):
-    """The disk of a host with release 1.0.0, one request answered."""
+def disk_with_coordinator(make_machine, wheelhouse):
+    """The disk of a host with release 1.0.0 and one answered request."""
     machine = make_machine()
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout()
     host.install()
     assert host.answers()
@@ -41,23 +46,23 @@ def stock_with_coordinator(make_machine, wheelhouse):
 
 
 @pytest.fixture
-def host(new_machine, stock_with_coordinator):
+def host(new_machine, disk_with_coordinator):
     """A host with release 1.0.0, and a checkout of 2.0.0."""
-    machine = new_machine(stock=stock_with_coordinator)
+    machine = new_machine(stock=disk_with_coordinator)
     machine.boot()
-    host = Host(machine)
+    host = InstalledHost(machine)
     host.checkout(NEXT, "2.0.0")
     assert host.is_active()
     return host
 
 
-def test_an_upgrade_keeps_configuration_and_journal(host):
-    """And works; the release before stays, those before it go, unless a script runs that such a one must stop.
+def test_upgrade_keeps_configuration_and_journal(host):
+    """The previous release is kept, older ones are removed unless a script of theirs still runs.
 
-    Stopped two upgrades later, that script still gets TERM and time to clean up, and its exit code is told.
+    Such a script, stopped two upgrades later, still gets TERM and time to clean up, and its exit code is recorded.
     """
     host.sh(f"echo '# mine' >> {CONFIGURATION}")
-    configuration, ids = host.machine.read(CONFIGURATION), host.ids()
+    configuration, ids = host.machine.read(CONFIGURATION), host.journal_ids()
     assert ids
     host.machine.write("/opt/dunebugger/remote/update.sh", _WAITS, 0o755)
     host.machine.write(f"{REQUESTS}/slow.json", _REQUEST % ("update", "slow"))
@@ -65,12 +70,12 @@ def test_an_upgrade_keeps_configuration_and_journal(host):
     host.install("--upgrade", checkout=NEXT)
     assert host.release() == "2.0.0"
     assert host.machine.read(CONFIGURATION) == configuration
-    assert set(ids) <= set(host.ids())
+    assert set(ids) <= set(host.journal_ids())
     assert host.answers("core")
     assert host.releases() == ["1.0.0", "2.0.0"]
     host.checkout(NEXT, "3.0.0")
-    said = host.install("--upgrade", checkout=NEXT).stdout
-    assert "1.0.0 stays until the script has ended" in said
+    output = host.install("--upgrade", checkout=NEXT).stdout
+    assert "kept the old release 1.0.0: a script that it started is still running" in output
     assert host.releases() == ["1.0.0", "2.0.0", "3.0.0"]
     host.sh("systemctl stop 'dunebugger-request-slow-1-*'")
     host.sh(f"until [ -e {STATUS}/slow.json ]; do sleep 0.1; done")
@@ -79,20 +84,20 @@ def test_an_upgrade_keeps_configuration_and_journal(host):
     assert host.releases() == ["2.0.0", "3.0.0"]
 
 
-def test_the_same_release_again_changes_nothing(host):
-    """The checkout that is installed has nothing to upgrade to."""
+def test_upgrade_to_the_same_release_changes_nothing(host):
+    """The service is not restarted."""
     pid = host.main_pid()
     host.install("--upgrade")
     assert host.main_pid() == pid
 
 
-def test_a_changed_checkout_of_the_same_version_is_another_release(host):
-    """Installing says so; upgrading gives it a folder of its own, and finds it again."""
+def test_changed_checkout_of_the_same_version_is_another_release(host):
+    """The installation reports it; the upgrade gives it a separate folder, and finds it again."""
     host.checkout(NEXT, "1.0.0")
     host.sh(f"echo '# changed' >> {NEXT}/coordinator/app.py")
     done = host.install(checkout=NEXT, check=False)
     assert done.returncode == 1
-    assert "this checkout is another; run: sudo" in done.stderr
+    assert "this checkout differs from it; run: sudo" in done.stderr
     host.install("--upgrade", checkout=NEXT)
     assert host.release() == "1.0.0-2"
     host.install("--upgrade", checkout=NEXT)
@@ -113,58 +118,60 @@ def test_a_changed_checkout_of_the_same_version_is_another_release(host):
     ],
     ids=["packages", "project", "command", "configuration", "journal"],
 )
-def test_what_fails_beforehand_never_touches_the_service(host, fault, words):
-    """The build, the configuration, the journal: tried while the present release works on."""
+def test_upgrade_that_fails_its_preflight_never_touches_the_service(host, fault, words):
+    """Build, configuration and journal are checked while the current release keeps running."""
     host.sh(f"echo 'stop_timeout_s = 30' >> {CONFIGURATION}; {fault}")
-    pid, before = host.main_pid(), host.listing()
+    pid, before = host.main_pid(), host.changed_files()
     done = host.install("--upgrade", checkout=NEXT, check=False)
     assert done.returncode == 1
     assert words in done.stderr
     assert host.main_pid() == pid
-    changed = {path for path, what in host.listing().items() if before.get(path) != what}
+    changed = {path for path, what in host.changed_files().items() if before.get(path) != what}
     assert {path for path in changed if not path.startswith((f"{HOME}/releases/2.0.0", STATE, "/var/log/"))} == set()
     assert host.answers()
 
 
-@pytest.mark.parametrize("fault", [_DIES_AT_START, f"{_MIGRATE}; {_MEETS_JOURNAL}", f"{_MIGRATE}; {_DIES_LATER}"])
-def test_a_release_that_does_not_stay_up_makes_way_for_the_one_before(host, fault):
-    """With the journal that it can read, even where the new release had changed its schema, and with its own files."""
+@pytest.mark.parametrize(
+    "fault", [_EXITS_AT_START, f"{_MIGRATE}; {_EXITS_AFTER_MIGRATION}", f"{_MIGRATE}; {_EXITS_LATER}"]
+)
+def test_upgrade_to_a_release_that_exits_is_rolled_back(host, fault):
+    """With its own files and its own journal, also after the new release has migrated the schema."""
     host.sh(f"{fault}; echo '# next' >> {NEXT}/packaging/tmpfiles.conf")
-    ids, before = host.ids(), host.listing()
+    ids, before = host.journal_ids(), host.changed_files()
     done = host.install("--upgrade", checkout=NEXT, check=False)
     assert done.returncode == 1
     assert "Release 1.0.0 runs again" in done.stderr
     assert host.release() == "1.0.0"
     assert host.is_active()
-    assert host.ids() == ids
+    assert host.journal_ids() == ids
     assert "# next" not in host.machine.read("/etc/tmpfiles.d/dunebugger.conf")
     assert host.sh(f"ls {HOME}").split() == ["current", "installed.sha256", "releases"]
-    assert set(before) - set(host.listing()) <= {f"{STATE}/journal.db-wal", f"{STATE}/journal.db-shm"}
+    assert set(before) - set(host.changed_files()) <= {f"{STATE}/journal.db-wal", f"{STATE}/journal.db-shm"}
     assert host.answers()
 
 
-def test_a_journal_that_the_new_release_has_worked_with_is_never_put_back(host):
-    """The old one would forget a script that ran; where it cannot read the new one, the new release stays."""
-    host.sh(f"{_MIGRATE}; {_DIES_LATER}; systemctl stop dunebugger-update-coordinator")
+def test_rollback_never_restores_over_a_journal_with_new_records(host):
+    """The old journal lacks a script that ran; when the old release cannot read the new journal, the new one stays."""
+    host.sh(f"{_MIGRATE}; {_EXITS_LATER}; systemctl stop dunebugger-update-coordinator")
     host.machine.write(f"{REQUESTS}/early.json", _REQUEST % ("health", "early"))
     done = host.install("--upgrade", checkout=NEXT, check=False)
     assert done.returncode == 1
-    assert "cannot go back to release 1.0.0: release 2.0.0 has worked with the journal" in done.stderr
+    assert "cannot roll back to release 1.0.0: release 2.0.0 has written to the journal" in done.stderr
     assert host.release() == "2.0.0"
-    assert "early" in host.ids()
+    assert "early" in host.journal_ids()
 
 
-def test_what_the_operator_changed_is_kept_and_the_new_one_put_beside_it(host):
-    """As dpkg treats configuration files."""
+def test_upgrade_keeps_changed_files_and_adds_new_ones_beside_them(host):
+    """As dpkg does with configuration files."""
     remote = "/opt/dunebugger/remote"
     host.sh(f"echo IMAGE=mine > {remote}/component.env")
     for name in ("component.env", "update.sh"):
         host.sh(f"echo '# next' >> {NEXT}/packaging/component-scripts/remote/{name}")
-    said = host.install("--upgrade", checkout=NEXT).stdout
+    output = host.install("--upgrade", checkout=NEXT).stdout
     assert host.machine.read(f"{remote}/component.env") == "IMAGE=mine\n"
     assert host.machine.read(f"{remote}/component.env.new") == "COMPONENT=remote\n# next\n"
     assert "# next" in host.machine.read(f"{remote}/update.sh")
-    assert f"kept {remote}/component.env, which you changed" in said
+    assert f"kept {remote}/component.env, which you changed" in output
     host.sh(f"rm {remote}/component.env.new")
     host.install(checkout=NEXT)
     assert host.sh(f"ls {remote}").split() == ["component.env", "health-check.sh", "rollback.sh", "update.sh"]
@@ -180,9 +187,9 @@ def test_what_the_operator_changed_is_kept_and_the_new_one_put_beside_it(host):
         "grep -q next /etc/tmpfiles.d/dunebugger.conf",
     ],
 )
-def test_a_power_cut_leaves_a_host_that_comes_up(host, moment):
-    """With the one release or the other; and the same command ends what it began."""
-    ids = host.ids()
+def test_power_cut_during_an_upgrade_leaves_a_working_host(host, moment):
+    """With either release; a second run of the command completes the upgrade."""
+    ids = host.journal_ids()
     host.sh(f"echo '# next' >> {NEXT}/packaging/tmpfiles.conf; {_MIGRATE}")
     host.sh(f"systemd-run --unit=upgrade {NEXT}/packaging/install.sh --upgrade --wheelhouse {WHEELHOUSE}")
     host.sh(f"until {moment}; do :; done", timeout=60)
@@ -192,5 +199,5 @@ def test_a_power_cut_leaves_a_host_that_comes_up(host, moment):
     assert host.answers()
     host.install("--upgrade", checkout=NEXT)
     assert host.release() == "2.0.0"
-    assert set(ids) <= set(host.ids())
+    assert set(ids) <= set(host.journal_ids())
     assert host.sh(f"ls {HOME}").split() == ["current", "installed.sha256", "previous", "releases"]

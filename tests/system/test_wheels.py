@@ -1,6 +1,6 @@
-"""install.sh takes wheels only: a small computer has no compiler. Each locked package must have one for it.
+"""install.sh installs only wheels, because a small computer has no compiler: each locked package must have one.
 
-The image of the container side may be built where there is a compiler, see its Dockerfile: on 32 bit it has to be.
+The image of the container side can be built with a compiler, which 32 bit needs (see its Dockerfile).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from machine import REPOSITORY
 )
 @pytest.mark.parametrize("python", ["3.11", "3.13"])
 def test_every_locked_package_has_a_wheel_for_a_raspberry_pi(tmp_path, lock: str, platform: str, python: str):
-    """Raspberry Pi OS of 64 and 32 bit, with the Python of Debian 12 and of Debian 13."""
+    """64-bit and 32-bit Raspberry Pi OS, with the Python of Debian 12 and Debian 13."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--require-hashes")
     wheels = ("--only-binary=:all:", f"--platform={platform}", f"--python-version={python}", f"--dest={tmp_path}")
     path = REPOSITORY / lock

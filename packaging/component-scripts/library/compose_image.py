@@ -1,10 +1,10 @@
-"""Tell or set the image that a compose file gives one service; every other byte of the file stays as it is.
+"""Get or set the image of one service in a compose file; every other byte of the file is unchanged.
 
 usage: compose_image.py get FILE SERVICE
        compose_image.py set FILE SERVICE IMAGE
 
-The text of exactly one scalar, ``services.SERVICE.image``, is found by the parser's own marks and replaced. A file in
-which that would not change this service alone, or not for certain, is refused: the operator then writes it plainly.
+The parser's marks locate the text of exactly one scalar, ``services.SERVICE.image``, which is replaced. A file in which
+the edit could change anything else is rejected with a remedy.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ class ComposeImage:
 
     @property
     def name(self) -> str:
-        """The image's reference as the file gives it, without quotes."""
+        """The image reference in the file, without quotes."""
         return str(self._node.value)
 
     def replaced(self, image: str) -> str:
         """The whole text with ``image`` in place of the present reference.
 
         Raises:
-            ComposeFileError: the change would reach another place of the file, too.
+            ComposeFileError: the change would also change another place of the file.
         """
         quote = self._node.style or ("" if _is_plain_string(image) else '"')
         start, end = self._node.start_mark.index, self._node.end_mark.index
@@ -56,21 +56,25 @@ class ComposeImage:
         expected["services"][self._service]["image"] = (STRING_TAG, image)
         if parse(text)[0] != expected:
             raise ComposeFileError(
-                f"the image of `{self._service}` is used elsewhere in the file, too (an anchor, alias or merge key); "
+                f"the image of `{self._service}` is also used elsewhere in the file (an anchor, alias or merge key); "
                 f"give each service an image of its own"
             )
         return text
 
     def _own_value(self, mapping: Node, key: str, where: str) -> Node:
-        """The value that stands right at ``key``; not one that an alias brings from elsewhere."""
+        """The value written at ``key`` itself, not one from an alias.
+
+        Raises:
+            ComposeFileError: there is none.
+        """
         if not isinstance(mapping, MappingNode):
-            raise ComposeFileError(f"{where} is not a mapping; compare it with the compose file's documentation")
+            raise ComposeFileError(f"{where} is not a mapping; see the documentation of compose files")
         found = value_of(mapping, key)
         if found is None:
             raise ComposeFileError(f"{where} has no `{key}`{_known(mapping, key)}")
         key_node, value = found
         if value.start_mark.index < key_node.end_mark.index:
-            raise ComposeFileError(f"`{key}` is an alias of what stands elsewhere in the file; write it out in full")
+            raise ComposeFileError(f"`{key}` is an alias; write its value out in full")
         return value
 
     def _image_node(self, entry: Node) -> ScalarNode:
@@ -86,12 +90,12 @@ class ComposeImage:
         if raw[0] in "&!*|>" or "\n" in raw or "\r" in raw:
             raise ComposeFileError(f"the image of `{self._service}` has an anchor, a tag or several lines; {PLAINLY}")
         if not IMAGE.fullmatch(node.value):
-            raise ComposeFileError(f"the image of `{self._service}` is no image reference: {raw}; {PLAINLY}")
+            raise ComposeFileError(f"the image of `{self._service}` is not an image reference: {raw}; {PLAINLY}")
         return node
 
 
 def read(file: Path) -> str:
-    """The text of a compose file, line ends and byte order mark included."""
+    """The text of a compose file, including line ends and byte order mark."""
     data = file.read_bytes()
     if len(data) > FILE_BYTES:
         raise ComposeFileError(f"it is larger than {FILE_BYTES} bytes; name the right file in component.env")
@@ -102,9 +106,9 @@ def read(file: Path) -> str:
 
 
 def set_image(file: Path, service: str, image: str) -> None:
-    """Give ``service`` another image; the file is replaced at once, or not at all, and a link to it is followed."""
+    """Set the image of ``service``; replaces the file atomically, and follows a link to it."""
     if not IMAGE.fullmatch(image):
-        raise ComposeFileError(f"{image!r} is no image reference")
+        raise ComposeFileError(f"{image!r} is not an image reference")
     target = file.resolve(strict=True)
     text = read(target)
     changed = ComposeImage(text, service).replaced(image)
@@ -121,12 +125,12 @@ def _known(mapping: MappingNode, key: str) -> str:
 
 
 def _is_plain_string(image: str) -> bool:
-    """Whether YAML takes ``image`` for text without quotes; 12:30 is a number for one of its versions."""
+    """Whether unquoted ``image`` is a string in each YAML version; 12:30 is a number in YAML 1.1."""
     return all(reader(version).load(image) == image for version in VERSIONS)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; errors go to standard error in words."""
+    """Run the command; prints errors to standard error. 0 success, 1 failure, 2 wrong usage."""
     match arguments:
         case ["get", file, service]:
             image = None

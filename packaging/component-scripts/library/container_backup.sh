@@ -1,26 +1,29 @@
 # shellcheck shell=bash
-# What was there before an update of a container, and putting it back.
+# Backup of a container's state before an update, and its restore.
 #
-# A backup holds: file-image (what the compose file named), new-image (what the request wanted), state (absent, running,
-# sick, stopped), and, unless absent, container (its id), name, ran-as (the image's name when it was made), image-id.
-# The copy of the compose file is for people: putting back changes one image and never undoes what others edited since.
+# A backup holds: file-image (named by the compose file), new-image (requested), state (absent, running, failed or
+# stopped) and, unless absent, container (its id), name, ran-as (the image name it was created with), image-id.
+# The copy of the compose file is for the operator: a restore sets one image and keeps all later edits of the file.
 
-# Notes what the service's container is before anything is pulled: a pull may give its image's name another meaning.
-look_at_present() {
+# Reads the state of the service's container before the pull: a pull may move its image name to another image.
+record_present_state() {
     WAS=absent RUNS_ID="" RUNS_NAME="" NAME=""
     [[ -n "$CONTAINER" ]] || return 0
-    look_at "$CONTAINER"
+    inspect_container "$CONTAINER"
     case "$STATE/$HEALTH" in
         running/healthy | running/none | running/starting) WAS=running ;;
-        running/* | restarting/*) WAS=sick ;;
+        running/* | restarting/*) WAS=failed ;;
         created/* | exited/*) WAS=stopped ;;
-        *) die "cannot update $SERVICE while its container $NAME is $STATE; first: docker unpause or docker rm $NAME" ;;
+        *)
+            die "cannot update $SERVICE: its container $NAME is $STATE;" \
+                "run docker unpause $NAME or docker rm $NAME first"
+            ;;
     esac
 }
 
-back_up() { # FILE_IMAGE NEW_IMAGE
+create_backup() { # FILE_IMAGE NEW_IMAGE
     local part
-    [[ ! -d "$(backup_of "$REQUEST")" ]] || return 0 # of this request's first run: it tells what was there before
+    [[ ! -d "$(backup_path "$REQUEST")" ]] || return 0 # the request's first run made it, before any change
     begin_backup
     for part in file-image="$1" new-image="$2" state="$WAS" container="$CONTAINER" name="$NAME" ran-as="$RUNS_NAME" \
         image-id="$RUNS_ID"; do
@@ -30,107 +33,111 @@ back_up() { # FILE_IMAGE NEW_IMAGE
     finish_backup "$REQUEST"
 }
 
-# Sets what a backup recorded.
+# Sets FILE_IMAGE WAS WAS_CONTAINER WAS_NAME RAN_AS WAS_IMAGE from a backup.
 read_backup() { # BACKUP
-    FILE_IMAGE="$(recorded "$1" file-image)"
-    WAS="$(recorded "$1" state)"
-    WAS_CONTAINER="$(recorded "$1" container)"
-    WAS_NAME="$(recorded "$1" name)"
-    RAN_AS="$(recorded "$1" ran-as)"
-    WAS_IMAGE="$(recorded "$1" image-id)"
+    FILE_IMAGE="$(backup_value "$1" file-image)"
+    WAS="$(backup_value "$1" state)"
+    [[ "$WAS" != sick ]] || WAS=failed # backups of release 0.1.0 have this word
+    WAS_CONTAINER="$(backup_value "$1" container)"
+    WAS_NAME="$(backup_value "$1" name)"
+    RAN_AS="$(backup_value "$1" ran-as)"
+    WAS_IMAGE="$(backup_value "$1" image-id)"
 }
 
-# Whether file, container and the meaning of the image's name are what they were.
-is_as_before() { # BACKUP
+# Whether compose file, container and the image that the name refers to are as the backup recorded them.
+matches_backup() { # BACKUP
     local ids
     read_backup "$1"
-    [[ "$(file_image)" == "$FILE_IMAGE" ]] || return 1
-    ids="$(service_containers)" || die "cannot tell the containers of $SERVICE"
+    [[ "$(compose_file_image)" == "$FILE_IMAGE" ]] || return 1
+    ids="$(list_containers)" || die "cannot list the containers of $SERVICE; see the error above"
     if [[ "$WAS" == absent ]]; then
         [[ -z "$ids" ]]
         return
     fi
     [[ -n "$ids" && "$ids" != *$'\n'* ]] || return 1
-    look_at "$ids"
+    inspect_container "$ids"
     [[ "$RUNS_ID" == "$WAS_IMAGE" && "$NAME" == "$WAS_NAME" ]] || return 1
     [[ "$RUNS_NAME" == "$RAN_AS" && "$(image_id "$RAN_AS")" == "$WAS_IMAGE" ]] || return 1
     case "$WAS/$STATE" in
         running/running) [[ "$HEALTH" != unhealthy ]] ;;
-        sick/running | sick/restarting | stopped/created | stopped/exited) ;;
+        failed/running | failed/restarting | stopped/created | stopped/exited) ;;
         *) return 1 ;;
     esac
 }
 
-# Brings back what was there before; may be cut off at any point and started again.
-put_back() { # BACKUP
+# Restores a backup. Idempotent: it may be interrupted at any point and run again.
+restore_backup() { # BACKUP
     read_backup "$1"
     phase restore 60
     if [[ "$WAS" == absent ]]; then
-        set_file_image "$FILE_IMAGE"
-        remove_containers_but none
+        set_compose_file_image "$FILE_IMAGE"
+        remove_other_containers none
         sync
         return
     fi
-    give_name_back
-    remove_containers_but "$WAS_CONTAINER"
-    # As a rule these two are one. Where the container had been made before the file was edited, it is made so again.
-    set_file_image "$RAN_AS"
+    restore_image_name
+    remove_other_containers "$WAS_CONTAINER"
+    # Usually both are the same image. They differ when the file was edited after the container was created.
+    set_compose_file_image "$RAN_AS"
     if [[ "$WAS" == stopped ]]; then
-        up "$RAN_AS" --no-start
+        compose_up "$RAN_AS" --no-start
         compose stop "$SERVICE"
     else
-        up "$RAN_AS" -d
+        compose_up "$RAN_AS" -d
     fi
-    set_file_image "$FILE_IMAGE"
+    set_compose_file_image "$FILE_IMAGE"
     phase verify-restored 80
-    expect_restored
+    verify_restored
     sync
 }
 
-# Lets the image's name mean the image again that ran: a moving tag may have gone on.
-give_name_back() {
+# Tags the image that ran with its name again: a moving tag may name a newer image by now.
+restore_image_name() {
     if [[ "$(image_id "$RAN_AS")" == "$WAS_IMAGE" ]]; then
         return
     fi
     if [[ "$RAN_AS" == *@* || "$RAN_AS" == sha256:* ]] || ! docker tag "$WAS_IMAGE" "$RAN_AS"; then
         docker pull "$RAN_AS" ||
-            die "cannot put back $RAN_AS: its image $WAS_IMAGE is gone from this host and cannot be pulled"
+            die "cannot restore $RAN_AS: its image $WAS_IMAGE is not on this host and cannot be pulled;" \
+                "make its registry reachable, then repeat the rollback"
     fi
 }
 
-# Removes what compose may leave when it is killed while it replaces a container; the old one gets its name back.
-remove_containers_but() { # CONTAINER
+# Removes what compose leaves when it is killed while it replaces a container, and renames the old one back.
+remove_other_containers() { # CONTAINER
     local ids id
-    ids="$(service_containers)"
+    ids="$(list_containers)"
     for id in $ids; do
         [[ "$id" == "$1" ]] || docker rm -f "$id" > /dev/null
     done
     if grep -qxF -- "$1" <<< "$ids"; then
-        look_at "$1"
+        inspect_container "$1"
         [[ "$NAME" == "$WAS_NAME" ]] || docker rename "$1" "$WAS_NAME"
     fi
 }
 
-expect_restored() {
+verify_restored() {
     if [[ "$WAS" == running ]]; then
-        expect_well "$WAS_IMAGE" "${STABLE_S:-10}"
+        wait_until_healthy "$WAS_IMAGE" "${STABLE_S:-10}"
         return
     fi
     find_container
-    [[ -n "$CONTAINER" ]] || die "cannot put back $SERVICE: compose made no container"
-    look_at "$CONTAINER"
-    [[ "$RUNS_ID" == "$WAS_IMAGE" ]] || die "cannot put back $SERVICE: container $NAME runs $RUNS_ID, not $WAS_IMAGE"
-    [[ "$WAS" == stopped ]] || say "container $NAME was not well before either, so it is only started again"
+    [[ -n "$CONTAINER" ]] || die "cannot restore $SERVICE: compose created no container; see its output above"
+    inspect_container "$CONTAINER"
+    [[ "$RUNS_ID" == "$WAS_IMAGE" ]] ||
+        die "cannot restore $SERVICE: container $NAME runs $RUNS_ID, not $WAS_IMAGE; see the output of compose above"
+    [[ "$WAS" == stopped ]] ||
+        say "container $NAME had failed before the update, too, so it is started without a health check"
 }
 
-# Keeps the newest backups; removes the images that only the others named.
-prune_containers_backups() {
+# Removes old backups and the images that only they name.
+prune_container_backups() {
     local pruned backup part images=()
-    pruned="$(backups_to_prune)"
+    pruned="$(list_backups_to_prune)"
     while read -r backup; do
         [[ -n "$backup" ]] || continue
         for part in file-image new-image ran-as; do
-            images+=("$(recorded "$backup" "$part")")
+            images+=("$(backup_value "$backup" "$part")")
         done
         prune_backup "$backup"
     done <<< "$pruned"

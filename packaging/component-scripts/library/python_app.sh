@@ -3,7 +3,7 @@
 
 # shellcheck source=common.sh
 source "$LIBRARY/common.sh"
-need_keys PYTHON ROOT SERVICE
+require_keys PYTHON ROOT SERVICE
 # shellcheck source=backup.sh
 source "$LIBRARY/backup.sh"
 # shellcheck source=service.sh
@@ -13,17 +13,17 @@ source "$LIBRARY/download.sh"
 # shellcheck source=release.sh
 source "$LIBRARY/release.sh"
 
-# A backup holds: target (what `current` led to, empty when there was no link) and state (running, stopped, sick).
+# A backup holds: target (of the link `current`, empty when there was no link) and state (running, stopped, failed).
 
 python_app_update() { # VERSION
     local before
     read_version "${1:-}"
     read_request
     phase check 0
-    need_keys API REPOSITORY TAG ASSET
-    need_commands curl=curl flock=util-linux
-    prepare
-    if is_current "$VERSION" && [[ "$(service_state)" == running ]] && answers; then
+    require_keys API REPOSITORY TAG ASSET
+    require_commands curl=curl flock=util-linux
+    check_and_lock
+    if is_current "$VERSION" && [[ "$(service_state)" == running ]] && is_responding; then
         say "$SERVICE runs $VERSION already"
         exit 0
     fi
@@ -31,43 +31,43 @@ python_app_update() { # VERSION
     phase release 5
     fetch_release "$VERSION"
     phase backup 35
-    back_up "$before"
-    leave_undoing_to_rollback
-    attempt change_app "$VERSION" "$DIGEST"
+    create_backup "$before"
+    leave_undo_to_rollback
+    run_checked switch_release "$VERSION" "$DIGEST"
     if ((RESULT != 0)); then
-        warn "the update failed; what was there before is put back"
-        is_as_before "$(backup_of "$REQUEST")" || put_back "$(backup_of "$REQUEST")"
-        prune
+        warn "the update failed; the state before it is restored"
+        matches_backup "$(backup_path "$REQUEST")" || restore_backup "$(backup_path "$REQUEST")"
+        prune_backups_and_releases
         die "cannot update $SERVICE to $VERSION; it is back at ${before:-nothing}"
     fi
     sync --file-system "$ROOT"
-    prune
+    prune_backups_and_releases
     progress 100
     say "$SERVICE runs $VERSION (before: ${before:-nothing})"
 }
 
-change_app() { # VERSION DIGEST
-    choose_release "$1" "$2"
-    holds "$RELEASE" "$1" "$2" || build_release "$RELEASE" "$1" "$2"
+switch_release() { # VERSION DIGEST
+    select_release "$1" "$2"
+    is_built "$RELEASE" "$1" "$2" || build_release "$RELEASE" "$1" "$2"
     phase switch 80
     switch_current "releases/$RELEASE"
     phase restart 82
     restart_service
-    restart_is_done
+    clear_restart_due
     phase verify 85
-    expect_service_well "${STABLE_S:-10}"
+    wait_until_service_healthy "${STABLE_S:-10}"
 }
 
 python_app_rollback() {
     phase check 0
     find_backup_to_restore
-    prepare
-    if is_as_before "$BACKUP"; then
-        prune_releases # what an update that was cut off had begun to build
-        say "$SERVICE is as it was before request $UPDATE_ROLLBACK_OF, so nothing is put back"
+    check_and_lock
+    if matches_backup "$BACKUP"; then
+        prune_releases # removes the partial build of an interrupted update
+        say "$SERVICE is as it was before request $UPDATE_ROLLBACK_OF, so nothing is restored"
         exit 0
     fi
-    put_back "$BACKUP"
+    restore_backup "$BACKUP"
     prune_releases
     progress 100
     say "$SERVICE is back at $(current_target)"
@@ -76,66 +76,74 @@ python_app_rollback() {
 python_app_health() {
     local target
     phase check 0
-    need_service
+    require_service
     target="$(current_target)"
     [[ -n "$target" && -d "$ROOT/current/" ]] ||
-        die "$SERVICE has no release: $ROOT/current leads nowhere; ask for an update"
-    expect_service_well 0
+        die "cannot find a release of $SERVICE: $ROOT/current does not lead to a folder; request an update"
+    wait_until_service_healthy 0
     progress 100
     say "$SERVICE runs ${target##*/}"
 }
 
-prepare() {
-    need_service
+check_and_lock() {
+    require_service
     mkdir -p "$ROOT/releases"
-    lock "$ROOT/releases/.lock"
+    acquire_lock "$ROOT/releases/.lock"
     [[ ! -e "$ROOT/current" || -L "$ROOT/current" ]] ||
-        die "cannot use $ROOT/current: it is no link to a release; move it away, then ask again"
+        die "cannot use $ROOT/current: it is not a link to a release; move it away, then repeat the request"
 }
 
-back_up() { # TARGET
-    [[ ! -d "$(backup_of "$REQUEST")" ]] || return 0 # of this request's first run: it tells what was there before
+create_backup() { # TARGET
+    [[ ! -d "$(backup_path "$REQUEST")" ]] || return 0 # the request's first run made it, before any change
     begin_backup
     printf '%s\n' "$1" > "$BACKUP_DRAFT/target"
     service_state > "$BACKUP_DRAFT/state"
     finish_backup "$REQUEST"
 }
 
-is_as_before() { # BACKUP
-    local was
-    was="$(recorded "$1" state)"
-    [[ ! -e "$RESTART_DUE" && "$(current_target)" == "$(recorded "$1" target)" && "$(service_state)" == "$was" ]]
+# Prints the service state of a backup.
+backup_state() { # BACKUP
+    local state
+    state="$(backup_value "$1" state)"
+    [[ "$state" != sick ]] || state=failed # backups of release 0.1.0 have this word
+    printf '%s\n' "$state"
 }
 
-# Brings back what was there before; may be cut off at any point and started again.
-put_back() { # BACKUP
+matches_backup() { # BACKUP
+    local was
+    was="$(backup_state "$1")"
+    [[ ! -e "$RESTART_DUE" && "$(current_target)" == "$(backup_value "$1" target)" && "$(service_state)" == "$was" ]]
+}
+
+# Restores a backup. Idempotent: it may be interrupted at any point and run again.
+restore_backup() { # BACKUP
     local target was
-    target="$(recorded "$1" target)"
-    was="$(recorded "$1" state)"
+    target="$(backup_value "$1" target)"
+    was="$(backup_state "$1")"
     phase restore 60
     [[ -z "$target" ]] || (cd "$ROOT" && [[ -d "$target" ]]) ||
-        die "cannot put back $target: that folder is gone from $ROOT; ask for an update to a version instead"
+        die "cannot restore $target: that folder is missing in $ROOT; request an update to a version instead"
     switch_current "$target"
     if [[ "$was" == stopped || -z "$target" ]]; then
         stop_service
-        restart_is_done
+        clear_restart_due
         sync --file-system "$ROOT"
         return 0
     fi
     restart_service
-    restart_is_done
+    clear_restart_due
     phase verify-restored 80
     if [[ "$was" == running ]]; then
-        expect_service_well "${STABLE_S:-10}"
+        wait_until_service_healthy "${STABLE_S:-10}"
     else
-        say "$SERVICE was not well before either, so it is only started again"
+        say "$SERVICE had failed before the update, too, so it is started without a health check"
     fi
     sync --file-system "$ROOT"
 }
 
-prune() {
+prune_backups_and_releases() {
     local backup pruned
-    pruned="$(backups_to_prune)"
+    pruned="$(list_backups_to_prune)"
     while read -r backup; do
         [[ -z "$backup" ]] || prune_backup "$backup"
     done <<< "$pruned"

@@ -1,22 +1,22 @@
 # shellcheck shell=bash
-# Releases of a Python application: ROOT/releases/<name>/, and the link ROOT/current to the one that is used.
-# A release is complete when it holds .complete, whose only line is: VERSION DIGEST.
+# Releases of a Python application: ROOT/releases/<name>/, and the link ROOT/current to the active one.
+# A release is complete when it has a file .complete with the line: VERSION DIGEST.
 
 COMPLETE=.complete
 RESTART_DUE="$ROOT/releases/.restart-due"
 
-# Whether a release is complete and was built of that artifact.
-holds() { # RELEASE VERSION DIGEST
+# Whether a release is complete and was built from that artifact.
+is_built() { # RELEASE VERSION DIGEST
     [[ -f "$ROOT/releases/$1/$COMPLETE" && "$(< "$ROOT/releases/$1/$COMPLETE")" == "$2 $3" ]]
 }
 
-# Prints what `current` leads to, as the link says it; nothing where there is no link.
+# Prints the target of the link `current`, nothing when there is no link.
 current_target() {
     readlink "$ROOT/current" || true
 }
 
-# Prints the name of a release that a link's target means, or nothing where it leads elsewhere.
-release_of() { # TARGET
+# Prints the name of the release that a link target refers to, nothing when it leads elsewhere.
+release_name() { # TARGET
     local target="${1%/}"
     case "$target" in
         releases/?* | "$ROOT"/releases/?*) printf '%s\n' "${target##*/}" ;;
@@ -26,41 +26,43 @@ release_of() { # TARGET
 # Whether VERSION is used, and the service was started since `current` leads to it.
 is_current() { # VERSION
     local name
-    name="$(release_of "$(current_target)")"
+    name="$(release_name "$(current_target)")"
     [[ -n "$name" && ! -e "$RESTART_DUE" && -f "$ROOT/releases/$name/$COMPLETE" ]] || return 1
     [[ "$(< "$ROOT/releases/$name/$COMPLETE")" == "$1 "* ]]
 }
 
-# Sets RELEASE to the name under which VERSION is installed, or is to be: a folder that is in use, or that a backup
-# names, is never built over. Where a version was published anew, its digest tells the two apart.
-choose_release() { # VERSION DIGEST
+# Sets RELEASE to the folder name of VERSION, installed or to be installed. A folder that is active or named by a backup
+# is never overwritten: a version that was published again gets a name with a part of its digest.
+select_release() { # VERSION DIGEST
     for RELEASE in "$1" "$1.${2:7:12}"; do
-        if holds "$RELEASE" "$1" "$2" || ! is_needed "$RELEASE"; then
+        if is_built "$RELEASE" "$1" "$2" || ! is_referenced "$RELEASE"; then
             return 0
         fi
     done
-    die "cannot install $1: $ROOT/releases/$RELEASE is in use, but not complete; update to another version first"
+    die "cannot install $1: $ROOT/releases/$RELEASE is incomplete, and active or named by a backup;" \
+        "update to another version first"
 }
 
-# Whether the link or a backup names a release.
-is_needed() { # RELEASE
+# Whether the link or a backup refers to a release.
+is_referenced() { # RELEASE
     local backup
-    [[ "$(release_of "$(current_target)")" != "$1" ]] || return 0
+    [[ "$(release_name "$(current_target)")" != "$1" ]] || return 0
     for backup in "$BACKUP_FOLDER"/*/target; do
-        [[ ! -f "$backup" || "$(release_of "$(< "$backup")")" != "$1" ]] || return 0
+        [[ ! -f "$backup" || "$(release_name "$(< "$backup")")" != "$1" ]] || return 0
     done
     return 1
 }
 
-# Builds the release from the verified artifact: unpacked under another name, renamed, then its environment in the place
-# where it will be used, for a virtual environment cannot be moved. Complete only when all of it is on the disk.
+# Builds the release from the verified artifact: unpacks it under another name, renames it, then makes its environment
+# in the final place, because a virtual environment cannot be moved. .complete is written last, after a sync.
 build_release() { # RELEASE VERSION DIGEST
     local folder="$ROOT/releases/$1" draft="$ROOT/releases/.draft"
     phase unpack 40
     rm -rf "$draft" "$folder"
     "$PYTHON" "$LIBRARY/unpack.py" "$ARTIFACT" "$draft" "${UNPACKED_BYTES:-1073741824}"
     [[ ! -e "$draft/$COMPLETE" && ! -e "$draft/venv" ]] ||
-        die "cannot use the release: its top folder holds $COMPLETE or venv, which only an installed one may"
+        die "cannot use the release: its top folder contains $COMPLETE or venv, which are reserved;" \
+            "publish it without them"
     [[ -e "$draft/VERSION" ]] || printf '{"full_version": "%s"}\n' "$2" > "$draft/VERSION"
     mv -T "$draft" "$folder"
     phase dependencies 50
@@ -72,7 +74,7 @@ build_release() { # RELEASE VERSION DIGEST
     sync "$folder" "$ROOT/releases"
 }
 
-# The environment needs no pip of its own, which takes a small computer ten seconds to install.
+# Without pip of its own: installing pip takes ten seconds on a small computer.
 install_dependencies() { # FOLDER
     local options=(--disable-pip-version-check --no-input --quiet)
     "${APP_PYTHON:-python3}" -m venv --without-pip "$1/venv" ||
@@ -80,11 +82,11 @@ install_dependencies() { # FOLDER
     [[ -f "$1/requirements.txt" ]] || return 0
     [[ ! -d "$1/wheels" ]] || options+=(--no-index --find-links "$1/wheels")
     "$PYTHON" -m pip --python "$1/venv/bin/python" install "${options[@]}" --requirement "$1/requirements.txt" ||
-        die "cannot install the dependencies of the release; see pip's words above"
+        die "cannot install the dependencies of the release; see the output of pip above"
 }
 
-# Makes `current` lead to TARGET, or removes it where that is empty: in one step, and to stay. Until restart_is_done, it
-# is on record that the service may still run what `current` led to before.
+# Points `current` to TARGET, or removes the link when TARGET is empty, atomically and durably. Until clear_restart_due,
+# a marker records that the service may still run the previous release.
 switch_current() { # TARGET
     : > "$RESTART_DUE"
     sync "$RESTART_DUE" "$ROOT/releases"
@@ -97,17 +99,17 @@ switch_current() { # TARGET
     sync "$ROOT"
 }
 
-restart_is_done() {
+clear_restart_due() {
     rm -f "$RESTART_DUE"
 }
 
-# Removes every release that neither the link nor a backup names. Nothing else in ROOT is touched.
+# Removes every release that neither the link nor a backup refers to. Changes nothing else in ROOT.
 prune_releases() {
     local folder
     rm -rf "$DOWNLOADS" "$ROOT/releases/.draft"
     for folder in "$ROOT"/releases/*/; do
         folder="${folder%/}"
-        if [[ -d "$folder" && ! -L "$folder" ]] && ! is_needed "${folder##*/}"; then
+        if [[ -d "$folder" && ! -L "$folder" ]] && ! is_referenced "${folder##*/}"; then
             rm -rf "$folder"
         fi
     done

@@ -3,8 +3,8 @@
 usage: release_asset.py choose RELEASE_JSON TAG ASSET   prints four lines: URL, digest, size in bytes, URL of SHA256SUMS
        release_asset.py sum SHA256SUMS ASSET            prints the digest that the list gives the artifact
 
-RELEASE_JSON is what GitHub's ``GET /repos/{owner}/{repo}/releases/tags/{tag}`` answers. A digest is ``sha256:`` and 64
-hex digits. The digest's line is empty where the release publishes none itself; the last where it holds no SHA256SUMS.
+RELEASE_JSON is what GitHub returns for ``GET /repos/{owner}/{repo}/releases/tags/{tag}``. A digest is ``sha256:`` and
+64 hex digits. The digest line is empty when the asset has none, the last line when the release has no SHA256SUMS.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ SUMS = "SHA256SUMS"
 
 
 class ReleaseError(Exception):
-    """The release does not offer what is needed; whoever publishes it mends that."""
+    """The release has no verifiable artifact; its publisher must fix it."""
 
 
-def choose(release: Any, tag: str, name: str) -> list[str]:
-    """URL, digest, size and the sums' URL of the artifact ``name``.
+def select_asset(release: Any, tag: str, name: str) -> list[str]:
+    """URL, digest, size and URL of SHA256SUMS of the artifact ``name``.
 
     Raises:
-        ReleaseError: another release, no such artifact, or one that cannot be verified.
+        ReleaseError: the release has another tag, no such artifact, or no digest of it.
     """
     if not isinstance(release, dict) or release.get("tag_name") != tag:
-        raise ReleaseError(f"the answer is not the release {tag}; check API and REPOSITORY in component.env")
+        raise ReleaseError(f"the response is not the release {tag}; check API and REPOSITORY in component.env")
     asset = _asset(release, name)
     if asset is None:
         raise ReleaseError(f"release {tag} has no file {name}; it has: {', '.join(_names(release)) or 'none'}")
@@ -42,21 +42,21 @@ def choose(release: Any, tag: str, name: str) -> list[str]:
     if not digest and not sums:
         raise ReleaseError(f"release {tag} publishes no SHA-256 of {name}: neither a digest nor a file {SUMS}; add one")
     if digest and not (isinstance(digest, str) and DIGEST.fullmatch(digest)):
-        raise ReleaseError(f"the digest {digest!r} of {name} is no SHA-256")
+        raise ReleaseError(f"the digest {digest!r} of {name} is not a SHA-256; publish the release again")
     size = asset.get("size")
     return [_url(asset), digest, str(size) if isinstance(size, int) else "0", sums]
 
 
-def listed(sums: str, name: str) -> str:
-    """The digest that a list as ``sha256sum`` writes it gives to ``name``.
+def digest_from_sums(sums: str, name: str) -> str:
+    """The digest of ``name`` in a list in the format of ``sha256sum``.
 
     Raises:
-        ReleaseError: the list does not name it, or gives it two digests.
+        ReleaseError: the list has no digest of it, or two different ones.
     """
     matches = [match for line in sums.splitlines() if (match := SUM_LINE.fullmatch(line.rstrip()))]
     found = {match[1].lower() for match in matches if match[2].removeprefix("./") == name}
     if len(found) != 1:
-        raise ReleaseError(f"{SUMS} gives {name} {len(found) or 'no'} digests, not one; publish it anew")
+        raise ReleaseError(f"{SUMS} gives {name} {len(found) or 'no'} digests, not one; publish the release again")
     return f"sha256:{found.pop()}"
 
 
@@ -74,7 +74,7 @@ def _names(release: dict[str, Any]) -> list[str]:
 def _asset(release: dict[str, Any], name: str) -> dict[str, Any] | None:
     found = [asset for asset in _assets(release) if asset.get("name") == name]
     if len(found) > 1:
-        raise ReleaseError(f"the release holds {name} {len(found)} times")
+        raise ReleaseError(f"the release has {name} {len(found)} times; publish it again")
     return found[0] if found else None
 
 
@@ -83,23 +83,23 @@ def _url(asset: dict[str, Any] | None) -> str:
         return ""
     url = asset.get("browser_download_url")
     if not isinstance(url, str) or not URL.fullmatch(url):
-        raise ReleaseError(f"{asset.get('name')} has no address to download it from: {url!r}")
+        raise ReleaseError(f"{asset.get('name')} has no download URL: {url!r}; publish the release again")
     return url
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; errors go to standard error in words."""
+    """Run the command; prints errors to standard error. 0 success, 1 failure, 2 wrong usage."""
     try:
         match arguments:
             case ["choose", file, tag, name]:
-                lines = choose(json.loads(Path(file).read_bytes()), tag, name)
+                lines = select_asset(json.loads(Path(file).read_bytes()), tag, name)
             case ["sum", file, name]:
-                lines = [listed(Path(file).read_text(encoding="utf-8", errors="replace"), name)]
+                lines = [digest_from_sums(Path(file).read_text(encoding="utf-8", errors="replace"), name)]
             case _:
                 sys.stderr.write(f"{__doc__}\n")
                 return 2
     except (ReleaseError, ValueError, RecursionError) as error:
-        sys.stderr.write(f"cannot take the release: {error}\n")
+        sys.stderr.write(f"cannot use the release: {error}\n")
         return 1
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0

@@ -1,9 +1,9 @@
-"""Unpack an archive that a stranger may have made: files, folders and links, and nothing outside of the folder.
+"""Unpack an untrusted archive: files, folders and links, nothing outside of the folder.
 
 usage: unpack.py ARCHIVE FOLDER BYTES
 
-FOLDER must not exist; a single folder around everything is stripped. BYTES bounds what the archive may hold, unpacked.
-Owners and special permission bits are not taken over.
+FOLDER must not exist; a single top folder is stripped. BYTES is the limit of the unpacked size. Owners and special
+permission bits are not restored.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MEMBERS = 200_000
 
 
 class ArchiveError(Exception):
-    """The archive holds what must not be unpacked."""
+    """The archive must not be unpacked; its publisher must fix it."""
 
 
-class Unpacking:
-    """One archive on its way into a new folder."""
+class ArchiveUnpacker:
+    """Unpack one archive into a new folder."""
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self._folder = folder
@@ -33,28 +33,28 @@ class Unpacking:
         self._seen: set[PurePosixPath] = set()
 
     def unpack(self, archive: tarfile.TarFile) -> None:
-        """Judge all members, then write them.
+        """Validate all members, then write them.
 
         Raises:
-            ArchiveError: one of them is refused; what was written until then remains for the caller to remove.
+            ArchiveError: a member is rejected; the caller removes what was written until then.
         """
-        members = list(self._judged(archive))
+        members = list(self._validated(archive))
         if not members:
-            raise ArchiveError("it holds nothing")
+            raise ArchiveError("it is empty")
         top = _single_top(members)
         self._folder.mkdir()
         for member, path in members:
             inner = path.relative_to(top)
             if inner.parts:
                 self._write(archive, member, inner, top)
-        self._judge_links()
+        self._validate_links()
 
-    def _judged(self, archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath]]:
-        room = self._limit_bytes
+    def _validated(self, archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, PurePosixPath]]:
+        bytes_left = self._limit_bytes
         for number, member in enumerate(archive):
-            room -= max(member.size, 0)
-            if number >= MEMBERS or room < 0:
-                raise ArchiveError(f"it holds over {MEMBERS} entries or {self._limit_bytes} bytes (UNPACKED_BYTES)")
+            bytes_left -= max(member.size, 0)
+            if number >= MEMBERS or bytes_left < 0:
+                raise ArchiveError(f"it has more than {MEMBERS} entries or {self._limit_bytes} bytes (UNPACKED_BYTES)")
             if not (member.isreg() or member.isdir() or member.issym() or member.islnk()):
                 raise ArchiveError(f"{member.name!r} is neither a file nor a folder nor a link")
             path = _inside(member.name)
@@ -79,13 +79,15 @@ class Unpacking:
         elif member.islnk():
             source = _inside(member.linkname)
             if not source.is_relative_to(top) or source.relative_to(top) not in self._seen:
-                raise ArchiveError(f"the link {member.name!r} leads to {member.linkname!r}, which is no file before it")
+                raise ArchiveError(
+                    f"the link {member.name!r} leads to {member.linkname!r}, which is not an earlier file"
+                )
             os.link(self._folder / source.relative_to(top), target, follow_symlinks=False)
         else:
             self._write_file(archive, member, target)
 
     def _make_folders(self, inner: PurePosixPath) -> None:
-        """Make each folder on the way; none of them may be a link, for what follows would be written where it leads."""
+        """Make each folder of the path; none may be a link, because later members would be written to its target."""
         path = self._folder
         for part in inner.parts:
             path /= part
@@ -102,8 +104,8 @@ class Unpacking:
             shutil.copyfileobj(source, written)
         target.chmod(0o755 if member.mode & 0o111 else 0o644)
 
-    def _judge_links(self) -> None:
-        """Each link's end, found by the system itself, lies in the folder: a chain of links may lead out of it, too."""
+    def _validate_links(self) -> None:
+        """Resolve each link with the file system, because a chain of links can lead out of the folder."""
         root = self._folder.resolve()
         for inner in self._seen:
             path = self._folder / inner
@@ -114,7 +116,7 @@ class Unpacking:
 def _inside(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\0" in name:
-        raise ArchiveError(f"{name!r} lies outside of it")
+        raise ArchiveError(f"{name!r} is outside of the archive")
     return path
 
 
@@ -125,14 +127,14 @@ def _single_top(members: list[tuple[tarfile.TarInfo, PurePosixPath]]) -> PurePos
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; errors go to standard error in words."""
+    """Run the command; prints errors to standard error. 0 success, 1 failure, 2 wrong usage."""
     if len(arguments) != len(("ARCHIVE", "FOLDER", "BYTES")):
         sys.stderr.write(f"{__doc__}\n")
         return 2
     file, folder, limit_bytes = arguments
     try:
         with tarfile.open(file) as archive:
-            Unpacking(Path(folder), int(limit_bytes)).unpack(archive)
+            ArchiveUnpacker(Path(folder), int(limit_bytes)).unpack(archive)
     except (ArchiveError, tarfile.TarError, EOFError, ValueError, OSError, zlib.error, lzma.LZMAError) as error:
         sys.stderr.write(f"cannot unpack {Path(file).name}: {error}\n")
         return 1

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Exits 0 when scheduler works, and changes nothing.
+# Exits 0 when scheduler is healthy. Changes nothing.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)"
 # shellcheck source=component.env

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts back what was there before the request $UPDATE_ROLLBACK_OF.
+# Restores the state before the request $UPDATE_ROLLBACK_OF.
 set -euo pipefail
 HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)"
 # shellcheck source=component.env

@@ -1,4 +1,4 @@
-"""The parts that the tests of container scripts share: an engine and a registry of the outer machine."""
+"""Fixtures of the container script tests: an engine and a registry on the outer machine."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from compose import Compose
 from container_host import ContainerHost
-from docker_parts import Engine, Registry, compile_program, wait_until
+from docker_services import Engine, LocalRegistry, compile_program
+from polling import wait_until
 
 
 @pytest.fixture(scope="session")
-def docker_parts():
+def docker_services():
     """An engine and a registry that holds VERSIONS of ``remote`` and ``scheduler``."""
     folder = Path(tempfile.mkdtemp(prefix="scripts-"))  # a socket's path must be short
     program = compile_program(folder / "program")
-    registry = Registry(folder / "registry")
+    registry = LocalRegistry(folder / "registry")
     engine = Engine(folder / "engine")
     engine.program = program
     for name in ("remote", "scheduler"):
@@ -32,20 +33,20 @@ def docker_parts():
 
 @pytest.fixture
 def compose(request):
-    """The plugin, which most hosts have; ``each_compose`` asks for version 1, too."""
+    """The plugin, which most hosts have; ``each_compose`` adds version 1."""
     return getattr(request, "param", Compose.plugin)()
 
 
 @pytest.fixture
-def host(docker_parts, compose, tmp_path):
-    """A host on which ``remote`` and ``scheduler`` 1.0.0 run, and are healthy."""
+def host(docker_services, compose, tmp_path):
+    """A host on which ``remote`` and ``scheduler`` 1.0.0 run and are healthy."""
     folder = Path(tempfile.mkdtemp(prefix="host", dir=tmp_path))
-    made = ContainerHost(folder, *docker_parts, compose)
+    made = ContainerHost(folder, *docker_services, compose)
     made.compose("up", "-d")
     for service in ("remote", "scheduler"):
         wait_until(lambda service=service: made.health_of(service) == "healthy", f"{service} to be healthy")
     yield made
     made.compose("down", "-t", "1")
-    engine = docker_parts[0]
+    engine = docker_services[0]
     for image in engine.out("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split():
         engine.run("image", "rm", "-f", image, check=False)

@@ -1,4 +1,4 @@
-"""A folder as on a host: two components with the packaged scripts, and the compose file that both belong to."""
+"""A host folder with two components, the packaged scripts, and their common compose file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from compose import Compose
 
 SCRIPTS = Path(__file__).parents[3] / "packaging" / "component-scripts"
 COMPOSE = """\
-# the operator's own words stay
+# a comment of the operator
 version: "2.4"
 services:
   remote:   # the web page
@@ -32,7 +32,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class ContainerHost:
-    """What the coordinator would call, and what can be seen afterwards."""
+    """Run the scripts as the coordinator does, and inspect the result."""
 
     def __init__(self, folder: Path, engine, registry, compose: Compose) -> None:
         self.folder = folder
@@ -67,7 +67,7 @@ class ContainerHost:
         return done.stdout
 
     def environment(self, more):
-        """What a script of the coordinator sees, and where this test's engine is."""
+        """The environment that the coordinator gives a script, with the address of the test engine."""
         return self._environment() | more | self.extra
 
     def _environment(self):
@@ -91,8 +91,8 @@ class ContainerHost:
         self._number += 1
         return f"request-{self._number}"
 
-    def killed(self, script, arguments, more, *, phase, after_s):
-        """Run a script and kill it, with all that it started, ``after_s`` after it has told of ``phase``."""
+    def kill_in_phase(self, script, arguments, more, *, phase, after_s):
+        """Run a script and kill its process group ``after_s`` seconds after it reports ``phase``."""
         with subprocess.Popen(
             [str(self.folder / "remote" / script), *arguments], cwd=self.folder / "remote",
             env=self.environment(more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -124,17 +124,17 @@ class ContainerHost:
         return done
 
     def containers(self, service="remote"):
-        """Each container of a service: name, image's name, image's id, state."""
+        """Each container of a service: name, image name, image id, state."""
         ids = self._ids(service)
         seen = json.loads(self.engine.out("inspect", *ids)) if ids else []
         return [(one["Name"], one["Config"]["Image"], one["Image"], one["State"]["Status"]) for one in seen]
 
     def started_at(self, service="remote"):
-        """When the service's only container was started: the same after what touched nothing."""
+        """Id and start time of the service's only container; unchanged unless it was replaced or restarted."""
         return self.engine.out("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *self._ids(service))
 
     def health_of(self, service="remote"):
-        """What the health check of the service's only container has found so far."""
+        """Health state of the service's only container."""
         return self.engine.out("inspect", "--format", "{{.State.Health.Status}}", *self._ids(service))
 
     def _ids(self, service):
@@ -142,17 +142,17 @@ class ContainerHost:
         filters = [f"--filter=label=com.docker.compose.{name}={value}" for name, value in labels.items()]
         return self.engine.out("ps", "-aq", "--no-trunc", *filters).split()
 
-    def meaning(self, image):
-        """The id that an image's name means here."""
+    def image_id(self, image):
+        """Id of the image that a name refers to, empty when there is none."""
         done = self.engine.run("image", "inspect", "--format", "{{.Id}}", image, check=False)
         return done.stdout.decode().strip()
 
-    def sight(self):
-        """All that an undone update must leave as it was."""
+    def snapshot(self):
+        """Everything that an undone update must leave unchanged."""
         before = self.compose_file.read_bytes()
-        return before, self.containers(), self.containers("scheduler"), self.meaning(self.file_image())
+        return before, self.containers(), self.containers("scheduler"), self.image_id(self.file_image())
 
     def file_image(self, service="remote"):
-        """The image that the compose file names, read in the plainest way."""
+        """The image that the compose file names, found without a YAML parser."""
         line = next(one for one in self.compose_file.read_text().splitlines() if f"/{service}:" in one)
         return line.split("image:")[1].split("#")[0].strip().strip("'\"")

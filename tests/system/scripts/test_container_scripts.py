@@ -7,26 +7,26 @@ from compose import each_compose
 
 
 @each_compose
-def test_an_update_runs_the_new_image_and_can_be_rolled_back(host):
-    """1.0.0 to 1.1.0 and back; the compose file then is what it was to the byte."""
-    before = host.sight()
+def test_container_update_runs_the_new_image_and_can_be_rolled_back(host):
+    """1.0.0 to 1.1.0 and back; the compose file is then byte-identical."""
+    before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
     phases = [line[6:] for line in done.stdout.splitlines() if line.startswith("PHASE:")]
     assert phases == ["check", "pull", "backup", "set-image", "start", "verify"]
     [(name, image, image_id, state)] = host.containers()
     assert (image, state) == (f"{host.registry.name}/remote:1.1.0", "running")
-    assert image_id == host.meaning(image)
+    assert image_id == host.image_id(image)
     assert name == before[1][0][0]
     assert host.compose_file.read_bytes() == before[0].replace(b"remote:1.0.0", b"remote:1.1.0")
     assert host.health().returncode == 0
     back = host.rollback(done.request)
     assert back.returncode == 0, back.stdout + back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
-def test_a_version_that_runs_already_is_left_alone(host):
-    """No backup is made, so a rollback of that request changes nothing either."""
+def test_container_update_to_the_running_version_changes_nothing(host):
+    """No backup is made, so a rollback of that request changes nothing."""
     started = host.started_at()
     done = host.update("1.0.0")
     assert done.returncode == 0
@@ -47,14 +47,14 @@ def test_a_version_that_runs_already_is_left_alone(host):
         ("1.5.0", "gave up after two seconds"),
     ],
 )
-def test_a_bad_version_gives_way_to_the_one_before(host, version, words):
-    """It exits at once, its health check fails, or it ends in a loop: the update says why, and 1.0.0 runs again."""
-    before = host.sight()
+def test_container_update_to_a_bad_version_restores_the_previous_one(host, version, words):
+    """It exits at once, fails its health check, or restarts in a loop: the message has the cause, and 1.0.0 runs."""
+    before = host.snapshot()
     done = host.update(version)
     assert done.returncode == 1
     assert words in done.stderr
     assert f"back at {host.registry.name}/remote:1.0.0" in done.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
     started = host.started_at()
     back = host.rollback(done.request)
     assert back.returncode == 0
@@ -62,26 +62,26 @@ def test_a_bad_version_gives_way_to_the_one_before(host, version, words):
     assert host.started_at() == started
 
 
-def test_a_version_that_does_not_exist_stops_nothing(host):
+def test_container_update_to_a_missing_version_stops_nothing(host):
     """The pull comes first."""
-    before, started = host.sight(), host.started_at()
+    before, started = host.snapshot(), host.started_at()
     done = host.update("9.9.9")
     assert done.returncode == 1
     assert f"cannot pull {host.registry.name}/remote:9.9.9; nothing was changed" in done.stderr
-    assert (host.sight(), host.started_at()) == (before, started)
+    assert (host.snapshot(), host.started_at()) == (before, started)
     assert host.rollback(done.request).returncode == 0
-    assert (host.sight(), host.started_at()) == (before, started)
+    assert (host.snapshot(), host.started_at()) == (before, started)
 
 
-def test_a_registry_out_of_reach_stops_nothing(host):
-    """So does a registry that is down."""
-    before, started = host.sight(), host.started_at()
+def test_container_script_without_a_registry_stops_nothing(host):
+    """The pull fails before any change."""
+    before, started = host.snapshot(), host.started_at()
     host.registry.stop()
     try:
         assert host.update("1.1.0").returncode == 1
     finally:
         host.registry.start()
-    assert (host.sight(), host.started_at()) == (before, started)
+    assert (host.snapshot(), host.started_at()) == (before, started)
 
 
 def test_two_components_of_one_file_do_not_undo_each_other(host):
@@ -96,25 +96,25 @@ def test_two_components_of_one_file_do_not_undo_each_other(host):
 
 
 def test_a_moving_tag_means_again_what_ran_before(host):
-    """The file says latest; the registry's latest has gone on, and is here by now. The recorded image decides."""
+    """The file names latest, which has moved to another image since: the recorded image is restored."""
     engine, name = host.engine, f"{host.registry.name}/remote"
     engine.run("tag", f"{name}:1.0.0", f"{name}:latest")
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:latest"))
     host.compose("up", "-d", "remote")
-    before = host.sight()
+    before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
     engine.run("tag", f"{name}:1.1.0", f"{name}:latest")
     back = host.rollback(done.request)
     assert back.returncode == 0, back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
-def test_a_published_anew_tag_is_undone_too(host):
-    """The same tag holds another image by now: the rollback brings the one that ran, and the name means it again."""
+def test_rollback_restores_the_image_of_a_republished_tag(host):
+    """The same tag names another image: the rollback restores the one that ran, and the tag names it again."""
     image = f"{host.registry.name}/remote:1.1.0"
     assert host.update("1.1.0").returncode == 0
-    before = host.sight()
+    before = host.snapshot()
     engine = host.engine
     engine.build(f"{host.registry.name}/remote:1.1.0", engine.program, "1.1.0", note=" anew")
     engine.run("push", image)
@@ -126,15 +126,15 @@ def test_a_published_anew_tag_is_undone_too(host):
         assert host.containers()[0][2] != before[1][0][2]
         assert host.rollback(done.request).returncode == 0
         assert [one[:3] for one in host.containers()] == [one[:3] for one in before[1]]
-        assert host.meaning(image) == before[3]
+        assert host.image_id(image) == before[3]
     finally:
         engine.build(image, engine.program, "1.1.0")
         engine.run("push", image)
 
 
 @pytest.mark.parametrize("state", ["stopped", "absent"])
-def test_what_did_not_run_before_does_not_run_afterwards(host, state):
-    """An update starts a service that was stopped or had no container; its rollback makes that so again."""
+def test_rollback_restores_a_stopped_or_absent_container(host, state):
+    """An update starts a stopped or absent service; its rollback restores that state."""
     host.compose("stop", "remote")
     if state == "absent":
         host.compose("rm", "-f", "remote")
@@ -147,28 +147,28 @@ def test_what_did_not_run_before_does_not_run_afterwards(host, state):
     assert host.compose_file.read_bytes() == before
     seen = host.containers()
     assert seen == [] if state == "absent" else [(one[1][-5:], one[3]) for one in seen] == [("1.0.0", "created")]
-    assert host.rollback(done.request).stdout.count("nothing is put back") == 1
+    assert host.rollback(done.request).stdout.count("nothing is restored") == 1
 
 
-def test_backups_are_pruned_and_so_are_their_images(host):
-    """BACKUPS=3: the oldest goes, with an image that nothing names any more; rolling it back is refused, not passed."""
+def test_pruned_backup_removes_its_images(host):
+    """BACKUPS=3: the oldest is removed with its unused image; its rollback fails instead of reporting success."""
     first = host.update("1.4.0")
     for version in ("1.0.0", "1.1.0", "1.0.0", "1.1.0"):
         assert host.update(version).returncode == 0
     backups = {one.name for one in (host.folder / "remote" / "backups").iterdir() if one.name.startswith("request")}
     assert len(backups) == 3
     assert first.request not in backups
-    assert host.meaning(f"{host.registry.name}/remote:1.4.0") == ""
-    assert host.meaning(f"{host.registry.name}/remote:1.0.0") != ""
-    before = host.sight()
+    assert host.image_id(f"{host.registry.name}/remote:1.4.0") == ""
+    assert host.image_id(f"{host.registry.name}/remote:1.0.0") != ""
+    before = host.snapshot()
     refused = host.rollback(first.request)
     assert refused.returncode == 1
-    assert "its backup made room for newer ones" in refused.stderr
-    assert host.sight() == before
+    assert "its backup was removed" in refused.stderr
+    assert host.snapshot() == before
 
 
-def test_health_tells_what_is_wrong(host):
-    """Well; stopped; another image than the file names; no container; no engine."""
+def test_container_health_reports_the_cause(host):
+    """Healthy; stopped; another image than in the file; no container; no engine within DOCKER_WAIT_S (I16)."""
     assert host.health().returncode == 0
     assert "is healthy" in host.health().stdout
     host.compose("stop", "remote")
@@ -180,10 +180,10 @@ def test_health_tells_what_is_wrong(host):
     host.compose_file.write_text(text.replace("remote:1.0.0", "remote:1.1.0"))
     other = host.health()
     assert other.returncode == 1
-    assert "names" in other.stderr
+    assert "docker-compose.yml names" in other.stderr
     host.compose_file.write_text(text)
     host.compose("rm", "-sf", "remote")
-    assert "has no container" in host.health().stderr
+    assert "cannot find a container of remote" in host.health().stderr
     host.settings("remote", DOCKER_HOST="unix:///nowhere/d.sock")
     assert "cannot reach the Docker engine" in host.health().stderr
 
@@ -193,15 +193,16 @@ def test_health_tells_what_is_wrong(host):
     [
         ({}, "latest", "it is not a version"),
         ({}, "1.1", "it is not a version"),
-        ({}, "1.1.0+build", "cannot hold a +"),
-        ({"SERVICE": "nobody"}, "1.1.0", "`services` has no `nobody`; it has: remote, scheduler"),
+        ({}, "1.1.0+build", "must not contain +"),
+        ({"TAG": "v{version}"}, "1.0.0-" + "a" * 122, "its image tag has 129 characters, and Docker allows 128"),
+        ({"SERVICE": "missing"}, "1.1.0", "`services` has no `missing`; it has: remote, scheduler"),
         ({"IMAGE": "elsewhere/remote"}, "1.1.0", "make the two agree"),
         ({"COMPOSE_YAML": "/nowhere.yml"}, "1.1.0", "cannot find the compose file /nowhere.yml"),
         ({"SERVICE": ""}, "1.1.0", "SERVICE is missing"),
     ],
 )
-def test_what_cannot_be_done_is_refused_before_anything_is_touched(host, settings, version, words):
-    """Each with its remedy; no backup appears."""
+def test_failed_container_precondition_changes_nothing(host, settings, version, words):
+    """The message has the remedy; no backup is made."""
     started = host.started_at()
     host.settings("remote", **settings)
     done = host.update(version)

@@ -1,12 +1,12 @@
-"""A container's update killed at every phase, and its rollback too: the next rollback brings back what was (I8)."""
+"""A container's update or rollback is killed in every phase: the next rollback restores the state before (I8)."""
 
 from __future__ import annotations
 
 import pytest
 from compose import Compose, each_compose
 
-# Phases and the seconds after which the kill comes. After "start" compose is at its work for a second or two, version 1
-# longer than the plugin; the other phases do not ask which of the two it is.
+# Phases and delays of the kill in seconds. In "start" compose works for a second or two, version 1 longer than the
+# plugin; the other phases do not depend on the compose version.
 INSTANTS = [("check", 0), ("pull", 0), ("pull", 0.2), ("backup", 0), ("backup", 0.05)]
 INSTANTS += [("set-image", 0), ("set-image", 0.15), ("verify", 0), ("verify", 1)]
 CASES = [(Compose.plugin, *instant) for instant in INSTANTS]
@@ -15,51 +15,51 @@ CASES += [(Compose.version_1, "start", after_s) for after_s in (0, 0.4, 0.8, 1.2
 
 
 def variables(request, of=""):
-    """What the coordinator sets."""
+    """The variables that the coordinator sets."""
     return {"UPDATE_REQUEST_ID": request, "UPDATE_ROLLBACK_OF": of or request}
 
 
 @pytest.mark.parametrize(("compose", "phase", "after_s"), CASES, indirect=["compose"])
 def test_a_killed_update_is_undone(host, phase, after_s):
-    """SIGKILL to all that the script started, some time after each phase began."""
-    before = host.sight()
-    host.killed("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=after_s)
+    """SIGKILL to the script's process group, some time after the start of each phase."""
+    before = host.snapshot()
+    host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=after_s)
     back = host.rollback("one")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
     assert host.health().returncode == 0
 
 
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
 @pytest.mark.parametrize("after_s", [0, 0.5, 1.2, 2.0])
-def test_a_killed_rollback_is_done_again(host, phase, after_s):
-    """The second rollback ends what the first began."""
-    before = host.sight()
+def test_killed_rollback_can_be_repeated(host, phase, after_s):
+    """The second rollback completes the first."""
+    before = host.snapshot()
     assert host.update("1.1.0", request="one").returncode == 0
-    host.killed("rollback.sh", [], variables("two", "one"), phase=phase, after_s=after_s)
+    host.kill_in_phase("rollback.sh", [], variables("two", "one"), phase=phase, after_s=after_s)
     back = host.rollback("one")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
 @pytest.mark.parametrize("phase", ["backup", "set-image", "start", "verify"])
-def test_a_killed_update_may_run_again(host, phase):
-    """With on_interruption = "rerun": the second run ends it; a rollback knows what was there before the first."""
-    before = host.sight()
-    host.killed("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=0.5)
+def test_killed_container_update_may_run_again(host, phase):
+    """With on_interruption = "rerun": the second run succeeds; a rollback restores the state before the first."""
+    before = host.snapshot()
+    host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=0.5)
     again = host.update("1.1.0", request="one")
     assert again.returncode == 0, again.stdout + again.stderr
     assert [one[1].rpartition(":")[2] for one in host.containers()] == ["1.1.0"]
     assert host.rollback("one").returncode == 0
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
 @each_compose
 @pytest.mark.parametrize("new_one_too", [False, True])
-def test_what_compose_left_half_replaced_is_cleared_away(host, new_one_too):
-    """Compose died after it had renamed the old container, or also made the new one: the old one is back, alone."""
-    before = host.sight()
-    host.killed("update.sh", ["1.1.0"], variables("one"), phase="start", after_s=0)
+def test_rollback_removes_a_partly_replaced_container(host, new_one_too):
+    """Compose was killed after it renamed the old container, or created the new one: only the old one is left."""
+    before = host.snapshot()
+    host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase="start", after_s=0)
     [(name, *_)] = host.containers()
     if new_one_too:
         host.compose("up", "-d", "--no-recreate", "--scale", "remote=2", "remote")
@@ -68,4 +68,4 @@ def test_what_compose_left_half_replaced_is_cleared_away(host, new_one_too):
     host.engine.run("rename", name, f"0123456789ab_{name.lstrip('/')}")
     back = host.rollback("one")
     assert back.returncode == 0, back.stdout + back.stderr
-    assert host.sight() == before
+    assert host.snapshot() == before

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Healthy when something is installed whose version does not say that it is broken, such as 2.0.0-broken.
+# Healthy when a version is installed whose name does not contain "broken" as 2.0.0-broken does.
 set -euo pipefail
 
 printf '%s health-check.sh %s\n' "${UPDATE_REQUEST_ID:?is set by the coordinator}" "${UPDATE_VERSION:--}" >> runs.log

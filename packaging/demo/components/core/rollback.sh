@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Restores what was installed before the request $UPDATE_ROLLBACK_OF; where that changed nothing, changes nothing.
+# Restores the version before the request $UPDATE_ROLLBACK_OF. Changes nothing if that request changed nothing.
 set -euo pipefail
 
 of="${UPDATE_ROLLBACK_OF:-}"
 if [[ -z "$of" ]]; then
-    echo "cannot roll back: no update is named in UPDATE_ROLLBACK_OF" >&2
+    echo "cannot roll back: UPDATE_ROLLBACK_OF names no request; set it to a request id" >&2
     exit 1
 fi
 backup="installed/backups/$of"
@@ -13,7 +13,7 @@ printf '%s rollback.sh %s\n' "${UPDATE_REQUEST_ID:?is set by the coordinator}" "
 
 echo "PHASE:restore"
 if [[ ! -f "$backup" ]]; then
-    echo "request $of changed nothing here, so nothing is restored"
+    echo "request $of changed nothing, so nothing is restored"
     exit 0
 fi
 sleep 0.4

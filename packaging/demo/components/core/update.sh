@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs VERSION into ./installed, keeping what was there under this request's id.
+# Installs VERSION into ./installed, with a backup under the request id.
 #
-# A sample: a real script would pull an image or unpack an archive here. What to copy from it is the order: record,
-# back up under $UPDATE_REQUEST_ID, then change, so that rollback.sh finds a backup exactly when there may be a change.
+# A sample: a real script pulls an image or unpacks an archive here. Copy its order: back up under $UPDATE_REQUEST_ID, then
+# change, so that rollback.sh finds a backup exactly when there may be a change.
 set -euo pipefail
 
 version="${1:?usage: update.sh VERSION}"

@@ -1,12 +1,12 @@
-"""A household whose remote is the real one: the image of the container side, which serves the page."""
+"""A provisioned host with the real image of the container side, which serves the page."""
 
 from __future__ import annotations
 
-from deadline import until
-from household import COMPOSE, Household
+from image_registry import ImageRegistry
 from installed_host import REQUESTS
 from machine import Machine
-from registry import Registry
+from polling import wait_until
+from provisioned_host import COMPOSE, ProvisionedHost
 from remote_images import REAL_REMOTE
 
 from tests.support.free_port import free_port
@@ -22,54 +22,54 @@ api = "{api}"
 account = "owner"
 """
 _OPTIONAL = f"# - {_CONFIGURATION}"
-# The image's own check, looked at more often than on a host: a test should not wait for it.
-_TMPFS = '    tmpfs: ["/tmp:size=16m,mode=1777"]\n    # Where the page is.'
+# The image's own health check with a shorter interval.
+_TMPFS = '    tmpfs: ["/tmp:size=16m,mode=1777"]\n    # The page.'
 _WATCHED = f"    healthcheck: {{interval: 1s}}\n{_TMPFS}"
 
 
-class ServedHousehold(Household):
-    """What its visitors reach, and what becomes of the container that serves them."""
+class ServedHost(ProvisionedHost):
+    """The URL of the page, and the state of the container that serves it."""
 
-    def __init__(self, machine: Machine, registry: Registry, core_port: int) -> None:
-        """Take a furnished machine that is off; its page will be on a port of its own."""
+    def __init__(self, machine: Machine, registry: ImageRegistry, core_port: int) -> None:
+        """Use a provisioned machine that is off; its page gets a free port."""
         super().__init__(machine, registry, core_port)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def move_in(self, api: str) -> None:
-        """Boot it, and let the real image take the place of the small one."""
+    def deploy_real_image(self, api: str) -> None:
+        """Boot the machine, and replace the small image by the real one."""
         self.machine.boot()
-        self.await_service()
+        self.wait_for_service()
         self.machine.write(_CONFIGURATION, _TOML.format(port=self.port, api=api))
         self.write_compose_file(REAL_REMOTE, {_OPTIONAL: _OPTIONAL.removeprefix("# "), _TMPFS: _WATCHED})
         image = self.registry.name(REAL_REMOTE, "").rstrip(":")
         self.configure("remote", IMAGE=image, HEALTH_TIMEOUT_S="60")
-        # The volume belongs to root where it was made for an image without the folder.
+        # The volume belongs to root when it was created for an image without the folder.
         self.sh(f"docker-compose -f {COMPOSE} down --volumes; docker-compose -f {COMPOSE} up -d")
 
-    def come_home(self) -> None:
-        """Whatever was before: it is on, and release 1.0.0 of remote serves."""
+    def reset(self) -> None:
+        """Restore the initial state: the machine is running, and release 1.0.0 of remote serves."""
         if not self.machine.is_on():
             self.machine.boot()
-        self.await_service()
-        if self.named() != "1.0.0":
-            final = self.settle("remote", "update", "1.0.0")
+        self.wait_for_service()
+        if self.compose_file_version() != "1.0.0":
+            final = self.submit_and_wait("remote", "update", "1.0.0")
             assert final["success"], final
-        self.await_healthy()
+        self.wait_until_healthy()
 
-    def await_healthy(self) -> None:
-        """Wait until the container's own check says that it serves."""
+    def wait_until_healthy(self) -> None:
+        """Wait until the container's health check succeeds."""
         health = ("inspect", "--format", "{{.State.Health.Status}}", "dunebugger-remote")
-        until(
+        wait_until(
             lambda: self.machine.docker(*health, check=False) == "healthy",
             lambda: self.machine.run("docker", "logs", "dunebugger-remote", check=False).stderr[-4000:],
         )
 
-    def asked(self) -> str:
-        """The id of the update that lies in the folder of requests until it is answered."""
+    def pending_update_id(self) -> str:
+        """The id of the pending update in the requests folder."""
         folder = self.disk / REQUESTS.lstrip("/")
 
         def found() -> str:
             return next((path.stem for path in folder.glob("*.json") if '"update"' in path.read_text()), "")
 
-        return until(found, "a request for an update")
+        return wait_until(found, "a request for an update")

@@ -1,4 +1,4 @@
-"""The library's Python commands, called in this process; the tests of the scripts run them as programs."""
+"""Call the library's Python commands in this process; the script tests run them as programs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SCRIPTS = Path(__file__).parents[2] / "packaging" / "component-scripts"
 sys.path.append(str(SCRIPTS / "library"))
 
 
-def command(name, *arguments):
-    """What a command prints, and its exit code."""
+def run_command(name, *arguments):
+    """Output and exit code of a command."""
     out, errors = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(errors):
         code = importlib.import_module(name.removesuffix(".py")).main([str(one) for one in arguments])

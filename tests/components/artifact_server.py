@@ -1,4 +1,4 @@
-"""A server that speaks the part of GitHub's REST interface that the scripts use, with releases made on the spot."""
+"""Serve the part of GitHub's REST interface that the scripts use, with generated releases."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ APP = """\
 import http.server, sys, greeter
 KIND = {kind!r}
 if KIND == "exits":
-    sys.exit("cannot find my settings")
+    sys.exit("cannot find the settings")
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(500 if KIND == "ill" else 200)
+        self.send_response(500 if KIND == "unhealthy" else 200)
         self.end_headers()
         self.wfile.write(b"{version} " + greeter.WORD.encode())
     def log_message(self, *_):
@@ -28,17 +28,17 @@ http.server.HTTPServer(("127.0.0.1", {port}), Answer).serve_forever()
 """
 
 
-class ReleaseServer:
+class ArtifactServer:
     """Publishes releases of owner/app and serves them on loopback."""
 
     def __init__(self) -> None:
         self.files = {}
-        self.asked = []
-        files, asked = self.files, self.asked
+        self.requested = []
+        files, requested = self.files, self.requested
 
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self):
-                asked.append(self.path)
+                requested.append(self.path)
                 found = files.get(self.path)
                 if isinstance(found, str):
                     self.send_response(302)
@@ -63,8 +63,8 @@ class ReleaseServer:
         self._thread.join()
         self._server.server_close()
 
-    def publish(self, version, port, *, kind="well", digest="digest", note="", more=()):
-        """Publish app-VERSION.tar.gz; ``digest`` says where its SHA-256 stands: digest, sums, none or wrong."""
+    def publish(self, version, port, *, kind="healthy", digest="digest", note="", more=()):
+        """Publish app-VERSION.tar.gz; ``digest`` selects where its SHA-256 is: digest, sums, none or wrong."""
         data = _archive(version, port, kind, note, more)
         name = f"app-{version}.tar.gz"
         found = hashlib.sha256(data).hexdigest()

@@ -1,4 +1,4 @@
-"""The packaged scripts of a container where a host is not as the book says."""
+"""The packaged scripts of a container in unusual situations."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from pathlib import Path
 
 from compose import PLUGIN, Compose
 from container_host import PATH
+from polling import wait_until
 
-# Stands in front of the plugin, and notes what it is told.
-NOTING = """\
+# Wraps the plugin and logs its arguments.
+LOGGING_PLUGIN = """\
 #!/bin/bash
-echo "$*" >> {notes}
+echo "$*" >> {log}
 exec {plugin} "$@"
 """
 
 
-def test_compose_as_a_plugin_is_preferred_and_never_pulls(host):
-    """``docker compose`` where it is there, besides version 1: it is told ``--pull never``."""
+def test_compose_plugin_is_preferred_and_never_pulls(host):
+    """``docker compose`` is used when both are installed, with ``--pull never``."""
     real = Path(Compose.plugin().environment["DOCKER_CONFIG"], PLUGIN)
     plugin = host.folder / "docker" / PLUGIN
     plugin.parent.mkdir(parents=True)
-    plugin.write_text(NOTING.format(notes=host.folder / "notes", plugin=real))
+    plugin.write_text(LOGGING_PLUGIN.format(log=host.folder / "calls", plugin=real))
     plugin.chmod(0o755)
     host.extra = {"DOCKER_CONFIG": str(host.folder / "docker")}
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert host.rollback(done.request).returncode == 0
-    notes = (host.folder / "notes").read_text().splitlines()
-    ups = [line for line in notes if " up " in line and "--help" not in line]
+    calls = (host.folder / "calls").read_text().splitlines()
+    ups = [line for line in calls if " up " in line and "--help" not in line]
     assert len(ups) == 2
     assert all(line.endswith("up -d --no-deps --no-build --pull never remote") for line in ups)
 
 
-def test_neither_compose_is_told_with_the_package_to_install(host):
-    """A PATH without docker-compose, and a Docker command without the plugin."""
+def test_missing_compose_names_the_package_to_install(host):
+    """A PATH without docker-compose, and Docker without the plugin."""
     folder = host.folder / "bin"
     folder.mkdir()
     for name in ("bash", "dirname", "docker", "flock", "grep", "sed", "cut", "sort", "cat"):
@@ -47,8 +48,8 @@ def test_neither_compose_is_told_with_the_package_to_install(host):
     assert "apt-get install docker-compose" in done.stderr
 
 
-def test_the_override_file_beside_the_compose_file_counts(host):
-    """Compose reads it by itself; the container must not lose what it says."""
+def test_override_file_is_applied(host):
+    """Compose reads it by default; the container keeps its settings."""
     (host.folder / "docker-compose.override.yml").write_text(
         'version: "2.4"\nservices:\n  remote:\n    environment:\n      KIND: overridden\n'
     )
@@ -58,35 +59,35 @@ def test_the_override_file_beside_the_compose_file_counts(host):
     assert "KIND=overridden" in json.loads(host.engine.out("inspect", name))[0]["Config"]["Env"]
 
 
-def test_an_image_that_the_override_file_names_is_found_out(host):
-    """The compose file's own image then means nothing: the update fails and nothing is left of it."""
+def test_image_of_an_override_file_fails_the_update(host):
+    """The override replaces the compose file's image: the update fails and is undone."""
     (host.folder / "docker-compose.override.yml").write_text(
         f'version: "2.4"\nservices:\n  remote:\n    image: {host.registry.name}/remote:1.0.0\n'
     )
-    before = host.sight()
+    before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 1
-    assert "does another file name an image for it?" in done.stderr
-    assert host.sight() == before
+    assert "check whether an override file names an image for it" in done.stderr
+    assert host.snapshot() == before
 
 
-def test_a_linked_compose_file_is_changed_where_it_lies(host):
-    """The link stays a link, and the project the one of the link's folder."""
+def test_linked_compose_file_is_changed_at_its_target(host):
+    """The link stays a link, and the project name is that of the link's folder."""
     real = host.folder / "kept" / "compose.yml"
     real.parent.mkdir()
     host.compose_file.rename(real)
     host.compose_file.symlink_to("kept/compose.yml")
-    before = host.sight()
+    before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
     assert host.compose_file.is_symlink()
     assert b"remote:1.1.0" in real.read_bytes()
     assert host.rollback(done.request).returncode == 0
-    assert host.sight() == before
+    assert host.snapshot() == before
 
 
-def test_another_update_of_the_same_file_is_waited_for(host):
-    """A person who starts a script by hand is no exception; and the wait has an end."""
+def test_concurrent_update_of_the_same_file_is_waited_for(host):
+    """The wait ends after LOCK_WAIT_S with a message (I16)."""
     host.settings("remote", LOCK_WAIT_S=1)
     with (host.folder / ".docker-compose.yml.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -97,36 +98,35 @@ def test_another_update_of_the_same_file_is_waited_for(host):
     assert host.update("1.1.0").returncode == 0
 
 
-def test_a_container_older_than_the_file_is_restored_as_such(host):
-    """The file had been edited to 1.4.0 by hand while 1.0.0 ran on: a failed update brings back both."""
+def test_container_older_than_the_file_is_restored(host):
+    """The file was edited to 1.4.0 while 1.0.0 kept running: a failed update restores both."""
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:1.4.0"))
     before = host.compose_file.read_bytes(), host.containers()
     done = host.update("1.2.0")
     assert done.returncode == 1
     assert (host.compose_file.read_bytes(), host.containers()) == before
-    assert "nothing is put back" in host.rollback(done.request).stdout
+    assert "nothing is restored" in host.rollback(done.request).stdout
 
 
-def test_a_service_that_was_sick_before_is_only_started_again(host):
-    """The version before fails its health check, and so does the new one: nobody waits for what was never well."""
+def test_service_that_had_failed_before_is_only_started(host):
+    """The old and the new version are unhealthy: the restore does not wait for health."""
     host.engine.run("pull", f"{host.registry.name}/remote:1.5.0")
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:1.3.0"))
     host.compose("up", "-d", "remote")
-    while "unhealthy" not in host.engine.out("ps", "--filter", "name=remote"):
-        pass
+    wait_until(lambda: "unhealthy" in host.engine.out("ps", "--filter", "name=remote"), "an unhealthy container")
     done = host.update("1.5.0")
     assert done.returncode == 1
-    assert "was not well before either" in done.stdout
+    assert "had failed before the update, too" in done.stdout
     assert host.containers()[0][1].endswith("remote:1.3.0")
 
 
-def test_a_script_started_by_hand_makes_up_an_id(host):
-    """And says how to undo what it did; a rollback without an id lists those there are."""
+def test_script_run_by_hand_generates_an_id(host):
+    """It prints how to undo the update; a rollback without an id lists the backups."""
     host.extra = {"UPDATE_REQUEST_ID": ""}
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
-    words = next(line for line in done.stdout.splitlines() if line.startswith("started by hand"))
-    request = words.split("UPDATE_ROLLBACK_OF=")[1].split()[0]
+    line = next(line for line in done.stdout.splitlines() if line.startswith("run by hand"))
+    request = line.split("UPDATE_ROLLBACK_OF=")[1].split()[0]
     refused = host.rollback("")
     assert refused.returncode == 1
     assert f"  {request}\n" in refused.stderr
@@ -136,8 +136,8 @@ def test_a_script_started_by_hand_makes_up_an_id(host):
     assert host.file_image().endswith("remote:1.0.0")
 
 
-def test_an_image_pinned_by_its_digest_gives_way_to_a_tag_and_comes_back(host):
-    """The operator asked for a version, so the file names that; the rollback writes the digest again."""
+def test_image_pinned_by_digest_is_replaced_and_restored(host):
+    """The update writes the tag of the version; the rollback writes the digest again."""
     [digest] = json.loads(host.engine.out("inspect", f"{host.registry.name}/remote:1.0.0"))[0]["RepoDigests"]
     host.compose_file.write_text(host.compose_file.read_text().replace(f"{host.registry.name}/remote:1.0.0", digest))
     host.compose("up", "-d", "remote")

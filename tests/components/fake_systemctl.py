@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Stands in for systemctl where no systemd is booted: one service, run from ROOT/current by its own interpreter.
+"""Fake systemctl for hosts without systemd: one service, run from ROOT/current by its own interpreter.
 
-Knows the few commands that the scripts use. The state is kept in STAND_IN_STATE; the commands are noted beside it.
+Implements the commands that the scripts use. FAKE_SYSTEMCTL_STATE holds the state; the commands are logged beside it.
 """
 
 import json
@@ -12,12 +12,12 @@ import sys
 import time
 from pathlib import Path
 
-STATE = Path(os.environ["STAND_IN_STATE"])
-ROOT = Path(os.environ["STAND_IN_ROOT"])
+STATE = Path(os.environ["FAKE_SYSTEMCTL_STATE"])
+ROOT = Path(os.environ["FAKE_SYSTEMCTL_ROOT"])
 
 
 def alive(pid):
-    """Whether a process is there and not only waiting to be buried."""
+    """Whether a process exists and is no zombie."""
     try:
         return bool(pid) and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -34,7 +34,7 @@ def stop(state):
 
 
 def start(state):
-    """Start the process from what ``current`` leads to now; like Type=simple, without waiting whether it works."""
+    """Start the process from the target of ``current``; like Type=simple, without waiting for it to work."""
     folder = (ROOT / "current").resolve()
     program = folder / "venv" / "bin" / "python"
     if not program.exists():
@@ -61,10 +61,10 @@ def show(state, wanted):
 
 
 def main(words):
-    """Do one command."""
+    """Run one command."""
     state = json.loads(STATE.read_text()) if STATE.exists() else {"pid": 0}
-    with (STATE.parent / "commands").open("a") as notes:
-        notes.write(" ".join(words) + "\n")
+    with (STATE.parent / "commands").open("a") as log:
+        log.write(" ".join(words) + "\n")
     code = 0
     match words:
         case ["show", wanted, "--value", "app.service"]:

@@ -1,4 +1,4 @@
-"""A registry of images, as far from the machines as the internet: it stays when their power is cut."""
+"""An image registry outside of the machines, which survives their power cuts, behind a proxy that injects faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from deadline import until
+from polling import wait_until
 
 from tests.support.free_port import free_port
 
@@ -25,8 +25,8 @@ http: {{addr: "127.0.0.1:{port}"}}
 """
 
 
-class Registry:
-    """docker-registry, and the line to it, which tests can break. Docker asks no TLS of what is on 127.0.0.1."""
+class ImageRegistry:
+    """docker-registry behind a ``FaultProxy``. Docker needs no TLS for 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
         """Start it with its images in ``folder``."""
@@ -43,15 +43,15 @@ class Registry:
             start_new_session=True,
         )
         try:
-            until(self._answers, lambda: f"a registry\n{(folder / 'log').read_text()}")
-            self.line = Line(self._port)
+            wait_until(self._answers, lambda: f"a registry\n{(folder / 'log').read_text()}")
+            self.proxy = FaultProxy(self._port)
         except BaseException:
             self._end()
             raise
 
     def name(self, repository: str, version: str) -> str:
-        """What an image in it is called, such as ``127.0.0.1:34567/dunebugger/remote:1.0.0``."""
-        return f"127.0.0.1:{self.line.port}/{repository}:{version}"
+        """The name of an image in the registry, such as ``127.0.0.1:34567/dunebugger/remote:1.0.0``."""
+        return f"127.0.0.1:{self.proxy.port}/{repository}:{version}"
 
     def _answers(self) -> bool:
         assert self._server.poll() is None, (
@@ -63,8 +63,8 @@ class Registry:
         return False
 
     def close(self) -> None:
-        """End it; its images stay in the folder."""
-        self.line.close()
+        """Stop the registry; its images stay in the folder."""
+        self.proxy.close()
         self._end()
 
     def _end(self) -> None:
@@ -73,12 +73,12 @@ class Registry:
         self._log.close()
 
 
-class Line:
-    """What lies between a machine and a server: a forwarder on a port of its own.
+class FaultProxy:
+    """TCP proxy on its own port that can refuse, cut and stall connections.
 
-    A new one is open. ``shut`` refuses connections, as a server does that is down. ``cut_after`` and ``hang_after`` let
-    so many more bytes of answers through, then end the connections, or let them lie open and silent. Each ends what
-    was going on before; ``open`` makes all well again.
+    A new proxy is open. ``shut`` refuses connections, like a stopped server. ``cut_after`` and ``hang_after`` forward
+    the given number of response bytes, then close the connections or stall them. Each call ends all connections;
+    ``open`` restores normal forwarding.
     """
 
     def __init__(self, server_port: int) -> None:
@@ -94,7 +94,7 @@ class Line:
         self.open()
 
     def open(self) -> None:
-        """Let everything through."""
+        """Forward everything."""
         self._await(self._set(float("inf"), hangs=False))
 
     def shut(self) -> None:
@@ -102,19 +102,19 @@ class Line:
         self._await(self._end())
 
     def cut_after(self, answered: int) -> None:
-        """End every connection as soon as the server has answered so many bytes."""
+        """Close all connections after ``answered`` response bytes in total."""
         self._await(self._set(answered, hangs=False))
 
     def hang_after(self, answered: int) -> None:
-        """Let nothing through any more as soon as the server has answered so many bytes."""
+        """Stall all connections after ``answered`` response bytes in total."""
         self._await(self._set(answered, hangs=True))
 
-    def is_used_up(self) -> bool:
-        """Whether the bytes of ``cut_after`` or ``hang_after`` have gone through."""
+    def is_exhausted(self) -> bool:
+        """Whether the bytes of ``cut_after`` or ``hang_after`` have been forwarded."""
         return self._left <= 0
 
     def close(self) -> None:
-        """Shut it for good."""
+        """Stop the proxy."""
         self.shut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -154,7 +154,7 @@ class Line:
                 await asyncio.gather(*ways, return_exceptions=True)
             for writer in writers:
                 writer.close()
-        except (OSError, asyncio.CancelledError):  # the line has been set otherwise: this is how its connections end
+        except (OSError, asyncio.CancelledError):  # the mode was changed, which ends the connections
             for writer in writers:
                 writer.transport.abort()
 
@@ -171,5 +171,5 @@ class Line:
             await back.drain()
             if through < len(answered):
                 if self._hangs:
-                    await asyncio.Event().wait()  # until the line is set otherwise, or the client gives up
+                    await asyncio.Event().wait()  # until the mode is changed, or the client gives up
                 return

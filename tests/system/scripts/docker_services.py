@@ -1,4 +1,4 @@
-"""A Docker engine and a registry of a test's own, on loopback, with images made from nothing."""
+"""A private Docker engine and registry on loopback, with images built from scratch."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import tarfile
-import time
 import urllib.request
 from pathlib import Path
 
+from polling import wait_until
+
 from tests.support.free_port import free_port
 
-# Runs until TERM, ends at once, or answers as a health check: what an image's only program has to do here.
+# The only program of an image: runs until TERM, exits at once, or acts as a health check.
 PROGRAM = r"""
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ int main(int count, char **words) {
 }
 """
 CHECK = 'HEALTHCHECK --interval=1s --timeout=2s --retries=2 CMD ["/program", "{word}"]'
-# What each version does: its command, and what its health check says, if it has one.
+# Each version's command, and the argument of its health check, if it has one.
 VERSIONS = {
     "1.0.0": ("run", "well"),
     "1.1.0": ("run", "well"),
@@ -46,16 +47,8 @@ VERSIONS = {
 }
 
 
-def wait_until(true, what, seconds=60):
-    """Wait for a condition with a deadline."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.05)
-
-
-def end(process):
-    """Stop a process that this test started."""
+def terminate(process):
+    """Stop a process that the tests started."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(20)
@@ -64,8 +57,8 @@ def end(process):
         process.wait(20)
 
 
-class Registry:
-    """``docker-registry`` on loopback; it can be stopped and started again, and keeps its images."""
+class LocalRegistry:
+    """``docker-registry`` on loopback; it can be stopped and started, and keeps its images."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -79,7 +72,7 @@ class Registry:
         self.start()
 
     def start(self):
-        """Serve."""
+        """Start serving."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["docker-registry", "serve", str(self._folder / "config.yml")], stdout=log, stderr=log
@@ -87,8 +80,8 @@ class Registry:
         wait_until(self._answers, f"a registry on {self.name}")
 
     def stop(self):
-        """Be out of reach."""
-        end(self._process)
+        """Stop serving."""
+        terminate(self._process)
 
     def _answers(self):
         with contextlib.suppress(OSError):
@@ -97,7 +90,7 @@ class Registry:
 
 
 class Engine:
-    """``dockerd`` with data, socket and containers of its own."""
+    """``dockerd`` with its own data folder, socket and containers."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -116,8 +109,8 @@ class Engine:
         wait_until(lambda: self.run("version", check=False).returncode == 0, "a Docker engine")
 
     def stop(self):
-        """Stop the engine, and with it all that runs in it."""
-        end(self._process)
+        """Stop the engine and all of its containers."""
+        terminate(self._process)
 
     def run(self, *arguments, check=True, data=None):
         """``docker ARGUMENT...`` on this engine."""
@@ -131,7 +124,7 @@ class Engine:
         return self.run(*arguments).stdout.decode().strip()
 
     def publish(self, registry, name, program: Path):
-        """Push every one of VERSIONS to the registry, and keep none of them here."""
+        """Push all VERSIONS to the registry and remove them from the engine."""
         for version in VERSIONS:
             image = f"{registry.name}/{name}:{version}"
             self.build(image, program, version)
@@ -139,7 +132,7 @@ class Engine:
             self.run("image", "rm", image)
 
     def build(self, image, program: Path, version, note=""):
-        """Make an image that does what VERSIONS says of ``version``; with another ``note`` it is another image."""
+        """Build the image of ``version`` by VERSIONS; another ``note`` gives another image."""
         command, check = VERSIONS[version]
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
@@ -154,7 +147,7 @@ class Engine:
 
 
 def compile_program(folder: Path) -> Path:
-    """The static program that the images hold."""
+    """Compile the static program of the images."""
     folder.mkdir()
     source = folder / "program.c"
     source.write_text(PROGRAM)
