@@ -1,4 +1,4 @@
-"""The launchers of the executor ``sh``: what becomes of runs when somebody ends their launchers, and of launchers."""
+"""The backend ``sh``: its launchers, and runs whose launchers are killed."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from protocol.types import ExitKind
 LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
 
 
-def test_a_killed_launcher_costs_nothing(executor: Executor, component: Component):
-    """Its session goes on; the next run has a new launcher."""
+def test_killed_launcher_does_not_affect_runs(executor: Executor, component: Component):
+    """Its worker continues; the next run has a new launcher."""
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); echo ok; exit 6")
     codes = [run(executor, component.run(f"req-{number}")).exit_code for number in range(3)]
     assert codes == [6, 6, 6]
 
 
-def test_a_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
-    """Neither launcher nor session lives: the next start makes new ones."""
+def test_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
+    """Neither launcher nor worker lives: the next start makes new ones."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     assert run(executor, component.run()).exit_code == 0
     for name in ("launcher", "shell"):
@@ -47,8 +47,8 @@ def test_a_launcher_killed_between_runs_is_replaced(executor: Executor, componen
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
-def test_a_family_without_launcher_is_found_by_session_and_environment(executor: Executor, component: Component):
-    """With the launcher dead, orphans belong to init; they are found all the same."""
+def test_process_tree_without_launcher_is_found(executor: Executor, component: Component):
+    """With the launcher dead, orphans are children of init; session and environment identify them."""
     component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{IGNORES_TERM}" & ) ; {FOREVER}')
     observer = stop_after(lambda: written(component.directory / "pid"))
     outcome = run(executor, component.run(), observer)
@@ -56,8 +56,8 @@ def test_a_family_without_launcher_is_found_by_session_and_environment(executor:
     assert not lives(component.directory / "pid")
 
 
-def test_no_shell_is_left_after_close(component: Component, settings: ExecutorSettings):
-    """Launcher and parked session end when the executor lets go, also after an interruption."""
+def test_close_ends_launcher_and_warm_worker(component: Component, settings: ExecutorSettings):
+    """Both end when the executor is closed, and after an interruption."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     made = load("sh").create(settings, CLOCK)
     run(made, component.run())
@@ -72,10 +72,10 @@ def test_no_shell_is_left_after_close(component: Component, settings: ExecutorSe
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_script_that_lost_its_launcher_and_its_folder_is_quelled(
+def test_kill_orphans_without_launcher_and_directory(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """The session has the mark, too."""
+    """The worker has the mark, too."""
     component.script(f"{LAUNCHER}; echo $$ >pid; {FOREVER}")
     leave(settings, component.run(), "pid", "launcher")
     end(component.directory / "launcher")
@@ -86,10 +86,8 @@ def test_a_script_that_lost_its_launcher_and_its_folder_is_quelled(
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_script_that_lost_both_its_shells_is_quelled(
-    executor: Executor, component: Component, settings: ExecutorSettings
-):
-    """Where no mark is left, the run's folder still tells."""
+def test_kill_orphans_without_shells(executor: Executor, component: Component, settings: ExecutorSettings):
+    """Where no process has the mark, the run's directory identifies the script."""
     component.script(
         f"{LAUNCHER}; echo $PPID >session; (setsid bash -c 'trap \"\" TERM; echo $$ >far; {FOREVER}' & )\n"
         f"echo $$ >pid; {FOREVER}"
@@ -102,10 +100,10 @@ def test_a_script_that_lost_both_its_shells_is_quelled(
     assert not any(map(lives, component.pids("pid", "far")))
 
 
-def test_another_coordinators_script_of_the_same_id_is_left_alone(
+def test_process_tree_excludes_another_coordinators_run(
     executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
 ):
-    """Without launcher a run's orphans are sought by the request's id, but never below another launcher."""
+    """Without launcher a run's orphans are found by the request's id, but never below another launcher."""
     settings, other = others
     other.script(f"echo $$ >pid; {FOREVER}")
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
@@ -124,8 +122,8 @@ def test_another_coordinators_script_of_the_same_id_is_left_alone(
     assert lives(other.directory / "pid")
 
 
-def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSettings):
-    """Even when the launcher has been asked already, and reads of it only later."""
+def test_launcher_does_not_start_a_revoked_run(component: Component, settings: ExecutorSettings):
+    """Also when the launcher was asked before, and reads of it only later."""
     component.script("touch ran")
     directory = RunDirectory(settings.runs, component.run())
     directory.prepare()
@@ -143,7 +141,7 @@ def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSett
 
 
 def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
-    """Raced against each other, exactly one of them wins."""
+    """In a race exactly one of them wins."""
     component.script('touch "ran-$UPDATE_REQUEST_ID"')
     launcher = Launcher(settings.runs)
     for number in range(100):
