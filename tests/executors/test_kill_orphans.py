@@ -11,6 +11,7 @@ from executor_harness import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
 from executors.registry import load
+from executors.run_directory import RunDirectory
 from executors.termination import find_shells
 from protocol.types import ExitKind, ProbeResult
 
@@ -88,3 +89,20 @@ def test_probe_of_a_removed_directory_is_unknown(
     assert executor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
     executor.kill_orphans()
     assert not lives(component.directory / "beside")
+
+
+def test_kill_orphans_continues_after_a_broken_directory(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """Every other run is ended; then the error is raised, for what the directory hides may still run (I10, I16)."""
+    component.script("exit 0")
+    for number in range(4):
+        broken = settings.runs / f"broken-{number}/1/session"
+        broken.mkdir(parents=True)
+    for number in range(4):
+        directory = RunDirectory(settings.runs, component.run(f"intact-{number}"))
+        directory.prepare()
+    with pytest.raises(OSError, match="broken-"):
+        executor.kill_orphans()
+    for number in range(4):
+        assert (settings.runs / id_of(f"intact-{number}") / "1/session").read_text() == "revoked\n"

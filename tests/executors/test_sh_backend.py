@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from executor_harness import (
@@ -20,13 +24,16 @@ from executor_harness import (
     written,
 )
 
+from executors import launcher as launcher_module
 from executors.interface import Executor, ExecutorSettings, ProcessId
 from executors.launcher import Launcher
+from executors.processes import boot_id
 from executors.registry import load
 from executors.run_directory import RunDirectory
 from executors.termination import find_shells
-from protocol.types import ExitKind
+from protocol.types import ExitKind, ProbeResult
 
+LAUNCHER_SCRIPT = str(Path(launcher_module.__file__).with_name("launcher.sh"))
 LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
 
 
@@ -155,3 +162,53 @@ def test_claim_and_revocation_exclude_each_other(component: Component, settings:
             until(lambda directory=directory: directory.exit_code() is not None)
         assert (component.directory / f"ran-{directory.run.request_id}").exists() != is_revoked
     launcher.close()
+
+
+@pytest.mark.parametrize(
+    ("end_of_worker", "workers"),
+    [("kill -KILL $$", 10), ("kill -34 $$", 10), ("exit 9", 1), ("exit 2", 1), ("exit 193", 1), ("exit 255", 1)],
+)
+def test_launcher_starts_a_bounded_number_of_workers(tmp_path: Path, end_of_worker: str, workers: int):
+    """After a signal, 1 to 64, it starts another, ten in all; any other exit code ends it (I16)."""
+    worker = tmp_path / "session.sh"
+    worker.write_text(f"echo started >>{tmp_path}/started\n{end_of_worker}\n")
+    subprocess.run(["/bin/sh", LAUNCHER_SCRIPT, worker, tmp_path], stdin=subprocess.DEVNULL, check=False, timeout=60)
+    assert (tmp_path / "started").read_text() == "started\n" * workers
+
+
+def test_lane_survives_warm_workers_that_are_killed(executor: Executor, component: Component):
+    """A launcher that has given up is replaced."""
+    component.script(f"{LAUNCHER}; echo $PPID >shell")
+    assert run(executor, component.run()).exit_code == 0
+    launcher, killed = int((component.directory / "launcher").read_text()), 0
+    while lives(component.directory / "launcher"):
+        for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), 9)
+                killed += 1
+        assert killed < 1000
+    assert run(executor, component.run("req-2")).exit_code == 0
+
+
+def test_run_of_an_earlier_release_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
+    """Its shells run from another folder; their names and arguments, and the files, are the same."""
+    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; exit 5")
+    release = component.directory / "0.9.0/executors"
+    release.mkdir(parents=True)
+    for script in ("launcher.sh", "session.sh"):
+        shutil.copy(Path(LAUNCHER_SCRIPT).with_name(script), release)
+    directory = RunDirectory(settings.runs, component.run())
+    directory.prepare()
+    earlier = subprocess.Popen(
+        ["/bin/sh", release / "launcher.sh", release / "session.sh", settings.runs],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    earlier.stdin.write(f"{directory.path}\n".encode())
+    earlier.stdin.close()
+    until(lambda: written(component.directory / "pid"))
+    assert earlier.pid in {shell.pid for shell in find_shells(settings.runs)}
+    assert executor.probe(component.run(), None, boot_id()) is ProbeResult.ALIVE
+    (component.directory / "go").touch()
+    assert executor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
+    earlier.wait()

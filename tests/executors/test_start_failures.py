@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from executor_harness import CLOCK, EXECUTOR, Component, run
 
+from executors.backends import systemd
 from executors.interface import CannotStartError, Executor, ExecutorSettings
+from executors.processes import boot_id
 from executors.registry import load
 from executors.run_directory import RunDirectory
-from protocol.types import ExitKind
+from executors.script_executor import ScriptExecutor
+from protocol.types import ExitKind, ProbeResult
 
 
 def test_start_refuses_a_second_start_of_an_attempt(executor: Executor, component: Component):
@@ -164,3 +167,18 @@ def test_missing_component_directory_gives_no_exit_code(executor: Executor, comp
     component.directory.mkdir()
     component.script("exit 0")
     assert run(executor, component.run("req-2")).exit_code == 0
+
+
+def test_start_fails_when_systemd_does_not_answer(
+    component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """systemd-run is given a bounded time; the attempt stays revoked (I16)."""
+    silent = tmp_path / "systemd-run"
+    silent.write_text("#!/bin/sh\nexec sleep 600\n")
+    silent.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(systemd, "_SPAWN_S", 0.3)
+    made = ScriptExecutor(settings, CLOCK, systemd.UnitSpawner(settings.runs, CLOCK))
+    with pytest.raises(CannotStartError, match=r"cannot start update.sh: systemd does not start .* within 0.3 seconds"):
+        made.start(component.run())
+    assert made.probe(component.run(), None, boot_id()) is ProbeResult.NEVER_STARTED
