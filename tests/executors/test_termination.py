@@ -26,7 +26,7 @@ from executor_harness import (
     written,
 )
 
-from executors import termination
+from executors import script_executor, termination
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import Process, send_signal, stat_process
 from executors.run_directory import RunDirectory
@@ -250,3 +250,13 @@ def test_end_run_waits_five_seconds_for_the_exit_code(settings: ExecutorSettings
     assert end_run(directory, clock) == []
     assert worker.wait() == -9
     assert clock.monotonic() == pytest.approx(5.0, abs=0.1)
+
+
+def test_outcome_lists_the_processes_that_survive_kill(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing can end them; the outcome says so."""
+    monkeypatch.setattr(script_executor, "end_run", lambda *given: [*end_run(*given), 4711, 4712])
+    component.script(f"echo $$ >pid; {FOREVER}")
+    outcome = overrun(executor, component.run())
+    assert (outcome.exit_kind, outcome.detail) == (ExitKind.TIMED_OUT, "processes that survive KILL: 4711, 4712")
