@@ -15,7 +15,7 @@ import signal
 from pathlib import Path
 from typing import BinaryIO
 
-import sh
+from sh import Command, CommandNotFound, ErrorReturnCode, ForkException
 
 from executors.interface import CannotStartError
 from executors.processes import command_line, stat_process
@@ -75,7 +75,7 @@ class Launcher:
         try:
             home = pwd.getpwuid(os.geteuid()).pw_dir
             with Path(os.devnull).open("wb") as stderr:
-                sh.Command("/bin/sh")(
+                Command("/bin/sh")(
                     str(_HERE / "launcher.sh"),
                     str(_HERE / "session.sh"),
                     str(runs),
@@ -90,10 +90,10 @@ class Launcher:
                 )
         except KeyError as error:  # also when /etc/passwd cannot be read: the C library does not distinguish the two
             raise CannotStartError(f"cannot find the home of user {os.geteuid()} in /etc/passwd") from error
-        except sh.ForkException as error:  # its text is the traceback in the child
+        except ForkException as error:  # its text is the traceback in the child
             last = str(error).strip().rpartition("\n")[2].strip()
             raise CannotStartError(f"cannot start /bin/sh: {last}; is the machine out of memory?") from error
-        except (sh.ErrorReturnCode, sh.CommandNotFound, RuntimeError) as error:  # the last: no thread
+        except (ErrorReturnCode, CommandNotFound, RuntimeError) as error:  # the last: no thread
             raise CannotStartError(f"cannot start /bin/sh: {error}; is the machine out of memory?") from error
 
     def request(self, run_directory: Path) -> None:

@@ -9,7 +9,7 @@ import select
 import sys
 from pathlib import Path
 
-import sh
+from sh import Command, CommandNotFound, ErrorReturnCode, ForkException, TimeoutException
 
 from executors.interface import CannotStartError, Executor, ExecutorSettings, ScriptRun, UnsuitableHostError
 from executors.processes import unit_members, unit_name
@@ -54,7 +54,7 @@ class UnitSpawner:
         try:
             home = pwd.getpwuid(os.geteuid()).pw_dir
             with Path(os.devnull).open("rb") as stdin:
-                sh.Command("systemd-run")(
+                Command("systemd-run")(
                     *_unit_arguments(directory.run, directory.path),
                     *_worker_command(self._mark, home),
                     _in=stdin,
@@ -67,12 +67,12 @@ class UnitSpawner:
                 )
         except KeyError as error:  # also when /etc/passwd cannot be read: the C library does not distinguish the two
             raise CannotStartError(f"cannot find the home of user {os.geteuid()} in /etc/passwd") from error
-        except sh.ErrorReturnCode as error:
+        except ErrorReturnCode as error:
             reason = error.stderr.decode(errors="replace").strip() or f"exit code {error.exit_code}"
             raise CannotStartError(f"systemd does not start {unit}: {reason}") from error
-        except sh.TimeoutException as error:
+        except TimeoutException as error:
             raise CannotStartError(f"systemd does not start {unit} within {_SPAWN_S} seconds") from error
-        except (sh.CommandNotFound, sh.ForkException, RuntimeError) as error:  # the last: no thread
+        except (CommandNotFound, ForkException, RuntimeError) as error:  # the last: no thread
             last = str(error).strip().rpartition("\n")[2].strip()
             raise CannotStartError(f"cannot run systemd-run: {last}") from error
 

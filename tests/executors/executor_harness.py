@@ -20,6 +20,19 @@ FOREVER = "while :; do sleep 600; done"
 IGNORES_TERM = f"trap '' TERM HUP INT; echo $BASHPID >pid; {FOREVER}"
 
 
+class SteppedClock(SystemClock):
+    """A monotonic clock that advances by sleeping only, and then at once."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
 def id_of(request: str = "req-1") -> str:
     """A request's id, unique per test worker: where tests kill a run's shells, its processes are found by the id."""
     return request + os.environ.get("PYTEST_XDIST_WORKER", "")

@@ -1,12 +1,14 @@
-"""What every executor promises."""
+"""The contract of every executor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from executor_harness import CLOCK, EXECUTOR, Component, RecordingObserver, id_of, run
 
+from executors import backends
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
 from executors.registry import known, load
@@ -21,42 +23,59 @@ def each(request: pytest.FixtureRequest, settings: ExecutorSettings) -> Iterator
     made.close()
 
 
-def test_a_good_script_exits_0(each: Executor, component: Component):
-    """A script that succeeds is an outcome with exit code 0."""
+def test_successful_script_exits_0(each: Executor, component: Component):
+    """A script that succeeds has an outcome with exit code 0."""
     component.script("exit 0")
     outcome = run(each, component.run())
     assert (outcome.exit_kind, outcome.exit_code, outcome.error) == (ExitKind.EXITED, 0, "")
 
 
-def test_steps_follow_each_other(each: Executor, component: Component):
-    """One lane runs any number of steps, one after the other."""
+def test_runs_of_a_lane_follow_each_other(each: Executor, component: Component):
+    """One lane executes any number of runs, one after the other."""
     component.script("exit 0")
     codes = [run(each, component.run(f"req-{number}")).exit_code for number in range(5)]
     assert codes == [0] * 5
 
 
-def test_what_was_never_asked_never_started(each: Executor, component: Component):
-    """A script_run that no coordinator started is traced as such, again and again."""
+def test_probe_of_a_run_never_started(each: Executor, component: Component):
+    """A run that no coordinator started is NEVER_STARTED, however often it is probed."""
     assert [each.probe(component.run(), None, boot_id()) for _ in range(2)] == [ProbeResult.NEVER_STARTED] * 2
 
 
-def test_a_missing_script_is_objected_to(each: Executor, component: Component):
-    """Vetting names a script that is not there."""
-    objection = each.vet(component.directory, "update.sh")
-    assert objection is not None
-    assert objection.reason is Reason.SCRIPT_MISSING
+def test_vet_fails_for_a_missing_script(each: Executor, component: Component):
+    """Vetting reports a script that does not exist."""
+    failure = each.vet(component.directory, "update.sh")
+    assert failure is not None
+    assert failure.reason is Reason.SCRIPT_MISSING
 
 
-def test_forgetting_is_idempotent(each: Executor, component: Component):
-    """Forgetting twice, or what never was, is no error."""
+def test_cleanup_is_idempotent(each: Executor, component: Component):
+    """Cleaning up twice, or after an unknown request, is no error."""
     component.script("exit 0")
     run(each, component.run())
     for request_id in (id_of(), id_of(), "never-seen"):
         each.cleanup(request_id)
 
 
-def test_closing_twice_is_harmless(each: Executor, component: Component):
-    """Close holds nothing back for a second time, and the executor can be used again."""
+def test_abandoned_run_never_starts(each: Executor, component: Component):
+    """Abandoned before it was started, an attempt can not be started any more; abandoning it again is no error."""
+    component.script("exit 0")
+    assert [each.abandon(component.run()) for _ in range(2)] == [[], []]
+    assert each.probe(component.run(), None, boot_id()) is ProbeResult.NEVER_STARTED
+    assert run(each, component.run(attempt=2)).exit_code == 0
+
+
+def test_abandon_leaves_a_run_that_ended_as_it_is(each: Executor, component: Component):
+    """Its outcome stays what it was."""
+    component.script("exit 0")
+    run(each, component.run())
+    assert each.abandon(component.run()) == []
+    outcome = each.collect(component.run())
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.EXITED, 0)
+
+
+def test_close_is_idempotent(each: Executor, component: Component):
+    """Close may be called twice, and the executor can be used again."""
     component.script("exit 0")
     for number in range(2):
         assert run(each, component.run(f"req-{number}")).exit_code == 0
@@ -64,8 +83,8 @@ def test_closing_twice_is_harmless(each: Executor, component: Component):
         each.close()
 
 
-def test_dry_run_says_what_it_would_do(settings: ExecutorSettings, component: Component):
-    """A dry run leaves no trace but its words."""
+def test_dry_run_prints_the_command_line(settings: ExecutorSettings, component: Component):
+    """A dry run has no effect but its output."""
     component.script("touch ran")
     made = load("dry-run").create(settings, CLOCK)
     observer = RecordingObserver()
@@ -75,12 +94,19 @@ def test_dry_run_says_what_it_would_do(settings: ExecutorSettings, component: Co
     assert observer.identities == []
 
 
-def test_executors_are_found_by_name():
-    """The names in the configuration are those of the files."""
-    assert {"sh", "systemd", "dry-run"} <= set(known())
+@pytest.mark.parametrize("name", known())
+def test_registry_loads_every_known_backend(name: str):
+    """Each name in the configuration stands for a module that makes an executor."""
+    assert callable(load(name).create)
 
 
-def test_an_unknown_executor_is_refused_by_naming_the_known_ones():
-    """The message lists what can be used."""
+def test_registry_lists_every_backend():
+    """No module in ``backends/`` is without a name."""
+    modules = {path.stem for path in Path(backends.__file__).parent.glob("[!_]*.py")}
+    assert {name.replace("-", "_") for name in known()} == modules
+
+
+def test_registry_rejects_an_unknown_executor():
+    """The message lists the known names."""
     with pytest.raises(Exception, match=r"cannot find executor 'docker': use one of .*dry-run.*sh"):
         load("docker")

@@ -1,4 +1,4 @@
-"""A coordinator dies, and what it wrote about its runs is lost, too: nothing it left running goes on (I10)."""
+"""Orphans: what runs after a coordinator died and its files were lost is ended (I10)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from executor_harness import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
 from executors.registry import load
+from executors.run_directory import RunDirectory
 from executors.termination import find_shells
 from protocol.types import ExitKind, ProbeResult
 
-FAMILY = (
+PROCESS_TREE = (
     f"(env -i setsid /bin/bash -c 'trap \"\" TERM; echo $$ >far; PATH=/bin; {FOREVER}' & ); echo $$ >pid; {FOREVER}"
 )
 
 
 @pytest.mark.parametrize("lost", ["runs", f"runs/{id_of()}", "nothing"], ids=["runs", "run", "nothing"])
 @pytest.mark.usefixtures("short_grace")
-def test_what_runs_is_quelled_whatever_files_are_lost(
+def test_kill_orphans_whatever_files_are_lost(
     executor: Executor, component: Component, settings: ExecutorSettings, tmp_path: Path, lost: str
 ):
-    """Script, detached family and shells end, whether or not a folder still tells of them (I10)."""
-    component.script(FAMILY)
+    """Script, detached processes and shells end, with or without their directory (I10)."""
+    component.script(PROCESS_TREE)
     leave(settings, component.run(), "pid", "far")
     shutil.rmtree(tmp_path / lost, ignore_errors=True)
     assert find_shells(settings.runs)
@@ -35,10 +36,8 @@ def test_what_runs_is_quelled_whatever_files_are_lost(
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_script_with_time_to_clean_up_is_given_it(
-    executor: Executor, component: Component, settings: ExecutorSettings
-):
-    """Quelling begins with TERM."""
+def test_kill_orphans_begins_with_term(executor: Executor, component: Component, settings: ExecutorSettings):
+    """A script gets the time to clean up."""
     component.script("trap 'echo cleaned >cleaned; exit' TERM; echo $$ >pid; while :; do sleep 0.02; done")
     leave(settings, component.run(), "pid")
     shutil.rmtree(settings.runs)
@@ -46,8 +45,8 @@ def test_a_script_with_time_to_clean_up_is_given_it(
     assert written(component.directory / "cleaned")
 
 
-def test_a_link_to_the_runs_means_the_same_runs(component: Component, settings: ExecutorSettings, tmp_path: Path):
-    """A configuration that names the folder by another way finds the same shells."""
+def test_kill_orphans_resolves_links(component: Component, settings: ExecutorSettings, tmp_path: Path):
+    """A configuration that names the folder by another path finds the same shells."""
     settings.runs.mkdir()
     (tmp_path / "link").symlink_to(tmp_path)
     component.script(f"echo $$ >pid; {FOREVER}")
@@ -58,10 +57,10 @@ def test_a_link_to_the_runs_means_the_same_runs(component: Component, settings: 
 
 
 @pytest.mark.parametrize("runs", ["runs.other", "run", "other/runs", "runs/inner"])
-def test_another_coordinators_scripts_are_left_alone(
+def test_kill_orphans_leaves_another_coordinator_alone(
     executor: Executor, others: tuple[ExecutorSettings, Component], tmp_path: Path, runs: str
 ):
-    """Only exactly our own runs folder is ours, however much another's looks like it."""
+    """Only exactly our own runs folder counts, however similar another's path is."""
     settings = ExecutorSettings(tmp_path / runs, 4096)
     component = others[1]
     component.script(f"echo $$ >pid; {FOREVER}")
@@ -75,11 +74,11 @@ def test_another_coordinators_scripts_are_left_alone(
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_run_whose_folder_was_removed_is_not_taken_for_one_that_never_started(
+def test_probe_of_a_removed_directory_is_unknown(
     executor: Executor, component: Component, settings: ExecutorSettings, others: tuple[ExecutorSettings, Component]
 ):
-    """Its session was known, so it ran (I3); it is ended, for nobody can follow it, and no other run is touched."""
-    component.script(FAMILY)
+    """The worker was known, so the script ran (I3); it is ended, and no other run is touched."""
+    component.script(PROCESS_TREE)
     component.script(f"echo $$ >beside; {FOREVER}", "health-check.sh")
     identity = leave(settings, component.run(), "pid", "far")
     leave(settings, component.run("req-2", lane="other", script="health-check.sh"), "beside")
@@ -90,3 +89,20 @@ def test_a_run_whose_folder_was_removed_is_not_taken_for_one_that_never_started(
     assert executor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
     executor.kill_orphans()
     assert not lives(component.directory / "beside")
+
+
+def test_kill_orphans_continues_after_a_broken_directory(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """Every other run is ended; then the error is raised, for what the directory hides may still run (I10, I16)."""
+    component.script("exit 0")
+    for number in range(4):
+        broken = settings.runs / f"broken-{number}/1/session"
+        broken.mkdir(parents=True)
+    for number in range(4):
+        directory = RunDirectory(settings.runs, component.run(f"intact-{number}"))
+        directory.prepare()
+    with pytest.raises(OSError, match="broken-"):
+        executor.kill_orphans()
+    for number in range(4):
+        assert (settings.runs / id_of(f"intact-{number}") / "1/session").read_text() == "revoked\n"

@@ -1,4 +1,4 @@
-"""Excerpts, phases and tails."""
+"""Reading a script's output: excerpts, phases, last lines."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ TAIL = 4096
         ("éé".encode(), 2, "\ufffd\n[… 2 bytes left out; the complete log, as long as it is kept: {path} …]\n\ufffd"),
     ],
 )
-def test_an_excerpt_keeps_both_ends(tmp_path: Path, content: bytes, limit: int, expected: str):
-    """What fits is whole; else the middle is left out, and where to find it is said."""
+def test_head_and_tail_keeps_both_ends(tmp_path: Path, content: bytes, limit: int, expected: str):
+    """A file within the limit is whole; else the middle is left out, with a reference to the log."""
     path = tmp_path / "stdout"
     path.write_bytes(content)
     assert head_and_tail(str(path), limit) == expected.format(path=path)
 
 
-def test_a_missing_stream_is_empty(tmp_path: Path):
-    """A run that never opened its streams said nothing."""
+def test_missing_stream_is_empty(tmp_path: Path):
+    """A run without streams has no output."""
     assert head_and_tail(str(tmp_path / "none"), 10) == ""
     assert OutputFollower(str(tmp_path / "none")).read() is False
     tail = TailReader(str(tmp_path / "none"))
@@ -58,7 +58,9 @@ def test_a_missing_stream_is_empty(tmp_path: Path):
     ],
 )
 @pytest.mark.parametrize("piece", [1, 7, 1 << 20])
-def test_the_last_good_line_counts(tmp_path: Path, text: str, phase: str | None, percent: int | None, piece: int):
+def test_follower_keeps_the_last_valid_line(
+    tmp_path: Path, text: str, phase: str | None, percent: int | None, piece: int
+):
     """However the stream is cut into pieces."""
     path = tmp_path / "stdout"
     follower = OutputFollower(str(path))
@@ -70,8 +72,8 @@ def test_the_last_good_line_counts(tmp_path: Path, text: str, phase: str | None,
     assert (follower.phase, follower.percent) == (phase, percent)
 
 
-def test_one_look_is_bounded(tmp_path: Path):
-    """A huge backlog is taken in by several looks, so that deadlines are still seen between them."""
+def test_follower_read_is_bounded(tmp_path: Path):
+    """A huge backlog takes several reads, so that deadlines are checked between them."""
     path = tmp_path / "stdout"
     with path.open("wb") as file:
         file.truncate(40 << 20)
@@ -103,10 +105,8 @@ def test_one_look_is_bounded(tmp_path: Path):
     ],
 )
 @pytest.mark.parametrize("piece", [1000, 1 << 20])
-def test_a_tail_begins_with_a_whole_line_or_at_least_a_whole_character(
-    tmp_path: Path, content: bytes, expected: str, piece: int
-):
-    """However the stream is cut into pieces, and whether or not it holds text."""
+def test_tail_begins_with_a_whole_line_or_character(tmp_path: Path, content: bytes, expected: str, piece: int):
+    """However the stream is cut into pieces, and whether or not it contains text."""
     path = tmp_path / "stream"
     tail = TailReader(str(path))
     with path.open("wb", buffering=0) as file:
@@ -116,8 +116,8 @@ def test_a_tail_begins_with_a_whole_line_or_at_least_a_whole_character(
     assert tail.text == expected
 
 
-def test_a_tail_costs_the_same_however_much_was_written(tmp_path: Path):
-    """A look reads the end of a stream alone (I12)."""
+def test_tail_read_has_constant_cost(tmp_path: Path):
+    """Only the end of a stream is read (I12)."""
     path = tmp_path / "stream"
     with path.open("wb") as file:
         file.truncate(64 << 20)
@@ -133,20 +133,22 @@ def test_a_tail_costs_the_same_however_much_was_written(tmp_path: Path):
     assert tail.text == "last\n"
 
 
-def test_a_tail_that_cannot_be_read_stays_as_it_was_seen(tmp_path: Path):
-    """The run is looked after all the same: a tail is only news."""
+def test_unreadable_stream_keeps_the_progress(tmp_path: Path):
+    """A failing read must not hinder the run: progress is only information."""
     path = tmp_path / "stream"
     path.write_bytes(b"seen\n")
     tail = TailReader(str(path))
     tail.read()
+    follower = OutputFollower(str(path))
     path.unlink()
     path.mkdir()
     tail.read()
     assert tail.text == "seen\n"
+    assert follower.read() is False
 
 
-def test_phases_are_those_of_stdout_alone(tmp_path: Path):
-    """What looks like a phase on stderr is text there, as anything else; the ends of both streams are told."""
+def test_phases_are_read_from_stdout_only(tmp_path: Path):
+    """On stderr the same line is text; the ends of both streams are reported."""
     (tmp_path / "stdout").write_bytes(b"PHASE:pull\nPROGRESS:7\n")
     (tmp_path / "stderr").write_bytes(b"PHASE:none\nPROGRESS:8\n")
     listener = ProgressReader(str(tmp_path / "stdout"), str(tmp_path / "stderr"))

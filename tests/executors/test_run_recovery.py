@@ -1,4 +1,4 @@
-"""A coordinator dies; another one finds out what became of its runs."""
+"""Recovery of runs after the coordinator died: probe, adopt, collect."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def die(component: Component, settings: ExecutorSettings, death: str, grace_s: f
 
 
 def adopt(executor: Executor, script_run: ScriptRun, observer: RecordingObserver | None = None, within_s: float = 60.0):
-    """Wait for a run that somebody else started."""
+    """Wait for a run that another coordinator started."""
     return executor.wait(script_run, observer or RecordingObserver(), deadline=CLOCK.monotonic() + within_s)
 
 
-def test_a_living_run_is_adopted_to_its_end(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_running_script_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
     """The script never notices; its exit code and output arrive."""
     component.script(WAITS)
     identity = die(component, settings, "when started")
@@ -73,7 +73,7 @@ def test_a_living_run_is_adopted_to_its_end(executor: Executor, component: Compo
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 5, "done\n")
 
 
-def test_an_adopted_run_can_time_out(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_adopted_run_can_time_out(executor: Executor, component: Component, settings: ExecutorSettings):
     """An adopted script and what it detached are ended like one's own."""
     component.script(f"(env -i setsid /bin/bash -c 'echo $$ >far; /bin/sleep 600; :' & ) ; {WAITS}")
     die(component, settings, "when started")
@@ -83,42 +83,42 @@ def test_an_adopted_run_can_time_out(executor: Executor, component: Component, s
     assert not any(map(lives, component.pids("far", "pid")))
 
 
-def test_a_run_asked_for_in_the_last_moment_still_ends_truly(
+def test_run_spawned_just_before_death_is_adopted_or_revoked(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """Dead before it heard of the session: the run is either revoked for ever, or adopted."""
+    """Dead before the claim was seen: the run is either revoked for ever, or adopted."""
     component.script("echo ran >>count")
     die(component, settings, "at once")
     script_run = component.run()
-    trace = executor.probe(script_run, None, boot_id())
-    if trace is ProbeResult.ALIVE:
+    result = executor.probe(script_run, None, boot_id())
+    if result is ProbeResult.ALIVE:
         adopt(executor, script_run)
-    assert (component.directory / "count").exists() == (trace is not ProbeResult.NEVER_STARTED)
+    assert (component.directory / "count").exists() == (result is not ProbeResult.NEVER_STARTED)
 
 
-def test_a_run_that_ended_alone_is_collected(executor: Executor, component: Component, settings: ExecutorSettings):
-    """Its exit code counts, even when the machine was started anew since."""
+def test_run_that_ended_without_coordinator_is_collected(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """Its exit code counts, also after a reboot."""
     component.script("echo alone; exit 3")
     die(component, settings, "when started")
-    session = settings.runs / id_of() / "1/session"
-    until(lambda: session.exists() and "exit 3\n" in session.read_text())
+    session_file = settings.runs / id_of() / "1/session"
+    until(lambda: session_file.exists() and "exit 3\n" in session_file.read_text())
     assert executor.probe(component.run(), None, boot_id()) is ProbeResult.ENDED
     assert executor.probe(component.run(), None, "another boot") is ProbeResult.ENDED
     outcome = executor.collect(component.run())
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 3, "alone\n")
 
 
-def test_another_boot_without_exit_code_is_unknown(executor: Executor, component: Component):
-    """A power cut may have taken any file: nothing is concluded from their absence (I3)."""
+def test_probe_after_reboot_without_exit_code_is_unknown(executor: Executor, component: Component):
+    """A power cut may have taken any file: their absence proves nothing (I3)."""
     assert executor.probe(component.run(), None, "another boot") is ProbeResult.UNKNOWN
     outcome = executor.collect(component.run())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
 
 
-def test_a_lost_session_is_unknown_and_its_family_ended(
-    executor: Executor, component: Component, settings: ExecutorSettings
-):
-    """Killed while nobody watched: what it started is ended before UNKNOWN is said."""
+def test_probe_of_a_killed_worker_is_unknown(executor: Executor, component: Component, settings: ExecutorSettings):
+    """Killed without a coordinator: what it started is ended before ``probe`` returns UNKNOWN."""
     component.script(f"echo before; (setsid bash -c 'echo $$ >far; sleep 600; :' & ); {WAITS}")
     identity = die(component, settings, "when started")
     assert identity is not None
@@ -131,10 +131,10 @@ def test_a_lost_session_is_unknown_and_its_family_ended(
     assert executor.collect(component.run()).output == "before\n"
 
 
-def test_a_death_within_the_grace_does_not_change_the_verdict(
+def test_death_within_the_grace_keeps_the_exit_kind(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """A run being ended for its deadline is timed out, whoever reports it."""
+    """A run being ended at its deadline is timed out, also for the next coordinator."""
     component.script(f"trap '' TERM; {WAITS}")
     here = Path(__file__).parent
     doomed = subprocess.Popen(
@@ -142,20 +142,18 @@ def test_a_death_within_the_grace_does_not_change_the_verdict(
         env=os.environ | {"PYTHONPATH": f"{here}:{here.parents[1]}"},
         stdout=subprocess.DEVNULL,
     )
-    session = settings.runs / id_of() / "1/session"
-    until(lambda: session.exists() and "ended_by" in session.read_text())
+    session_file = settings.runs / id_of() / "1/session"
+    until(lambda: session_file.exists() and "ended_by" in session_file.read_text())
     doomed.kill()
     doomed.wait()
     script_run = component.run()
-    trace = executor.probe(script_run, None, boot_id())
-    outcome = adopt(executor, script_run) if trace is ProbeResult.ALIVE else executor.collect(script_run)
+    result = executor.probe(script_run, None, boot_id())
+    outcome = adopt(executor, script_run) if result is ProbeResult.ALIVE else executor.collect(script_run)
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 137)
     assert not lives(component.directory / "pid")
 
 
-def test_another_process_in_the_sessions_place_is_not_adopted(
-    executor: Executor, component: Component, settings: ExecutorSettings
-):
+def test_probe_does_not_adopt_another_process(executor: Executor, component: Component, settings: ExecutorSettings):
     """A pid alone proves nothing: the start time must agree."""
     component.script("touch ran")
     directory = RunDirectory(settings.runs, component.run())
@@ -165,10 +163,8 @@ def test_another_process_in_the_sessions_place_is_not_adopted(
 
 
 @pytest.mark.parametrize("left", ["", "12"], ids=["empty", "torn"])
-def test_a_claim_that_was_never_finished_is_revoked(
-    executor: Executor, component: Component, settings: ExecutorSettings, left: str
-):
-    """A session that died, or found the disk full, between creating its claim and writing it, started nothing."""
+def test_unfinished_claim_is_revoked(executor: Executor, component: Component, settings: ExecutorSettings, left: str):
+    """A worker that died, or found the disk full, while it wrote its claim started nothing."""
     directory = RunDirectory(settings.runs, component.run())
     directory.prepare()
     (directory.path / "session").write_text(left)
@@ -180,9 +176,7 @@ def test_a_claim_that_was_never_finished_is_revoked(
     assert directory.revoke()
 
 
-def test_a_new_coordinators_own_runs_go_on_after_an_adoption(
-    executor: Executor, component: Component, settings: ExecutorSettings
-):
+def test_lane_starts_own_runs_after_an_adoption(executor: Executor, component: Component, settings: ExecutorSettings):
     """The lane has a launcher of its own then."""
     component.script(WAITS)
     die(component, settings, "when started")
@@ -191,8 +185,8 @@ def test_a_new_coordinators_own_runs_go_on_after_an_adoption(
     assert run(executor, component.run(attempt=2)).exit_code == 5
 
 
-def test_a_trace_after_the_end_leaves_nothing(component: Component, settings: ExecutorSettings):
-    """A second executor object, as after a restart, agrees with the first."""
+def test_probe_by_a_second_executor_agrees_with_the_first(component: Component, settings: ExecutorSettings):
+    """As after a restart."""
     component.script("exit 0")
     first = load(EXECUTOR).create(settings, CLOCK)
     observer = RecordingObserver()

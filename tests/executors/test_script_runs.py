@@ -24,6 +24,7 @@ from protocol.types import ExitKind
     [
         ("exit 0", 0),
         ("exit 1", 1),
+        ("exit 193", 193),
         ("exit 255", 255),
         ("kill -TERM $$", 143),
         ("kill -KILL $$", 137),
@@ -33,23 +34,21 @@ from protocol.types import ExitKind
         ("kill -PIPE $$", 141),
     ],
 )
-def test_the_exit_code_is_the_scripts_own(executor: Executor, component: Component, body: str, code: int):
-    """The outcome carries the exit code, 128 + n when signal n ended the script, its own group's signals included."""
+def test_exit_code_is_that_of_the_script(executor: Executor, component: Component, body: str, code: int):
+    """The outcome has the exit code, 128 + n when signal n ended the script, also signals to its own group."""
     component.script(body)
     outcome = run(executor, component.run())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.EXITED, code)
 
 
-def test_a_script_that_vanished_after_vetting_tells_by_its_exit_code(executor: Executor, component: Component):
-    """Shell conventions: 127 for no such file, with the shell's words as error."""
+def test_script_removed_after_vetting_exits_127(executor: Executor, component: Component):
+    """Shell conventions: 127 for no such file, with the shell's message as error."""
     outcome = run(executor, component.run())
     assert outcome.exit_code == 127
     assert "not found" in outcome.error
 
 
-def test_the_environment_is_exactly_the_documented_one(
-    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
-):
+def test_environment_is_the_documented_one(executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch):
     """Nothing of the coordinator's environment leaks into a script, nor of the lane's previous one."""
     monkeypatch.setenv("COORDINATOR_SECRET", "x")
     component.script("export LEAK=1; env")
@@ -70,8 +69,8 @@ def test_the_environment_is_exactly_the_documented_one(
     }
 
 
-def test_arguments_and_values_reach_the_script_unchanged(executor: Executor, component: Component):
-    """No character means anything to a shell on the way."""
+def test_arguments_reach_the_script_unchanged(executor: Executor, component: Component):
+    """No character is interpreted by a shell on the way."""
     nasty = "$(touch hacked) `x` 'a' \"b\" \\ * ; \n é"
     component.script('printf "%s|" "$0" "$@" "$UPDATE_VERSION"')
     outcome = run(executor, component.run(arguments=(nasty, "", "-n"), version=nasty))
@@ -79,8 +78,8 @@ def test_arguments_and_values_reach_the_script_unchanged(executor: Executor, com
     assert [file.name for file in component.directory.iterdir()] == ["update.sh"]
 
 
-def test_a_script_gets_stdin_closed_default_signals_and_no_other_descriptor(executor: Executor, component: Component):
-    """It reads end of file at once, ignores no signal, and holds nothing of ours."""
+def test_script_has_empty_stdin_default_signals_and_no_other_descriptor(executor: Executor, component: Component):
+    """It reads end of file at once, ignores no signal, and inherits no descriptor."""
     component.script("cat; grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd")
     words = run(executor, component.run()).output.split()
     ours = sum(1 << (number - 1) for number in signal.valid_signals())  # without the two that libc keeps to itself
@@ -89,8 +88,8 @@ def test_a_script_gets_stdin_closed_default_signals_and_no_other_descriptor(exec
     assert set(words[4:]) <= {"0", "1", "2", "255"}  # 255 is bash's own, of its script
 
 
-def test_each_script_runs_in_a_session_that_is_not_ours(executor: Executor, component: Component):
-    """Signals to the coordinator's group or session do not reach it."""
+def test_script_runs_in_the_posix_session_of_its_worker(executor: Executor, component: Component):
+    """Signals to the coordinator's session do not reach it."""
     component.script("ps -o sid= $$")
     observer = RecordingObserver()
     outcome = run(executor, component.run(), observer)
@@ -98,14 +97,14 @@ def test_each_script_runs_in_a_session_that_is_not_ours(executor: Executor, comp
     assert int(outcome.output) != os.getsid(0)
 
 
-def test_binary_output_is_shown_as_text(executor: Executor, component: Component):
-    """Undecodable bytes become U+FFFD; both streams are kept apart."""
+def test_binary_output_becomes_text(executor: Executor, component: Component):
+    """Undecodable bytes become U+FFFD; the streams are separate."""
     component.script(r"printf 'a\xff\x00b'; printf 'e\xfe' >&2")
     outcome = run(executor, component.run())
     assert (outcome.output, outcome.error) == ("a\ufffd\0b", "e\ufffd")
 
 
-def test_large_output_is_quoted_within_bounds(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_large_output_is_bounded(executor: Executor, component: Component, settings: ExecutorSettings):
     """64 MiB leave an excerpt, a complete log, and our memory as it was (I12)."""
     component.script("echo first; head -c 67108864 /dev/zero | tr '\\0' x; echo; echo PHASE:last; echo last")
     observer = RecordingObserver()
@@ -123,8 +122,8 @@ def test_large_output_is_quoted_within_bounds(executor: Executor, component: Com
     assert [file.name for file in (settings.runs / id_of() / "1").iterdir()] == ["stdout"]
 
 
-def test_forgetting_removes_small_runs_altogether(executor: Executor, component: Component, settings: ExecutorSettings):
-    """What an outcome quoted completely is not kept a second time."""
+def test_cleanup_removes_small_runs(executor: Executor, component: Component, settings: ExecutorSettings):
+    """What an outcome quotes completely is not kept a second time."""
     component.script("echo ok")
     run(executor, component.run(attempt=1))
     run(executor, component.run(attempt=2))
@@ -132,34 +131,32 @@ def test_forgetting_removes_small_runs_altogether(executor: Executor, component:
     assert list(settings.runs.iterdir()) == []
 
 
-def test_phases_are_told_while_the_script_runs(executor: Executor, component: Component):
-    """The observer hears of each change, and of the session before."""
+def test_observer_gets_phases_while_the_script_runs(executor: Executor, component: Component):
+    """Each change is reported, after the process has been."""
     component.script("echo PHASE:pull; until [ -e go ]; do sleep 0.01; done; echo PROGRESS:100; echo PHASE:done")
     observer = RecordingObserver()
     go = component.directory / "go"
-    observer.stop = lambda: (
-        observer.reports[-1].phase == "pull" and bool(go.touch())
-    )  # looks on, and lets the script go on
+    observer.stop = lambda: observer.reports[-1].phase == "pull" and bool(go.touch())  # lets the script continue
     run(executor, component.run(), observer)
     assert len(observer.identities) == 1
     assert (observer.reports[1].phase, observer.reports[1].percent) == ("pull", None)
     assert (observer.reports[-1].phase, observer.reports[-1].percent) == ("done", 100)
 
 
-def test_output_is_told_while_the_script_runs(executor: Executor, component: Component):
+def test_observer_gets_output_while_the_script_runs(executor: Executor, component: Component):
     """The ends of both streams, also when no phase comes with them."""
     component.script("echo one; echo two >&2; until [ -e go ]; do sleep 0.01; done; echo three")
     observer = RecordingObserver()
     go = component.directory / "go"
-    told = ProgressReport(output="one\n", error="two\n")
-    observer.stop = lambda: observer.reports[-1] == told and bool(go.touch())  # looks on, and lets the script go on
+    expected = ProgressReport(output="one\n", error="two\n")
+    observer.stop = lambda: observer.reports[-1] == expected and bool(go.touch())  # lets the script continue
     run(executor, component.run(), observer)
-    assert told in observer.reports
+    assert expected in observer.reports
     assert observer.reports[-1] == ProgressReport(output="one\nthree\n", error="two\n")
 
 
-def test_a_report_comes_at_every_look(executor: Executor, component: Component):
-    """Whoever holds a report back is reminded of it, although nothing changes any more."""
+def test_observer_gets_a_report_at_every_check(executor: Executor, component: Component):
+    """An observer that delays a report gets it again, although nothing changed since."""
     component.script("echo one; until [ -e go ]; do sleep 0.01; done")
     observer = RecordingObserver()
     looks: list[ProgressReport] = []
@@ -170,7 +167,7 @@ def test_a_report_comes_at_every_look(executor: Executor, component: Component):
     assert go.exists()
 
 
-def test_a_background_child_that_holds_stdout_delays_nothing(executor: Executor, component: Component):
+def test_run_ends_while_a_background_child_holds_stdout(executor: Executor, component: Component):
     """The run is over when the script is."""
     component.script("sleep 600 & echo $! >pid; echo ok")
     outcome = run(executor, component.run())
@@ -180,25 +177,25 @@ def test_a_background_child_that_holds_stdout_delays_nothing(executor: Executor,
 
 
 def _miss_the_whole_run(directory: RunDirectory) -> None:
-    """Found nothing, and was not given the processor again until the script had ended: busy machines do that."""
+    """Simulate a busy machine: the first check for a claim gets no processor time until the script has ended."""
     until(lambda: directory.exit_code() is not None)
 
 
 @pytest.mark.parametrize("missed", [(), (_miss_the_whole_run,)], ids=["in time", "too late"])
-def test_a_service_left_behind_survives_a_later_timeout(
+def test_service_left_behind_survives_a_later_timeout(
     executor: Executor,
     component: Component,
     missed: tuple[Callable[[RunDirectory], None], ...],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """What a successful script left running is nobody else's, not even the same request's (timeouts kill their own)."""
+    """A later timeout, also of the same request, ends only what its own run started."""
     component.script("setsid sleep 600 & echo $! >service; sleep 600 & echo $! >sibling")
     component.script("echo $$ >pid; sleep 600", "health-check.sh")
     observer = RecordingObserver()
-    looks = chain(missed, repeat(RunDirectory.claim))
+    checks = chain(missed, repeat(RunDirectory.claim))
 
     def claim(directory: RunDirectory) -> Claim | None:
-        return next(looks)(directory)
+        return next(checks)(directory)
 
     with monkeypatch.context() as patch:
         patch.setattr(RunDirectory, "claim", claim)
@@ -213,14 +210,14 @@ def test_a_service_left_behind_survives_a_later_timeout(
     end(sibling)
 
 
-def test_runs_are_private(executor: Executor, component: Component, settings: ExecutorSettings):
-    """Logs may hold secrets: only the coordinator's user enters."""
+def test_run_directory_is_private(executor: Executor, component: Component, settings: ExecutorSettings):
+    """Logs may contain secrets: only the coordinator's user has access."""
     component.script("true")
     run(executor, component.run())
     assert stat.S_IMODE((settings.runs / id_of() / "1").stat().st_mode) == 0o700
 
 
-def test_no_descriptor_is_left_open(executor: Executor, component: Component):
+def test_close_leaves_no_descriptor_open(executor: Executor, component: Component):
     """Any number of runs, launchers and timeouts hold no descriptors once closed (I12)."""
     component.script("sleep 600 & echo $! >pid")
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -232,8 +229,8 @@ def test_no_descriptor_is_left_open(executor: Executor, component: Component):
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_closed_executor_leaves_a_running_script_alone(executor: Executor, component: Component):
-    """Its launcher ends after it, and what it did is recorded."""
+def test_close_leaves_a_running_script_alone(executor: Executor, component: Component):
+    """The script goes on to its end, which is recorded."""
     component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done >result")
     executor.start(component.run())
     until(lambda: written(component.directory / "pid"))

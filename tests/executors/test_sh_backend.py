@@ -1,8 +1,12 @@
-"""The launchers of the executor ``sh``: what becomes of runs when somebody ends their launchers, and of launchers."""
+"""The backend ``sh``: its launchers, and runs whose launchers are killed."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from executor_harness import (
@@ -20,25 +24,28 @@ from executor_harness import (
     written,
 )
 
+from executors import launcher as launcher_module
 from executors.interface import Executor, ExecutorSettings, ProcessId
 from executors.launcher import Launcher
+from executors.processes import boot_id
 from executors.registry import load
 from executors.run_directory import RunDirectory
 from executors.termination import find_shells
-from protocol.types import ExitKind
+from protocol.types import ExitKind, ProbeResult
 
+LAUNCHER_SCRIPT = str(Path(launcher_module.__file__).with_name("launcher.sh"))
 LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
 
 
-def test_a_killed_launcher_costs_nothing(executor: Executor, component: Component):
-    """Its session goes on; the next run has a new launcher."""
+def test_killed_launcher_does_not_affect_runs(executor: Executor, component: Component):
+    """Its worker continues; the next run has a new launcher."""
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); echo ok; exit 6")
     codes = [run(executor, component.run(f"req-{number}")).exit_code for number in range(3)]
     assert codes == [6, 6, 6]
 
 
-def test_a_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
-    """Neither launcher nor session lives: the next start makes new ones."""
+def test_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
+    """Neither launcher nor worker lives: the next start makes new ones."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     assert run(executor, component.run()).exit_code == 0
     for name in ("launcher", "shell"):
@@ -47,8 +54,8 @@ def test_a_launcher_killed_between_runs_is_replaced(executor: Executor, componen
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
-def test_a_family_without_launcher_is_found_by_session_and_environment(executor: Executor, component: Component):
-    """With the launcher dead, orphans belong to init; they are found all the same."""
+def test_process_tree_without_launcher_is_found(executor: Executor, component: Component):
+    """With the launcher dead, orphans are children of init; session and environment identify them."""
     component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{IGNORES_TERM}" & ) ; {FOREVER}')
     observer = stop_after(lambda: written(component.directory / "pid"))
     outcome = run(executor, component.run(), observer)
@@ -56,8 +63,8 @@ def test_a_family_without_launcher_is_found_by_session_and_environment(executor:
     assert not lives(component.directory / "pid")
 
 
-def test_no_shell_is_left_after_close(component: Component, settings: ExecutorSettings):
-    """Launcher and parked session end when the executor lets go, also after an interruption."""
+def test_close_ends_launcher_and_warm_worker(component: Component, settings: ExecutorSettings):
+    """Both end when the executor is closed, and after an interruption."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     made = load("sh").create(settings, CLOCK)
     run(made, component.run())
@@ -72,10 +79,10 @@ def test_no_shell_is_left_after_close(component: Component, settings: ExecutorSe
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_script_that_lost_its_launcher_and_its_folder_is_quelled(
+def test_kill_orphans_without_launcher_and_directory(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """The session has the mark, too."""
+    """The worker has the mark, too."""
     component.script(f"{LAUNCHER}; echo $$ >pid; {FOREVER}")
     leave(settings, component.run(), "pid", "launcher")
     end(component.directory / "launcher")
@@ -86,10 +93,8 @@ def test_a_script_that_lost_its_launcher_and_its_folder_is_quelled(
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_a_script_that_lost_both_its_shells_is_quelled(
-    executor: Executor, component: Component, settings: ExecutorSettings
-):
-    """Where no mark is left, the run's folder still tells."""
+def test_kill_orphans_without_shells(executor: Executor, component: Component, settings: ExecutorSettings):
+    """Where no process has the mark, the run's directory identifies the script."""
     component.script(
         f"{LAUNCHER}; echo $PPID >session; (setsid bash -c 'trap \"\" TERM; echo $$ >far; {FOREVER}' & )\n"
         f"echo $$ >pid; {FOREVER}"
@@ -102,10 +107,10 @@ def test_a_script_that_lost_both_its_shells_is_quelled(
     assert not any(map(lives, component.pids("pid", "far")))
 
 
-def test_another_coordinators_script_of_the_same_id_is_left_alone(
+def test_process_tree_excludes_another_coordinators_run(
     executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
 ):
-    """Without launcher a run's orphans are sought by the request's id, but never below another launcher."""
+    """Without launcher a run's orphans are found by the request's id, but never below another launcher."""
     settings, other = others
     other.script(f"echo $$ >pid; {FOREVER}")
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
@@ -124,8 +129,8 @@ def test_another_coordinators_script_of_the_same_id_is_left_alone(
     assert lives(other.directory / "pid")
 
 
-def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSettings):
-    """Even when the launcher has been asked already, and reads of it only later."""
+def test_launcher_does_not_start_a_revoked_run(component: Component, settings: ExecutorSettings):
+    """Also when the launcher was asked before, and reads of it only later."""
     component.script("touch ran")
     directory = RunDirectory(settings.runs, component.run())
     directory.prepare()
@@ -143,7 +148,7 @@ def test_a_revoked_run_never_starts(component: Component, settings: ExecutorSett
 
 
 def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
-    """Raced against each other, exactly one of them wins."""
+    """In a race exactly one of them wins."""
     component.script('touch "ran-$UPDATE_REQUEST_ID"')
     launcher = Launcher(settings.runs)
     for number in range(100):
@@ -157,3 +162,53 @@ def test_claim_and_revocation_exclude_each_other(component: Component, settings:
             until(lambda directory=directory: directory.exit_code() is not None)
         assert (component.directory / f"ran-{directory.run.request_id}").exists() != is_revoked
     launcher.close()
+
+
+@pytest.mark.parametrize(
+    ("end_of_worker", "workers"),
+    [("kill -KILL $$", 10), ("kill -34 $$", 10), ("exit 9", 1), ("exit 2", 1), ("exit 193", 1), ("exit 255", 1)],
+)
+def test_launcher_starts_a_bounded_number_of_workers(tmp_path: Path, end_of_worker: str, workers: int):
+    """After a signal, 1 to 64, it starts another, ten in all; any other exit code ends it (I16)."""
+    worker = tmp_path / "session.sh"
+    worker.write_text(f"echo started >>{tmp_path}/started\n{end_of_worker}\n")
+    subprocess.run(["/bin/sh", LAUNCHER_SCRIPT, worker, tmp_path], stdin=subprocess.DEVNULL, check=False, timeout=60)
+    assert (tmp_path / "started").read_text() == "started\n" * workers
+
+
+def test_lane_survives_warm_workers_that_are_killed(executor: Executor, component: Component):
+    """A launcher that has given up is replaced."""
+    component.script(f"{LAUNCHER}; echo $PPID >shell")
+    assert run(executor, component.run()).exit_code == 0
+    launcher, killed = int((component.directory / "launcher").read_text()), 0
+    while lives(component.directory / "launcher"):
+        for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), 9)
+                killed += 1
+        assert killed < 1000
+    assert run(executor, component.run("req-2")).exit_code == 0
+
+
+def test_run_of_an_earlier_release_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
+    """Its shells run from another folder; their names and arguments, and the files, are the same."""
+    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; exit 5")
+    release = component.directory / "0.9.0/executors"
+    release.mkdir(parents=True)
+    for script in ("launcher.sh", "session.sh"):
+        shutil.copy(Path(LAUNCHER_SCRIPT).with_name(script), release)
+    directory = RunDirectory(settings.runs, component.run())
+    directory.prepare()
+    earlier = subprocess.Popen(
+        ["/bin/sh", release / "launcher.sh", release / "session.sh", settings.runs],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    earlier.stdin.write(f"{directory.path}\n".encode())
+    earlier.stdin.close()
+    until(lambda: written(component.directory / "pid"))
+    assert earlier.pid in {shell.pid for shell in find_shells(settings.runs)}
+    assert executor.probe(component.run(), None, boot_id()) is ProbeResult.ALIVE
+    (component.directory / "go").touch()
+    assert executor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
+    earlier.wait()

@@ -1,4 +1,4 @@
-"""Scripts that cannot be started, or of which nobody can say that they were."""
+"""Starts that fail, or fail halfway."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 from executor_harness import CLOCK, EXECUTOR, Component, run
 
+from executors.backends import systemd
 from executors.interface import CannotStartError, Executor, ExecutorSettings
+from executors.processes import boot_id
 from executors.registry import load
 from executors.run_directory import RunDirectory
-from protocol.types import ExitKind
+from executors.script_executor import ScriptExecutor
+from protocol.types import ExitKind, ProbeResult
 
 
-def test_an_attempt_starts_once(executor: Executor, component: Component):
-    """A second start of the same attempt is refused (I3)."""
+def test_start_refuses_a_second_start_of_an_attempt(executor: Executor, component: Component):
+    """An attempt starts at most once (I3)."""
     component.script("echo ran >>count")
     run(executor, component.run())
     with pytest.raises(CannotStartError, match="cannot start"):
@@ -27,16 +30,16 @@ def test_an_attempt_starts_once(executor: Executor, component: Component):
     assert (component.directory / "count").read_text() == "ran\n"
 
 
-def test_what_cannot_be_written_does_not_start(component: Component, settings: ExecutorSettings):
-    """A disk that refuses the run's directory refuses the run."""
+def test_start_fails_when_the_directory_cannot_be_made(component: Component, settings: ExecutorSettings):
+    """Without its directory a run does not start."""
     settings.runs.write_text("in the way")
     made = load(EXECUTOR).create(settings, CLOCK)
     with pytest.raises(CannotStartError, match=r"cannot start update\.sh"):
         made.start(component.run())
 
 
-def test_without_descriptors_nothing_starts(component: Component, settings: ExecutorSettings):
-    """EMFILE is a refusal, and the attempt stays revoked afterwards."""
+def test_start_fails_without_descriptors(component: Component, settings: ExecutorSettings):
+    """After EMFILE the attempt stays revoked."""
     component.script("touch ran")
     made = load(EXECUTOR).create(settings, CLOCK)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -53,13 +56,13 @@ def test_without_descriptors_nothing_starts(component: Component, settings: Exec
 
 
 @pytest.mark.parametrize(
-    ("owner", "name", "error", "told"),
+    ("owner", "name", "error", "message"),
     [
-        # the C library does not tell an unknown user from a list that cannot be read
+        # the C library does not distinguish an unknown user from an unreadable /etc/passwd
         (pwd, "getpwuid", KeyError("getpwuid(): uid not found: 0"), "cannot find the home"),
         # sh starts threads for the streams
         (threading.Thread, "start", RuntimeError("can't start new thread"), "can't start new thread"),
-        # the child makes both calls, and tells of the error by a traceback, of which one line is told
+        # the child makes both calls, and reports the error by a traceback, of which the message has one line
         (os, "setsid", OSError(errno.ENOMEM, "Cannot allocate memory"), "OSError: .* Cannot allocate memory"),
         (
             os,
@@ -70,16 +73,16 @@ def test_without_descriptors_nothing_starts(component: Component, settings: Exec
     ],
     ids=["no list of users", "no room for a thread", "no room in the child", "no shell for the child"],
 )
-def test_a_host_that_lacks_what_a_start_takes_refuses(
+def test_start_fails_without_resources_of_the_host(
     component: Component,
     settings: ExecutorSettings,
     monkeypatch: pytest.MonkeyPatch,
     owner: object,
     name: str,
     error: Exception,
-    told: str,
+    message: str,
 ):
-    """Like one that cannot fork: nothing was started, and the next try may go well."""
+    """As when a fork fails: nothing was started, and the next attempt may succeed."""
 
     def refuse(*_arguments: object) -> None:
         raise error
@@ -87,17 +90,17 @@ def test_a_host_that_lacks_what_a_start_takes_refuses(
     component.script("touch ran")
     made = load(EXECUTOR).create(settings, CLOCK)
     monkeypatch.setattr(owner, name, refuse)
-    with pytest.raises(CannotStartError, match=told):
+    with pytest.raises(CannotStartError, match=message):
         made.start(component.run())
     monkeypatch.undo()
     assert run(made, component.run(attempt=2)).exit_code == 0
     made.close()
 
 
-def test_a_script_whose_output_cannot_be_opened_has_no_exit_code(
+def test_unopenable_stream_gives_no_exit_code(
     executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
 ):
-    """It never ran: the shell's failure to open a stream must not be told as the script's own end (I1)."""
+    """The script never ran: the shell's failure to open a stream is not the script's exit code (I1)."""
     prepare = RunDirectory.prepare
 
     def prepare_badly(self: RunDirectory) -> None:
@@ -115,10 +118,10 @@ def test_a_script_whose_output_cannot_be_opened_has_no_exit_code(
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
-def test_a_command_of_which_only_a_part_can_be_read_is_not_run(
+def test_partly_readable_command_is_not_run(
     executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, share: float
 ):
-    """To a shell a failing read ends the file: neither that part is run, nor the last command (I1, I6)."""
+    """To a shell a failing read ends the file: neither that part is run, nor the previous command (I1, I6)."""
     prepare = RunDirectory.prepare
 
     def prepare_badly(self: RunDirectory) -> None:
@@ -136,10 +139,10 @@ def test_a_command_of_which_only_a_part_can_be_read_is_not_run(
     assert (component.directory / "ran").read_text() == "1.2.3\n" * 2
 
 
-def test_a_claim_that_fails_halfway_is_not_taken_for_a_revocation(
+def test_partly_written_claim_is_not_a_revocation(
     executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
 ):
-    """A shell that does not read its own claim in the file's first line ends, lest someone wait for it (I1)."""
+    """A worker that does not read its own claim in the first line ends, so that ``wait`` does not wait for it (I1)."""
     prepare = RunDirectory.prepare
 
     def prepare_badly(self: RunDirectory) -> None:
@@ -155,8 +158,8 @@ def test_a_claim_that_fails_halfway_is_not_taken_for_a_revocation(
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
-def test_a_script_whose_directory_cannot_be_entered_has_no_exit_code(executor: Executor, component: Component):
-    """It never ran, and runs in no other directory instead; the shell's words stay, its exit code is not told (I1)."""
+def test_missing_component_directory_gives_no_exit_code(executor: Executor, component: Component):
+    """The script does not run in another directory; the shell's message is kept, its exit code is not (I1)."""
     component.directory.rmdir()
     outcome = run(executor, component.run())
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.INTERRUPTED, None, "")
@@ -164,3 +167,18 @@ def test_a_script_whose_directory_cannot_be_entered_has_no_exit_code(executor: E
     component.directory.mkdir()
     component.script("exit 0")
     assert run(executor, component.run("req-2")).exit_code == 0
+
+
+def test_start_fails_when_systemd_does_not_answer(
+    component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """systemd-run is given a bounded time; the attempt stays revoked (I16)."""
+    silent = tmp_path / "systemd-run"
+    silent.write_text("#!/bin/sh\nexec sleep 600\n")
+    silent.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(systemd, "_SPAWN_S", 0.3)
+    made = ScriptExecutor(settings, CLOCK, systemd.UnitSpawner(settings.runs, CLOCK))
+    with pytest.raises(CannotStartError, match=r"cannot start update.sh: systemd does not start .* within 0.3 seconds"):
+        made.start(component.run())
+    assert made.probe(component.run(), None, boot_id()) is ProbeResult.NEVER_STARTED

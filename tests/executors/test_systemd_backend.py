@@ -1,4 +1,4 @@
-"""The executor ``systemd``: what its units are told, and what becomes of runs when systemd ends them."""
+"""The backend ``systemd``: properties of its units, and runs that systemd ends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
 
 
 def systemctl(*arguments: str) -> str:
-    """What systemd says."""
+    """Run systemctl and return its output."""
     return subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False).stdout.strip()
 
 
@@ -48,10 +48,10 @@ def unit(settings: ExecutorSettings) -> str:
     return unit_name(settings.runs / id_of() / "1")
 
 
-def test_the_unit_is_named_after_its_request_and_has_limits_of_its_own(
+def test_unit_has_its_requests_name_and_own_limits(
     executor: Executor, component: Component, settings: ExecutorSettings, unit: str
 ):
-    """It is not in the coordinator's control group, and has a cap on its time and its memory."""
+    """It is outside the coordinator's control group; its time and its memory are limited."""
     component.script(WAITS)
     executor.start(component.run(timeout_s=7, kill_grace_s=3))
     until(lambda: written(component.directory / "pid"))
@@ -73,8 +73,8 @@ def test_the_unit_is_named_after_its_request_and_has_limits_of_its_own(
     until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
 
 
-def test_an_operator_may_set_other_limits_for_all_runs(executor: Executor, component: Component, unit: str):
-    """By a drop-in for the units' common prefix, as docs/operations.md says."""
+def test_drop_in_sets_limits_for_all_runs(executor: Executor, component: Component, unit: str):
+    """By the units' common prefix, as docs/operations.md says."""
     drop_in = Path("/run/systemd/system/dunebugger-request-.service.d/limits.conf")
     drop_in.parent.mkdir(parents=True)
     drop_in.write_text("[Service]\nCPUQuota=50%\n")
@@ -90,10 +90,10 @@ def test_an_operator_may_set_other_limits_for_all_runs(executor: Executor, compo
     assert shown == "CPUQuotaPerSecUSec=500ms"
 
 
-def test_a_coordinator_that_stops_leaves_its_run_to_the_next(
+def test_stopping_coordinator_detaches_from_its_run(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """The wait ends at once, the script goes on, and its true end is told by whoever adopts it."""
+    """The wait ends at once, the script continues, and the next coordinator adopts it."""
     component.script(WAITS)
     observer = RecordingObserver(leave=lambda: written(component.directory / "pid"))
     assert run(executor, component.run(), observer) is None
@@ -105,10 +105,8 @@ def test_a_coordinator_that_stops_leaves_its_run_to_the_next(
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 5, "done\n")
 
 
-def test_a_run_that_the_other_executor_left_is_adopted(
-    executor: Executor, component: Component, settings: ExecutorSettings
-):
-    """Whoever changes the configuration while a script runs gets its true answer."""
+def test_run_of_the_sh_backend_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
+    """The configuration may change while a script runs."""
     component.script(WAITS)
     identity = leave(settings, component.run(), "pid", executor="sh")
     assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
@@ -118,8 +116,8 @@ def test_a_run_that_the_other_executor_left_is_adopted(
     assert executor.wait(component.run(), observer, deadline=CLOCK.monotonic() + 60).exit_code == 5
 
 
-def test_a_run_in_a_unit_is_adopted_by_the_other_executor(component: Component, settings: ExecutorSettings):
-    """And back again; also when it must be ended."""
+def test_run_in_a_unit_is_adopted_by_the_sh_backend(component: Component, settings: ExecutorSettings):
+    """And ended at its deadline."""
     component.script(f'(setsid bash -c "{IGNORES_TERM}" & ); echo $$ >main; {FOREVER}')
     identity = leave(settings, component.run(), "pid", "main")
     other = load("sh").create(settings, CLOCK)
@@ -129,16 +127,16 @@ def test_a_run_in_a_unit_is_adopted_by_the_other_executor(component: Component, 
     assert not any(map(lives, component.pids("pid", "main")))
 
 
-@pytest.mark.parametrize(("how", "conclusion"), [("stop", "interrupted"), ("cap", "timed_out")])
-def test_systemd_ends_a_run_whole_when_no_coordinator_lives(
+@pytest.mark.parametrize(("how", "exit_kind"), [("stop", "interrupted"), ("cap", "timed_out")])
+def test_systemd_ends_a_whole_run_without_coordinator(
     component: Component,
     settings: ExecutorSettings,
     monkeypatch: pytest.MonkeyPatch,
     unit: str,
     how: str,
-    conclusion: str,
+    exit_kind: str,
 ):
-    """Stopped, or beyond its time: everything gets TERM, then KILL, and the successor learns why."""
+    """Stopped, or beyond its time: everything gets TERM, then KILL, and the reason is recorded."""
     monkeypatch.setattr(systemd, "_CAP_SLACK_S", -5 if how == "cap" else 60)
     component.script(
         f'(setsid bash -c "{IGNORES_TERM}" & ); trap "echo cleaned >cleaned; exit 7" TERM; echo $$ >main; '
@@ -154,10 +152,10 @@ def test_systemd_ends_a_run_whole_when_no_coordinator_lives(
     successor = load("systemd").create(settings, CLOCK)
     assert successor.probe(script_run, identity, boot_id()) is ProbeResult.ENDED
     outcome = successor.collect(script_run)
-    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind(conclusion), 7)
+    assert (outcome.exit_kind, outcome.exit_code) == (ExitKind(exit_kind), 7)
 
 
-def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, component: Component, unit: str):
+def test_stopped_unit_is_an_interruption(executor: Executor, component: Component, unit: str):
     """An operator's ``systemctl stop`` is an interruption, not a failure of the script.
 
     What the script leaves behind then is no service: it is gone before the next script may begin (I10).
@@ -176,8 +174,8 @@ def test_who_waits_learns_that_systemd_ended_the_run(executor: Executor, compone
     stopped[0].wait()
 
 
-def test_a_killed_session_takes_its_unit_with_it(component: Component, settings: ExecutorSettings, unit: str):
-    """Also while no coordinator lives: systemd sees that the run lost who was to record its end."""
+def test_killed_worker_ends_its_unit(component: Component, settings: ExecutorSettings, unit: str):
+    """Also without coordinator: systemd ends the unit of a worker that was killed."""
     component.script(f'echo $PPID >shell; (setsid bash -c "{IGNORES_TERM}" & ); {FOREVER}')
     identity = leave(settings, component.run(), "pid", "shell")
     end(component.directory / "shell")
@@ -188,18 +186,18 @@ def test_a_killed_session_takes_its_unit_with_it(component: Component, settings:
     assert successor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
 
 
-def test_what_left_its_unit_is_ended_with_its_script(executor: Executor, component: Component):
-    """``su``, and whoever else starts a scope, moves processes elsewhere: they still descend from the session."""
+def test_processes_moved_to_another_unit_are_ended(executor: Executor, component: Component):
+    """``su`` moves processes to other units: they still descend from the worker."""
     component.script(f"echo $$ >main; systemd-run --quiet --scope bash -c 'echo $$ >pid; {FOREVER}'")
     observer = stop_after(lambda: written(component.directory / "pid"))
     assert run(executor, component.run(), observer).exit_kind is ExitKind.INTERRUPTED
     assert not any(map(lives, component.pids("main", "pid")))
 
 
-def test_two_coordinators_serve_the_same_id(
+def test_units_of_two_coordinators_are_distinct(
     executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
 ):
-    """Their units have different names; each ends its own."""
+    """For the same request id each ends its own."""
     settings, other = others
     other.script(f"echo $$ >pid; {FOREVER}")
     component.script(f"(setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
@@ -210,8 +208,8 @@ def test_two_coordinators_serve_the_same_id(
     assert lives(other.directory / "pid")
 
 
-def test_a_revoked_run_never_starts(executor: Executor, component: Component, settings: ExecutorSettings):
-    """A unit whose start came through although it was given up finds the revocation, and ends."""
+def test_unit_does_not_start_a_revoked_run(executor: Executor, component: Component, settings: ExecutorSettings):
+    """A unit that starts although its start was given up finds the revocation, and ends."""
     component.script("touch ran")
     script_run = component.run()
     directory = RunDirectory(settings.runs, script_run)
@@ -223,8 +221,8 @@ def test_a_revoked_run_never_starts(executor: Executor, component: Component, se
     assert executor.probe(script_run, None, boot_id()) is ProbeResult.NEVER_STARTED
 
 
-def test_words_that_mean_something_to_systemd_are_just_words(component: Component, tmp_path: Path):
-    """Dollars, percent signs, quotes and backslashes in a path reach the shell as they are."""
+def test_unit_quotes_special_characters(component: Component, tmp_path: Path):
+    """Dollars, percent signs, quotes and backslashes in a path reach the shell unchanged."""
     odd = ExecutorSettings(tmp_path / "runs $HOME ${PATH} $$ 100%n \"q\" 'a' b\\n;x", 4096)
     made = load("systemd").create(odd, CLOCK)
     component.script("exit 3")
@@ -237,20 +235,20 @@ def test_words_that_mean_something_to_systemd_are_just_words(component: Componen
     assert made.collect(component.run("req-2")).exit_kind is ExitKind.INTERRUPTED
 
 
-def test_the_longest_id_has_a_unit(executor: Executor, component: Component):
+def test_longest_request_id_has_a_unit(executor: Executor, component: Component):
     """128 characters, with every kind among them."""
     component.script("exit 4")
     assert run(executor, component.run("a" * 100 + "._-B" * 7)).exit_code == 4
 
 
-def test_a_script_that_takes_too_much_memory_tells_so_itself(executor: Executor, component: Component):
+def test_unit_with_a_memory_limit_runs(executor: Executor, component: Component):
     """The limit is set on the unit: where the kernel enforces it, only the child that asked is killed."""
     component.script("exit 0")
     script_run = replace(component.run(), memory_bytes=16 * 1024 * 1024)
     assert run(executor, script_run).exit_code == 0
 
 
-def test_a_unit_that_systemd_does_not_start_is_refused_in_its_words(
+def test_start_fails_with_the_message_of_systemd(
     executor: Executor, component: Component, settings: ExecutorSettings, unit: str
 ):
     """Nothing was started, and nothing will be."""
@@ -262,15 +260,17 @@ def test_a_unit_that_systemd_does_not_start_is_refused_in_its_words(
     systemctl("stop", unit)
 
 
-def test_a_host_without_systemd_is_told_so(settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """The remedy is in the message."""
+def test_host_without_systemd_is_unsuitable(
+    settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The message names the remedy."""
     monkeypatch.setattr(systemd, "_BOOTED", tmp_path / "not here")
     with pytest.raises(UnsuitableHostError, match=r'cannot use executor = "systemd": .* say executor = "sh"'):
         load("systemd").create(settings, CLOCK)
 
 
-def test_a_service_left_behind_is_no_part_of_a_later_end(executor: Executor, component: Component, unit: str):
-    """What a script left in the background on purpose outlives its unit, and the executor's next timeout."""
+def test_service_left_behind_outlives_its_unit(executor: Executor, component: Component, unit: str):
+    """It survives the executor's next timeout, too."""
     component.script("setsid bash -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.01; done")
     assert run(executor, component.run()).exit_code == 0
     until(lambda: systemctl("show", unit, "--property=ActiveState") == "ActiveState=inactive")

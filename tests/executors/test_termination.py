@@ -1,9 +1,11 @@
-"""Scripts that must be ended, and shells that somebody else ended."""
+"""Ending scripts: deadlines, interruptions, killed workers, abandoned runs."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,23 +15,27 @@ from executor_harness import (
     IGNORES_TERM,
     Component,
     RecordingObserver,
+    SteppedClock,
     end,
     id_of,
     lives,
     overrun,
     run,
     stop_after,
+    until,
     written,
 )
 
-from executors import termination
+from executors import script_executor, termination
 from executors.interface import Executor, ExecutorSettings
-from executors.processes import Process, send_signal
+from executors.processes import Process, send_signal, stat_process
+from executors.run_directory import RunDirectory
+from executors.termination import end_run, terminate
 from protocol.types import ExitKind
 
-FAMILIES = {
+PROCESS_TREES = {
     "plain": f"echo $$ >pid; {FOREVER}",
-    "deaf to TERM": IGNORES_TERM,
+    "ignores TERM": IGNORES_TERM,
     "background": f"({IGNORES_TERM}) & wait",
     "own session": f'setsid bash -c "{IGNORES_TERM}" & wait',
     "double fork": f'(setsid bash -c "{IGNORES_TERM}" & ) ; {FOREVER}',
@@ -40,8 +46,8 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize("body", FAMILIES.values(), ids=FAMILIES.keys())
-def test_nothing_survives_an_interruption(executor: Executor, component: Component, body: str):
+@pytest.mark.parametrize("body", PROCESS_TREES.values(), ids=PROCESS_TREES.keys())
+def test_interruption_ends_the_whole_process_tree(executor: Executor, component: Component, body: str):
     """However a process detaches itself, it is ended with its script, and the lane is usable again."""
     component.script(body)
     pid = component.directory / "pid"
@@ -55,55 +61,55 @@ def test_nothing_survives_an_interruption(executor: Executor, component: Compone
     assert run(executor, component.run("req-2")).exit_code == 4
 
 
-def test_the_deadline_ends_a_script_with_term(executor: Executor, component: Component):
-    """A script that cleans up at TERM is given the time to, and its exit code is told beside the timeout."""
+def test_deadline_ends_a_script_with_term(executor: Executor, component: Component):
+    """A script that cleans up at TERM gets the time to, and the outcome has its exit code beside the timeout."""
     component.script("trap 'echo cleaning; exit 9' TERM; echo $$ >pid; while :; do sleep 0.05; done")
     outcome = overrun(executor, component.run(kill_grace_s=60.0))
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 9)
     assert outcome.output.endswith("cleaning\n")
 
 
-@pytest.mark.parametrize(("ears", "left"), [("echo cleaned; exit 9", 9), ("", 137)], ids=["TERM", "KILL"])
-def test_a_script_gets_its_signal_before_its_children(
-    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, ears: str, left: int
+@pytest.mark.parametrize(("trap", "exit_code"), [("echo cleaned; exit 9", 9), ("", 137)], ids=["TERM", "KILL"])
+def test_termination_signals_a_script_before_its_children(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, trap: str, exit_code: int
 ):
-    """Else it would see them end first, and go on, or exit without its trap. The wait is a busy machine's."""
+    """Else the script sees them end, and continues, or exits without its trap. Slow, as on a busy machine."""
 
     def slowly(process: Process, number: signal.Signals) -> None:
         send_signal(process, number)
         CLOCK.sleep(0.2)
 
     monkeypatch.setattr(termination, "send_signal", slowly)
-    component.script(f"trap '{ears}' TERM; bash -c 'echo $$ >pid; {FOREVER}' & wait $!; touch went-on; exit 3")
+    component.script(f"trap '{trap}' TERM; bash -c 'echo $$ >pid; {FOREVER}' & wait $!; touch went-on; exit 3")
     outcome = run(executor, component.run(), stop_after(lambda: written(component.directory / "pid")))
-    assert outcome.exit_code == left
+    assert outcome.exit_code == exit_code
     assert not (component.directory / "went-on").exists()
 
 
-def test_a_killed_script_tells_so(executor: Executor, component: Component):
+def test_killed_script_has_exit_code_137(executor: Executor, component: Component):
     """After the grace, KILL: exit code 137."""
     component.script(IGNORES_TERM)
     outcome = overrun(executor, component.run())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 137)
 
 
-def test_much_output_does_not_hide_the_deadline(executor: Executor, component: Component):
+def test_deadline_holds_during_much_output(executor: Executor, component: Component):
     """A script that floods its stdout is still ended in time."""
     component.script("yes PHASE:flood | head -c 400000000 >&1; sleep 600")
     outcome = run(executor, component.run(), within_s=0.5)
     assert outcome.exit_kind is ExitKind.TIMED_OUT
 
 
-def test_a_step_whose_deadline_passed_is_ended_all_the_same(executor: Executor, component: Component):
-    """Started too late to be in time, the run ends at once; it may or may not have begun."""
+def test_deadline_in_the_past_ends_the_run(executor: Executor, component: Component):
+    """The run ends at once; the script may or may not have begun."""
     component.script(IGNORES_TERM)
     outcome = run(executor, component.run(), within_s=-1)
     assert outcome.exit_kind is ExitKind.TIMED_OUT
     assert not (component.directory / "pid").exists() or not lives(component.directory / "pid")
 
 
-def test_a_killed_session_is_an_interruption(executor: Executor, component: Component):
-    """Without anybody to record the exit code, everything left of the run is ended, and the truth is told."""
+def test_killed_worker_is_an_interruption(executor: Executor, component: Component):
+    """Without a worker to record the exit code, all that is left of the run is ended, and the outcome says so."""
     component.script(f'(env -i setsid /bin/bash -c "PATH=$PATH; {IGNORES_TERM}" & ) ; echo $PPID >shell; {FOREVER}')
     shell = component.directory / "shell"
     struck: list[bool] = []
@@ -122,12 +128,12 @@ def test_a_killed_session_is_an_interruption(executor: Executor, component: Comp
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
-def test_an_exit_code_that_cannot_be_written_is_not_made_up(
-    executor: Executor, component: Component, settings: ExecutorSettings
-):
-    """The run counts as interrupted as soon as its session gives up, not as one that took too long."""
-    own = settings.runs / id_of() / "1/session"
-    component.script(f"until [ -e go ]; do sleep 0.01; done; rm {own}; ln -s /nowhere/session {own}; exit 0")
+def test_exit_code_that_cannot_be_written_is_none(executor: Executor, component: Component, settings: ExecutorSettings):
+    """The run is interrupted as soon as its worker gives up, not timed out later."""
+    session_file = settings.runs / id_of() / "1/session"
+    component.script(
+        f"until [ -e go ]; do sleep 0.01; done; rm {session_file}; ln -s /nowhere/session {session_file}; exit 0"
+    )
     observer = RecordingObserver()
     observer.started = lambda _identity: (component.directory / "go").touch()
     outcome = run(executor, component.run(), observer)
@@ -137,8 +143,8 @@ def test_an_exit_code_that_cannot_be_written_is_not_made_up(
     assert run(executor, component.run("req-2")).exit_code == 4
 
 
-def test_lanes_do_not_wait_for_each_other(executor: Executor, component: Component):
-    """While one lane's script runs, another's comes and goes (I10)."""
+def test_lanes_run_concurrently(executor: Executor, component: Component):
+    """While the script of one lane runs, that of another starts and ends (I10)."""
     component.script("until [ -e go ]; do sleep 0.01; done; exit 2")
     component.script("touch go", "health-check.sh")
     slow = component.run("slow")
@@ -147,8 +153,110 @@ def test_lanes_do_not_wait_for_each_other(executor: Executor, component: Compone
     assert executor.wait(slow, RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 2
 
 
-def test_a_signal_to_the_coordinators_group_reaches_no_script(executor: Executor, component: Component, tmp_path: Path):
-    """The script's group is not ours."""
+def test_scripts_are_outside_the_coordinators_process_group(executor: Executor, component: Component, tmp_path: Path):
+    """The script's process group is its own."""
     component.script("ps -o pgid= $$")
     assert int(run(executor, component.run()).output) != os.getpgid(0)
     assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
+
+
+@pytest.mark.parametrize("body", PROCESS_TREES.values(), ids=PROCESS_TREES.keys())
+def test_abandon_ends_the_whole_process_tree(executor: Executor, component: Component, body: str):
+    """Nothing of the run survives, its outcome is an interruption, and the lane is usable again."""
+    pid = component.directory / "pid"
+    component.script(body.replace("trap 'trap", "echo $$ >pid; trap 'trap"))
+    executor.start(component.run())
+    until(lambda: written(pid))
+    assert executor.abandon(component.run()) == []
+    assert not lives(pid)
+    assert executor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
+    component.script("exit 4")
+    assert run(executor, component.run("req-2")).exit_code == 4
+
+
+def test_abandon_ends_its_own_run_only(executor: Executor, component: Component):
+    """A stop is per run: that of another lane continues to its own end."""
+    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; exit 2")
+    component.script(f"echo $$ >other; {FOREVER}", "health-check.sh")
+    kept, abandoned = component.run("kept"), component.run("abandoned", lane="other", script="health-check.sh")
+    executor.start(kept)
+    executor.start(abandoned)
+    until(lambda: all(map(written, component.pids("pid", "other"))))
+    assert executor.abandon(abandoned) == []
+    assert [lives(pid) for pid in component.pids("pid", "other")] == [True, False]
+    (component.directory / "go").touch()
+    assert executor.wait(kept, RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 2
+
+
+def test_abandon_leaves_a_service_of_an_ended_run_alone(executor: Executor, component: Component):
+    """The script ended by itself, and started the service on purpose."""
+    component.script("setsid sleep 600 & echo $! >service")
+    assert run(executor, component.run()).exit_code == 0
+    assert executor.abandon(component.run()) == []
+    assert lives(component.directory / "service")
+    end(component.directory / "service")
+
+
+def test_abandon_without_readable_files_ends_the_run_and_raises(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
+    """The script is found by its environment; whether it was all of the run cannot be known."""
+    component.script(f'(env -i setsid bash -c "{IGNORES_TERM}" & ); echo $$ >main; {FOREVER}')
+    executor.start(component.run())
+    until(lambda: all(map(written, component.pids("pid", "main"))))
+    session_file = settings.runs / id_of() / "1/session"
+    session_file.unlink()
+    session_file.mkdir()
+    with pytest.raises(OSError, match="session"):
+        executor.abandon(component.run())
+    assert not any(map(lives, component.pids("pid", "main")))
+
+
+def test_terminate_returns_the_pids_that_survive_kill():
+    """500 rounds, 5 s, then the pids: no loop without end for processes that the kernel holds."""
+    clock = SteppedClock()
+    immortal = Process(pid=2**30, parent=1, session=1, start_ticks=1)
+    assert terminate(lambda: [immortal], 3.0, clock) == [immortal.pid]
+    assert clock.monotonic() == pytest.approx(3.0 + 5.0, abs=0.1)
+
+
+def test_terminate_signals_others_after_one_that_it_may_not_signal(monkeypatch: pytest.MonkeyPatch):
+    """A process of another user does not save those after it, and is reported."""
+    foreign, own = subprocess.Popen(["sleep", "600"]), subprocess.Popen(["sleep", "600"])
+    signalled = signal.pidfd_send_signal
+    mine = {process.pid: stat_process(process.pid) for process in (foreign, own)}
+
+    def refuse(descriptor: int, number: int) -> None:
+        if f"Pid:\t{foreign.pid}\n" in Path(f"/proc/self/fdinfo/{descriptor}").read_text():
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        signalled(descriptor, number)
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", refuse)
+    members = lambda: [found for pid in mine if (found := stat_process(pid)) is not None]  # noqa: E731
+    assert terminate(members, 0.5, SteppedClock()) == [foreign.pid]
+    monkeypatch.undo()
+    foreign.kill()
+    assert (foreign.wait(), own.wait()) == (-9, -15)
+
+
+def test_end_run_waits_five_seconds_for_the_exit_code(settings: ExecutorSettings, component: Component):
+    """A worker that cannot record its script's end is killed: the wait for it is bounded."""
+    worker = subprocess.Popen(["sleep", "600"])
+    start_ticks = stat_process(worker.pid).start_ticks
+    directory = RunDirectory(settings.runs, component.run())
+    directory.prepare()
+    (directory.path / "session").write_text(f"{worker.pid} {start_ticks} {worker.pid} {start_ticks}\n")
+    clock = SteppedClock()
+    assert end_run(directory, clock) == []
+    assert worker.wait() == -9
+    assert clock.monotonic() == pytest.approx(5.0, abs=0.1)
+
+
+def test_outcome_lists_the_processes_that_survive_kill(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing can end them; the outcome says so."""
+    monkeypatch.setattr(script_executor, "end_run", lambda *given: [*end_run(*given), 4711, 4712])
+    component.script(f"echo $$ >pid; {FOREVER}")
+    outcome = overrun(executor, component.run())
+    assert (outcome.exit_kind, outcome.detail) == (ExitKind.TIMED_OUT, "processes that survive KILL: 4711, 4712")
