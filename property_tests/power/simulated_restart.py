@@ -1,7 +1,7 @@
-"""The coordinator that starts after a power cut, in this process: all of it real but threads, clock and scripts.
+"""In-process restart of the coordinator on a crash state: real code, simulated threads, clock and scripts.
 
-Its scripts leave the files that a session leaves, at once; what they would do is read from the story. A share of all
-cuts is given to the real daemon and real scripts as well (``real.py``), which must come to the same.
+Its scripts leave the files of a real session, at once; their effects come from the scenario. A share of all crash
+states also goes to the real daemon with real scripts (``daemon_restart.py``), which must give the same result.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from executors.session import Session
 from executors.sessions import SessionExecutor
 from fsm.errors import FsmError, JournalDamagedError
 from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
-from property_tests.simulated_host import NoBell, NoWatcher
-from property_tests.world import HandClock
+from property_tests.simulated_host import NoWakeup, NoWatcher
+from property_tests.world import SimulatedClock
 from protocol.clock import Clock
 
-_STARTS = 3  # a supervisor's patience: who needs more never comes up
+_STARTS = 3  # as a supervisor allows; more starts count as a failure
 _PASSES = 10
 
 
-class Successor:
-    """Starts on what lies there, serves all of it, and stops.
+class SimulatedRestart:
+    """Starts on a crash state, serves every request, and stops.
 
     Args:
         root: holds ``requests/``, ``status/`` and ``state/``.
-        components: the folder of the components' folders.
-        scenario: what is installed, and what the scripts do.
-        record: what the scripts have noted so far; those that run now go on with it.
+        components: the parent of the components' directories.
+        scenario: the installed components, and what the scripts do.
+        record: the scripts' record so far; further runs are appended.
     """
 
     def __init__(self, root: Path, components: Path, scenario: Scenario, record: list[str]) -> None:
-        self._clock = HandClock()
+        self._clock = SimulatedClock()
         self._scenario = scenario
         self._record = record
         self._settings = Settings(
@@ -59,12 +59,12 @@ class Successor:
         )
 
     def serve(self) -> None:
-        """Do all there is to do.
+        """Serve every request.
 
         Raises:
-            AssertionError: it never comes up, or never comes to an end.
+            AssertionError: the coordinator does not start, or does not become idle.
         """
-        with _quiet(lambda settings, clock: _Theatre(settings, clock, self._play)):
+        with _single_threaded(lambda settings, clock: _InlineExecutor(settings, clock, self._run_script)):
             for _ in range(_STARTS):
                 try:
                     with ExitStack() as resources:
@@ -73,63 +73,63 @@ class Successor:
                 except JournalDamagedError:
                     app.mark_journal_suspect(self._settings)
                 except (FsmError, OSError) as error:
-                    trouble = error
-        raise AssertionError(f"it does not come up: {trouble}")
+                    error_seen = error
+        raise AssertionError(f"the coordinator does not start: {error_seen}")
 
     def _work(self, daemon: Daemon) -> None:
         daemon._abandon_unconfigured()
         for _ in range(_PASSES):
-            again = daemon._intake.sweep()
+            retry_s = daemon._intake.sweep()
             daemon._publisher.publish_pending()
             daemon._housekeeping.tick()
             for components in self._settings.lanes.values():
                 while record := daemon._journal.next_due(components):
                     daemon._lanes._runner.run(record)
-            if again is None:
+            if retry_s is None:
                 daemon._housekeeping.count()
                 return
-            self._clock.sleep(again)
-        raise AssertionError("it never comes to rest")
+            self._clock.sleep(retry_s)
+        raise AssertionError("the coordinator does not become idle")
 
-    def _play(self, step: ScriptRun, run: Path) -> None:
-        """What a session does with a run, and the script with its time; the session lives as long as we do."""
+    def _run_script(self, step: ScriptRun, run: Path) -> None:
+        """Do what a session and its script do; the session lives as long as this process."""
         (run / "session").write_text(_claim())
         self._record.append(f"begin {step.script} {step.request_id}")
-        code = self._act(step)
+        code = self._exit_code(step)
         if code is None:
             return
         self._record.append(f"end {step.script} {step.request_id} {code}")
         with (run / "session").open("a") as session:
             session.write(f"exit {code}\n")
 
-    def _act(self, step: ScriptRun) -> int | None:
-        """The script's exit code; None when it runs until it is ended."""
+    def _exit_code(self, step: ScriptRun) -> int | None:
+        """The script's exit code; None when it runs until it is killed."""
         text = self._scenario.components[step.component].scripts.get(step.script, "")
         if text == HEALTHY_ONCE_ROLLED_BACK:
             return 0 if any(line.startswith("end rollback.sh") for line in self._record) else 3
         return {FAILS: 3, STUBBORN: None}.get(text, 0)
 
 
-class _Players(Launchers):
-    """What would be handed to a launcher is played at once."""
+class _InlineLaunchers(Launchers):
+    """Runs a script inline instead of handing it to a launcher."""
 
-    def __init__(self, mark: Path, clock: Clock, play) -> None:
+    def __init__(self, mark: Path, clock: Clock, run_script) -> None:
         super().__init__(mark, clock)
-        self._play = play
+        self._run_script = run_script
 
     def ask(self, step: ScriptRun, session: Session) -> None:
         """See ``Starter.ask``."""
-        self._play(step, session.directory)
+        self._run_script(step, session.directory)
 
 
-class _Theatre(SessionExecutor):
-    """The real executor, with players for launchers."""
+class _InlineExecutor(SessionExecutor):
+    """The real executor, with inline launchers."""
 
-    def __init__(self, settings: ExecutorSettings, clock: Clock, play) -> None:
-        super().__init__(settings, clock, _Players(settings.runs, clock, play))
+    def __init__(self, settings: ExecutorSettings, clock: Clock, run_script) -> None:
+        super().__init__(settings, clock, _InlineLaunchers(settings.runs, clock, run_script))
 
     def _kill(self, session: Session) -> list[int]:
-        """Only a session of this life still lives; it says how its script was ended."""
+        """Only a session of this instance still lives; it records how its script ended."""
         claim = session.claim()
         if claim is not None and alive(claim[0]) and session.exit_code() is None:
             with Path(session.directory, "session").open("a") as file:
@@ -138,21 +138,21 @@ class _Theatre(SessionExecutor):
 
 
 def _claim() -> str:
-    """As a session's and its launcher's: of the one process that is sure to live, ours."""
+    """The claim of a session and its launcher, in the name of this process."""
     own = look(os.getpid())
     assert own is not None
     return f"{own.pid} {own.start_ticks} {own.pid} {own.start_ticks}\n"
 
 
 @contextmanager
-def _quiet(create) -> Iterator[None]:
-    """One thread, no bells, no log; the executor is the given one."""
+def _single_threaded(create) -> Iterator[None]:
+    """One thread, no wake-ups, no log; with the given executor."""
     with ExitStack() as patches:
         for patched in (
             patch.object(executors.registry, "load", lambda _name: SimpleNamespace(create=create)),
             patch.object(app, "Watcher", NoWatcher),
-            patch.object(app, "Wakeup", NoBell),
-            patch.object(lanes, "Wakeup", NoBell),
+            patch.object(app, "Wakeup", NoWakeup),
+            patch.object(lanes, "Wakeup", NoWakeup),
         ):
             patches.enter_context(patched)
         logger.disable("coordinator")
