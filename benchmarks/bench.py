@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import container_side
+import footprint
+import latency
 from bench_host import ROOT
 from results import Row, show
 
