@@ -78,10 +78,10 @@ class SoakClient:
 
     def _drop(self, name: str) -> None:
         kind = self._kinds[name]
-        if kind.instead is None:
+        if kind.raw_body is None:
             self._sandbox.ask(name, kind.action, kind.component)
         else:
-            self._sandbox.drop(name + SUFFIX, kind.instead.format(id=name).encode())
+            self._sandbox.drop(name + SUFFIX, kind.raw_body.format(id=name).encode())
 
     def _take(self) -> None:
         """Take away one of the unread answers."""

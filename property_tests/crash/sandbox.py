@@ -155,7 +155,7 @@ class Sandbox(Host):
         """Wait until the shell blocks at its gate, attach strace, and release it."""
         gate = self._shell_gate
         assert gate is not None
-        pid = until(lambda: gate.standing(self.machine.init), f"a {role} at its gate\n{self.log()}")
+        pid = until(lambda: gate.blocked_pid(self.machine.init), f"a blocked {role} shell\n{self.log()}")
         strace = self.straces[role] = self._strace(role, names)
         strace.attach(pid, injection)
         gate.open()

@@ -14,7 +14,7 @@ SECTOR = 512  # bytes that a disk writes atomically
 def crash_states(disk: DiskModel, chance: random.Random, count: int) -> Iterator[DiskImage]:
     """Possible crash_states, first by rule, then ``count`` random ones; an image may occur more than once."""
     changes, files = disk.changes, disk.files()
-    latest = {id(file): file.present for file in files}
+    latest = {id(file): file.current for file in files}
     yield disk.image(changes, latest)
     for lasting in range(len(changes) + 1):  # ext4's order of names, with contents written early and late
         yield disk.image(changes[:lasting], latest)
@@ -23,7 +23,7 @@ def crash_states(disk: DiskModel, chance: random.Random, count: int) -> Iterator
         yield disk.image([one], latest)
         yield disk.image([change for change in changes if change is not one], latest)
     for file in files:
-        for content in (file.certain, *file.versions[:-1], _torn(file, chance), _zeroed(file)):
+        for content in (file.durable, *file.versions[:-1], _torn(file, chance), _zeroed(file)):
             yield disk.image(changes, latest | {id(file): content})
     for _ in range(count):
         share = chance.random()
@@ -37,12 +37,12 @@ def _random_content(file: FileNode, chance: random.Random) -> bytes:
     """The content at some crash_point since the last fsync, or a mixture of several crash_points."""
     if chance.random() < 1 / 3:
         return _torn(file, chance)
-    return chance.choice([file.certain, *file.versions])
+    return chance.choice([file.durable, *file.versions])
 
 
 def _torn(file: FileNode, chance: random.Random) -> bytes:
     """Each sector as of some crash_point since the last fsync, with the size of another; unwritten parts are zeros."""
-    versions = [file.certain, *file.versions]
+    versions = [file.durable, *file.versions]
     size = len(chance.choice(versions))
     sectors = (chance.choice(versions)[at : at + SECTOR].ljust(SECTOR, b"\0") for at in range(0, size, SECTOR))
     return b"".join(sectors)[:size]
@@ -50,7 +50,7 @@ def _torn(file: FileNode, chance: random.Random) -> bytes:
 
 def _zeroed(file: FileNode) -> bytes:
     """The size was written, the content was not."""
-    return file.certain[: len(file.present)].ljust(len(file.present), b"\0")
+    return file.durable[: len(file.current)].ljust(len(file.current), b"\0")
 
 
 def digest(image: DiskImage) -> bytes:
