@@ -1,4 +1,4 @@
-"""A host to measure: directories on a real disk, components with scripts, and the real daemon working on them."""
+"""A host to measure: directories on a real disk, components with scripts, and the real daemon."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ from typing import Any, Self
 import proc_stats
 
 ROOT = Path(__file__).resolve().parents[1]
+SH, SYSTEMD = "sh", "systemd"  # the executors
 HEALTH = "health-check.sh"
-COMPONENTS = ("core", "scheduler", "remote")  # with locks of their own
+COMPONENTS = ("core", "scheduler", "remote")  # each with its own lock
 HEALTHY = '#!/bin/bash\necho "healthy"\n'
 STAMP = "2026-01-16T10:30:00Z"
-LOOK_S = 0.00002  # between two looks of a waiting client; the kernel makes about 70 µs of it
+POLL_S = 0.00002  # polling period of a waiting client; about 70 µs in practice
 _READY_S = 120.0
 _STOP_S = 60.0
 
 
-class Host:
+class BenchHost:
     """Directories, and a coordinator that runs on them between ``start`` and ``stop``."""
 
-    def __init__(self, root: Path, scripts: dict[str, str] | None = None) -> None:
+    def __init__(self, root: Path, executor: str, scripts: dict[str, str] | None = None) -> None:
         """Lay everything out; nothing runs yet.
 
         Args:
-            root: a new directory; ``close`` removes it.
+            root: a new directory; removed at the end of the context.
+            executor: ``execution.executor`` of its coordinator.
             scripts: component → the text of its health-check.sh.
         """
         self.root = root
@@ -45,7 +47,7 @@ class Host:
         lines = ["[paths]"]
         lines += [f"{name} = {json.dumps(str(root / name))}" for name in ("requests", "status", "state")]
         lines += [f"log_file = {json.dumps(str(root / 'coordinator.log'))}"]
-        lines += ["[execution]", "stop_timeout_s = 5"]
+        lines += ["[execution]", "stop_timeout_s = 5", f"executor = {json.dumps(executor)}"]
         for component, text in (scripts or dict.fromkeys(COMPONENTS, HEALTHY)).items():
             lines += [f"[components.{component}]", f"directory = {json.dumps(str(self.directory(component)))}"]
             self.directory(component).mkdir(parents=True)
@@ -68,13 +70,17 @@ class Host:
             shutil.rmtree(self.root, ignore_errors=True)
 
     def directory(self, component: str) -> Path:
-        """Where the scripts of ``component`` lie."""
+        """The directory of a component's scripts."""
         return self.root / "components" / component
 
     # -- the daemon --------------------------------------------------------------------------------------------
 
     def start(self) -> float:
-        """Start the coordinator; return the seconds from then until it said that it is ready."""
+        """Start the coordinator; the seconds until it printed "ready".
+
+        Raises:
+            RuntimeError: it exited, or is not ready in time.
+        """
         begun = time.perf_counter()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -96,7 +102,7 @@ class Host:
         return time.perf_counter() - begun
 
     def stop(self) -> None:
-        """End the coordinator and whatever it started."""
+        """Stop the coordinator and kill what it started."""
         if self._process is None:
             return
         members = {pid: proc_stats.start_ticks(pid) for pid in proc_stats.family(self.pid)}
@@ -110,27 +116,27 @@ class Host:
         proc_stats.end(members)
 
     def abandon(self) -> None:
-        """Kill the coordinator and whatever it started, as a power cut would."""
+        """Kill the coordinator and what it started, as a power cut would."""
         if self._process is None:
             return
         members = {pid: proc_stats.start_ticks(pid) for pid in proc_stats.family(self.pid)}
         self._process.kill()
         self._process.wait()
         self._process = None
-        proc_stats.end(members, patience_s=0)
+        proc_stats.end(members, grace_s=0)
 
     def has_ended(self) -> bool:
-        """Whether the coordinator is gone by itself."""
+        """Whether the coordinator has exited."""
         return self._process is None or self._process.poll() is not None
 
     def tail(self) -> str:
-        """The end of what the coordinator said."""
+        """The end of the coordinator's log."""
         return "\n".join(self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
 
     # -- the client --------------------------------------------------------------------------------------------
 
     def write_request(self, component: str, *, request_id: str = "", then_move: bool = True) -> str:
-        """Put a health request into ``requests/`` as a client does: written whole, then renamed to its name."""
+        """Write a health request as a client does: a complete temporary file, then a rename."""
         self._count += 1
         request_id = request_id or f"r-{self._count:07d}"
         content = {"component": component, "action": "health", "request_id": request_id, "timestamp": STAMP}
@@ -141,7 +147,7 @@ class Host:
         return request_id
 
     def ask(self, component: str, *, timeout_s: float = 60.0) -> float:
-        """Ask for a health check; the seconds from the file's appearance until its answer can be read."""
+        """Submit a health request; the seconds from the rename until its answer is readable."""
         request_id = self.write_request(component, then_move=False)
         temporary, request = self.requests / f".{request_id}.json.tmp", str(self.requests / f"{request_id}.json")
         answer = str(self.status / f"{request_id}.json")
@@ -150,12 +156,12 @@ class Host:
         while not _exists(answer):
             if time.perf_counter() - begun > timeout_s or self.has_ended():
                 raise RuntimeError(f"cannot get an answer to {request_id}; the end of the log:\n{self.tail()}")
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
         seconds = time.perf_counter() - begun
         status = self.take(request_id)
         if not status["success"]:
-            raise RuntimeError(f"{request_id} was to succeed: {status}\n{self.tail()}")
-        while _exists(request):  # the answer is out; what the coordinator does after it is not the next one's burden
+            raise RuntimeError(f"{request_id} failed: {status}\n{self.tail()}")
+        while _exists(request):  # work after the answer must not count for the next request
             time.sleep(0.0005)
         return seconds
 
@@ -167,7 +173,7 @@ class Host:
         return status
 
     def answered(self) -> int:
-        """How many final statuses lie there."""
+        """The number of final statuses."""
         with os.scandir(self.status) as entries:
             return sum(
                 entry.name.endswith(".json")
@@ -177,7 +183,7 @@ class Host:
             )
 
     def wait_for_answers(self, count: int, *, timeout_s: float, pause_s: float) -> bool:
-        """Wait until ``count`` answers lie there; whether they do."""
+        """Wait until there are ``count`` answers; whether there are."""
         deadline = time.perf_counter() + timeout_s
         while self.answered() < count:
             if time.perf_counter() > deadline or self.has_ended():
@@ -188,7 +194,7 @@ class Host:
 
 def _exists(path: str) -> bool:
     try:
-        os.stat(path)  # noqa: PTH116  the cheapest look there is
+        os.stat(path)  # noqa: PTH116  the cheapest check
     except FileNotFoundError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What the container side costs, and how long a wish and an answer take on their way through it."""
+"""Measurements of the container side: latency of a request and of an answer, and its memory."""
 
 from __future__ import annotations
 
@@ -27,46 +27,51 @@ from release_server import ACCOUNT, Published, ReleaseServer
 
 _READY = b"ready on http://127.0.0.1:"
 _READY_S = 120.0
-_WAY_MS = 20
+_LATENCY_MS = 20
 _RESIDENT_MB = 80
-_LOOK_S = 0.0001
+_POLL_S = 0.0001
 _AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 def container_side(root: Path, *, quick: bool) -> list[Row]:
-    """A serve with three repositories and a client, and a coordinator that is played: only our own way is measured."""
+    """A server with three repositories and a client; the coordinator is simulated, so that it is not measured."""
     rounds = 20 if quick else 200
     releases = {name: [Published("1.1.0", "notes"), Published("1.0.0", "notes")] for name in COMPONENTS}
     with ExitStack() as stack:
         server = stack.enter_context(ReleaseServer(releases))
-        stage = stack.enter_context(_Stage(root / "serving", server.url))
-        client = stage.client(stack)
+        process = stack.enter_context(_ServeProcess(root / "serving", server.url))
+        client = process.client(stack)
         _expect(client, "update_check_result")
         before = server.answered.copy()
-        _say(client, "updater.check_updates", {"force": True})
+        _send(client, "updater.check_updates", {"force": True})
         _expect(client, "update_check_result")
         asked = server.answered - before
-        wishes, answers, floors = [], [], []
+        requests, answers, floors = [], [], []
         for _ in range(rounds):
-            wish, answer = stage.update(client)
-            wishes.append(wish)
+            request, answer = process.update(client)
+            requests.append(request)
             answers.append(answer)
-            floors.append(stage.floor())
-        resident, highest = proc_stats.memory_mb(stage.pid)
+            floors.append(process.floor())
+        resident, highest = proc_stats.memory_mb(process.pid)
     floor = statistics.median(floors) * 1000
-    told = ", ".join(f"{count} x {status}" for status, count in sorted(asked.items()))
+    counts = ", ".join(f"{count} x {status}" for status, count in sorted(asked.items()))
     return [
-        Row("serve: perform_update message → request file; p50", statistics.median(wishes) * 1000, "ms", limit=_WAY_MS),
-        Row("serve: final status → update_result; p50", statistics.median(answers) * 1000, "ms", limit=_WAY_MS),
+        Row(
+            "serve: perform_update message → request file; p50",
+            statistics.median(requests) * 1000,
+            "ms",
+            limit=_LATENCY_MS,
+        ),
+        Row("serve: final status → update_result; p50", statistics.median(answers) * 1000, "ms", limit=_LATENCY_MS),
         Row("serve: floor of both: write, fsync, rename, fsync; p50", floor, "ms", note=f"{rounds} rounds"),
         Row("serve: resident memory", resident, "MB", limit=_RESIDENT_MB, note=f"highest {highest:.1f} MB"),
-        Row("serve: 304s of a check when nothing changed", asked[304], "", limit=3, at_least=True, note=told),
-        Row("serve: answers of that check in all", asked.total(), "", limit=3),
+        Row("serve: 304 responses of a check without changes", asked[304], "", limit=3, at_least=True, note=counts),
+        Row("serve: responses of that check in total", asked.total(), "", limit=3),
     ]
 
 
-class _Stage:
-    """The container side as a process, on folders of its own."""
+class _ServeProcess:
+    """The container side as a process, on its own directories."""
 
     def __init__(self, root: Path, api: str) -> None:
         self.pid = 0
@@ -80,7 +85,7 @@ class _Stage:
             "paths": {"requests": str(self._requests), "status": str(self._status), "state": str(root / "state")},
             "server": {"port": 0, "messages_per_s": 10000},
             "releases": {"api": api, "account": ACCOUNT},
-            "nats": {"url": "nats://127.0.0.1:9"},  # nobody there, and so no health check after each update
+            "nats": {"url": "nats://127.0.0.1:9"},  # no server, so no health check after each update
         }
         for name in COMPONENTS:
             version = root / name
@@ -113,27 +118,27 @@ class _Stage:
         self._process.wait()
 
     def client(self, stack: ExitStack) -> ClientConnection:
-        """A program that speaks to it."""
+        """Connect a WebSocket client."""
         port = int(self._log.read_bytes().partition(_READY)[2].split()[0])
         return stack.enter_context(connect(f"ws://127.0.0.1:{port}/ws", proxy=None, compression=None))
 
     def update(self, client: ClientConnection) -> tuple[float, float]:
-        """One update of what is updated first, answered at once; the seconds either way took."""
+        """One update, answered at once; the seconds of the request and of the answer."""
         begun = time.perf_counter()
-        _say(client, "updater.perform_update", {"component": "remote"})
+        _send(client, "updater.perform_update", {"component": "remote"})
         while not (found := list(self._requests.glob("*.json"))):
-            time.sleep(_LOOK_S)
-        wished = time.perf_counter() - begun
+            time.sleep(_POLL_S)
+        requested = time.perf_counter() - begun
         request_id = found[0].stem
         found[0].unlink()
         time.sleep(0.01)
         begun = time.perf_counter()
         self._outbox.publish(_final(request_id))
         _expect(client, "update_result")
-        return wished, time.perf_counter() - begun
+        return requested, time.perf_counter() - begun
 
     def floor(self) -> float:
-        """The least that keeping a small file safely takes here."""
+        """The seconds to write one small file durably."""
         begun = time.perf_counter()
         self._outbox.publish(_final("floor"))
         seconds = time.perf_counter() - begun
@@ -160,7 +165,7 @@ def _final(request_id: str) -> FinalStatus:
     )
 
 
-def _say(client: ClientConnection, subject: str, body: dict[str, Any]) -> None:
+def _send(client: ClientConnection, subject: str, body: dict[str, Any]) -> None:
     client.send(json.dumps({"subject": subject, "body": body, "source": "bench"}))
 
 

@@ -1,4 +1,4 @@
-"""What the coordinator costs a host that mostly leaves it alone, and what it makes of a great many requests."""
+"""Cost of an idle coordinator, of a flood of requests, and of a start with a long journal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import proc_stats
-from bench_host import COMPONENTS, HEALTHY, ROOT, STAMP, Host
+from bench_host import COMPONENTS, HEALTHY, ROOT, STAMP, BenchHost
 from results import TIMES, Row
 
 _WAKE_UPS_PER_10_S = 1
@@ -19,10 +19,10 @@ _READY_S = 2
 _STARTS = 5
 
 
-def idle(root: Path, *, quick: bool) -> list[Row]:
-    """How often anything wakes while nobody asks for anything."""
-    seconds = 10 if quick else 120  # one pass of the slow timer
-    with Host(root / "idle") as host:
+def idle(root: Path, executor: str, *, quick: bool) -> list[Row]:
+    """Wake-ups and processor time without requests."""
+    seconds = 10 if quick else 120  # one period of the slow timer
+    with BenchHost(root / "idle", executor) as host:
         host.start()
         for component in COMPONENTS:
             host.ask(component)
@@ -33,19 +33,21 @@ def idle(root: Path, *, quick: bool) -> list[Row]:
         time.sleep(seconds)
         after = {name: count for pid in members for name, count in proc_stats.switches(pid).items()}
         busy = sum(proc_stats.cpu_seconds(pid) for pid in members) - busy
+        resident, highest = proc_stats.memory_mb(host.pid)
     woken = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
     who = ", ".join(f"{name}: {count}" for name, count in woken.items())
-    note = f"{len(after)} threads in {len(members)} processes over {seconds} s; {who or 'none woke'}"
+    note = f"{len(after)} threads in {len(members)} processes over {seconds} s; {who or 'none'}"
     return [
         Row("idle: wake-ups in 10 s", sum(woken.values()) * 10 / seconds, "", limit=_WAKE_UPS_PER_10_S, note=note),
-        Row("idle: processor time", busy * 100 / seconds, "%", limit=_BUSY_PERCENT, note="the limit is where 0.0 ends"),
+        Row("idle: processor time", busy * 100 / seconds, "%", limit=_BUSY_PERCENT, note="the limit rounds to 0.0"),
+        Row("resident memory, idle", resident, "MB", limit=_RESIDENT_MB, note=f"highest so far {highest:.1f} MB"),
     ]
 
 
-def memory(root: Path, *, quick: bool) -> list[Row]:
-    """How much memory it holds, before and after a flood of requests."""
+def memory(root: Path, executor: str, *, quick: bool) -> list[Row]:
+    """Memory before and after a flood of requests."""
     count = 10_000 if quick else 100_000
-    with Host(root / "memory") as host:
+    with BenchHost(root / "memory", executor) as host:
         host.start()
         for number in range(30):
             host.ask(COMPONENTS[number % len(COMPONENTS)])
@@ -55,7 +57,7 @@ def memory(root: Path, *, quick: bool) -> list[Row]:
         beside = sum(proc_stats.own_mb(pid) for pid in children)
         begun = time.perf_counter()
         for number in range(count):
-            component = "nobody" if number % 100 else COMPONENTS[number // 100 % len(COMPONENTS)]
+            component = "unconfigured" if number % 100 else COMPONENTS[number // 100 % len(COMPONENTS)]
             request_id = f"f-{number:06d}"
             content = (
                 f'{{"component":"{component}","action":"health","request_id":"{request_id}","timestamp":"{STAMP}"}}'
@@ -68,7 +70,6 @@ def memory(root: Path, *, quick: bool) -> list[Row]:
         after, peak = proc_stats.memory_mb(host.pid)
     flood = f"flood of {count:,} files"
     return [
-        Row("resident memory, idle", resident, "MB", limit=_RESIDENT_MB, note=f"highest so far {highest:.1f} MB"),
         Row("memory of its launchers (PSS)", beside, "MB", note=f"{len(children)} processes"),
         Row(f"{flood}: answered", answered, f"of {count:,}", limit=count, at_least=True),
         Row(f"{flood}: answered per second", answered / seconds, "/s", note=f"written in {written:.1f} s"),
@@ -78,14 +79,14 @@ def memory(root: Path, *, quick: bool) -> list[Row]:
     ]
 
 
-def start(root: Path, *, quick: bool) -> list[Row]:
-    """How long until it is ready, with much in its journal."""
+def start(root: Path, executor: str, *, quick: bool) -> list[Row]:
+    """Time to ready, with many requests in the journal."""
     scale = 20 if quick else 1
     settled = 100_000 // scale
     seconds: dict[tuple[int, int], float] = {}
     rows = []
     for past in (0, settled):
-        with Host(root / f"start-{past}") as host:
+        with BenchHost(root / f"start-{past}", executor) as host:
             _build(host, past, 0)
             for pending in (0, 10_000 // scale, 20_000 // scale, 40_000 // scale):
                 seconds[past, pending] = _ready(host, pending)
@@ -95,7 +96,7 @@ def start(root: Path, *, quick: bool) -> list[Row]:
     most = 40_000 // scale
     base = seconds[settled, 0]
     slope = (seconds[settled, most] - base) / max(seconds[settled, most // 2] - base, 0.02)
-    what = "start to ready: what 40,000 pending add, to what 20,000 add"
+    what = "start to ready: ratio of what 40,000 and 20,000 pending add"
     if quick:
         return rows
     added = seconds[settled, most // 2] - seconds[0, most // 2]
@@ -106,10 +107,10 @@ def start(root: Path, *, quick: bool) -> list[Row]:
     ]
 
 
-def _ready(host: Host, pending: int) -> float:
-    """Start on a fresh copy of the journal with ``pending`` requests in it, as a coordinator that died left it.
+def _ready(host: BenchHost, pending: int) -> float:
+    """Start on a fresh copy of the journal with ``pending`` requests, as a killed coordinator left them.
 
-    The best of several starts counts: whatever else the machine does can only make one longer.
+    The best of several starts counts: other load on the machine can only make one longer.
     """
     journal = host.state / "journal.db"
     kept = host.root / "kept.db"
@@ -122,7 +123,7 @@ def _ready(host: Host, pending: int) -> float:
         path.unlink()
     journal.write_bytes(kept.read_bytes())
     _build(host, 0, pending)
-    # A component that rests: what is measured is the start, not scripts that run beside it.
+    # A script that sleeps: the start is measured, without scripts that run in parallel.
     (host.directory("core") / "health-check.sh").write_text("#!/bin/bash\nsleep 60\n")
     seconds = []
     for _ in range(_STARTS):
@@ -132,8 +133,8 @@ def _ready(host: Host, pending: int) -> float:
     return min(seconds)
 
 
-def _build(host: Host, settled: int, pending: int) -> None:
-    """Write a past into the journal, in a process of its own that leaves its memory behind."""
+def _build(host: BenchHost, settled: int, pending: int) -> None:
+    """Fill the journal in another process, so that its memory is not measured."""
     subprocess.run(
         [sys.executable, "-m", "benchmarks.journal_filler", host.root, str(settled), str(pending)], cwd=ROOT, check=True
     )

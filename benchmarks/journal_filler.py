@@ -1,4 +1,4 @@
-"""Gives a coordinator a past, through its own journal: ``python -m benchmarks.journal_filler HOST SETTLED PENDING``."""
+"""Fills a coordinator's journal with past requests: ``python -m benchmarks.journal_filler HOST SETTLED PENDING``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from protocol.messages import Progress
 from protocol.outbox import Outbox
 from protocol.types import Action, ExitKind, State
 
-_TOGETHER = 1000
+_BATCH = 1000
 _AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 _COMPONENT = "core"
 
@@ -22,13 +22,13 @@ _COMPONENT = "core"
 def write(root: Path, settled: int, pending: int) -> None:
     """Add ``settled`` answered requests and ``pending`` admitted ones, these with their files, to the host ``root``."""
     with Journal.open(root / "state" / "journal.db") as journal:
-        for first in range(0, settled, _TOGETHER):
+        for first in range(0, settled, _BATCH):
             with journal.transaction():
-                for number in range(first, min(first + _TOGETHER, settled)):
+                for number in range(first, min(first + _BATCH, settled)):
                     _settle(journal, f"past-{number:07d}")
-        for first in range(0, pending, _TOGETHER):
+        for first in range(0, pending, _BATCH):
             with journal.transaction():
-                for number in range(first, min(first + _TOGETHER, pending)):
+                for number in range(first, min(first + _BATCH, pending)):
                     _admit(journal, f"due-{number:07d}")
     for number in range(pending):
         _leave_files(root, f"due-{number:07d}")
@@ -73,7 +73,7 @@ def _move(
 
 
 def _leave_files(root: Path, request_id: str) -> None:
-    """What lies on the disk for a request that waits: its file, and its progress."""
+    """Write the files of a waiting request: its request and its progress."""
     content = {"component": _COMPONENT, "action": "health", "request_id": request_id, "timestamp": _AT.isoformat()}
     (root / "requests" / f"{request_id}.json").write_text(json.dumps(content), encoding="utf-8")
     Outbox(root / "status").publish_progress(

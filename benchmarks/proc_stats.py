@@ -1,4 +1,4 @@
-"""What the kernel tells about a process and the ones it started: Linux's /proc, read without waking them."""
+"""Statistics of a process and its children from /proc, read without waking them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _PROC = Path("/proc")
 
 
 def family(pid: int) -> list[int]:
-    """``pid``, itself first, and all it works through: what is below it, and what a pipe joins to it.
+    """``pid`` first, then its descendants and every process connected to it by a pipe on stdin.
 
-    A launcher is a child of init, so that it outlives the coordinator: its stdin tells whose it is.
+    A launcher is a child of init, so that it outlives the coordinator; its stdin identifies its owner.
     """
     pipes = {pipe for descriptor in _PROC.glob(f"{pid}/fd/*") if (pipe := _pipe(descriptor))}
     joined = [int(end.parent.parent.name) for end in _PROC.glob("[0-9]*/fd/0") if _pipe(end) in pipes]
@@ -26,19 +26,19 @@ def family(pid: int) -> list[int]:
 
 
 def start_ticks(pid: int) -> int | None:
-    """When ``pid`` started, in clock ticks since boot: with the pid, its identity; None when it is gone."""
+    """The start time of ``pid`` in clock ticks since boot: with the pid its identity. None when it has exited."""
     fields = _fields(pid)
     return int(fields[19]) if fields else None
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time the threads of ``pid`` have used; its ticks of 10 ms would be too coarse for an idle one."""
+    """The processor time of the threads of ``pid``; finer than the ticks of 10 ms, which are too coarse when idle."""
     times = [path.read_text().split()[0] for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
     return sum(map(int, times)) / 1e9
 
 
 def switches(pid: int) -> dict[str, int]:
-    """How often each thread of ``pid`` was switched away from, which is how often it had been woken."""
+    """Context switches per thread of ``pid``, which equal its wake-ups."""
     return {
         f"{pid}/{task.parent.name}": sum(
             int(line.split(":")[1]) for line in _lines(task) if "voluntary_ctxt_switches" in line
@@ -48,22 +48,22 @@ def switches(pid: int) -> dict[str, int]:
 
 
 def memory_mb(pid: int) -> tuple[float, float]:
-    """Resident memory of ``pid`` in MB (10⁶ bytes): now, and at its highest."""
+    """Resident memory of ``pid`` in MB (10⁶ bytes): now, and its peak."""
     values = {line.split(":")[0]: line.split()[1] for line in _lines(_PROC / str(pid) / "status") if line[:2] == "Vm"}
     return int(values["VmRSS"]) * 1024 / 1e6, int(values["VmHWM"]) * 1024 / 1e6
 
 
 def own_mb(pid: int) -> float:
-    """The memory of ``pid`` in MB with shared pages counted in parts (PSS)."""
+    """The proportional set size (PSS) of ``pid`` in MB."""
     for line in _lines(_PROC / str(pid) / "smaps_rollup"):
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024 / 1e6
     return 0.0
 
 
-def end(identities: dict[int, int | None], patience_s: float = 3.0) -> None:
-    """Kill those of ``identities`` (pid → start) that are still there, each only while it is the same process."""
-    deadline = time.monotonic() + patience_s
+def end(identities: dict[int, int | None], grace_s: float = 3.0) -> None:
+    """Wait for the processes in ``identities`` (pid → start) to exit, then kill those that remain."""
+    deadline = time.monotonic() + grace_s
     while left := [pid for pid, start in identities.items() if start is not None and start_ticks(pid) == start]:
         if time.monotonic() >= deadline:
             for pid in left:
@@ -74,16 +74,16 @@ def end(identities: dict[int, int | None], patience_s: float = 3.0) -> None:
 
 
 def _pipe(descriptor: Path) -> str:
-    """The name of the pipe that ``descriptor`` is an end of; "" when it is something else, or gone."""
+    """The name of the pipe of ``descriptor``; empty when it is something else, or closed."""
     try:
-        target = os.readlink(descriptor)  # noqa: PTH115  the name of a pipe is no path
+        target = os.readlink(descriptor)  # noqa: PTH115  the name of a pipe is not a path
     except OSError:
         return ""
     return target if target.startswith("pipe:") else ""
 
 
 def _fields(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third on: the name before them may hold spaces."""
+    """The fields of /proc/PID/stat from the third on: the name before them may contain spaces."""
     lines = _lines(_PROC / str(pid) / "stat")
     fields = lines[0].rpartition(")")[2].split() if lines else []
     return [] if fields[:1] == ["Z"] else fields

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 from typing import assert_never
@@ -104,8 +105,9 @@ class Intake:
         with self._journal.transaction():
             self._runtime.running_time.record()
             effects = [effect for entry in batch if (effect := self._classify_guarded(entry.name))]
-        for effect in effects:
-            effect()
+        with ExitStack() as stack:  # an effect that fails does not keep the others back (I16)
+            for effect in reversed(effects):
+                stack.callback(effect)
 
     def _classify_guarded(self, name: str) -> _Effect | None:
         """Classify one file; an unexpected error leaves it for the next pass, and keeps no other back (I16)."""

@@ -1,4 +1,4 @@
-"""Whether an answer is true (I1): it must follow from what was asked and from what really ran."""
+"""I1: checks that an answer is true, from what was requested and what really ran."""
 
 from __future__ import annotations
 
@@ -6,35 +6,39 @@ from property_tests.world import Run, World
 from protocol.messages import FinalStatus
 from protocol.types import Action, ExitKind, Reason, State
 
-MAIN = {Action.UPDATE: "update.sh", Action.ROLLBACK: "rollback.sh", Action.HEALTH: "health-check.sh"}
-REFUSALS = {Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_UNSAFE}
+MAIN_SCRIPT = {Action.UPDATE: "update.sh", Action.ROLLBACK: "rollback.sh", Action.HEALTH: "health-check.sh"}
+REJECTIONS = {Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_UNSAFE}
 
 
-class Truth:
-    """What is known about one request.
+class AnswerChecker:
+    """The known facts about one request.
 
     Args:
         world: where it ran.
-        wishes: every (component, action, version) asked under its id.
+        bodies: every (component, action, version) submitted under its id.
         runs: every script started for it.
-        is_doubtful: whether a lost journal left it unanswered.
+        is_uncertain: whether a lost journal left it unanswered.
     """
 
     def __init__(
-        self, world: World, wishes: list[tuple[object, object, object]], runs: list[Run], *, is_doubtful: bool
+        self, world: World, bodies: list[tuple[object, object, object]], runs: list[Run], *, is_uncertain: bool
     ) -> None:
         self._world = world
-        self._wishes = wishes
+        self._bodies = bodies
         self._runs = runs
-        self._is_doubtful = is_doubtful
+        self._is_uncertain = is_uncertain
 
     def check(self, name: str, status: FinalStatus) -> None:
-        """Fail where ``status`` says anything that is not so."""
+        """Check every claim of ``status``.
+
+        Raises:
+            AssertionError: a claim is false.
+        """
         assert status.request_id == name
         assert status.success == (status.state is State.SUCCEEDED)
         assert (status.reason is None) == status.success
-        if status.reason not in REFUSALS:
-            assert (status.component, status.action, status.version) in self._wishes
+        if status.reason not in REJECTIONS:
+            assert (status.component, status.action, status.version) in self._bodies
         if status.state is State.SUCCEEDED:
             self._check_success(name, status)
         elif status.state is State.ROLLED_BACK:
@@ -49,8 +53,8 @@ class Truth:
         return [run for run in self._runs if run.script == script]
 
     def _check_success(self, name: str, status: FinalStatus) -> None:
-        main = self._of(MAIN[status.action])
-        assert main, f"{name} is said to have succeeded, but never ran"
+        main = self._of(MAIN_SCRIPT[status.action])
+        assert main, f"{name} is reported as succeeded, and it never ran"
         assert main[-1].is_ok
         self._check_healthy()
         assert main[-1].version == (status.version or "")
@@ -62,22 +66,22 @@ class Truth:
     def _check_reason(self, name: str, status: FinalStatus) -> None:
         runs = self._runs
         refused = name in {request_id for request_id, _ in self._world.refusals}
-        unclear = (
-            self._is_doubtful
-            or self._world.boot > 1  # a script that never began is not told from one that the reboot took
+        may_be_interrupted = (
+            self._is_uncertain
+            or self._world.boot > 1  # after a reboot, a script that never began looks like an interrupted one
             or any(run.exit_code is None or run.ended_by is ExitKind.INTERRUPTED for run in runs)
         )
-        badly = [run for run in runs if not run.is_alive and run.ended_by is None and run.exit_code]
-        vetoed = "others may write it" in status.message
+        failed = [run for run in runs if not run.is_alive and run.ended_by is None and run.exit_code]
+        vetoed = "writable by others" in status.message
         holds = {
-            Reason.INVALID_REQUEST: not runs or self._is_doubtful,
-            Reason.UNKNOWN_COMPONENT: not runs or self._is_doubtful,
+            Reason.INVALID_REQUEST: not runs or self._is_uncertain,
+            Reason.UNKNOWN_COMPONENT: not runs or self._is_uncertain,
             Reason.SCRIPT_UNSAFE: vetoed,
-            Reason.SCRIPT_FAILED: any(run.script != "health-check.sh" for run in badly),
-            Reason.UNHEALTHY: any(run.script == "health-check.sh" for run in badly),
+            Reason.SCRIPT_FAILED: any(run.script != "health-check.sh" for run in failed),
+            Reason.UNHEALTHY: any(run.script == "health-check.sh" for run in failed),
             Reason.TIMEOUT: any(run.ended_by is ExitKind.TIMED_OUT for run in runs),
-            Reason.INTERRUPTED: unclear,
+            Reason.INTERRUPTED: may_be_interrupted,
             Reason.CANNOT_START: refused,
-            Reason.ROLLBACK_FAILED: vetoed or refused or unclear or any(not run.is_ok for run in runs),
+            Reason.ROLLBACK_FAILED: vetoed or refused or may_be_interrupted or any(not run.is_ok for run in runs),
         }
-        assert holds[status.reason], f"{name} is said to be {status.reason}: {status.message}; it ran {runs}"
+        assert holds[status.reason], f"{name} is reported as {status.reason}: {status.message}; its runs: {runs}"

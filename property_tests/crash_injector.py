@@ -1,4 +1,4 @@
-"""The hand that pulls the plug: it kills the coordinator before any one effect, and first shows each to others."""
+"""Crash injection: kills the coordinator before any single effect, and notifies listeners before each one."""
 
 from __future__ import annotations
 
@@ -13,42 +13,46 @@ from fsm.database import Database
 
 
 class KilledError(BaseException):
-    """The process died here. Not an ``Exception``: nothing in the coordinator may survive it by catching it."""
+    """The simulated process died here. A ``BaseException``, so that no handler in the coordinator can catch it."""
 
 
-class Fuse:
+class CrashInjector:
     """Kills before the n-th effect from now, or before a named one.
 
-    ``burnt`` lists the effects that happened, for the report. ``watchers`` are told of an effect that will certainly
-    happen, just before it does: its name, and the paths it touches.
+    ``effects`` lists the effects that happened, for reports. ``listeners`` are called just before an effect that will
+    happen, with its name and the paths it touches.
     """
 
     def __init__(self) -> None:
         self._limit: int | str | None = None
-        self.is_watching = False
-        self.burnt: list[str] = []
+        self.is_armed = False
+        self.effects: list[str] = []
         self.violation: AssertionError | None = None
-        self.watchers: list[Callable[[str, tuple[Path, ...]], None]] = []
+        self.listeners: list[Callable[[str, tuple[Path, ...]], None]] = []
 
     @contextmanager
     def armed(self, limit: int | str | None) -> Iterator[None]:
-        """Let so many effects happen, or all before the first of that name, then kill; None lets all happen."""
-        self._limit, self.is_watching, self.burnt = limit, True, []
+        """Allow this many effects, or all before the first of that name, then kill; None allows all."""
+        self._limit, self.is_armed, self.effects = limit, True, []
         try:
             yield
         finally:
-            self._limit, self.is_watching = None, False
+            self._limit, self.is_armed = None, False
 
     def step(self, name: str, *paths: Path) -> None:
-        """An effect is about to happen."""
-        if not self.is_watching:
+        """Register one effect that is about to happen.
+
+        Raises:
+            KilledError: the coordinator dies instead.
+        """
+        if not self.is_armed:
             return
         effect = f"{name} {paths[-1].name}" if paths else name
-        if self._limit in (len(self.burnt), name, effect):
+        if self._limit in (len(self.effects), name, effect):
             raise KilledError(effect)
-        self.burnt.append(effect)
-        for watcher in self.watchers:
-            self.check(lambda watcher=watcher: watcher(name, paths))
+        self.effects.append(effect)
+        for listener in self.listeners:
+            self.check(lambda listener=listener: listener(name, paths))
 
     def check(self, check: Callable[[], None]) -> None:
         """Kill when ``check`` fails, and keep its failure: the coordinator itself guards against every Exception."""
@@ -59,8 +63,8 @@ class Fuse:
             raise KilledError("violation") from violation
 
     @contextmanager
-    def everywhere(self) -> Iterator[None]:
-        """Put the fuse before each commit, and before each system call that changes a folder or a file."""
+    def installed(self) -> Iterator[None]:
+        """Intercept each commit, and each system call that changes a directory or a file."""
         with ExitStack() as patches:
             for name in ("unlink", "rename", "mkdir", "rmdir", "write"):
                 patches.enter_context(patch.object(os, name, self._before(name, getattr(os, name))))
@@ -68,11 +72,11 @@ class Fuse:
             yield
 
     def _before(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def fused(*arguments: Any, **options: Any) -> Any:
+        def injected(*arguments: Any, **options: Any) -> Any:
             self.step(name, *(Path(argument) for argument in arguments if isinstance(argument, str | os.PathLike)))
             return call(*arguments, **options)
 
-        return fused
+        return injected
 
     def _transaction(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @contextmanager

@@ -1,4 +1,4 @@
-"""What a power cut leaves of what was written: only what fsync was asked to keep is certain to be there after it."""
+"""Durability model of the simulated host: after a power cut only synced data is certain to be on the disk."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 from unittest.mock import patch
 
 from fsm.database import Database
-from property_tests.crash_injector import Fuse
+from property_tests.crash_injector import CrashInjector
 
 
-class Disk:
-    """Remembers what has not been made durable yet, of the journal and of the two shared folders."""
+class DurabilityTracker:
+    """Track what is not durable yet, in the journal and in the two shared directories."""
 
-    def __init__(self, requests: Path, status: Path, fuse: Fuse) -> None:
+    def __init__(self, requests: Path, status: Path, crash_injector: CrashInjector) -> None:
         self._requests = requests
         self._status = status
-        self._fuse = fuse
-        self._connections: dict[Database, list[int]] = {}  # the log's length at the last durable commit and each since
-        self._dirty: set[tuple[int, int]] = set()  # files whose content was not synced
-        self._named: set[Path] = set()  # names given, in a folder that was not synced since
-        self._removed: dict[str, bytes] = {}  # requests taken away, likewise
+        self._crash_injector = crash_injector
+        self._connections: dict[Database, list[int]] = {}  # WAL size at the last durable commit and at each later one
+        self._dirty: set[tuple[int, int]] = set()  # files with unsynced content
+        self._named: set[Path] = set()  # names created in a directory that was not synced since
+        self._removed: dict[str, bytes] = {}  # removed requests, likewise
 
     @contextmanager
-    def everywhere(self) -> Iterator[None]:
-        """Look on at every commit, and at every system call that writes, names or syncs."""
+    def installed(self) -> Iterator[None]:
+        """Intercept every commit and every system call that writes, names or syncs."""
         with ExitStack() as patches:
             for name, call in (
                 ("write", self._write(os.write)),
@@ -42,13 +42,13 @@ class Disk:
             yield
 
     def close(self) -> None:
-        """Nobody holds the journal any more: a dead process holds nothing."""
+        """Close the connections of a dead coordinator: a dead process holds no locks."""
         for database in self._connections:
             database.close()
         self._connections.clear()
 
     def settle(self) -> None:
-        """Time has passed: the kernel has written back everything."""
+        """Model write-back by the kernel: everything becomes durable."""
         for ends in self._connections.values():
             del ends[:-1]
         self._dirty.clear()
@@ -56,10 +56,10 @@ class Disk:
         self._removed.clear()
 
     def cut(self, kept: int) -> list[str]:
-        """Power fails: up to ``kept`` of the commits made without fsync happen to be on the disk nevertheless.
+        """Cut the power; up to ``kept`` of the commits made without fsync survive.
 
         Returns:
-            The names of request files whose removal did not last.
+            The names of request files whose removal was lost.
         """
         images = [_image(database.path, ends[min(kept, len(ends) - 1)]) for database, ends in self._connections.items()]
         self.close()
@@ -108,7 +108,9 @@ class Disk:
     def _unlink(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def unlink(path: Any, **options: Any) -> None:
             place = Path(path)
-            was = _plain(place) if place.parent == self._requests and self._fuse.is_watching else None
+            was = (
+                _read_regular_file(place) if place.parent == self._requests and self._crash_injector.is_armed else None
+            )
             call(path, **options)
             if was is not None:
                 self._removed[place.name] = was
@@ -118,7 +120,7 @@ class Disk:
     def _init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(database: Database, path: Path, connection: Any) -> None:
             original(database, path, connection)
-            # A log that only grows can be cut off at any commit.
+            # Without checkpoints the log only grows and can be truncated at any commit.
             connection.execute("PRAGMA wal_autocheckpoint = 0")
             self._connections[database] = [_size(_log(path))]
 
@@ -144,7 +146,7 @@ def _log(journal: Path) -> Path:
 
 
 def _image(journal: Path, end: int) -> dict[Path, bytes | None]:
-    """The journal's files as they are on the disk when its log was written down to ``end`` only."""
+    """The journal's files with the write-ahead log truncated to ``end`` bytes."""
     log = _log(journal)
     written = log.read_bytes()[:end] if log.exists() else None
     return {journal: journal.read_bytes(), log: written, Path(f"{journal}-shm"): None}
@@ -162,5 +164,5 @@ def _inode(descriptor: int) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _plain(path: Path) -> bytes | None:
+def _read_regular_file(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() and not path.is_symlink() and path.stat().st_nlink == 1 else None

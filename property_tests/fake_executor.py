@@ -1,4 +1,4 @@
-"""Keeps the contract of ``executors.interface.Executor`` towards the make-believe world."""
+"""Fake implementation of ``executors.interface.Executor`` on top of the simulated world."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 from executors.interface import CannotStartError, Outcome, ProcessId, ProgressReport, RunObserver, ScriptRun, VetFailure
-from property_tests.world import Deed, Run, World
+from property_tests.world import Run, ScriptBehavior, World
 from protocol.types import ExitKind, ProbeResult, Reason
 
 
 class FakeExecutor:
-    """Runs make-believe scripts; where a death may come between two of its steps, it asks the fuse."""
+    """Runs simulated scripts; between two effects it gives the crash injector a chance to kill the coordinator."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -19,42 +19,42 @@ class FakeExecutor:
     def vet(self, directory: Path, script: str) -> VetFailure | None:
         """See ``Executor.vet``."""
         if directory.name in self._world.unsafe:
-            return VetFailure(Reason.SCRIPT_UNSAFE, f"cannot run {script}: others may write it")
+            return VetFailure(Reason.SCRIPT_UNSAFE, f"cannot run {script}: it is writable by others")
         return None
 
     def start(self, step: ScriptRun) -> None:
-        """See ``Executor.start``: a folder for the attempt, then the script, as the real one does."""
+        """See ``Executor.start``: creates the attempt's directory, then starts the script, as the real one does."""
         world, key = self._world, (step.request_id, step.attempt)
         world.on_start(step)
         folder = world.runs_folder / step.request_id / str(step.attempt)
         if folder.exists():
-            raise CannotStartError(f"cannot start {step.script}: this attempt was made")
-        deed = world.next_deed(step.request_id, step.script)
-        if deed is Deed.REFUSED:
+            raise CannotStartError(f"cannot start {step.script}: the attempt's directory exists")
+        behavior = world.next_behavior(step.request_id, step.script)
+        if behavior is ScriptBehavior.REFUSED:
             world.refusals.append((step.request_id, step.script))
             raise CannotStartError(f"cannot start {step.script}: out of processes")
         _make(folder)
-        world.fuse.step("start", Path(step.script))
-        beside = [f"{run.request_id}/{run.attempt} {run.script}" for run in world.alive() if run.lock == step.lane]
+        world.crash_injector.step("start", Path(step.script))
+        overlapping = [f"{run.request_id}/{run.attempt} {run.script}" for run in world.alive() if run.lock == step.lane]
         identity = ProcessId(world.boot_id, 100 + len(world.history), 7 * len(world.history))
-        run = Run(*key, step.script, step.component, step.lane, deed, identity, beside, step.version)
+        run = Run(*key, step.script, step.component, step.lane, behavior, identity, overlapping, step.version)
         world.history.append(run)
         world.sessions[key] = run
-        world.fuse.step("look on", Path(step.script))  # the script runs; its coordinator may die before it knows
+        world.crash_injector.step("observe", Path(step.script))  # the coordinator may die before it records the start
 
     def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
         """See ``Executor.wait``."""
         world = self._world
         run = world.sessions[step.request_id, step.attempt]
         if run is None:
-            raise AssertionError("waited for a run that was revoked")
+            raise AssertionError("wait was called for a revoked run")
         watch.started(run.identity)
         watch.reported(ProgressReport("working", 50))
         if world.stop_in is not None:
             if world.stop_in == 0:
                 world.on_stop()
             world.stop_in -= 1
-        world.fuse.step("watch")
+        world.crash_injector.step("watch")
         if run.is_alive and run.ended_by is None and not watch.must_stop():
             run.end()
             world.clock.sleep(1.0)
@@ -62,9 +62,9 @@ class FakeExecutor:
             if not watch.must_stop() and run.ended_by is None:
                 world.clock.sleep(max(0.0, deadline - world.clock.monotonic()))
             run.ended_by = run.ended_by or (ExitKind.INTERRUPTED if watch.must_stop() else ExitKind.TIMED_OUT)
-            world.fuse.step("signal")
+            world.crash_injector.step("signal")
             run.die()
-        world.fuse.step("see the end")
+        world.crash_injector.step("collect")
         return self.collect(step)
 
     def probe(self, step: ScriptRun, identity: ProcessId | None, boot_id: str) -> ProbeResult:
@@ -84,33 +84,33 @@ class FakeExecutor:
     def collect(self, step: ScriptRun) -> Outcome:
         """See ``Executor.collect``."""
         run = self._world.sessions.get((step.request_id, step.attempt))
-        conclusion = (run.ended_by if run else None) or ExitKind.INTERRUPTED
+        exit_kind = (run.ended_by if run else None) or ExitKind.INTERRUPTED
         if run is not None and run.ended_by is None and run.exit_code is not None:
-            conclusion = ExitKind.EXITED
-        words = f"{step.script} of {step.request_id}\n" if run else ""
-        return Outcome(conclusion, run.exit_code if run else None, words, "")
+            exit_kind = ExitKind.EXITED
+        output = f"{step.script} of {step.request_id}\n" if run else ""
+        return Outcome(exit_kind, run.exit_code if run else None, output, "")
 
     def abandon(self, step: ScriptRun) -> list[int]:
         """See ``Executor.abandon``."""
         for run in self._world.alive():
             if (run.request_id, run.attempt) == (step.request_id, step.attempt):
                 run.ended_by = ExitKind.INTERRUPTED
-                self._world.fuse.step("abandon")
+                self._world.crash_injector.step("abandon")
                 run.die()
         return []
 
     def cleanup(self, request_id: str) -> None:
         """See ``Executor.cleanup``."""
-        self._world.fuse.step("forget")
+        self._world.crash_injector.step("cleanup")
         shutil.rmtree(self._world.runs_folder / request_id, ignore_errors=True)
         for key in [key for key in self._world.sessions if key[0] == request_id]:
             del self._world.sessions[key]
 
     def kill_orphans(self) -> None:
-        """End what an earlier coordinator started and still runs; for a start without its journal (I10, I13)."""
+        """Kill what an earlier coordinator started and what still runs, at a start without a journal (I10, I13)."""
         for run in self._world.alive():
             run.ended_by = ExitKind.INTERRUPTED
-            self._world.fuse.step("quell")
+            self._world.crash_injector.step("kill orphans")
             run.die()
 
     def close(self) -> None:

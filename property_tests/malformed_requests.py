@@ -1,4 +1,4 @@
-"""What a client may leave in ``requests/`` that is no request."""
+"""Files a client may leave in ``requests/`` that are not valid requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def _link(path):
     path.symlink_to("/etc/hostname")
 
 
-def _second_name(path):
+def _hard_link(path):
     other = path.with_name(f".{path.name}.other")
     other.unlink(missing_ok=True)
     other.write_bytes(b"{}")
@@ -23,22 +23,22 @@ def _folder(path):
     (path / "inside").write_bytes(b"{}")
 
 
-GARBAGE = {
+MALFORMED = {
     "empty": lambda _: b"",
-    "half": lambda stem: request(stem, "core", "update", "1.0.0")[:-9],
-    "no object": lambda _: b"[1]",
+    "truncated": lambda stem: request(stem, "core", "update", "1.0.0")[:-9],
+    "not an object": lambda _: b"[1]",
     "not UTF-8": lambda _: b"\xff\xfe\x00",
     "nested": lambda _: b"[" * 20_000,
-    "doubled": lambda stem: b'{"component":"core",' + request(stem, "core", "update", "1.0.0")[1:],
+    "duplicate field": lambda stem: b'{"component":"core",' + request(stem, "core", "update", "1.0.0")[1:],
     "wrong type": lambda stem: request(stem, 7, "update", "1.0.0"),
-    "missing": lambda _: b'{"component": "core"}',
+    "missing fields": lambda _: b'{"component": "core"}',
     "no version": lambda stem: request(stem, "core", "update", None),
     "bad version": lambda stem: request(stem, "core", "update", "1.0.0; rm -rf /"),
-    "other id": lambda stem: request(f"{stem}x", "core", "update", "1.0.0"),
-    "unknown": lambda stem: request(stem, "nobody", "update", "1.0.0"),
+    "mismatched id": lambda stem: request(f"{stem}x", "core", "update", "1.0.0"),
+    "unknown component": lambda stem: request(stem, "unconfigured", "update", "1.0.0"),
     "too large": lambda stem: request(stem, "core", "update", "1.0.0", padding="x" * 70_000),
     "link": lambda _: _link,
-    "hard link": lambda _: _second_name,
+    "hard link": lambda _: _hard_link,
     "FIFO": lambda _: os.mkfifo,
     "folder": lambda _: _folder,
 }

@@ -1,4 +1,4 @@
-"""What a long run tells: tables in Markdown, as docs/crash-safety.md keeps them, and how far it is."""
+"""Output of long runs: Markdown tables as docs/crash-safety.md keeps them, and a progress line on stderr."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ _PERIOD_S = 60.0
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """The lines of a table; numbers stand to the right of what the first column names."""
+    """The lines of a Markdown table; all columns but the first are right-aligned."""
     ruler = ["---"] + ["---:"] * (len(head) - 1)
     return [f"| {' | '.join(map(str, cells))} |" for cells in (head, ruler, *rows)]
 
 
-def is_told(text: str | None, faults: Iterable[str]) -> bool:
-    """Whether one of the findings holds the text that is waited for; never when none is."""
-    return text is not None and any(text in fault for fault in faults)
+def is_reported(text: str | None, violations: Iterable[str]) -> bool:
+    """Whether one of the findings contains ``text``; False without a text."""
+    return text is not None and any(text in fault for fault in violations)
 
 
-class Waiting:
-    """Says how far a run is, not more often than once a minute, and not among what is to be kept of it.
+class ProgressMeter:
+    """Prints the progress of a run to stderr, at most once a minute.
 
     Args:
-        total: of what there is to do.
-        noun: what it is called.
+        total: number of items.
+        noun: what an item is called.
     """
 
     def __init__(self, total: int, noun: str) -> None:
         self.done = 0
         self._total = total
         self._noun = noun
-        self._begin = self._said = time.monotonic()
+        self._begin = self._last_print = time.monotonic()
 
     def step(self, wrong: int) -> None:
-        """One more is done."""
+        """Count one finished item."""
         self.done += 1
         now = time.monotonic()
-        if now - self._said >= _PERIOD_S:
-            self._said = now
+        if now - self._last_print >= _PERIOD_S:
+            self._last_print = now
             minutes = (now - self._begin) / 60
             sys.stderr.write(f"{self.done} of {self._total} {self._noun} after {minutes:.0f} min; wrong: {wrong}\n")

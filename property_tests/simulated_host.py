@@ -1,7 +1,6 @@
-"""One host in one thread: journal, spool, intake, runner, publisher, recovery and rebuild are the real ones.
+"""One host in one thread: real journal, spool, intake, runner, publisher, recovery and rebuild.
 
-``coordinator.app.build`` wires them. Only time and scripts are make-believe, and ``work`` takes the place of threads
-and watcher.
+``coordinator.app.build`` wires them. Only time and scripts are simulated, and ``work`` replaces threads and watcher.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from coordinator.settings import Component, Limits, Paths, Settings
 from coordinator.state_folder import JOURNAL
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
-from property_tests.crash_injector import Fuse, KilledError
-from property_tests.durability_tracker import Disk
+from property_tests.crash_injector import CrashInjector, KilledError
+from property_tests.durability_tracker import DurabilityTracker
 from property_tests.fake_executor import FakeExecutor
-from property_tests.invariant_observer import Witness
-from property_tests.world import HandClock, World
+from property_tests.invariant_observer import InvariantObserver
+from property_tests.world import SimulatedClock, World
 from protocol.inbox import Inbox
 from protocol.messages import FinalStatus, Progress
 from protocol.names import SUFFIX
@@ -35,23 +34,23 @@ from protocol.outbox import Outbox
 if TYPE_CHECKING:
     from loguru import Message
 
-RAM = "/dev/shm"  # noqa: S108  only a faster disk
+RAM = "/dev/shm"  # noqa: S108  a faster disk, nothing secret
 COMPONENTS = ("core", "scheduler", "remote")
 NO_ROLLBACK, RERUN, CAREFUL = COMPONENTS
 DAY_S = 86400.0
 
 
 class NoWakeup:
-    """One thread does not sleep, so it is not woken."""
+    """A wake-up without a listener: in one thread nothing sleeps."""
 
     signal_fd = -1
 
     def notify(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class NoWatcher:
-    """Always watches a directory that is always there: the test calls for each pass."""
+    """Always watches a directory that is always there: passes are called explicitly."""
 
     is_watching = True
 
@@ -72,7 +71,7 @@ class FullOutbox(Outbox):
 
 
 class Spool:
-    """The client's hand on the shared folders; every file gets a stamp of its own, so that runs repeat exactly."""
+    """The client's side of the shared directories. Every file gets its own timestamp, so that runs repeat exactly."""
 
     def __init__(self, requests: Path, status: Path) -> None:
         self.requests = requests
@@ -80,7 +79,7 @@ class Spool:
         self._ticks = 0
 
     def place(self, name: str, content: bytes | Callable[[Path], None]) -> None:
-        """Let ``content`` appear under ``name`` at once, in the place of whatever was there."""
+        """Create ``content`` under ``name`` atomically, replacing what was there."""
         path = self.requests / name
         if path.is_symlink() or path.exists():
             Inbox(self.requests, 0).remove(name)
@@ -93,27 +92,27 @@ class Spool:
         os.utime(path, ns=(stamp, stamp), follow_symlinks=False)
 
     def ask(self, request_id: str, action: str, component: str, version: str | None = "1.0.0") -> None:
-        """A well-formed request."""
+        """Submit a well-formed request."""
         self.place(f"{request_id}{SUFFIX}", request(request_id, component, action, version))
 
     def names(self) -> set[str]:
-        """What lies in ``requests/`` for the coordinator to answer."""
+        """The request files the coordinator must answer."""
         return {path.name for path in self.requests.iterdir() if path.name.endswith(SUFFIX)}
 
     def final(self, request_id: str) -> Path:
-        """Where an answer appears."""
+        """The path of a final status."""
         return self.status / f"{request_id}{SUFFIX}"
 
 
-class LittleHost:
-    """The machine, its disk and its one coordinator; ``close`` ends it all."""
+class SimulatedHost:
+    """The machine, its disk and its single coordinator; ``close`` removes all of it."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._stack = ExitStack()
         root = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=RAM if Path(RAM).is_dir() else None)))
         self.state = root / "state"
-        self.clock, self.fuse = HandClock(), Fuse()
-        self.world = World(self.state / "runs", self.clock, self.fuse)
+        self.clock, self.crash_injector = SimulatedClock(), CrashInjector()
+        self.world = World(self.state / "runs", self.clock, self.crash_injector)
         self.spool = Spool(root / "requests", root / "status")
         self.spool.requests.mkdir()
         self.spool.status.mkdir()
@@ -127,10 +126,10 @@ class LittleHost:
             },
         )
         self.journal_file = self.state / JOURNAL
-        self.disk = Disk(self.spool.requests, self.spool.status, self.fuse)
-        self.witness = Witness(self.settings, self.journal_file, self.clock)
-        self.fuse.watchers.append(self.witness.sees)
-        self.world.on_start = lambda run: self.fuse.check(lambda: self.witness.sees_start(run))
+        self.disk = DurabilityTracker(self.spool.requests, self.spool.status, self.crash_injector)
+        self.observer = InvariantObserver(self.settings, self.journal_file, self.clock)
+        self.crash_injector.listeners.append(self.observer.check_effect)
+        self.world.on_start = lambda run: self.crash_injector.check(lambda: self.observer.check_start(run))
         self.outbox = FullOutbox(self.spool.status)
         self.unexpected: list[str] = []  # errors that a guard of the coordinator caught: defects, here
         self.daemon = self._resources = None
@@ -138,7 +137,7 @@ class LittleHost:
         self._prepare()
 
     def _prepare(self) -> None:
-        for injected in (self.fuse.everywhere(), self.disk.everywhere()):
+        for injected in (self.crash_injector.installed(), self.disk.installed()):
             self._stack.enter_context(injected)
         logger.remove()
         sink = logger.add(self._on_log, level="ERROR", format="{message}\n{exception}")
@@ -148,26 +147,32 @@ class LittleHost:
         if message.record["exception"] is not None:
             self.unexpected.append(str(message))
 
-    def live(self, work: Callable[[], None], kill: int | str | None = None, cut: int | None = None) -> list[str]:
-        """Do ``work`` until the fuse burns down; then nothing in memory is left.
+    def _check_guards(self) -> None:
+        """Fail on what a guard of the coordinator has caught: an invariant that broke, or a defect."""
+        if self.crash_injector.violation is not None:
+            raise self.crash_injector.violation from None
+        assert not self.unexpected, self.unexpected[0]
+
+    def run_until_killed(
+        self, work: Callable[[], None], kill: int | str | None = None, cut: int | None = None
+    ) -> list[str]:
+        """Run ``work`` until the crash injector kills the coordinator; its memory is then lost.
 
         Args:
             work: what the coordinator does.
-            kill: see ``Fuse.armed``.
-            cut: None when only the coordinator dies; else power fails with it, see ``Disk.cut``.
+            kill: see ``CrashInjector.armed``.
+            cut: None when only the coordinator dies; else the power fails too, see ``DurabilityTracker.cut``.
 
         Returns:
-            The names of requests that a power cut brought back.
+            The names of requests that a power cut restored.
         """
         try:
-            with self.fuse.armed(kill):
+            with self.crash_injector.armed(kill):
                 work()
         except KilledError:
-            back = self.down(cut)
-            if self.fuse.violation is not None:
-                raise self.fuse.violation from None
-            assert not self.unexpected, self.unexpected[0]
-            return back
+            restored = self.down(cut)
+            self._check_guards()
+            return restored
         except JournalDamagedError as error:
             if self.daemon:
                 self.daemon._runtime.fail(error)
@@ -175,15 +180,13 @@ class LittleHost:
         else:
             if self.daemon._runtime.stops.is_stopping:
                 self.down()
-        if self.fuse.violation is not None:
-            raise self.fuse.violation
-        assert not self.unexpected, self.unexpected[0]
+        self._check_guards()
         return []
 
     def up(self, kill: int | str | None = None, cut: int | None = None) -> list[str]:
-        """The coordinator starts."""
+        """Start the coordinator."""
         self._resources = ExitStack()
-        return self.live(self._build, kill, cut)
+        return self.run_until_killed(self._build, kill, cut)
 
     def _build(self) -> None:
         self.daemon = daemon = build(
@@ -200,31 +203,31 @@ class LittleHost:
         self.world.on_stop = lambda: (stops.stop(), stops.interrupt_all())
 
     def down(self, cut: int | None = None) -> list[str]:
-        """The coordinator is gone; with ``cut``, so is the power."""
+        """End the coordinator; with ``cut``, cut the power too."""
         with suppress(JournalDamagedError):
             self._known = self.known()
         self.daemon, self.world.stop_in = None, None
-        self.witness.close()
-        back = []
+        self.observer.close()
+        restored = []
         if cut is not None:
-            back = self.disk.cut(cut)
+            restored = self.disk.cut(cut)
             self.world.reboot()
         if self._resources:
             self._resources.close()
         self.disk.close()
-        return back
+        return restored
 
     @property
     def journal(self) -> Journal:
-        """The journal of the coordinator that is up."""
+        """The journal of the coordinator that runs."""
         return self.daemon._housekeeping._journal
 
     def known(self) -> set[str]:
-        """The ids in the journal; as its last coordinator left it, when none is up."""
+        """The ids in the journal; while no coordinator is up, the ids it held last."""
         return {row[0] for row in self.journal.database.read("SELECT id FROM requests")} if self.daemon else self._known
 
     def work(self, runs: int = 50, stop_in: int | None = None) -> None:
-        """One pass of the main loop, then each lane takes up to ``runs`` requests."""
+        """Run one pass of the main loop, then up to ``runs`` requests per lane."""
         self.world.stop_in = stop_in
         self.daemon.run_once()
         for lock in self.settings.lanes:
@@ -232,23 +235,23 @@ class LittleHost:
                 if self.daemon._runtime.stops.is_stopping or self.daemon.lanes.run_next(lock) != 0:
                     break
 
-    def let_days_pass(self, days: float) -> None:
-        """The coordinator is up, and no lane gets on; in so long a time the kernel writes back everything."""
+    def advance_days(self, days: float) -> None:
+        """Let days pass with a running coordinator and blocked lanes; the kernel writes back everything meanwhile."""
         self.work(runs=0)
         self.clock.sleep(days * DAY_S)
         self.disk.settle()
-        self.daemon._runtime.running_time.record()  # as the passes on the way did: what the next one does is done now
+        self.daemon._runtime.running_time.record()  # as the skipped passes would have
         self.work(runs=0)
 
     def lose_journal(self) -> bool:
-        """Somebody deletes the journal; whether there was one."""
+        """Delete the journal; whether there was one."""
         parts = [path for path in self.state.glob(f"{JOURNAL}*") if ".damaged" not in path.name]
         for path in parts:
             path.unlink()
         return bool(parts)
 
     def close(self) -> None:
-        """End everything."""
+        """Stop the coordinator and remove the host."""
         if self._resources:
             self.down()
         self._stack.close()

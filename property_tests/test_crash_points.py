@@ -1,4 +1,4 @@
-"""I1, I2, I3, I7, I9: whole lives of requests, and a death before every single effect in them, one after the other."""
+"""I1, I2, I3, I7, I9: whole request lifecycles, with a crash before every single effect, one after the other."""
 
 from __future__ import annotations
 
@@ -8,101 +8,101 @@ from itertools import count
 import pytest
 
 from property_tests.model import Model
-from property_tests.simulated_host import CAREFUL, RERUN, LittleHost, request
-from property_tests.world import Deed
+from property_tests.simulated_host import CAREFUL, RERUN, SimulatedHost, request
+from property_tests.world import ScriptBehavior
 from protocol.types import Action
 
 LEAST_EFFECTS = 4
-BAD = {("a", "update.sh"): (Deed.FAIL,)}
-LIVES = {
+BAD = {("a", "update.sh"): (ScriptBehavior.FAIL,)}
+LIFECYCLES = {
     "update": (CAREFUL, Action.UPDATE, {}),
     "update that fails": (CAREFUL, Action.UPDATE, BAD),
     "update that may be rerun": (RERUN, Action.UPDATE, {}),
     "rollback": (CAREFUL, Action.ROLLBACK, {}),
     "health check": (CAREFUL, Action.HEALTH, {}),
-    "no such component": ("nobody", Action.UPDATE, {}),
+    "no such component": ("unconfigured", Action.UPDATE, {}),
 }
 
 
 def _ask(host, model, component, action):
     version = "1.0.0" if action is Action.UPDATE else None
     host.spool.place("a.json", request("a", component, action, version))
-    model.asked("a", (component, action, version))
+    model.request_submitted("a", (component, action, version))
 
 
 def _nothing(_host):
-    """The scripts run on."""
+    """The scripts keep running."""
 
 
 def _end_scripts(host):
-    """The scripts end before the next coordinator comes."""
+    """The scripts end before the next coordinator starts."""
     for run in host.world.alive():
         run.end()
 
 
 def _lose_sessions(host):
-    """Somebody kills the scripts, and what would have told how they ended."""
+    """The scripts are killed together with the shells that record their exit codes."""
     for run in host.world.alive():
         run.die()
 
 
 def _reboot(host):
-    """The host goes down in good order."""
+    """The host reboots cleanly."""
     host.world.reboot()
 
 
-def _take_back(host):
-    """The client takes its request back; by then it may be admitted, and may even have run."""
+def _remove_request(host):
+    """The client removes its request, which may already be admitted or may have run."""
     (host.spool.requests / "a.json").unlink(missing_ok=True)
 
 
-def _dies(life, kill, *, cut=None, meanwhile=_nothing, again=False):
-    """Live one life with a death in it, then let the next coordinator finish; tell whether there was a death."""
-    component, action, deeds = LIVES[life]
-    with closing(LittleHost()) as host:
+def _crashes(lifecycle, kill, *, cut=None, meanwhile=_nothing, again=False):
+    """Run one lifecycle with a crash in it, then let the next coordinator finish; whether there was a crash."""
+    component, action, behaviors = LIFECYCLES[lifecycle]
+    with closing(SimulatedHost()) as host:
         model = Model(host)
-        host.world.deeds.update(deeds)
+        host.world.behaviors.update(behaviors)
         host.up()
         _ask(host, model, component, action)
         if again:
-            host.live(host.work)
+            host.run_until_killed(host.work)
             model.check_drained()
             host.spool.final("a").unlink()
-            host.clock.jump(365)  # an answer tells of its time, not of the hour at which it is given again
+            host.clock.jump(365)  # a republished answer keeps its original timestamps
             _ask(host, model, component, action)
-        model.came_back(host.live(host.work, kill, cut))
-        died = host.daemon is None
-        model.look()
-        if died:
+        model.requests_restored(host.run_until_killed(host.work, kill, cut))
+        crashed = host.daemon is None
+        model.check_statuses()
+        if crashed:
             meanwhile(host)
             host.up()
         if not (host.spool.names() or host.journal.get("a")):
-            model.owed.clear()  # taken back before anybody had seen it
+            model.unanswered.clear()  # removed before the coordinator saw it
         model.check()
-        host.live(host.work)
+        host.run_until_killed(host.work)
         model.check_drained()
-    return died
+    return crashed
 
 
-def _every_kill(life, **circumstances):
-    kills = next(kill for kill in count() if not _dies(life, kill, **circumstances))
-    assert kills > LEAST_EFFECTS, "the life had next to no effects"
+def _every_kill(lifecycle, **circumstances):
+    kills = next(kill for kill in count() if not _crashes(lifecycle, kill, **circumstances))
+    assert kills > LEAST_EFFECTS, f"the lifecycle has only {kills} effects"
 
 
-@pytest.mark.parametrize("meanwhile", [_nothing, _end_scripts, _lose_sessions, _reboot, _take_back])
-@pytest.mark.parametrize("life", LIVES)
-def test_a_coordinator_may_be_killed_before_any_effect(life, meanwhile):
-    """Whatever was done so far, the next coordinator brings the request to its one true answer."""
-    _every_kill(life, meanwhile=meanwhile)
+@pytest.mark.parametrize("meanwhile", [_nothing, _end_scripts, _lose_sessions, _reboot, _remove_request])
+@pytest.mark.parametrize("lifecycle", LIFECYCLES)
+def test_restart_after_a_kill_before_any_effect_answers_once(lifecycle, meanwhile):
+    """After a kill before any effect, the next coordinator publishes the one true answer."""
+    _every_kill(lifecycle, meanwhile=meanwhile)
 
 
-@pytest.mark.parametrize("life", LIVES)
-def test_power_may_be_cut_before_any_effect(life):
-    """The same when everything goes that no fsync asked to keep."""
-    _every_kill(life, cut=0)
+@pytest.mark.parametrize("lifecycle", LIFECYCLES)
+def test_restart_after_a_power_cut_before_any_effect_answers_once(lifecycle):
+    """The same when all unsynced data is lost."""
+    _every_kill(lifecycle, cut=0)
 
 
-@pytest.mark.parametrize("life", LIVES)
-def test_a_repeated_answer_may_be_cut_off_anywhere(life):
-    """A request submitted again gets its first answer, without a run, whatever dies and is lost on the way."""
-    _every_kill(life, again=True, cut=0)
+@pytest.mark.parametrize("lifecycle", LIFECYCLES)
+def test_resubmission_survives_a_power_cut_before_any_effect(lifecycle):
+    """A resubmitted request gets its first answer without a run, also after a power cut before any effect."""
+    _every_kill(lifecycle, again=True, cut=0)

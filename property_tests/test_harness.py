@@ -1,6 +1,6 @@
-"""Whether the sweeps find what they look for: the coordinator is broken on purpose, in a copy, and each break is found.
+"""Mutation tests of the sweeps: the coordinator is broken on purpose, in a copy, and each break must be found.
 
-A sweep that stays green on a broken coordinator would prove nothing.
+A sweep that passes on a broken coordinator would prove nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Break:
     """One deliberate defect, and the sweep that must find it.
 
     Args:
-        file: where.
-        before: the text that is right.
-        after: what stands there instead.
-        sweep: its command.
-        told: what the sweep must say about it, so that it is found for what it is.
+        file: the file to break.
+        before: the correct text.
+        after: its replacement.
+        sweep: the sweep's command.
+        told: text that the sweep must report, so that the break is found for what it is.
     """
 
     file: str
@@ -39,61 +39,61 @@ class Break:
 
 
 CUTS = "property_tests.power.sweep --states 400 --again 0 --real 0 --story successful --story failing"
-KILLS = "property_tests.crash.kill_sweep --story refused --firsts 0"
+KILLS = "property_tests.crash.kill_sweep --story rejected --firsts 0"
 SIGNALS = "property_tests.crash.kill_sweep --story limit --firsts 0 --only pidfd_send_signal"
 REBOOTS = "property_tests.crash.reboot_sweep --story takes"
 
 BREAKS = {
-    "an answer's content is not synced": Break(
+    "final status: content is not synced": Break(
         "protocol/fs.py",
         "        if durable:\n            os.fsync(descriptor)\n",
         "",
         CUTS,
-        "the answer to one is none",
+        "the status of one is invalid",
     ),
-    "an answer's name is not synced": Break(
+    "final status: directory is not synced": Break(
         "protocol/fs.py",
         "    if durable:\n        fsync_dir(path.parent)\n",
         "",
         CUTS,
-        "one has no answer",
+        "one has no final status",
     ),
-    "the journal's commits are not synced": Break(
+    "journal: commits are not synced": Break(
         "fsm/database.py", '"PRAGMA synchronous = FULL"', '"PRAGMA synchronous = NORMAL"', CUTS, "one"
     ),
-    "the state folder's name is not synced": Break(
+    "state directory: parent is not synced": Break(
         "coordinator/app.py",
         "    fsync_parents(settings.paths.requests, settings.paths.status, settings.paths.state)\n",
         "",
         CUTS,
-        "the answer to one",
+        "the status of one",
     ),
-    "effects come before the journal": Break(
+    "intake: effects precede the journal": Break(
         "coordinator/intake.py",
-        "        with ExitStack() as stack:  # one that fails keeps no other back: nobody comes to them again\n"
+        "        with ExitStack() as stack:  # an effect that fails does not keep the others back (I16)\n"
         "            for effect in reversed(effects):\n                stack.callback(effect)\n",
         "            for effect in effects:\n                effect()\n",
         KILLS,
-        "the journal would answer",
+        "the journal implies another status",
     ),
-    "statuses are written in place": Break(
+    "statuses: written in place": Break(
         "protocol/fs.py",
         'temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")',
         "temporary = path",
         KILLS,
-        "no JSON",
+        "invalid JSON",
     ),
-    "a script is ended before anybody notes why": Break(
+    "executor: cause of a kill is not recorded first": Break(
         "executors/script_executor.py",
         "            directory.record_ended_by(cause)\n        stuck",
         "            pass\n        stuck",
         SIGNALS,
         "(script_failed)",
     ),
-    "resumes are not bounded": Break(
+    "recovery: resumes are not bounded": Break(
         "coordinator/runner.py",
-        "walk.count_resume() > recovery.MAX_RESUMES",
-        "walk.count_resume() < 0",  # it is counted, and nobody minds
+        "active.count_resume() > recovery.MAX_RESUMES",
+        "active.count_resume() < 0",  # counted, but never exceeded
         REBOOTS,
         "update.sh ran",
     ),
@@ -101,8 +101,8 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS)
-def test_a_break_is_found(tmp_path, broken):
-    """The sweep that guards against it ends with 1 and says what is wrong."""
+def test_sweep_finds_the_break(tmp_path, broken):
+    """The sweep that guards against the break exits with 1 and reports it."""
     for part in PARTS:
         source, copy = ROOT / part, tmp_path / part
         if source.is_dir():
@@ -110,10 +110,10 @@ def test_a_break_is_found(tmp_path, broken):
         else:
             shutil.copy(source, copy)
     text = (tmp_path / broken.file).read_text()
-    assert text.count(broken.before) == 1, f"{broken.file} has changed: the break must be made anew"
+    assert text.count(broken.before) == 1, f"cannot apply the break: {broken.file} has changed; adapt the break to it"
     (tmp_path / broken.file).write_text(text.replace(broken.before, broken.after))
     compileall.compile_dir(tmp_path, quiet=1)
-    (tmp_path / "kept").mkdir()  # a sweep keeps what it found wrong
+    (tmp_path / "kept").mkdir()  # a sweep keeps the directories of failed trials
     here = os.environ | {"TMPDIR": str(tmp_path / "kept")}
     command = [sys.executable, "-m", *broken.sweep.split(), "--until-told", broken.told]
     found = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, check=False)

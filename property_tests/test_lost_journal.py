@@ -1,4 +1,4 @@
-"""I13, I10: the journal is gone, whatever the coordinator was doing and however often it dies again."""
+"""I13, I10: the journal is lost at any moment, and the coordinator may die again during the rebuild."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from itertools import count
 
 import pytest
 
-from property_tests.answer_check import MAIN
+from property_tests.answer_check import MAIN_SCRIPT
 from property_tests.model import Model
-from property_tests.simulated_host import CAREFUL, LittleHost, request
+from property_tests.simulated_host import CAREFUL, SimulatedHost, request
 from protocol.types import Action
 
-WISHES = {
+REQUESTS = {
     "update": (CAREFUL, Action.UPDATE, "1.0.0"),
     "rollback": (CAREFUL, Action.ROLLBACK, None),
     "health check": (CAREFUL, Action.HEALTH, None),
@@ -20,57 +20,57 @@ WISHES = {
 
 
 def _begin(host, name, *, kill=None):
-    """An answered request, and one during which the coordinator dies."""
+    """One answered request, and one during which the coordinator dies."""
     model = Model(host)
     host.up()
-    for request_id, wish in (("done", (CAREFUL, Action.HEALTH, None)), ("a", WISHES[name])):
-        component, action, version = wish
+    for request_id, body in (("done", (CAREFUL, Action.HEALTH, None)), ("a", REQUESTS[name])):
+        component, action, version = body
         host.spool.place(f"{request_id}.json", request(request_id, component, action, version))
-        model.asked(request_id, wish)
-        host.live(host.work, kill if request_id == "a" else None)
-    model.look()
+        model.request_submitted(request_id, body)
+        host.run_until_killed(host.work, kill if request_id == "a" else None)
+    model.check_statuses()
     return model
 
 
 def _finish(host, model):
     host.up()
     model.check()
-    host.live(host.work)
+    host.run_until_killed(host.work)
     model.check_drained()
 
 
 @pytest.mark.parametrize("reboots", [False, True])
-@pytest.mark.parametrize("name", WISHES)
-def test_a_journal_may_be_lost_at_any_moment(name, reboots):
-    """Nothing runs twice or beside another, what was answered stays, and what was not gets its one true answer."""
+@pytest.mark.parametrize("name", REQUESTS)
+def test_recovery_from_a_lost_journal_answers_each_request_once(name, reboots):
+    """No script runs twice or in parallel, existing answers stay, and every other request gets its one true answer."""
     for kill in count():
-        with closing(LittleHost()) as host:
+        with closing(SimulatedHost()) as host:
             model = _begin(host, name, kill=kill)
-            died = host.daemon is None
-            if not died:
+            crashed = host.daemon is None
+            if not crashed:
                 host.down()
             if reboots:
                 host.world.reboot()
             assert host.lose_journal()
             model.journal_lost()
             _finish(host, model)
-        if not died:
+        if not crashed:
             break
 
 
 @pytest.mark.parametrize("cut", [None, 0])
-@pytest.mark.parametrize("name", WISHES)
-def test_a_coordinator_may_die_at_any_moment_while_it_builds_a_new_journal(name, cut):
-    """A journal half filled is not taken for the truth."""
+@pytest.mark.parametrize("name", REQUESTS)
+def test_journal_rebuild_survives_a_crash_before_any_effect(name, cut):
+    """A partly rebuilt journal is not used as if it were complete."""
     for kill in count():
-        with closing(LittleHost()) as host:
-            model = _begin(host, name, kill=f"look on {MAIN[WISHES[name][1]]}")
+        with closing(SimulatedHost()) as host:
+            model = _begin(host, name, kill=f"observe {MAIN_SCRIPT[REQUESTS[name][1]]}")
             host.lose_journal()
             model.journal_lost()
-            model.came_back(host.up(kill, cut))
-            died = host.daemon is None
-            if not died:
+            model.requests_restored(host.up(kill, cut))
+            crashed = host.daemon is None
+            if not crashed:
                 host.down()
             _finish(host, model)
-        if not died:
+        if not crashed:
             break

@@ -1,4 +1,4 @@
-"""Messages: nothing but a request or a clear refusal comes out of any bytes, and nothing gets lost on the way."""
+"""Decoding of messages: any bytes give a request or a clear rejection, and a round trip loses nothing."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,13 +13,13 @@ from protocol.types import Action, ProtocolError, Reason, State
 
 ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", fullmatch=True).filter(is_request_id)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
-wild_texts = st.text(st.characters(exclude_categories=[]))  # with lone surrogates, as JSON's \ud800 smuggles in
+any_texts = st.text(st.characters(exclude_categories=[]))  # including lone surrogates, which JSON's \ud800 produces
 zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 stamps = st.datetimes(min_value=datetime(2, 1, 1), max_value=datetime(9998, 12, 31), timezones=zones)  # noqa: DTZ001
 whole_numbers = st.integers(-(2**63), 2**63 - 1)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | wild_texts,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(wild_texts, inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | any_texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(any_texts, inner, max_size=4),
     max_leaves=8,
 )
 field_names = st.sampled_from(["component", "action", "version", "request_id", "timestamp"])
@@ -79,19 +79,19 @@ reports = st.builds(
 )
 
 
-def read_or_refused(raw, stem="r1"):
-    """The request, or None when it was refused in one line; anything else is a failure of the test."""
+def decode_or_reject(raw, stem="r1"):
+    """The request, or None when it was rejected with one line; anything else fails the test."""
     try:
         request = decode_request(raw, stem)
     except ProtocolError as error:
-        said = str(error)
+        message = str(error)
     else:
         assert request.request_id == stem
         assert is_request_id(stem)
         assert request.timestamp.tzinfo is UTC
         return request
-    assert said.startswith(("cannot accept the request: ", "cannot read the request: "))
-    assert said.isprintable()
+    assert message.startswith(("cannot accept the request: ", "cannot read the request: "))
+    assert message.isprintable()
     return None
 
 
@@ -99,64 +99,64 @@ def read_or_refused(raw, stem="r1"):
 @example(b"[" * 65536)
 @example(b"9" * 65536)
 @example(b'{"\\ud800": 1e999}')
-def test_any_bytes_are_a_request_or_refused(raw):
-    """Any bytes either are a request or are refused by a ProtocolError; nothing else ever comes out (I1, I6)."""
-    read_or_refused(raw)
+def test_decode_accepts_or_rejects_any_bytes(raw):
+    """Any bytes decode to a request or raise ProtocolError, and nothing else (I1, I6)."""
+    decode_or_reject(raw)
 
 
 @given(json_values)
-def test_any_json_is_a_request_or_refused(value):
-    """So does any JSON, in either of its spellings."""
+def test_decode_accepts_or_rejects_any_json(value):
+    """Any JSON decodes to a request or raises ProtocolError, in either encoding."""
     for ascii_only in (True, False):
-        read_or_refused(json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass"))
+        decode_or_reject(json.dumps(value, ensure_ascii=ascii_only).encode(errors="surrogatepass"))
 
 
-@given(good_fields, field_names, json_values | wild_texts)
-def test_a_request_with_one_odd_field_is_read_or_refused(fields, name, value):
-    """So does a good request with one field that holds anything at all."""
-    read_or_refused(json.dumps(fields | {name: value}).encode())
+@given(good_fields, field_names, json_values | any_texts)
+def test_decode_accepts_or_rejects_one_arbitrary_field(fields, name, value):
+    """A valid request with one arbitrary field decodes or raises ProtocolError."""
+    decode_or_reject(json.dumps(fields | {name: value}).encode())
 
 
-@given(good_fields, st.dictionaries(wild_texts, json_values, max_size=3))
-def test_unknown_fields_change_nothing(fields, more):
-    """A request means the same whatever unknown fields it carries, unless they are not JSON."""
+@given(good_fields, st.dictionaries(any_texts, json_values, max_size=3))
+def test_decode_ignores_unknown_fields(fields, more):
+    """Unknown fields do not change the request, unless they are not valid JSON."""
     plain = json.dumps(fields).encode()
-    found = read_or_refused(json.dumps(more | fields).encode())
+    found = decode_or_reject(json.dumps(more | fields).encode())
     assert found in (None, decode_request(plain, "r1"))
     assert found or any(constant in json.dumps(more) for constant in ("NaN", "Infinity"))
 
 
 @given(good_fields, st.data())
-def test_half_a_request_is_never_one(fields, data):
-    """No proper beginning of a request is taken for a request (I5)."""
+def test_decode_rejects_every_prefix_of_a_request(fields, data):
+    """No proper prefix of a request decodes to a request (I5)."""
     raw = json.dumps(fields).encode()
-    assert read_or_refused(raw[: data.draw(st.integers(0, len(raw) - 1))]) is None
+    assert decode_or_reject(raw[: data.draw(st.integers(0, len(raw) - 1))]) is None
 
 
 @given(requests)
-def test_a_request_survives_the_wire(request):
-    """A valid request that is written and read is the same request, also where absent fields are left out."""
+def test_request_round_trip(request):
+    """A request survives a round trip, also with absent fields omitted."""
     for leave_out in (True, False):
         raw = request.model_dump_json(exclude_none=leave_out).encode()
         assert decode_request(raw, request.request_id) == request
 
 
 @given(finals)
-def test_a_final_status_survives_the_wire(final):
-    """A final status that is written and read is the same answer."""
+def test_final_status_round_trip(final):
+    """A final status survives a round trip."""
     assert FinalStatus.model_validate_json(final.model_dump_json().encode()) == final
 
 
 @given(reports)
-def test_progress_survives_the_wire(report):
-    """Progress that is written and read is the same progress."""
+def test_progress_round_trip(report):
+    """A progress report survives a round trip."""
     assert Progress.model_validate_json(report.model_dump_json().encode()) == report
 
 
-@given(wild_texts, st.integers(8, 200))
+@given(any_texts, st.integers(8, 200))
 @example("\x1b[2J\r\n\x85\u2028\ud800", 80)
 def test_printable_is_one_short_ascii_line(text, limit):
-    """Whatever is shown through printable is one line of printable ASCII, no longer than the limit (I6)."""
+    """``printable`` returns one line of printable ASCII within the limit (I6)."""
     shown = printable(text, limit)
     assert shown.isascii()
     assert shown.isprintable()
@@ -164,11 +164,11 @@ def test_printable_is_one_short_ascii_line(text, limit):
     assert len(shown) <= limit
 
 
-@given(wild_texts | ids)
+@given(any_texts | ids)
 @example("a.progress")
 @example("..")
-def test_an_id_names_one_file_in_its_folder(text):
-    """What passes for an id is one path component, and none of its files is another request's (I5, I6)."""
+def test_request_id_names_one_file_in_its_directory(text):
+    """A valid id is one path component, and none of its files belongs to another request (I5, I6)."""
     if not is_request_id(text):
         return
     for name in (request_file(text), status_file(text), progress_file(text)):

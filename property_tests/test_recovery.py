@@ -1,4 +1,4 @@
-"""I3: what becomes of each script that a dead coordinator left, in each state it can be found in."""
+"""I3: what recovery does with each script of a dead coordinator, in each state the script can be found in."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from contextlib import closing
 import pytest
 
 from property_tests.model import Model
-from property_tests.simulated_host import CAREFUL, NO_ROLLBACK, RERUN, LittleHost, request
-from property_tests.world import Deed
+from property_tests.simulated_host import CAREFUL, NO_ROLLBACK, RERUN, SimulatedHost, request
+from property_tests.world import ScriptBehavior
 from protocol.types import Action, State
 
-ONE_FAILS = {("a", "update.sh"): (Deed.FAIL,)}
+ONE_FAILS = {("a", "update.sh"): (ScriptBehavior.FAIL,)}
 ALL = (NO_ROLLBACK, CAREFUL, RERUN)
-# What the request asks, which script is running when the coordinator dies, what makes it come to that, and where.
+# Action, the script running when the coordinator dies, the behaviors that lead there, and the components.
 SCRIPTS = [
-    (action, script, deeds, component)
-    for action, script, deeds, components in [
+    (action, script, behaviors, component)
+    for action, script, behaviors, components in [
         (Action.UPDATE, "update.sh", {}, ALL),
         (Action.UPDATE, "health-check.sh", {}, ALL),
         (Action.UPDATE, "rollback.sh", ONE_FAILS, (CAREFUL, RERUN)),
@@ -28,83 +28,83 @@ SCRIPTS = [
 
 
 def _nothing(_host):
-    """It runs on."""
+    """The script keeps running."""
 
 
 def _end(host):
-    """It ends, and its exit code is kept."""
+    """The script ends, and its exit code is recorded."""
     for run in host.world.alive():
         run.end()
 
 
-def _vanish(host):
-    """It is killed together with what would have kept its exit code."""
+def _lose_session(host):
+    """The script is killed together with the shell that records its exit code."""
     for run in host.world.alive():
         run.die()
 
 
 def _reboot(host):
-    """The host restarts under it."""
+    """The host reboots."""
     host.world.reboot()
 
 
 def _end_and_reboot(host):
-    """Its exit code was kept before the host restarted."""
+    """The exit code was recorded before the host rebooted."""
     _end(host)
     _reboot(host)
 
 
-# The coordinator dies before this effect, then this happens; so often the script is started in all when it must not
-# be started twice, and so often when it may be.
+# The effect before which the coordinator dies, what happens next, and the total number of starts: first for a script
+# that must not be started twice, then for one that may be rerun.
 FOUND = [
-    ("look on", _nothing, 1, 1),
-    ("look on", _end, 1, 1),
-    ("look on", _vanish, 1, 2),
-    ("look on", _reboot, 1, 2),
-    ("look on", _end_and_reboot, 1, 1),
+    ("observe", _nothing, 1, 1),
+    ("observe", _end, 1, 1),
+    ("observe", _lose_session, 1, 2),
+    ("observe", _reboot, 1, 2),
+    ("observe", _end_and_reboot, 1, 1),
     ("start", _nothing, 1, 1),
     ("start", _reboot, 0, 1),
 ]
 
 
 @pytest.mark.parametrize(("effect", "meanwhile", "careful", "rerun"), FOUND)
-@pytest.mark.parametrize(("action", "script", "deeds", "component"), SCRIPTS)
-def test_a_script_is_started_again_only_where_that_is_allowed(
-    action, script, deeds, component, effect, meanwhile, careful, rerun
+@pytest.mark.parametrize(("action", "script", "behaviors", "component"), SCRIPTS)
+def test_recovery_reruns_a_script_only_where_allowed(
+    action, script, behaviors, component, effect, meanwhile, careful, rerun
 ):
-    """One that may have begun begins again only if it is a health check, or its component says so."""
-    with closing(LittleHost()) as host:
+    """A script that may have started is started again only if it is a health check or its component allows it."""
+    with closing(SimulatedHost()) as host:
         model = Model(host)
-        host.world.deeds.update(deeds)
+        host.world.behaviors.update(behaviors)
         host.up()
         version = "1.0.0" if action is Action.UPDATE else None
         host.spool.place("a.json", request("a", component, action, version))
-        model.asked("a", (component, action, version))
-        host.live(host.work, f"{effect} {script}")
+        model.request_submitted("a", (component, action, version))
+        host.run_until_killed(host.work, f"{effect} {script}")
         assert host.daemon is None
         meanwhile(host)
         host.up()
-        host.live(host.work)
+        host.run_until_killed(host.work)
         may_run_twice = component == RERUN or script == "health-check.sh"
         assert len(model.runs("a", script)) == (rerun if may_run_twice else careful)
         model.check_drained()
 
 
 @pytest.mark.parametrize("script", ["update.sh", "health-check.sh"])
-def test_a_script_that_takes_its_host_down_is_not_started_for_ever(script):
-    """Where a script may be started again, that has an end, and the end is an answer (I9)."""
-    with closing(LittleHost()) as host:
+def test_recovery_bounds_reruns_of_a_script_that_reboots_its_host(script):
+    """Restarts of a script that always reboots its host are bounded, and the outcome is an answer (I9)."""
+    with closing(SimulatedHost()) as host:
         model = Model(host)
         host.spool.place("a.json", request("a", RERUN, Action.UPDATE, "1.0.0"))
-        model.asked("a", (RERUN, Action.UPDATE, "1.0.0"))
-        deaths = 0
+        model.request_submitted("a", (RERUN, Action.UPDATE, "1.0.0"))
+        crashes = 0
         host.up()
         while True:
-            host.live(host.work, f"look on {script}")
+            host.run_until_killed(host.work, f"observe {script}")
             if host.daemon:
                 break
-            deaths += 1
-            assert deaths < 20, f"{script} took the host down {deaths} times, and is started once more"
+            crashes += 1
+            assert crashes < 20, f"{script} rebooted the host {crashes} times and is started again"
             host.world.reboot()
             host.up()
         model.check_drained()

@@ -1,4 +1,4 @@
-"""I1, I7, I12 over years: what is forgotten, and when; the clock goes on by days in an instant."""
+"""I1, I7, I12 over years of simulated time: what is forgotten, and when."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ import pytest
 
 from coordinator.settings import Limits
 from property_tests.model import Model
-from property_tests.simulated_host import CAREFUL, LittleHost, request
+from property_tests.simulated_host import CAREFUL, SimulatedHost, request
 from protocol.types import Action, State
 
-WISH = (CAREFUL, Action.UPDATE, "1.0.0")
+REQUEST = (CAREFUL, Action.UPDATE, "1.0.0")
 
 
-class Years:
-    """A host with a running coordinator, and what must be true of it."""
+class LongRunningHost:
+    """A host with a running coordinator, and its reference model."""
 
     def __init__(self, **limits):
-        self.host = LittleHost(Limits(settle_s=2, **limits))
+        self.host = SimulatedHost(Limits(settle_s=2, **limits))
         self.model = Model(self.host)
         self.host.up()
         self.close = self.host.close
 
     def ask(self, **how):
-        """Submit the request; unless told otherwise, a lane takes it up."""
-        self.host.spool.place("a.json", request("a", *WISH))
-        self.model.asked("a", WISH)
+        """Submit the request; by default a lane processes it."""
+        self.host.spool.place("a.json", request("a", *REQUEST))
+        self.model.request_submitted("a", REQUEST)
         self.go(**how)
 
     def go(self, *, works=True, kill=None, cut=None):
-        """One pass."""
-        self.model.came_back(self.host.live(lambda: self.host.work(50 if works else 0), kill, cut))
+        """Run one pass."""
+        self.model.requests_restored(self.host.run_until_killed(lambda: self.host.work(50 if works else 0), kill, cut))
         self.model.check()
 
     def later(self, days):
-        """So many days of running go by."""
-        self.host.live(lambda: self.host.let_days_pass(days))
+        """Let this many days of running time pass."""
+        self.host.run_until_killed(lambda: self.host.advance_days(days))
         self.model.check()
 
     @property
     def is_answered(self):
-        """Whether an answer lies there."""
+        """Whether the answer exists."""
         return self.host.spool.final("a").exists()
 
     @property
     def is_known(self):
-        """Whether the journal knows the request."""
+        """Whether the journal holds the request."""
         return self.host.journal.get("a") is not None
 
 
 @pytest.fixture
 def years():
-    """With the limits that hold unless somebody says otherwise: 7 days for answers, 365 for history."""
-    with closing(Years()) as made:
+    """A host with the default limits: 7 days for answers, 365 for history."""
+    with closing(LongRunningHost()) as made:
         yield made
 
 
-def test_an_answer_that_nobody_takes_goes_after_a_week(years):
-    """Not earlier; and its request is still known."""
+def test_retention_removes_an_unread_answer_after_a_week(years):
+    """An unread answer is removed after a week, not earlier; its request stays known."""
     years.ask()
     years.later(6)
     assert years.is_answered
@@ -67,8 +67,8 @@ def test_an_answer_that_nobody_takes_goes_after_a_week(years):
     assert (years.is_answered, years.is_known) == (False, True)
 
 
-def test_an_answer_given_again_is_as_good_as_new(years):
-    """Whoever submits a request again, long after, has a week to read the answer."""
+def test_retention_restarts_for_a_republished_answer(years):
+    """A client that resubmits a request long after has a week to read the answer."""
     years.ask()
     years.later(30)
     years.ask()
@@ -79,26 +79,26 @@ def test_an_answer_given_again_is_as_good_as_new(years):
 
 
 @pytest.mark.parametrize("cut", [None, 0])
-def test_an_answer_given_again_is_as_good_as_new_whatever_dies(cut):
-    """The same when the coordinator dies, or the power fails, before any of the effects of giving it."""
-    died = True
+def test_retention_restarts_for_a_republished_answer_after_a_crash(cut):
+    """The same after a crash or a power cut before any effect of republishing."""
+    crashed = True
     for kill in count():
-        with closing(Years()) as years:
+        with closing(LongRunningHost()) as years:
             years.ask()
             years.later(30)
             years.ask(kill=kill, cut=cut)
-            died = years.host.daemon is None
-            if died:
+            crashed = years.host.daemon is None
+            if crashed:
                 years.host.up()
                 years.go()
             years.later(6)
             assert years.is_answered
-        if not died:
+        if not crashed:
             break
 
 
-def test_an_answer_that_had_to_wait_for_its_folder_is_as_good_as_new(years):
-    """A week counts from when the answer can be read, not from when it was known."""
+def test_retention_starts_when_the_answer_is_readable(years):
+    """The retention week starts when the answer is readable, not when it is known."""
     years.host.outbox.is_full = True
     years.ask()
     years.later(400)
@@ -109,8 +109,8 @@ def test_an_answer_that_had_to_wait_for_its_folder_is_as_good_as_new(years):
     assert years.is_answered
 
 
-def test_what_waits_is_never_forgotten(years):
-    """A request that no lane gets to waits for years, then runs."""
+def test_history_keeps_waiting_requests(years):
+    """A request that waits for its lane for years still runs."""
     years.ask(works=False)
     years.later(400)
     years.later(400)
@@ -118,8 +118,8 @@ def test_what_waits_is_never_forgotten(years):
     assert years.model.answers["a"].state is State.SUCCEEDED
 
 
-def test_a_forgotten_id_is_a_new_one(years):
-    """Asked again after that, the request runs again, and is answered as what it is then."""
+def test_forgotten_id_denotes_a_new_request(years):
+    """A request under a forgotten id runs again, and gets a new answer."""
     years.ask()
     first = years.model.answers["a"]
     years.later(400)
@@ -129,8 +129,8 @@ def test_a_forgotten_id_is_a_new_one(years):
     assert len(years.host.world.runs_of("a", "update.sh")) == 2
 
 
-def test_a_forgotten_id_does_not_run_by_itself(years):
-    """Nothing but a new file makes anything run."""
+def test_forgotten_id_does_not_run_without_a_new_file(years):
+    """Only a new file starts a run."""
     years.ask()
     years.later(400)
     for _ in range(3):
@@ -140,9 +140,9 @@ def test_a_forgotten_id_does_not_run_by_itself(years):
     assert len(years.host.world.runs_of("a")) == 2
 
 
-def test_a_request_is_known_as_long_as_its_answer_lies_there():
-    """Even when history is to be shorter; else the next request of that name would meet the old answer."""
-    with closing(Years(status_retention_days=7, history_days=1)) as years:
+def test_history_keeps_a_request_while_its_answer_exists():
+    """Also with a shorter history limit; else the next request under that id would meet the old answer."""
+    with closing(LongRunningHost(status_retention_days=7, history_days=1)) as years:
         years.ask()
         years.later(3)
         assert (years.is_answered, years.is_known) == (True, True)
@@ -151,11 +151,11 @@ def test_a_request_is_known_as_long_as_its_answer_lies_there():
 
 
 @pytest.mark.parametrize("days", [1, -1, 30 * 365, -30 * 365, -100 * 365], ids=lambda days: f"{days} days")
-def test_time_counts_only_while_the_coordinator_runs(years, days):
-    """Neither a year in a drawer nor a wall clock that jumps, be it to 1970, costs anybody an answer (I11)."""
+def test_retention_counts_running_time_only(years, days):
+    """Neither downtime nor a jump of the wall clock, also to 1970, removes an answer (I11)."""
     years.ask()
     years.host.down()
-    years.host.clock.pass_unseen(400 * 86400)
+    years.host.clock.advance_while_down(400 * 86400)
     years.host.clock.jump(days)
     years.host.up()
     years.host.clock.jump(days)

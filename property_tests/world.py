@@ -1,4 +1,4 @@
-"""What outlives a coordinator in the make-believe world: time, scripts, and what became of them."""
+"""The simulated world that outlives a coordinator: time, scripts, and their outcomes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 
 from executors.interface import ProcessId, ScriptRun
-from property_tests.crash_injector import Fuse
+from property_tests.crash_injector import CrashInjector
 from protocol.types import ExitKind
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class HandClock:
-    """Time that passes only when somebody waits; the wall clock goes where the machine turns it."""
+class SimulatedClock:
+    """A clock that advances only by sleeping; the wall clock can be set independently."""
 
     def __init__(self) -> None:
         self._now = 1000.0
@@ -33,98 +33,98 @@ class HandClock:
         return self._wall
 
     def sleep(self, seconds: float) -> None:
-        """See ``Clock.sleep``; nobody waits but the coordinator."""
+        """See ``Clock.sleep``; only the coordinator sleeps."""
         self.run_for += seconds
-        self.pass_unseen(seconds)
+        self.advance_while_down(seconds)
 
-    def pass_unseen(self, seconds: float) -> None:
-        """Let time pass while no coordinator is up."""
+    def advance_while_down(self, seconds: float) -> None:
+        """Advance both clocks while no coordinator is up."""
         self._now += seconds
         with suppress(OverflowError):
             self._wall += timedelta(seconds=seconds)
 
     def jump(self, days: int) -> None:
-        """Turn the wall clock; none goes back beyond 1970, where one without a battery begins."""
+        """Set the wall clock; the earliest time is 1970, where a clock without a battery starts."""
         with suppress(OverflowError):
             there = self._wall + timedelta(days=days)
             if there.year <= 2400:
                 self._wall = max(there, _EPOCH)
 
     def reboot(self) -> None:
-        """The monotonic clock starts again, lower than it was."""
+        """Restart the monotonic clock, below its previous value."""
         self._now = 10.0
 
 
-class Deed(StrEnum):
-    """What a script does when it is run."""
+class ScriptBehavior(StrEnum):
+    """What a script does when it runs."""
 
     OK = "ok"  # exits with 0
     FAIL = "fail"  # exits with 1
     SIGNALLED = "signalled"  # exits with 137: the kernel killed it
-    HANG = "hang"  # runs until somebody stops it
-    SESSION_LOST = "session lost"  # killed together with what would have recorded its exit code
-    REFUSED = "refused"  # the host cannot start it just now
+    HANG = "hang"  # runs until it is stopped
+    SESSION_LOST = "session lost"  # killed together with the shell that records its exit code
+    REFUSED = "refused"  # the host cannot start it
 
 
-_EXIT_CODES = {Deed.OK: 0, Deed.FAIL: 1, Deed.SIGNALLED: 137}
+_EXIT_CODES = {ScriptBehavior.OK: 0, ScriptBehavior.FAIL: 1, ScriptBehavior.SIGNALLED: 137}
 
 
 @dataclass
 class Run:
-    """One start of one script, as the world knows it; the coordinator sees it through ``FakeExecutor`` only."""
+    """One start of one script; the coordinator sees it through ``FakeExecutor`` only."""
 
     request_id: str
     attempt: int
     script: str
     component: str
     lock: str
-    deed: Deed
+    behavior: ScriptBehavior
     identity: ProcessId
-    beside: list[str]  # scripts of the same lock that were alive at its start (I10)
+    overlapping: list[str]  # scripts of the same lock that were alive at its start (I10)
     version: str
     is_alive: bool = True
     exit_code: int | None = None
-    ended_by: ExitKind | None = None  # noted before the first signal, as the real executor does
+    ended_by: ExitKind | None = None  # recorded before the first signal, as the real executor does
 
     @property
     def is_ok(self) -> bool:
-        """Whether it did what it was asked: ended by itself, with 0."""
+        """Whether it exited by itself with code 0."""
         return not self.is_alive and self.ended_by is None and self.exit_code == 0
 
     def end(self) -> None:
-        """Come to its natural end; one that hangs does not."""
-        if self.deed is not Deed.HANG:
-            self.is_alive, self.exit_code = False, _EXIT_CODES.get(self.deed)
+        """Exit by itself; a hanging script does not."""
+        if self.behavior is not ScriptBehavior.HANG:
+            self.is_alive, self.exit_code = False, _EXIT_CODES.get(self.behavior)
 
     def die(self) -> None:
-        """Be gone without a trace of how it ended."""
+        """Disappear without a recorded exit code."""
         self.is_alive = False
 
 
 @dataclass
 class World:
-    """All that outlives a coordinator: scripts and what became of them. ``history`` is append-only."""
+    """Everything that outlives a coordinator. ``history`` is append-only."""
 
     runs_folder: Path
-    clock: HandClock
-    fuse: Fuse
-    deeds: dict[tuple[str, str], tuple[Deed, ...]] = field(default_factory=dict)
+    clock: SimulatedClock
+    crash_injector: CrashInjector
+    behaviors: dict[tuple[str, str], tuple[ScriptBehavior, ...]] = field(default_factory=dict)
     history: list[Run] = field(default_factory=list)
     refusals: list[tuple[str, str]] = field(default_factory=list)
-    sessions: dict[tuple[str, int], Run | None] = field(default_factory=dict)  # None: revoked, it can never start
+    sessions: dict[tuple[str, int], Run | None] = field(default_factory=dict)  # None: revoked, can never start
     boot: int = 1
-    unsafe: set[str] = field(default_factory=set)  # component directories whose scripts must not be run now
-    stop_in: int | None = None  # after how many looks at running scripts the coordinator is told to stop at once
+    unsafe: set[str] = field(default_factory=set)  # component directories whose scripts fail vetting
+    stop_in: int | None = None  # number of waits after which the coordinator must stop at once
     on_stop: Callable[[], None] = lambda: None
     on_start: Callable[[ScriptRun], None] = lambda _step: None
 
     @property
     def boot_id(self) -> str:
-        """The kernel's name for this boot."""
+        """The identity of the current boot."""
         return f"boot-{self.boot}"
 
     def alive(self) -> list[Run]:
-        """What runs now."""
+        """The running scripts."""
         return [run for run in self.history if run.is_alive]
 
     def runs_of(self, request_id: str, script: str | None = None) -> list[Run]:
@@ -132,14 +132,14 @@ class World:
         return [run for run in self.history if run.request_id == request_id and script in (None, run.script)]
 
     def reboot(self) -> None:
-        """Everything that ran is gone; run folders stay."""
+        """End everything that runs; run directories stay."""
         for run in self.alive():
             run.die()
         self.boot += 1
         self.clock.reboot()
 
-    def next_deed(self, request_id: str, script: str) -> Deed:
-        """What the next start of this script will do: the drawn ones one after the other, the last for ever."""
-        deeds = self.deeds.get((request_id, script), (Deed.OK,))
+    def next_behavior(self, request_id: str, script: str) -> ScriptBehavior:
+        """What the next start of this script does: the drawn behaviors in order, then the last one repeatedly."""
+        behaviors = self.behaviors.get((request_id, script), (ScriptBehavior.OK,))
         count = len(self.runs_of(request_id, script)) + self.refusals.count((request_id, script))
-        return deeds[min(count, len(deeds) - 1)]
+        return behaviors[min(count, len(behaviors) - 1)]

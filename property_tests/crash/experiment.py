@@ -1,4 +1,4 @@
-"""One story told once, something that befalls the coordinator on the way, and what came of it."""
+"""One scenario executed once, with its disruptions, and the result."""
 
 from __future__ import annotations
 
@@ -7,244 +7,252 @@ import subprocess
 import time
 from pathlib import Path
 
-from property_tests.crash.monitor import PERIOD_S, Lookout
-from property_tests.crash.namespace_machine import Machine
-from property_tests.crash.oracle import judge, runs_of
-from property_tests.crash.quiesce import Rest
-from property_tests.crash.sandbox import MAIN, WATCHER, Stage
+from property_tests.crash.monitor import PERIOD_S, StatusMonitor
+from property_tests.crash.namespace_machine import NamespaceMachine
+from property_tests.crash.oracle import check_scenario, runs_of
+from property_tests.crash.quiesce import Quiescence
+from property_tests.crash.sandbox import MAIN, WATCHER, Sandbox
 from property_tests.crash.shell_gates import SHELLS
 from property_tests.crash.strace import Strace
 from property_tests.crash.supervisor import Supervisor
-from property_tests.crash.trial import Blow, Cut, Hit, Look, Result, Trial
+from property_tests.crash.trial import Disruption, Hit, PowerCut, TraceSpec, Trial, TrialResult
 from tests.support.real_host import until
 
-_SELDOM_S = 0.05  # between two looks of the reader where most of the time is spent in waiting
+_SLOW_PERIOD_S = 0.05  # polling period of the reader where a trial mostly waits
 
 
 class Experiment:
-    """Sets a host up and tells one story on it.
+    """Sets up a host and runs one scenario on it.
 
     Args:
-        folder: a folder that does not exist yet; it is removed again unless something was wrong.
-        machine: where it happens, powered on.
-        trial: the story, and what befalls it.
-        sources: the tree whose coordinator is tried.
+        folder: a directory that does not exist yet; it is removed again unless a violation was found.
+        machine: where it runs, powered on.
+        trial: the scenario and its disruptions.
+        sources: the tree of the coordinator under test.
     """
 
-    def __init__(self, folder: Path, machine: Machine, trial: Trial, sources: Path) -> None:
+    def __init__(self, folder: Path, machine: NamespaceMachine, trial: Trial, sources: Path) -> None:
         folder.mkdir()
         self._folder = folder
         self._trial = trial
         self._scenario = scenario = trial.scenario
-        self._stage = stage = Stage(folder, machine, sources)
-        self._lookout = Lookout(stage.status, _SELDOM_S if self._is_over else PERIOD_S)
-        self._result = Result()
-        self._rest = Rest(stage, scenario)
+        self._sandbox = sandbox = Sandbox(folder, machine, sources)
+        self._monitor = StatusMonitor(sandbox.status, _SLOW_PERIOD_S if self._is_over else PERIOD_S)
+        self._result = TrialResult()
+        self._quiescence = Quiescence(sandbox, scenario)
         for name, part in scenario.components.items():
-            stage.component(name, dict(part.scripts), lock=part.lock, **part.settings)
-        stage.write_config()
+            sandbox.component(name, dict(part.scripts), lock=part.lock, **part.settings)
+        sandbox.write_config()
 
-    def run(self) -> Result:
-        """Tell the story: one life per blow and one more; an error that a call returns need not end a life."""
-        self._lookout.start()
+    def run(self) -> TrialResult:
+        """Run the scenario: one instance per disruption and one more; an injected error need not end one."""
+        self._monitor.start()
         try:
-            self._tell()
+            self._run_instances()
         except (AssertionError, subprocess.TimeoutExpired) as error:
-            self._result.faults.append(str(error))
+            self._result.violations.append(str(error))
         finally:
-            self._stage.kill()
-            self._lookout.stop()
-        self._result.polls = self._lookout.polls
-        if not self._result.faults:
-            self._result.faults = judge(self._stage, self._scenario, self._lookout, self._trial.doubt)
-        if not self._result.faults:
+            self._sandbox.kill()
+            self._monitor.stop()
+        self._result.polls = self._monitor.polls
+        if not self._result.violations:
+            self._result.violations = check_scenario(
+                self._sandbox, self._scenario, self._monitor, self._trial.uncertainty
+            )
+        if not self._result.violations:
             shutil.rmtree(self._folder)
         return self._result
 
-    def _tell(self) -> None:
-        blows, look = list(self._trial.blows), self._trial.look
-        if self._scenario.at_birth:
+    def _run_instances(self) -> None:
+        disruptions, trace = list(self._trial.disruptions), self._trial.trace
+        if self._scenario.before_first_start:
             self._ask()
-        elif not blows or isinstance(blows[0], Cut):
-            self._first_life(look)
+        elif not disruptions or isinstance(disruptions[0], PowerCut):
+            self._first_instance(trace)
         else:
-            self._first_blow(blows.pop(0))
-        for blow in blows:
-            if isinstance(blow, Cut) and self._rest.is_quiet():
-                break  # a story need not live to see all the cuts in store for it
-            self._life_to(blow)
-        if look and (self._trial.blows or self._scenario.at_birth):
-            self._observed_life(look)
-        self._last_life()
+            self._first_disruption(disruptions.pop(0))
+        for disruption in disruptions:
+            if isinstance(disruption, PowerCut) and self._quiescence.is_quiet():
+                break  # a scenario may end before all its cuts
+            self._disrupted_instance(disruption)
+        if trace and (self._trial.disruptions or self._scenario.before_first_start):
+            self._traced_instance(trace)
+        self._last_instance()
 
-    # -- lives -------------------------------------------------------------------------------------------------
+    # -- instances ------------------------------------------------------------------------------------------------
 
-    def _stand(self) -> None:
-        """A coordinator that rests, with everything in place that the story begins with."""
-        stage = self._stage
-        stage.start()
-        for wish in self._scenario.wishes:
-            if wish.request_id in self._scenario.settled:
-                stage.settle(wish.request_id, wish.action, wish.component)
-        self._rest.expect(self._rest.is_clean, "the earlier requests to be forgotten")
+    def _start_idle(self) -> None:
+        """Start a coordinator and wait until it is idle, with the scenario's earlier requests settled."""
+        sandbox = self._sandbox
+        sandbox.start()
+        for request in self._scenario.planned:
+            if request.request_id in self._scenario.settled:
+                sandbox.settle(request.request_id, request.action, request.component)
+        self._quiescence.expect(self._quiescence.is_clean, "the earlier requests to be cleaned up")
         for request_id in sorted(self._scenario.taken):
-            until(lambda name=request_id: f"{name}.json" in self._lookout.finals, "the reader to see the answer")
-            self._lookout.take(request_id)
-        self._rest.expect(stage.is_at_rest, "the coordinator to come to rest")
+            until(lambda name=request_id: f"{name}.json" in self._monitor.finals, "the reader to see the status")
+            self._monitor.take(request_id)
+        self._quiescence.expect(sandbox.is_idle, "the coordinator to be idle")
 
-    def _first_life(self, look: Look | None) -> None:
-        """The story as it is; looked at, or told up to the first cut, which ``_life_to`` waits for."""
-        if look is None:
+    def _first_instance(self, trace: TraceSpec | None) -> None:
+        """The undisturbed scenario: traced, or up to the first power cut, which ``_disrupted_instance`` awaits."""
+        if trace is None:
             self._ask()
             return
-        self._stand()
-        self._watch_all(look)
+        self._start_idle()
+        self._attach_strace(trace)
         self._ask()
-        self._note_calls(look)
+        self._collect_calls(trace)
 
-    def _first_blow(self, blow: Blow | Cut) -> None:
-        """Everything stands and waits, then the client asks, and the blow falls."""
-        assert isinstance(blow, Blow)
-        stage = self._stage
-        self._stand()
-        if blow.role in SHELLS:
-            stage.gate_shell(blow.role)
+    def _first_disruption(self, disruption: Disruption | PowerCut) -> None:
+        """Start idle, attach strace, submit the requests, and wait for the disruption."""
+        assert isinstance(disruption, Disruption)
+        sandbox = self._sandbox
+        self._start_idle()
+        if disruption.role in SHELLS:
+            sandbox.gate_shell(disruption.role)
             self._ask()
-            strace = stage.watch_shell(blow.role, blow.names, blow.injection)
+            strace = sandbox.attach_strace_to_shell(disruption.role, disruption.names, disruption.injection)
         else:
-            strace = stage.watch(blow.role, blow.names, blow.injection)
+            strace = sandbox.attach_strace(disruption.role, disruption.names, disruption.injection)
             self._ask()
-        self._await(blow, strace)
+        self._await_disruption(disruption, strace)
 
-    def _life_to(self, blow: Blow | Cut) -> None:
-        """A start that finds what the last life left, and is struck in its turn."""
-        stage = self._stage
-        if isinstance(blow, Cut):
-            self._await_cut(blow)
-        elif blow.role == MAIN:
-            strace = stage.under_strace(blow.names, blow.injection)
-            stage.spawn()
-            self._await(blow, strace)
+    def _disrupted_instance(self, disruption: Disruption | PowerCut) -> None:
+        """An instance that finds what the previous one left, and is disrupted in turn."""
+        sandbox = self._sandbox
+        if isinstance(disruption, PowerCut):
+            self._await_cut(disruption)
+        elif disruption.role == MAIN:
+            strace = sandbox.trace_next_start(disruption.names, disruption.injection)
+            sandbox.spawn()
+            self._await_disruption(disruption, strace)
         else:
-            stage.spawn_gated()
-            strace = stage.watch(blow.role, blow.names, blow.injection)
-            stage.open_gate()
-            self._await(blow, strace)
+            sandbox.spawn_gated()
+            strace = sandbox.attach_strace(disruption.role, disruption.names, disruption.injection)
+            sandbox.open_gate()
+            self._await_disruption(disruption, strace)
 
-    def _observed_life(self, look: Look) -> None:
-        """A start that finds what the last life left, seen from the birth of each of its threads."""
-        self._stage.under_strace(look.names)
-        self._stage.spawn_gated()
-        for role in self._roles(look):
+    def _traced_instance(self, trace: TraceSpec) -> None:
+        """An instance that finds what the previous one left, traced from the start of each thread."""
+        self._sandbox.trace_next_start(trace.names)
+        self._sandbox.spawn_gated()
+        for role in self._roles(trace):
             if role != MAIN:
-                self._stage.watch(role, look.names)
-        self._stage.open_gate()
-        self._note_calls(look)
+                self._sandbox.attach_strace(role, trace.names)
+        self._sandbox.open_gate()
+        self._collect_calls(trace)
 
-    def _last_life(self) -> None:
-        """A start that nobody disturbs, to the end; none, when the life before has come there by itself."""
-        stage, rest = self._stage, self._rest
+    def _last_instance(self) -> None:
+        """An undisturbed instance, to the end; skipped when the previous one completed the scenario."""
+        sandbox, quiescence = self._sandbox, self._quiescence
         for part in self._scenario.components:
-            (stage.root / "components" / part / "go").touch()  # whoever waits for the end of the story
-        if not self._is_over or rest.has_leavings():
+            (
+                sandbox.root / "components" / part / "go"
+            ).touch()  # releases scripts that wait for the end of the scenario
+        if not self._is_over or quiescence.has_leftovers():
             begin = time.monotonic()
-            stage.start()
+            sandbox.start()
             self._result.ready_s = time.monotonic() - begin
-            rest.expect(rest.is_answered, "the answers")
+            quiescence.expect(quiescence.is_answered, "the answers")
             if not self._is_over:
                 self._result.settled_s = time.monotonic() - begin
-            rest.expect(rest.is_quiet, "everything to come to rest")
-            if stage.stop() != 0:
-                self._result.faults.append("it did not end with 0 after SIGTERM")
+            quiescence.expect(quiescence.is_quiet, "the host to be idle")
+            if sandbox.stop() != 0:
+                self._result.violations.append("the exit code after SIGTERM was not 0")
 
     def _ask(self) -> None:
-        for wish in self._scenario.wishes:
-            self._stage.ask(wish.request_id, wish.action, wish.component)
+        for request in self._scenario.planned:
+            self._sandbox.ask(request.request_id, request.action, request.component)
 
-    def _roles(self, look: Look) -> list[str]:
-        return [role for role in self._stage.threads() if look.watches or role != WATCHER]
+    def _roles(self, trace: TraceSpec) -> list[str]:
+        return [role for role in self._sandbox.threads() if trace.watches or role != WATCHER]
 
-    # -- blows -------------------------------------------------------------------------------------------------
+    # -- disruptions ------------------------------------------------------------------------------------------------
 
     @property
     def _is_over(self) -> bool:
-        """Whether the story has come to its end under an error, which need not end a life."""
-        last = self._trial.blows[-1] if self._trial.blows else None
-        return isinstance(last, Blow) and bool(last.error)
+        """Whether the last disruption is an error, after which the same instance completes the scenario."""
+        last = self._trial.disruptions[-1] if self._trial.disruptions else None
+        return isinstance(last, Disruption) and bool(last.error)
 
-    def _watch_all(self, look: Look) -> None:
-        for role in look.roles:
-            self._stage.gate_shell(role)
-        for role in self._roles(look) if not look.roles else ():
-            self._stage.watch(role, look.names)
+    def _attach_strace(self, trace: TraceSpec) -> None:
+        for role in trace.roles:
+            self._sandbox.gate_shell(role)
+        for role in self._roles(trace) if not trace.roles else ():
+            self._sandbox.attach_strace(role, trace.names)
 
-    def _note_calls(self, look: Look) -> None:
-        """Let a life that is looked at come to rest, and end it."""
-        stage = self._stage
-        for role in look.roles:
-            stage.watch_shell(role, look.names)
+    def _collect_calls(self, trace: TraceSpec) -> None:
+        """Wait until a traced instance is idle, and end it."""
+        sandbox = self._sandbox
+        for role in trace.roles:
+            sandbox.attach_strace_to_shell(role, trace.names)
         begin = time.monotonic()
-        self._rest.expect(self._rest.is_answered, "the answers")
-        self._result.told_s = time.monotonic() - begin
-        self._rest.expect(self._rest.is_done, "everything to come to rest")
-        straces = dict(stage.straces)
+        self._quiescence.expect(self._quiescence.is_answered, "the answers")
+        self._result.undisturbed_s = time.monotonic() - begin
+        self._quiescence.expect(self._quiescence.is_done, "the host to be idle")
+        straces = dict(sandbox.straces)
         self._result.calls = before = {role: strace.calls() for role, strace in straces.items()}
-        if look.stops:
-            stage.stop()
+        if trace.stops:
+            sandbox.stop()
             self._result.last_calls = {role: strace.calls()[len(before[role]) :] for role, strace in straces.items()}
-        stage.kill()
+        sandbox.kill()
 
-    def _await(self, blow: Blow, strace: Strace) -> None:
-        """Wait for the blow to fall and for what it does, or for the story to end without it."""
-        if blow.error:
-            self._endure(blow, strace)
+    def _await_disruption(self, disruption: Disruption, strace: Strace) -> None:
+        """Wait for the disruption and its effect, or for the scenario to end without it."""
+        if disruption.error:
+            self._await_answer_despite_error(disruption, strace)
             return
-        stage = self._stage
-        self._rest.expect(lambda: stage.ended() or self._rest.is_done(), "the blow to fall")
+        sandbox = self._sandbox
+        self._quiescence.expect(lambda: sandbox.has_exited() or self._quiescence.is_done(), "the disruption to happen")
         hit = None
-        if stage.ended():
+        if sandbox.has_exited():
             (call,) = strace.calls()[-1:] or (None,)
-            if call is None or (call.name, call.nth) != (blow.injection.name, blow.injection.nth):
-                raise AssertionError(f"it ended by itself, at {call}\n{stage.log()[-3000:]}")
-            hit = blow.hit(call)
-        if blow.takes_power:
-            stage.power_off()
-            stage.machine.power_on()
+            if call is None or (call.name, call.nth) != (disruption.injection.name, disruption.injection.nth):
+                raise AssertionError(f"the coordinator exited unexpectedly, at {call}\n{sandbox.log()[-3000:]}")
+            hit = disruption.hit(call)
+        if disruption.takes_power:
+            sandbox.power_off()
+            sandbox.machine.power_on()
         elif hit:
-            stage.bury()
+            sandbox.reap()
         else:
-            stage.kill()
+            sandbox.kill()
         self._result.hits.append(hit)
 
-    def _endure(self, blow: Blow, strace: Strace) -> None:
-        """Be the supervisor of a coordinator that meets an error, until it has answered and, asked to, stopped."""
+    def _await_answer_despite_error(self, disruption: Disruption, strace: Strace) -> None:
+        """Supervise a coordinator that receives an error, until it has answered and, on request, stopped."""
         begin = time.monotonic()
-        supervisor = Supervisor(self._stage)
+        supervisor = Supervisor(self._sandbox)
         try:
-            supervisor.expect(self._rest, self._rest.is_answered, "the answers")
+            supervisor.expect(self._quiescence, self._quiescence.is_answered, "the answers")
             self._result.settled_s = time.monotonic() - begin
-            supervisor.expect(self._rest, self._rest.is_taken_away, "the requests to be taken away")
+            supervisor.expect(
+                self._quiescence, self._quiescence.are_requests_removed, "the request files to be removed"
+            )
             supervisor.stop()
         finally:
             self._result.restarts = supervisor.restarts
             self._result.notes += supervisor.notes
             calls = [call for call in strace.calls() if call.injected]
-            self._result.hits.append(blow.hit(calls[0]) if calls else None)
+            self._result.hits.append(disruption.hit(calls[0]) if calls else None)
 
-    def _await_cut(self, cut: Cut) -> None:
-        """Start, if need be, and cut the power as soon as the script has begun, or once the story has ended."""
-        stage, wish = self._stage, self._scenario.wishes[0]
-        before = runs_of(stage.record, wish.request_id).count(cut.script)
+    def _await_cut(self, cut: PowerCut) -> None:
+        """Start if necessary, and cut the power as soon as the script has begun, or once the scenario has ended."""
+        sandbox, request = self._sandbox, self._scenario.planned[0]
+        before = runs_of(sandbox.record, request.request_id).count(cut.script)
 
         def has_begun() -> bool:
-            return runs_of(stage.record, wish.request_id).count(cut.script) > before
+            return runs_of(sandbox.record, request.request_id).count(cut.script) > before
 
-        if stage.ended():
-            stage.spawn()
-        self._rest.expect(lambda: stage.ended() or has_begun() or self._rest.is_quiet(), f"{cut.script} to begin")
-        if stage.ended():
-            raise AssertionError(f"it ended by itself\n{stage.log()[-3000:]}")
+        if sandbox.has_exited():
+            sandbox.spawn()
+        self._quiescence.expect(
+            lambda: sandbox.has_exited() or has_begun() or self._quiescence.is_quiet(), f"{cut.script} to start"
+        )
+        if sandbox.has_exited():
+            raise AssertionError(f"the coordinator exited unexpectedly\n{sandbox.log()[-3000:]}")
         if has_begun():
-            self._result.hits.append(Hit("script", f"{cut.script} began", fits=True))
-        stage.power_off()
-        stage.machine.power_on()
+            self._result.hits.append(Hit("script", f"{cut.script} started", fits=True))
+        sandbox.power_off()
+        sandbox.machine.power_on()

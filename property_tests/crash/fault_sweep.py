@@ -1,6 +1,6 @@
-"""``make fault-sweep``: has every call of the real coordinator fail, one at a time, and judges what came of it.
+"""``make fault-sweep``: injects every error into every system call of the real coordinator, one at a time.
 
-The answer may be late, never wrong; the coordinator stays up, or ends with an error, is started again and recovers.
+An answer may be late, never wrong; the coordinator stays up, or exits with an error, is restarted and recovers.
 """
 
 from __future__ import annotations
@@ -9,34 +9,36 @@ import sys
 from collections.abc import Iterator
 
 from property_tests.crash.faults import errors_of
-from property_tests.crash.ground_truth import Doubt
+from property_tests.crash.ground_truth import Uncertainty
 from property_tests.crash.scenarios import SCENARIOS
 from property_tests.crash.shell_gates import SHELLS
 from property_tests.crash.strace import Injection
-from property_tests.crash.sweep import Kind, kills, main
-from property_tests.crash.syscalls import EVERYTHING, Call
-from property_tests.crash.trial import Blow, Look, Trial
+from property_tests.crash.sweep import SweepSpec, kills, main
+from property_tests.crash.syscalls import EVERYTHING, Syscall
+from property_tests.crash.trial import Disruption, TraceSpec, Trial
 
-# Stories whose first script starts the only launcher there is.
+# Scenarios whose first script starts the only launcher.
 _ONE_LANE = [
     story
     for story in SCENARIOS
-    if len(story.components) == 1 and story.wishes[0].runs and not (story.at_birth or story.settled)
+    if len(story.components) == 1 and story.planned[0].runs and not (story.before_first_start or story.settled)
 ]
 
 
-def errors(role: str, call: Call) -> Iterator[Blow]:
-    """Each error that the call might return."""
+def errors(role: str, call: Syscall) -> Iterator[Disruption]:
+    """Each error the call might return."""
     for error in errors_of(call):
-        yield Blow(role, Injection(call.name, call.nth, f"error={error}"), is_rare=call.is_start_up, place=call.place)
+        yield Disruption(
+            role, Injection(call.name, call.nth, f"error={error}"), is_rare=call.is_start_up, place=call.place
+        )
 
 
-FAULTS = Kind(
-    purpose="Have every call of the coordinator fail, with each error that it might return.",
+FAULTS = SweepSpec(
+    purpose="Make every system call of the coordinator fail, with each error it might return.",
     noun="errors",
-    look=Look(EVERYTHING, watches=True, stops=True),
-    blows=errors,
-    doubt=Doubt(hindered=True),
+    trace=TraceSpec(EVERYTHING, watches=True, stops=True),
+    disruptions=errors,
+    uncertainty=Uncertainty(hindered=True),
     first=kills,
     always=lambda _trial: False,
     is_punctual=False,
@@ -44,8 +46,8 @@ FAULTS = Kind(
         Trial(
             story,
             f"{story.name}: {shell}",
-            look=Look(EVERYTHING, roles=(shell,)),
-            doubt=Doubt(hindered=True, interrupted=True),  # a shell that dies takes what it knows with it
+            trace=TraceSpec(EVERYTHING, roles=(shell,)),
+            uncertainty=Uncertainty(hindered=True, interrupted=True),  # a shell that dies loses the exit code
         )
         for story in _ONE_LANE
         for shell in SHELLS

@@ -1,13 +1,13 @@
-"""Which call may be told of which error: a disk is full, sick or read-only, or memory or descriptors are short."""
+"""Table of injectable errors per system call: full, failing or read-only disk; no memory or descriptors."""
 
 from __future__ import annotations
 
-from property_tests.crash.syscalls import Call
+from property_tests.crash.syscalls import Syscall
 
 _NO_DISK = ("ENOSPC", "EIO", "EROFS")
 _NO_MEMORY = ("ENOMEM", "EAGAIN")
 
-# Call group → errors; an open for reading has a row of its own, for no disk is too full for that.
+# Syscall group → errors. An open for reading has its own row: it cannot fail with ENOSPC.
 _ERRORS: dict[str, tuple[str, ...]] = {
     "open": (*_NO_DISK, "EMFILE"),
     "open for reading": ("EIO", "EMFILE"),
@@ -28,21 +28,21 @@ _ERRORS: dict[str, tuple[str, ...]] = {
     "watch": ("ENOSPC",),  # fs.inotify.max_user_watches
     "pidfd": ("EMFILE",),
 }
-_ON_NAMELESS = {"read", "write", "stat"}  # a pipe is on no disk: nothing of it is ever full or sick
+_ON_NAMELESS = {"read", "write", "stat"}  # a pipe is on no disk, so disk errors do not apply
 
 
-def errors_of(call: Call, *, injected: bool = False) -> tuple[str, ...]:
-    """Every error that ``call`` might return, in the kernel's names; none where it fails anyway or cannot.
+def errors_of(call: Syscall, *, injected: bool = False) -> tuple[str, ...]:
+    """Every error ``call`` might return, by errno name; empty where it fails anyway or cannot fail.
 
     Args:
-        call: as strace tells it.
-        injected: whether it has failed already, because it was made to.
+        call: as parsed from strace.
+        injected: whether its present failure was injected.
     """
     if (call.failed and not injected) or (call.is_nameless and call.group in _ON_NAMELESS):
         return ()
     if call.is_beginning:
         return ()
-    if call.name == "fcntl" and "F_DUPFD" not in call.text:  # of its many jobs the one that makes a descriptor
+    if call.name == "fcntl" and "F_DUPFD" not in call.text:  # the only command of fcntl that allocates a descriptor
         return ()
     is_reader = call.group == "open" and not call.writes
     return _ERRORS.get("open for reading" if is_reader else call.group, ())

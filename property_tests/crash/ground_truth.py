@@ -1,7 +1,7 @@
-"""Whether answers are true to what the scripts' own record says, when it is not known beforehand how a story ends.
+"""Checks answers against the scripts' own record, where the outcome is not known beforehand.
 
-A kill alone changes no ending, so ``verdict`` knows each. Where power goes, or the host refuses something, an update
-may be interrupted and undone; what must hold then is that whatever is said is so (I1), and nothing ran too often (I3).
+A kill alone changes no outcome, so ``oracle`` knows each. After a power cut or a failed system call an update may be
+interrupted and rolled back; then every claim must be true (I1), and no script may run too often (I3).
 """
 
 from __future__ import annotations
@@ -14,139 +14,158 @@ from types import SimpleNamespace
 
 from executors.interface import ProcessId
 from fsm.recovery import MAX_RESUMES
-from property_tests.answer_check import REFUSALS, Truth
-from property_tests.crash.scenarios import HEALTH, ROLLBACK, UPDATE, Scenario, Wish
-from property_tests.world import Deed, Run
+from property_tests.answer_check import REJECTIONS, AnswerChecker
+from property_tests.crash.scenarios import HEALTH, ROLLBACK, UPDATE, PlannedRequest, Scenario
+from property_tests.world import Run, ScriptBehavior
 from protocol.messages import FinalStatus
 from protocol.types import ExitKind, Reason, State
 
-VERSION = "1.2.3"  # what the stage asks for
+VERSION = "1.2.3"  # of the sandbox's update requests
 _KILLED = 128 + SIGKILL
-_NOBODY = ProcessId("", 0, 0)
-_HEALTHS = 2  # after an update, and after its rollback; each may be interrupted, a bounded number of times in all (I9)
+_NO_PROCESS = ProcessId("", 0, 0)
+_HEALTHS = 2  # after an update and after its rollback; interruptions are bounded in total (I9)
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """What may have happened besides the story, and so may stand in a true answer.
+class Uncertainty:
+    """Events besides the scenario that a true answer may mention.
 
     Args:
-        interrupted: a script may have been cut off, or nobody may have learnt how it ended.
-        hindered: the host may have refused to start one.
-        starts: how often a script may begin for one request; more than once only where its component says "rerun".
-        forgotten: whether the journal was lost: then rollback.sh may begin once more (I13, ADR 007), and nobody knows
-            what had run before.
+        interrupted: a script may have been interrupted, or its exit code lost.
+        hindered: a start may have failed.
+        starts: how often a script may start for one request; more than once only with ``on_interruption = "rerun"``.
+        journal_lost: whether the journal was lost; then rollback.sh may start once more (I13, ADR 007), and earlier
+            runs are unknown.
     """
 
     interrupted: bool = False
     hindered: bool = False
     starts: int = 1
-    forgotten: bool = False
+    journal_lost: bool = False
 
 
-def runs(record: Iterable[str], wish: Wish, scenario: Scenario) -> list[Run]:
-    """The scripts that ran for a request, in order; the exit code of one that never came to its end is None.
+def runs(record: Iterable[str], request: PlannedRequest, scenario: Scenario) -> list[Run]:
+    """The scripts that ran for a request, in order; without an exit code where one did not end.
 
-    Where it is the time limit that ends a script, it did so, though power may have been quicker.
+    A script subject to its time limit counts as timed out, even if the power cut came first.
     """
     found: list[Run] = []
     for what, script, request_id, *rest in map(str.split, record):
-        if request_id != wish.request_id or what not in ("begin", "end"):
+        if request_id != request.request_id or what not in ("begin", "end"):
             continue
         if what == "begin":
-            found.append(_run(script, len(found) + 1, wish, scenario))
+            found.append(_run(script, len(found) + 1, request, scenario))
         else:
             found[-1].exit_code = int(rest[0])
     return found
 
 
-def _run(script: str, number: int, wish: Wish, scenario: Scenario) -> Run:
-    """One that began."""
-    part = scenario.components.get(wish.component)
-    lock = part.lock if part else wish.component
+def _run(script: str, number: int, request: PlannedRequest, scenario: Scenario) -> Run:
+    """A script that started."""
+    part = scenario.components.get(request.component)
+    lock = part.lock if part else request.component
     version = VERSION if script == UPDATE else ""
-    run = Run(wish.request_id, number, script, wish.component, lock, Deed.OK, _NOBODY, [], version, is_alive=False)
-    if script in wish.cut:
+    run = Run(
+        request.request_id,
+        number,
+        script,
+        request.component,
+        lock,
+        ScriptBehavior.OK,
+        _NO_PROCESS,
+        [],
+        version,
+        is_alive=False,
+    )
+    if script in request.cut:
         run.ended_by, run.exit_code = ExitKind.TIMED_OUT, _KILLED
     return run
 
 
-def untrue(record: list[str], wish: Wish, scenario: Scenario, answer: FinalStatus, doubt: Doubt) -> Iterator[str]:
-    """Everything that ``answer`` says and that is not so, and whatever ran too often; in words.
+def false_claims(
+    record: list[str], request: PlannedRequest, scenario: Scenario, answer: FinalStatus, uncertainty: Uncertainty
+) -> Iterator[str]:
+    """Every false claim of ``answer``, and every script that ran too often.
 
     Args:
-        record: what the scripts wrote: ``begin SCRIPT ID``, ``end SCRIPT ID CODE``, ``overlap SCRIPT ID``.
-        wish: what was asked.
-        scenario: the story it belongs to.
+        record: lines of the scripts: ``begin SCRIPT ID``, ``end SCRIPT ID CODE``, ``overlap SCRIPT ID``.
+        request: the request.
+        scenario: the scenario it belongs to.
         answer: the final status.
-        doubt: what may have happened besides the story.
+        uncertainty: events besides the scenario.
     """
-    ran = runs(record, wish, scenario)
-    version = VERSION if wish.action == "update" else None
-    refusals = [(wish.request_id, script) for script in (UPDATE, ROLLBACK, HEALTH)] if doubt.hindered else []
-    world = SimpleNamespace(refusals=refusals, boot=2 if doubt.interrupted else 1)
-    said = f"{answer.state} ({answer.reason}): {answer.message}"
+    ran = runs(record, request, scenario)
+    version = VERSION if request.action == "update" else None
+    refusals = [(request.request_id, script) for script in (UPDATE, ROLLBACK, HEALTH)] if uncertainty.hindered else []
+    world = SimpleNamespace(refusals=refusals, boot=2 if uncertainty.interrupted else 1)
+    claim = f"{answer.state} ({answer.reason}): {answer.message}"
     try:
-        happened = ran + _unseen(ran, wish, scenario, answer)
-        truth = Truth(world, [(wish.component, wish.action, version)], happened, is_doubtful=doubt.forgotten)
-        truth.check(wish.request_id, answer)
+        happened = ran + _unrecorded_runs(ran, request, scenario, answer)
+        truth = AnswerChecker(
+            world, [(request.component, request.action, version)], happened, is_uncertain=uncertainty.journal_lost
+        )
+        truth.check(request.request_id, answer)
     except (AssertionError, KeyError) as error:
         line = traceback.extract_tb(error.__traceback__)[-1].line
-        yield f"{wish.request_id} is not as it is said ({line}): {said}; there ran {_tell(ran)}"
-    if {answer.reason, wish.reason} & REFUSALS and answer.reason != wish.reason:
-        yield f"{wish.request_id} was to be {wish.reason}, and is said to be {said}"
-    yield from _too_often(ran, wish, answer, doubt)
-    yield from _not_undone(ran, wish, scenario, answer)
-    if not doubt.forgotten:
-        yield from _told_wrong(ran, wish, answer)
+        yield f"the status of {request.request_id} is false ({line}): {claim}; runs: {_format_runs(ran)}"
+    if {answer.reason, request.reason} & REJECTIONS and answer.reason != request.reason:
+        yield f"{request.request_id} must be {request.reason}; its status is {claim}"
+    yield from _excess_runs(ran, request, answer, uncertainty)
+    yield from _missing_rollback(ran, request, scenario, answer)
+    if not uncertainty.journal_lost:
+        yield from _misreported_runs(ran, request, answer)
     for line in record:
         if line.startswith("overlap "):
-            yield f"met another script of its lock: {line}"
+            yield f"two scripts of one lock overlapped: {line}"
 
 
-def _unseen(ran: list[Run], wish: Wish, scenario: Scenario, answer: FinalStatus) -> list[Run]:
-    """Scripts that the time limit ended before they could tell of their beginning: a busy machine may be as slow."""
+def _unrecorded_runs(ran: list[Run], request: PlannedRequest, scenario: Scenario, answer: FinalStatus) -> list[Run]:
+    """Scripts that the time limit ended before they could record their start, as happens on a busy machine."""
     begun = {run.script for run in ran}
-    told = [attempt.script for attempt in answer.attempts]
-    return [_run(script, 0, wish, scenario) for script in told if script in wish.cut and script not in begun]
+    reported = [attempt.script for attempt in answer.attempts]
+    return [_run(script, 0, request, scenario) for script in reported if script in request.cut and script not in begun]
 
 
-def _too_often(ran: list[Run], wish: Wish, answer: FinalStatus, doubt: Doubt) -> Iterator[str]:
+def _excess_runs(
+    ran: list[Run], request: PlannedRequest, answer: FinalStatus, uncertainty: Uncertainty
+) -> Iterator[str]:
     scripts = [run.script for run in ran]
     for script in (UPDATE, ROLLBACK):
-        if scripts.count(script) > doubt.starts + (doubt.forgotten and script == ROLLBACK):
-            yield f"{script} ran {scripts.count(script)} times for {wish.request_id}"
+        if scripts.count(script) > uncertainty.starts + (uncertainty.journal_lost and script == ROLLBACK):
+            yield f"{script} ran {scripts.count(script)} times for {request.request_id}"
     if scripts.count(HEALTH) > _HEALTHS + MAX_RESUMES:
-        yield f"{HEALTH} ran {scripts.count(HEALTH)} times for {wish.request_id}"
-    if UPDATE in scripts and wish.action != "update":
-        yield f"update.sh ran for {wish.request_id}, a {wish.action}"
-    is_due = wish.action == "rollback" or (wish.action == "update" and answer.state is not State.SUCCEEDED)
+        yield f"{HEALTH} ran {scripts.count(HEALTH)} times for {request.request_id}"
+    if UPDATE in scripts and request.action != "update":
+        yield f"update.sh ran for {request.request_id}, a {request.action}"
+    is_due = request.action == "rollback" or (request.action == "update" and answer.state is not State.SUCCEEDED)
     if ROLLBACK in scripts and not is_due:
-        yield f"rollback.sh ran for {wish.request_id}, and it {answer.state}"
+        yield f"rollback.sh ran for {request.request_id}, which is {answer.state}"
 
 
-def _not_undone(ran: list[Run], wish: Wish, scenario: Scenario, answer: FinalStatus) -> Iterator[str]:
-    """What a failed update has begun is rolled back, unless its component does not want that, or it cannot be."""
-    part = scenario.components.get(wish.component)
+def _missing_rollback(
+    ran: list[Run], request: PlannedRequest, scenario: Scenario, answer: FinalStatus
+) -> Iterator[str]:
+    """A failed update that started is rolled back, unless its component disables that or the rollback failed."""
+    part = scenario.components.get(request.component)
     is_due = part is not None and part.settings.get("on_failure") != "none" and any(run.script == UPDATE for run in ran)
     if is_due and answer.state is State.FAILED and answer.reason is not Reason.ROLLBACK_FAILED:
-        yield f"{wish.request_id} was never undone: {answer.reason}: {answer.message}; there ran {_tell(ran)}"
+        yield f"{request.request_id} was not rolled back: {answer.reason}: {answer.message}; runs: {_format_runs(ran)}"
 
 
-def _told_wrong(ran: list[Run], wish: Wish, answer: FinalStatus) -> Iterator[str]:
-    """Each run is told of; an exit code that is told was one. Runs may be told of that never began: nobody knows."""
-    told = [attempt.script for attempt in answer.attempts]
-    rest = iter(told)
+def _misreported_runs(ran: list[Run], request: PlannedRequest, answer: FinalStatus) -> Iterator[str]:
+    """Each run is reported, and each reported exit code is real. Runs that never began may be reported too."""
+    reported = [attempt.script for attempt in answer.attempts]
+    rest = iter(reported)
     if not all(run.script in rest for run in ran):
-        yield f"the answer to {wish.request_id} tells of {told}; there ran {_tell(ran)}"
+        yield f"the status of {request.request_id} reports {reported}; runs: {_format_runs(ran)}"
     left = [(run.script, run.exit_code) for run in ran]
     for attempt in answer.attempts:
         end = (attempt.script, attempt.exit_code)
         if attempt.exit_code is not None and end not in left:
-            yield f"the answer to {wish.request_id} tells of {end}; there ran {_tell(ran)}"
+            yield f"the status of {request.request_id} reports {end}; runs: {_format_runs(ran)}"
         elif attempt.exit_code is not None:
             left.remove(end)
 
 
-def _tell(ran: list[Run]) -> str:
-    return ", ".join(f"{run.script} ({run.exit_code})" for run in ran) or "nothing"
+def _format_runs(ran: list[Run]) -> str:
+    return ", ".join(f"{run.script} ({run.exit_code})" for run in ran) or "none"

@@ -1,4 +1,4 @@
-"""The journal once everything has come to rest: only legal histories, and nothing else than what was answered (I4)."""
+"""Check of the journal once the host is idle: only legal histories, and equal to the published answers (I4)."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from pathlib import Path
 from coordinator.publisher import final_status
 from fsm.journal_reader import JournalReader
 from fsm.transition_table import TRANSITIONS
-from property_tests.crash.scenarios import Wish
+from property_tests.crash.scenarios import PlannedRequest
 
-_LEGAL = {(move.event.value, move.source.value, move.dest.value) for move in TRANSITIONS}
+_LEGAL = {(transition.event.value, transition.source.value, transition.dest.value) for transition in TRANSITIONS}
 
 
-def journal_faults(path: Path, told: Mapping[Wish, bytes | None], output_bytes: int) -> Iterator[str]:
-    """Where the journal holds what may not be, or says something else than the answers.
+def journal_violations(path: Path, answers: Mapping[PlannedRequest, bytes | None], output_bytes: int) -> Iterator[str]:
+    """Where the journal is inconsistent, or differs from the published answers.
 
     Args:
         path: of the journal.
-        told: the answer to each wish; None where there is none.
+        answers: the answer to each request; None where there is none.
         output_bytes: ``limits.output_bytes`` of the coordinator that wrote it.
     """
     with JournalReader.open(path) as journal:
         yield from journal.integrity()
-        for wish, answer in told.items():
-            record = journal.get(wish.request_id)
+        for request, answer in answers.items():
+            record = journal.get(request.request_id)
             if record is None:
-                yield f"the journal does not know {wish.request_id}"
+                yield f"{request.request_id} is missing in the journal"
                 continue
-            own = final_status(record, journal.attempts(wish.request_id), output_bytes)
+            own = final_status(record, journal.attempts(request.request_id), output_bytes)
             if answer is not None and answer != own.model_dump_json().encode():
-                yield f"the journal would answer {wish.request_id} differently: {own}"
+                yield f"the journal implies another status for {request.request_id}: {own}"
             if record.settled_at is None:
-                yield f"{wish.request_id} is not settled"
-    yield from _histories(path, told)
+                yield f"{request.request_id} is not settled"
+    yield from _histories(path, answers)
 
 
-def _histories(path: Path, wishes: Iterable[Wish]) -> Iterator[str]:
+def _histories(path: Path, planned: Iterable[PlannedRequest]) -> Iterator[str]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as journal:
-        for wish in wishes:
+        for request in planned:
             state = "received"
-            moves = journal.execute(
-                "SELECT event, source, dest FROM transitions WHERE request_id = ? ORDER BY rowid", (wish.request_id,)
+            transitions = journal.execute(
+                "SELECT event, source, dest FROM transitions WHERE request_id = ? ORDER BY rowid", (request.request_id,)
             )
-            for event, source, dest in moves:
+            for event, source, dest in transitions:
                 if (event, source, dest) not in _LEGAL or source != state:
-                    yield f"{wish.request_id} went from {source} to {dest} by {event}, coming from {state}"
+                    yield f"{request.request_id} in {state} has an illegal transition: {source} -> {dest} by {event}"
                 state = dest
         for (count,) in journal.execute("SELECT count(*) FROM attempts WHERE ending IS NULL"):
             if count:
-                yield f"{count} run(s) never ended, by the journal"
+                yield f"{count} attempt(s) without an end in the journal"

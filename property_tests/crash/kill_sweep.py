@@ -1,19 +1,19 @@
-"""``make crash-sweep``: kills the real coordinator at every call that changes anything, and judges what came of it."""
+"""``make crash-sweep``: kills the real coordinator at every system call that changes anything."""
 
 from __future__ import annotations
 
 import sys
 
 from property_tests.crash.scenarios import ROLLED_BACK, SUCCESS
-from property_tests.crash.sweep import Kind, kills, main
-from property_tests.crash.trial import Look
+from property_tests.crash.sweep import SweepSpec, kills, main
+from property_tests.crash.trial import TraceSpec
 
-KILLS = Kind(
-    purpose="Kill the coordinator at every call that changes anything.",
+KILLS = SweepSpec(
+    purpose="Kill the coordinator at every system call that changes anything.",
     noun="kills",
-    look=Look(),
-    blows=kills,
-    doubt=None,
+    trace=TraceSpec(),
+    disruptions=kills,
+    uncertainty=None,
     first=kills,
     always=lambda trial: trial.scenario in (SUCCESS, ROLLED_BACK),
 )

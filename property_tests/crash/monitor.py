@@ -1,4 +1,4 @@
-"""A reader of ``status/`` that polls all the time and forgets nothing it saw (I1, I5)."""
+"""A reader of ``status/`` that polls continuously and records every status it saw (I1, I5)."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from protocol.names import PROGRESS_SUFFIX, SUFFIX
 PERIOD_S = 0.001
 
 
-class Lookout:
-    """Watches the folder from ``start`` to ``stop``.
+class StatusMonitor:
+    """Polls the directory from ``start`` to ``stop``.
 
     Args:
-        status: the folder.
-        period_s: how often it looks.
+        status: the directory.
+        period_s: polling period in seconds.
 
-    ``finals`` holds the first content seen of each answer; ``faults`` says in words what no reader may ever see.
+    ``finals`` holds the first content seen of each answer; ``violations`` describes what no reader may see.
     """
 
     def __init__(self, status: Path, period_s: float = PERIOD_S) -> None:
         self.finals: dict[str, bytes] = {}
-        self.faults: list[str] = []
+        self.violations: list[str] = []
         self.polls = 0
         self._status = status
         self._period_s = period_s
         self._seen: dict[str, tuple[int, int, int]] = {}
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._work)
+        self._thread = threading.Thread(target=self._run)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start polling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look once more, and end."""
+        """Poll once more, and stop."""
         self._stopping.set()
         self._thread.join()
-        self._look()
+        self._poll()
 
     def take(self, request_id: str) -> None:
-        """The client takes an answer away: from now on it may appear again, with the same content."""
+        """Remove an answer as its client; it may appear again with the same content."""
         (self._status / f"{request_id}{SUFFIX}").unlink()
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         due = time.monotonic()
         while not self._stopping.is_set():
-            self._look()
+            self._poll()
             due = max(due + self._period_s, time.monotonic() - self._period_s)
             time.sleep(max(0.0, due - time.monotonic()))
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self.polls += 1
         with os.scandir(self._status) as entries:
             for entry in entries:
@@ -74,7 +74,7 @@ class Lookout:
         try:
             json.loads(content)
         except ValueError:
-            self.faults.append(f"{entry.name} was seen with what is no JSON: {content[:80]!r}")
+            self.violations.append(f"{entry.name} was seen with invalid JSON: {content[:80]!r}")
             return
         if not entry.name.endswith(PROGRESS_SUFFIX) and self.finals.setdefault(entry.name, content) != content:
-            self.faults.append(f"{entry.name} was seen to change, from {self.finals[entry.name]!r} to {content!r}")
+            self.violations.append(f"{entry.name} changed from {self.finals[entry.name]!r} to {content!r}")

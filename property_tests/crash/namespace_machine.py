@@ -1,4 +1,4 @@
-"""A machine within this one: processes, /proc and a boot id of its own, on the same disk; its power can be cut."""
+"""A machine within this one: its own processes, /proc and boot id, on the same disk; its power can be cut."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import uuid
 from pathlib import Path
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
-_INIT = 'mount --bind "$1" ' + _BOOT_ID + " && echo up && read -r _"  # bash reaps orphans while it waits
+_INIT = 'mount --bind "$1" ' + _BOOT_ID + " && echo up && read -r _"  # bash reaps orphans while it reads
 
 
-class Machine:
-    """Namespaces of processes and mounts. Needs root.
+class NamespaceMachine:
+    """A PID and mount namespace. Needs root.
 
     Args:
         folder: for the machine's own files.
@@ -26,7 +26,7 @@ class Machine:
         """Boot: a new boot id, no processes.
 
         Raises:
-            RuntimeError: the kernel does not let us; the operator must be root.
+            RuntimeError: the namespaces could not be created; the operator must be root.
         """
         self._boot_file.write_text(f"{uuid.uuid4()}\n")
         self._unshare = subprocess.Popen(
@@ -48,33 +48,33 @@ class Machine:
         assert self._unshare.stdout is not None
         if self._unshare.stdout.readline() != b"up\n":
             self.power_off()
-            raise RuntimeError("cannot make namespaces for processes and mounts; run this as root")
+            raise RuntimeError("cannot create PID and mount namespaces: run this as root")
         (self._init,) = children(self._unshare.pid)
 
     def power_off(self) -> None:
-        """Cut the power: every process is gone at once, unheard."""
+        """PowerCut the power: every process is killed at once."""
         if self._unshare is not None:
-            self._unshare.kill()  # --kill-child takes init with it, and init everything else
+            self._unshare.kill()  # --kill-child kills init, and with it the namespace
             self._unshare.communicate()
             self._unshare = None
 
     def reboot(self) -> None:
-        """Cut the power and boot again."""
+        """PowerCut the power and boot again."""
         self.power_off()
         self.power_on()
 
     def command(self, arguments: list[str], directory: Path) -> list[str]:
-        """``arguments`` as a command that runs inside, in ``directory``."""
+        """The command line that runs ``arguments`` inside, in ``directory``."""
         return ["nsenter", f"--target={self._init}", "--pid", "--mount", f"--wd={directory}", *arguments]
 
     @property
     def init(self) -> int:
-        """The machine's first process, as seen from outside."""
+        """The pid of the machine's first process, in the outer namespace."""
         return self._init
 
     def processes(self) -> int:
-        """How many processes there are inside besides init."""
-        return len(below(self._init))
+        """The number of processes inside, without init."""
+        return len(descendants(self._init))
 
 
 def children(pid: int) -> list[int]:
@@ -89,7 +89,7 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def below(pid: int) -> list[int]:
-    """Everything that descends from ``pid``."""
+def descendants(pid: int) -> list[int]:
+    """All descendants of ``pid``."""
     found = children(pid)
-    return found + [descendant for child in found for descendant in below(child)]
+    return found + [descendant for child in found for descendant in descendants(child)]

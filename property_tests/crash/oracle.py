@@ -1,4 +1,4 @@
-"""What must hold when everything has come to rest, whatever died on the way (I1-I5, I7-I10)."""
+"""Oracle of the crash tests: what must hold once the host is idle, whatever was killed before (I1-I5, I7-I10)."""
 
 from __future__ import annotations
 
@@ -8,87 +8,96 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from property_tests.crash.ground_truth import Doubt, untrue
-from property_tests.crash.journal_check import journal_faults
-from property_tests.crash.leftover_check import strays
-from property_tests.crash.monitor import Lookout
-from property_tests.crash.sandbox import Stage
-from property_tests.crash.scenarios import Scenario, Wish
+from property_tests.crash.ground_truth import Uncertainty, false_claims
+from property_tests.crash.journal_check import journal_violations
+from property_tests.crash.leftover_check import unexpected_files
+from property_tests.crash.monitor import StatusMonitor
+from property_tests.crash.sandbox import Sandbox
+from property_tests.crash.scenarios import PlannedRequest, Scenario
 from protocol.messages import FinalStatus
 
-_Told = dict[Wish, bytes | None]  # the answers as the reader saw them first
-_Note = tuple[str, str, str]  # what happened, to which script, and the exit code of one that ended
+_Answers = dict[PlannedRequest, bytes | None]  # the answers as first seen by the reader
+_RecordEntry = tuple[str, str, str]  # event, script, and the exit code at an end
 
 
-def judge(stage: Stage, scenario: Scenario, lookout: Lookout, doubt: Doubt | None = None) -> list[str]:
-    """Everything that is wrong with what a stopped coordinator left; nothing, when all is well.
+def check_scenario(
+    sandbox: Sandbox, scenario: Scenario, monitor: StatusMonitor, uncertainty: Uncertainty | None = None
+) -> list[str]:
+    """Every violation in the state that a stopped coordinator left; empty when there is none.
 
     Args:
-        stage: where it worked.
-        scenario: the story.
-        lookout: who looked on.
-        doubt: what may have happened besides the story; None when every ending is known beforehand.
+        sandbox: the host.
+        scenario: the scenario.
+        monitor: the reader of its statuses.
+        uncertainty: what else may have happened; None when every outcome is known beforehand.
     """
-    if doubt is None:
-        return judge_wishes(stage, scenario.wishes, lookout)
-    told = _told(scenario.wishes, lookout)
-    return [*_at_rest(stage, told, lookout), *_truthful(stage, scenario, told, doubt)]
+    if uncertainty is None:
+        return check_requests(sandbox, scenario.planned, monitor)
+    answers = _collect_answers(scenario.planned, monitor)
+    return [*_inconsistencies(sandbox, answers, monitor), *_false_claims(sandbox, scenario, answers, uncertainty)]
 
 
-def judge_wishes(
-    stage: Stage, wishes: Iterable[Wish], lookout: Lookout, away: Collection[str] = frozenset()
+def check_requests(
+    sandbox: Sandbox, planned: Iterable[PlannedRequest], monitor: StatusMonitor, taken: Collection[str] = frozenset()
 ) -> list[str]:
-    """The same for any wishes with known endings; ``away`` names those whose answer the client has taken."""
-    told = _told(wishes, lookout)
-    return [*_at_rest(stage, told, lookout, away), *_foretold(told), *_scripts(stage.record, told)]
+    """The same for requests with known outcomes; ``taken`` holds the ids whose answer the client has taken."""
+    answers = _collect_answers(planned, monitor)
+    return [
+        *_inconsistencies(sandbox, answers, monitor, taken),
+        *_unexpected_outcomes(answers),
+        *_wrong_runs(sandbox.record, answers),
+    ]
 
 
 def runs_of(record: Path, request_id: str) -> list[str]:
     """The scripts that ran for a request, in order, by their own record."""
-    return [script for what, script, _ in _notes(record)[request_id] if what == "begin"]
+    return [script for what, script, _ in _parse_record(record)[request_id] if what == "begin"]
 
 
-def _told(wishes: Iterable[Wish], lookout: Lookout) -> _Told:
-    return {wish: lookout.finals.get(f"{wish.request_id}.json") for wish in wishes}
+def _collect_answers(planned: Iterable[PlannedRequest], monitor: StatusMonitor) -> _Answers:
+    return {request: monitor.finals.get(f"{request.request_id}.json") for request in planned}
 
 
-def _at_rest(stage: Stage, told: _Told, lookout: Lookout, away: Collection[str] = frozenset()) -> Iterator[str]:
-    """What must hold however the requests ended."""
-    yield from lookout.faults
-    for wish, seen in told.items():
-        path = stage.final(wish.request_id)
+def _inconsistencies(
+    sandbox: Sandbox, answers: _Answers, monitor: StatusMonitor, taken: Collection[str] = frozenset()
+) -> Iterator[str]:
+    """What must hold independently of the outcomes."""
+    yield from monitor.violations
+    for request, seen in answers.items():
+        path = sandbox.final(request.request_id)
         present = path.read_bytes() if path.exists() else None
-        if seen is None or (present is None and wish.request_id not in away):
-            yield f"{wish.request_id} has no answer"
+        if seen is None or (present is None and request.request_id not in taken):
+            yield f"{request.request_id} has no final status"
         elif present not in (None, seen):
-            yield f"the answer to {wish.request_id} is not the one that was seen first"
-    # The folders before anybody else opens the journal.
-    yield from strays(stage.requests, stage.status, stage.state, told, stage.output_bytes)
-    yield from journal_faults(stage.journal, told, stage.output_bytes)
+            yield f"the status of {request.request_id} differs from the one first seen"
+    # The directories first: opening the journal creates files.
+    yield from unexpected_files(sandbox.requests, sandbox.status, sandbox.state, answers, sandbox.output_bytes)
+    yield from journal_violations(sandbox.journal, answers, sandbox.output_bytes)
 
 
-def _truthful(stage: Stage, scenario: Scenario, told: _Told, doubt: Doubt) -> Iterator[str]:
-    """Whether the answers are true, whatever they are."""
-    record = stage.record.read_text().splitlines() if stage.record.exists() else []
-    for wish, seen in told.items():
+def _false_claims(sandbox: Sandbox, scenario: Scenario, answers: _Answers, uncertainty: Uncertainty) -> Iterator[str]:
+    """Whether every answer is true."""
+    record = sandbox.record.read_text().splitlines() if sandbox.record.exists() else []
+    for request, seen in answers.items():
         if seen is not None:
-            yield from untrue(record, wish, scenario, FinalStatus.model_validate_json(seen), doubt)
+            yield from false_claims(record, request, scenario, FinalStatus.model_validate_json(seen), uncertainty)
 
 
-def _foretold(told: _Told) -> Iterator[str]:
-    """Whether the answers are the ones that the story ends with."""
-    for wish, seen in told.items():
+def _unexpected_outcomes(answers: _Answers) -> Iterator[str]:
+    """Whether every answer is the scenario's outcome."""
+    for request, seen in answers.items():
         if seen is None:
             continue
         answer = json.loads(seen)
-        if (answer["state"], answer["reason"]) != (wish.state, wish.reason):
-            yield f"{wish.request_id} is said to be {answer['state']} ({answer['reason']}): {answer['message']}"
+        if (answer["state"], answer["reason"]) != (request.state, request.reason):
+            found = f"{answer['state']} ({answer['reason']}): {answer['message']}"
+            yield f"{request.request_id} is {found}; expected {request.state} ({request.reason})"
         scripts = tuple(attempt["script"] for attempt in _attempts(seen))
-        if scripts != wish.runs:
-            yield f"the answer to {wish.request_id} tells of {scripts}"
+        if scripts != request.runs:
+            yield f"the status of {request.request_id} reports {scripts}"
 
 
-def _notes(record: Path) -> dict[str, list[_Note]]:
+def _parse_record(record: Path) -> dict[str, list[_RecordEntry]]:
     """The scripts' own record, by request."""
     found = defaultdict(list)
     for line in record.read_text().splitlines() if record.exists() else []:
@@ -97,27 +106,27 @@ def _notes(record: Path) -> dict[str, list[_Note]]:
     return found
 
 
-def _scripts(record: Path, told: _Told) -> Iterator[str]:
-    notes = _notes(record)
-    asked = {wish.request_id for wish in told}
-    for request_id, lines in notes.items():
+def _wrong_runs(record: Path, answers: _Answers) -> Iterator[str]:
+    entries = _parse_record(record)
+    asked = {request.request_id for request in answers}
+    for request_id, lines in entries.items():
         if request_id not in asked:
-            yield f"for {request_id}, which nobody asked for, ran {lines}"
+            yield f"scripts ran for {request_id}, which was never submitted: {lines}"
         for what, script, _ in lines:
             if what == "overlap":
-                yield f"{script} of {request_id} met another script of its lock"
-    for wish, seen in told.items():
-        lines = notes[wish.request_id]
+                yield f"{script} of {request_id} overlapped another script of its lock"
+    for request, seen in answers.items():
+        lines = entries[request.request_id]
         ran = tuple(script for what, script, _ in lines if what == "begin")
-        if ran not in (wish.runs, tuple(script for script in wish.runs if script not in wish.cut)):
-            yield f"for {wish.request_id} ran {ran}, not {wish.runs}"
-        ended = [(script, code) for what, script, code in lines if what == "end" and script not in wish.cut]
-        whole = tuple(script for script in ran if script not in wish.cut)
+        if ran not in (request.runs, tuple(script for script in request.runs if script not in request.cut)):
+            yield f"runs of {request.request_id}: {ran}, expected {request.runs}"
+        ended = [(script, code) for what, script, code in lines if what == "end" and script not in request.cut]
+        whole = tuple(script for script in ran if script not in request.cut)
         if tuple(script for script, _ in ended) != whole:
-            yield f"of {wish.request_id}, {ran} began and {ended} ended"
+            yield f"runs of {request.request_id}: {ran} started and {ended} ended"
         codes = [(each["script"], str(each["exit_code"])) for each in _attempts(seen)] if seen else ended
-        if [each for each in codes if each[0] not in wish.cut] != ended:
-            yield f"the answer to {wish.request_id} tells of {codes}; so they ended: {ended}"
+        if [each for each in codes if each[0] not in request.cut] != ended:
+            yield f"the status of {request.request_id} reports {codes}; runs ended with {ended}"
 
 
 def _attempts(answer: bytes) -> list[dict[str, Any]]:

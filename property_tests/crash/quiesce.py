@@ -1,58 +1,62 @@
-"""What is waited for on a stage: answers, and that nothing is left to be done."""
+"""Conditions that trials wait for: answers, and a host without pending work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from property_tests.crash.leftover_check import strays
-from property_tests.crash.sandbox import Stage
+from property_tests.crash.leftover_check import unexpected_files
+from property_tests.crash.sandbox import Sandbox
 from property_tests.crash.scenarios import Scenario
 from tests.support.real_host import until
 
-PATIENCE_S = 60.0  # less than the coordinator's slow timer: what only that one finds, nobody has taken care of
+DEADLINE_S = 60.0  # descendants the coordinator's slow timer: work that only the timer finds counts as missed
 
 
-class Rest:
-    """Looks at the folders of one story."""
+class Quiescence:
+    """Conditions on the directories of one scenario."""
 
-    def __init__(self, stage: Stage, scenario: Scenario) -> None:
-        self._stage = stage
+    def __init__(self, sandbox: Sandbox, scenario: Scenario) -> None:
+        self._sandbox = sandbox
         self._scenario = scenario
 
     def expect(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait for ``condition``; with what the coordinator said, when it is in vain."""
+        """Wait for ``condition``; on failure report the coordinator's log."""
         try:
-            until(condition, what, PATIENCE_S)
+            until(condition, what, DEADLINE_S)
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{self._stage.log()[-3000:]}") from None
+            raise AssertionError(f"{error}\n{self._sandbox.log()[-3000:]}") from None
 
     def is_answered(self) -> bool:
-        """Whether every wish has its answer."""
-        return all(self._stage.final(wish.request_id).exists() for wish in self._scenario.wishes)
+        """Whether every request has its answer."""
+        return all(self._sandbox.final(request.request_id).exists() for request in self._scenario.planned)
 
-    def is_taken_away(self) -> bool:
-        """Whether, with that, no request waits any more."""
-        return self.is_answered() and not any(self._stage.requests.iterdir())
+    def are_requests_removed(self) -> bool:
+        """Whether, in addition, no request file is left."""
+        return self.is_answered() and not any(self._sandbox.requests.iterdir())
 
     def is_quiet(self) -> bool:
-        """Whether everything has been done that is to be done."""
+        """Whether all work is done."""
         return self.is_answered() and self.is_clean()
 
     def is_clean(self) -> bool:
-        """Whether nothing lies there that somebody will still take away."""
-        stage = self._stage
+        """Whether no file is left that the coordinator still has to remove."""
+        sandbox = self._sandbox
         return not (
-            any(stage.requests.iterdir())
-            or any(stage.status.glob("*.progress.json"))
-            or any(stage.status.glob(".*.tmp"))
-            or any((stage.state / "runs").glob("*"))
+            any(sandbox.requests.iterdir())
+            or any(sandbox.status.glob("*.progress.json"))
+            or any(sandbox.status.glob(".*.tmp"))
+            or any((sandbox.state / "runs").glob("*"))
         )
 
     def is_done(self) -> bool:
-        """Whether this life has nothing left to do; that the one before left nothing says little of it."""
-        return self.is_quiet() and self._stage.is_at_rest()
+        """Whether, in addition, the present instance is idle: a clean directory may be the previous one's work."""
+        return self.is_quiet() and self._sandbox.is_idle()
 
-    def has_leavings(self) -> bool:
-        """Whether anything lies there that the story's end must not leave."""
-        stage = self._stage
-        return any(strays(stage.requests, stage.status, stage.state, self._scenario.wishes, stage.output_bytes))
+    def has_leftovers(self) -> bool:
+        """Whether any file is left that must not remain at the scenario's end."""
+        sandbox = self._sandbox
+        return any(
+            unexpected_files(
+                sandbox.requests, sandbox.status, sandbox.state, self._scenario.planned, sandbox.output_bytes
+            )
+        )

@@ -1,4 +1,4 @@
-"""What is asked of the coordinator while it is killed: a table, one entry per story."""
+"""The scenarios that the sweeps disrupt: a table, one entry per scenario."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ UPDATE, ROLLBACK, HEALTH = "update.sh", "rollback.sh", "health-check.sh"
 
 FAILS = "echo broken >&2; exit 3"
 HEALTHY_ONCE_ROLLED_BACK = f"[ -e rolled-back ] || {{ {FAILS}; }}"
-# The numbers of one step add up to more than a coordinator's tick, so that it reports each of them.
+# Each step takes longer than the coordinator's tick, so that it reports each percentage.
 SLOW = "for at in 20 40 60 80; do echo PHASE:at-$at; echo PROGRESS:$at; sleep 0.12 9>&-; done"
-# Its children ignore TERM as it does; one keeps the lock's file, so that whatever runs beside it is told of.
+# Its children ignore TERM as it does; one keeps the lock's file, so that an overlapping script is recorded.
 STUBBORN = """
 trap '' TERM
 setsid bash -c 'trap "" TERM; while :; do sleep 1; done' &
@@ -18,8 +18,8 @@ while :; do sleep 1; done"""
 
 
 @dataclass(frozen=True)
-class Part:
-    """A component: its lock, and what its scripts do (nothing, where nothing is said)."""
+class ComponentSpec:
+    """A component: its lock, and the text of its scripts (empty by default)."""
 
     lock: str
     scripts: dict[str, str] = field(default_factory=dict)
@@ -27,11 +27,11 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A request, and what becomes of it whatever dies meanwhile: its answer, and the scripts run for it, in order.
+class PlannedRequest:
+    """A request and its outcome, whatever is killed meanwhile: its answer, and the scripts run for it, in order.
 
-    ``cut`` names those of them that the time limit ends: they do not tell of their own end, and on a busy machine not
-    even of their beginning.
+    ``cut`` names the scripts that the time limit ends: they do not record their end, and on a busy machine perhaps not
+    even their start.
     """
 
     request_id: str
@@ -45,94 +45,99 @@ class Wish:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A story.
+    """A scenario.
 
     Args:
         name: in the tables.
-        components: what is installed.
-        wishes: asked at once.
-        settled: those of them that have their answer already, and are asked a second time.
-        taken: of these, the ones whose first answer the client has taken away.
-        at_birth: whether all is asked before the coordinator is started for the first time.
+        components: the installed components.
+        planned: submitted at once.
+        settled: ids that have their answer already, and are submitted a second time.
+        taken: of these, the ids whose first answer the client has taken away.
+        before_first_start: whether all requests are submitted before the first start of the coordinator.
     """
 
     name: str
-    components: dict[str, Part]
-    wishes: tuple[Wish, ...]
+    components: dict[str, ComponentSpec]
+    planned: tuple[PlannedRequest, ...]
     settled: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
-    at_birth: bool = False
+    before_first_start: bool = False
 
 
-def updated(request_id: str, component: str = "core") -> Wish:
-    """An update that works."""
-    return Wish(request_id, "update", component, "succeeded", None, (UPDATE, HEALTH))
+def updated(request_id: str, component: str = "core") -> PlannedRequest:
+    """An update that succeeds."""
+    return PlannedRequest(request_id, "update", component, "succeeded", None, (UPDATE, HEALTH))
 
 
-def undone(request_id: str, component: str = "core") -> Wish:
-    """An update whose script fails, and whose rollback works."""
-    return Wish(request_id, "update", component, "rolled_back", "script_failed", (UPDATE, ROLLBACK, HEALTH))
+def rolled_back(request_id: str, component: str = "core") -> PlannedRequest:
+    """An update whose script fails and whose rollback succeeds."""
+    return PlannedRequest(request_id, "update", component, "rolled_back", "script_failed", (UPDATE, ROLLBACK, HEALTH))
 
 
-def healthy(request_id: str, component: str = "core") -> Wish:
-    """A health check that finds everything well."""
-    return Wish(request_id, "health", component, "succeeded", None, (HEALTH,))
+def healthy(request_id: str, component: str = "core") -> PlannedRequest:
+    """A health check that succeeds."""
+    return PlannedRequest(request_id, "health", component, "succeeded", None, (HEALTH,))
 
 
-def refused(request_id: str, component: str = "nowhere") -> Wish:
-    """A request for a component that nobody configured."""
-    return Wish(request_id, "update", component, "failed", "unknown_component", ())
+def rejected(request_id: str, component: str = "unconfigured") -> PlannedRequest:
+    """A request for an unconfigured component."""
+    return PlannedRequest(request_id, "update", component, "failed", "unknown_component", ())
 
 
-CORE = {"core": Part("core")}
+CORE = {"core": ComponentSpec("core")}
 SUCCESS = Scenario("successful update", CORE, (updated("one"),))
-ROLLED_BACK = Scenario("failing update, rolled back", {"core": Part("core", {UPDATE: FAILS})}, (undone("one"),))
+ROLLED_BACK = Scenario(
+    "failing update, rolled back", {"core": ComponentSpec("core", {UPDATE: FAILS})}, (rolled_back("one"),)
+)
 
 SCENARIOS = (
     SUCCESS,
     ROLLED_BACK,
     Scenario(
         "unhealthy update, rolled back",
-        {"core": Part("core", {HEALTH: HEALTHY_ONCE_ROLLED_BACK, ROLLBACK: "touch rolled-back"})},
-        (Wish("one", "update", "core", "rolled_back", "unhealthy", (UPDATE, HEALTH, ROLLBACK, HEALTH)),),
+        {"core": ComponentSpec("core", {HEALTH: HEALTHY_ONCE_ROLLED_BACK, ROLLBACK: "touch rolled-back"})},
+        (PlannedRequest("one", "update", "core", "rolled_back", "unhealthy", (UPDATE, HEALTH, ROLLBACK, HEALTH)),),
     ),
     Scenario(
         "failing rollback",
-        {"core": Part("core", {UPDATE: FAILS, ROLLBACK: FAILS})},
-        (Wish("one", "update", "core", "failed", "rollback_failed", (UPDATE, ROLLBACK)),),
+        {"core": ComponentSpec("core", {UPDATE: FAILS, ROLLBACK: FAILS})},
+        (PlannedRequest("one", "update", "core", "failed", "rollback_failed", (UPDATE, ROLLBACK)),),
     ),
     Scenario("health", CORE, (healthy("one"),)),
     Scenario(
-        "rollback asked for",
+        "requested rollback",
         CORE,
-        (Wish("one", "rollback", "core", "succeeded", None, (ROLLBACK, HEALTH)),),
+        (PlannedRequest("one", "rollback", "core", "succeeded", None, (ROLLBACK, HEALTH)),),
     ),
-    Scenario("refused request", CORE, (refused("one"), refused("two"))),
+    Scenario("rejected request", CORE, (rejected("one"), rejected("two"))),
     Scenario(
         "two components at once",
-        {"core": Part("core", {UPDATE: SLOW}), "left": Part("left", {UPDATE: FAILS})},
-        (updated("one"), undone("two", "left")),
+        {"core": ComponentSpec("core", {UPDATE: SLOW}), "left": ComponentSpec("left", {UPDATE: FAILS})},
+        (updated("one"), rolled_back("two", "left")),
     ),
     Scenario(
-        "an update waits for the lock",
-        {"left": Part("shared", {UPDATE: FAILS}), "right": Part("shared")},
-        (undone("one", "left"), updated("two", "right"), healthy("three", "right")),
+        "update waits for the lock",
+        {"left": ComponentSpec("shared", {UPDATE: FAILS}), "right": ComponentSpec("shared")},
+        (rolled_back("one", "left"), updated("two", "right"), healthy("three", "right")),
     ),
-    # Nothing but what never ends has the short limit: on a busy machine it would be too short for all else.
+    # Only scripts that never end have the short limit: on a busy machine it would be too short for others.
     Scenario(
-        "an update meets its time limit",
+        "update reaches its time limit",
         {
-            "late": Part(
+            "late": ComponentSpec(
                 "shared",
                 {UPDATE: STUBBORN},
                 {"timeout_s": 1.0, "kill_grace_s": 0.2, "on_failure": "none", "verify_health": False},
             ),
-            "right": Part("shared"),
+            "right": ComponentSpec("shared"),
         },
-        (Wish("one", "update", "late", "failed", "timeout", (UPDATE,), cut=(UPDATE,)), healthy("two", "right")),
+        (
+            PlannedRequest("one", "update", "late", "failed", "timeout", (UPDATE,), cut=(UPDATE,)),
+            healthy("two", "right"),
+        ),
     ),
-    Scenario("first start", CORE, (updated("one"), refused("two")), at_birth=True),
-    Scenario("script outlives the coordinator", {"core": Part("core", {UPDATE: SLOW})}, (updated("one"),)),
+    Scenario("first start", CORE, (updated("one"), rejected("two")), before_first_start=True),
+    Scenario("script outlives the coordinator", {"core": ComponentSpec("core", {UPDATE: SLOW})}, (updated("one"),)),
     Scenario(
         "duplicate submission",
         CORE,

@@ -1,6 +1,6 @@
-"""The shells that run scripts, made to stop at a gate each, for strace to be put on them before their first step.
+"""Gates for the shells that run scripts: each shell blocks before its first step, so that strace can attach.
 
-A copy of the sources is tried whose ``launcher.sh`` and ``session.sh`` open a FIFO first, where there is one.
+A copy of the sources is tested whose ``launcher.sh`` and ``session.sh`` open a FIFO first, if it exists.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from property_tests.crash.namespace_machine import below
+from property_tests.crash.namespace_machine import descendants
 from tests.support.real_host import REPOSITORY, until
 
 LAUNCHER, SESSION = "launcher", "session"
 SHELLS = (LAUNCHER, SESSION)
 
 _PACKAGES = ("protocol", "policy", "fsm", "executors", "coordinator")
-# The mark, the second argument of both, is state/runs in the stage's root. The first line of either file stays first:
-# a shell that stands at its gate must not have done anything yet.
-_AT_GATE = (b"wait_for_partner", b"fifo_open")
+# The second argument of both scripts is state/runs in the sandbox's root. The gate precedes the script's first line: a
+# blocked shell must not have done anything yet.
+_BLOCKED_IN = (b"wait_for_partner", b"fifo_open")
 _GATE = '[ -p "${{2%/state/runs}}/gate-{shell}" ] && {{ : <"${{2%/state/runs}}/gate-{shell}"; }}\n'
 
 
-def with_gates(folder: Path) -> Path:
-    """A copy of the sources in ``folder`` whose shells stop at their gates; made once."""
+def copy_with_gates(folder: Path) -> Path:
+    """A copy of the sources in ``folder`` whose shells block at their gates; made once."""
     copy = folder / "sources"
     if not copy.exists():
         for package in _PACKAGES:
@@ -36,26 +36,26 @@ def with_gates(folder: Path) -> Path:
 
 
 class Gate:
-    """Where the first shell of a kind stops, in a stage's root."""
+    """The FIFO at which the first shell of a kind blocks, in a sandbox's root."""
 
     def __init__(self, root: Path, shell: str) -> None:
         self._path = root / f"gate-{shell}"
         self._script = f"executors/{shell}.sh"
         os.mkfifo(self._path)
 
-    def standing(self, init: int) -> int:
-        """The shell that stands there, as seen from outside; 0 while none does."""
-        for pid in below(init):
+    def blocked_pid(self, init: int) -> int:
+        """The pid of the blocked shell, in the outer namespace; 0 while there is none."""
+        for pid in descendants(init):
             with suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                waits = Path(f"/proc/{pid}/wchan").read_bytes() in _AT_GATE
+                waits = Path(f"/proc/{pid}/wchan").read_bytes() in _BLOCKED_IN
                 if waits and len(words) > 1 and words[1].endswith(self._script.encode()):
                     return pid
         return 0
 
     def open(self) -> None:
-        """Let it go; those that come later find no gate."""
-        descriptor = until(self._opened, "the shell to stand at its gate again, where strace woke it")
+        """Release the shell; later ones find no gate."""
+        descriptor = until(self._opened, "the shell to block at its gate again after strace woke it")
         self._path.unlink()
         os.close(descriptor)
 

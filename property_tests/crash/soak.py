@@ -1,7 +1,7 @@
-"""``make soak``: kills the real coordinator at random instants under a stream of mixed requests, thousands of times.
+"""``make soak``: kills the real coordinator at random instants under mixed requests, thousands of times.
 
-The kill sweep knows each call and tries it in a story told from the start; here requests of all kinds are under way
-together, in a journal and folders that have seen thousands of lives. The same verdict is spoken over them.
+The kill sweep kills at each known call of a scenario from its start; here requests of all kinds run together, on a
+journal and directories with thousands of instances of history. The same oracle checks them.
 """
 
 from __future__ import annotations
@@ -11,41 +11,41 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from property_tests.crash.soak_run import ENDS, Lives, Tale
+from property_tests.crash.soak_run import ENDINGS, SoakResult, SoakRun
 
 
-def _soak(cycles: int, seed: int) -> Tale:
-    return Lives(cycles, seed).run()
+def _soak(cycles: int, seed: int) -> SoakResult:
+    return SoakRun(cycles, seed).run()
 
 
 def main() -> int:
-    """Soak, tell of it, and say with the exit code whether all was well."""
+    """Run the soak, print the result; the exit code says whether there were violations."""
     parser = argparse.ArgumentParser(description="Kill and restart the coordinator at random under mixed requests.")
-    parser.add_argument("--cycles", type=int, default=2000, help="lives, over all jobs (%(default)s)")
+    parser.add_argument("--cycles", type=int, default=2000, help="coordinator instances, over all jobs (%(default)s)")
     parser.add_argument("--seed", type=int, default=20261125)
-    parser.add_argument("--jobs", type=int, default=2, help="hosts side by side (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=2, help="hosts in parallel (%(default)s)")
     options = parser.parse_args()
     begin = time.monotonic()
-    tale = Tale()
+    result = SoakResult()
     with ProcessPoolExecutor(options.jobs) as pool:
         shares = [len(range(job, options.cycles, options.jobs)) for job in range(options.jobs)]
         hosts = [pool.submit(_soak, share, options.seed + job) for job, share in enumerate(shares) if share]
         for host in as_completed(hosts):
-            tale.add(host.result())
+            result.add(host.result())
     seconds = time.monotonic() - begin
-    _tell(tale, seconds, options.seed)
-    return 1 if tale.faults else 0
+    _print_result(result, seconds, options.seed)
+    return 1 if result.violations else 0
 
 
-def _tell(tale: Tale, seconds: float, seed: int) -> None:
-    print(f"{tale.ends.total()} lives in {seconds:.0f} s, seed {seed}")
-    for name in ENDS:
-        print(f"    {name}: {tale.ends[name]}")
-    print(f"requests served: {tale.asked}, {tale.asked / seconds:.1f} per second; submitted again: {tale.repeated}")
-    print(f"longest from a restart to the last answer: {tale.slowest_s:.1f} s, the scripts' own time included")
-    print(f"the reader looked {tale.polls} times")
-    print(*tale.usages, sep="\n")
-    print(f"wrong: {len(tale.faults)}", *tale.faults[:40], sep="\n    ")
+def _print_result(result: SoakResult, seconds: float, seed: int) -> None:
+    print(f"{result.ends.total()} instances in {seconds:.0f} s, seed {seed}")
+    for name in ENDINGS:
+        print(f"    {name}: {result.ends[name]}")
+    print(f"requests served: {result.asked}, {result.asked / seconds:.1f} per second; resubmitted: {result.repeated}")
+    print(f"longest from a restart to the last answer: {result.slowest_s:.1f} s, including the scripts")
+    print(f"polls of the reader: {result.polls}")
+    print(*result.usages, sep="\n")
+    print(f"wrong: {len(result.violations)}", *result.violations[:40], sep="\n    ")
 
 
 if __name__ == "__main__":

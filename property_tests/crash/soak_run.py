@@ -1,4 +1,4 @@
-"""The lives of one host's coordinator during a soak: begun, ended at random instants, and judged when it may rest."""
+"""A soak on one host: many coordinator instances, ended at random instants, checked whenever the host is idle."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from property_tests.crash.client import Customer
-from property_tests.crash.leftover_check import leftovers
-from property_tests.crash.monitor import Lookout
-from property_tests.crash.namespace_machine import Machine
-from property_tests.crash.oracle import judge_wishes
-from property_tests.crash.resources import Usage
-from property_tests.crash.sandbox import Stage
+from property_tests.crash.client import SoakClient
+from property_tests.crash.leftover_check import unfinished_run_directories
+from property_tests.crash.monitor import StatusMonitor
+from property_tests.crash.namespace_machine import NamespaceMachine
+from property_tests.crash.oracle import check_requests
+from property_tests.crash.resources import ResourceUsage
+from property_tests.crash.sandbox import Sandbox
 from property_tests.crash.workload import COMPONENTS, OUTPUT_BYTES
 from tests.support.real_host import until
 
-_STRETCH = 50  # lives between two rests
-_PATIENCE_S = 300.0
-_LOGS_BYTES = 8 * 1024 * 1024  # limits.logs_bytes: complete logs of the noisy
+_CHECK_PERIOD = 50  # instances between two checks
+_DEADLINE_S = 300.0
+_LOGS_BYTES = 8 * 1024 * 1024  # limits.logs_bytes, for complete logs of noisy scripts
 _STDERR_BYTES = 1024 * 1024
 _PAUSE_S = 0.01
 
 
 @dataclass(frozen=True)
-class End:
-    """How lives end: a row of a table.
+class Ending:
+    """How instances end: a row of a table.
 
     Args:
-        weight: how often, beside the others.
-        is_ready: whether it is waited for "ready" first.
-        shortest_s: from that moment, or from the start, to the end; chance takes any magnitude between the two.
-        longest_s: likewise.
-        signals: SIGTERM, SIGKILL, or the one and in its midst the other.
+        weight: relative frequency.
+        is_ready: whether to wait for "ready" first.
+        shortest_s: shortest time from that moment, or from the start, to the end; drawn log-uniformly.
+        longest_s: longest such time.
+        signals: SIGTERM, SIGKILL, or both in this order.
     """
 
     weight: int
@@ -48,19 +48,19 @@ class End:
     signals: tuple[str, ...] = ("KILL",)
 
 
-ENDS = {
-    "killed at birth": End(10, False, 1e-5, 0.2),
-    "killed starting": End(20, False, 0.2, 1.5),
-    "killed recovering": End(25, True, 1e-4, 0.1),
-    "killed at work": End(38, True, 0.1, 2.0),
-    "stopped": End(3, True, 0.01, 1.0, ("TERM",)),
-    "killed stopping": End(4, True, 0.01, 1.0, ("TERM", "KILL")),
+ENDINGS = {
+    "killed at once": Ending(10, False, 1e-5, 0.2),
+    "killed while starting": Ending(20, False, 0.2, 1.5),
+    "killed while recovering": Ending(25, True, 1e-4, 0.1),
+    "killed while working": Ending(38, True, 0.1, 2.0),
+    "stopped": Ending(3, True, 0.01, 1.0, ("TERM",)),
+    "killed while stopping": Ending(4, True, 0.01, 1.0, ("TERM", "KILL")),
 }
 
 
 @dataclass
-class Tale:
-    """What came of a soak."""
+class SoakResult:
+    """The result of a soak."""
 
     ends: Counter[str] = field(default_factory=Counter)
     asked: int = 0
@@ -68,25 +68,25 @@ class Tale:
     polls: int = 0
     slowest_s: float = 0.0
     usages: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
-    def add(self, other: Tale) -> None:
-        """Take in another's."""
+    def add(self, other: SoakResult) -> None:
+        """Add another host's result."""
         self.ends += other.ends
         self.asked += other.asked
         self.repeated += other.repeated
         self.polls += other.polls
         self.slowest_s = max(self.slowest_s, other.slowest_s)
         self.usages += other.usages
-        self.faults += other.faults
+        self.violations += other.violations
 
 
-class Lives:
-    """One host and its coordinator's many lives.
+class SoakRun:
+    """One host and its many coordinator instances.
 
     Args:
         cycles: kills and restarts.
-        seed: of everything left to chance; instants of other processes are not.
+        seed: of all random choices; the timing of other processes stays random.
     """
 
     def __init__(self, cycles: int, seed: int) -> None:
@@ -94,127 +94,127 @@ class Lives:
         self._seed = seed
         self._chance = random.Random(seed)
         self._folder = Path(tempfile.mkdtemp(prefix="soak-"))
-        self._machine = Machine(self._folder)
+        self._machine = NamespaceMachine(self._folder)
         (self._folder / "host").mkdir()
-        self._stage = stage = Stage(self._folder / "host", self._machine)
-        self._lookout = Lookout(stage.status)
-        self._customer = Customer(stage, self._lookout, self._chance)
-        self._tale = Tale()
-        stage.set("limits", output_bytes=OUTPUT_BYTES, logs_bytes=_LOGS_BYTES)
+        self._sandbox = sandbox = Sandbox(self._folder / "host", self._machine)
+        self._monitor = StatusMonitor(sandbox.status)
+        self._client = SoakClient(sandbox, self._monitor, self._chance)
+        self._result = SoakResult()
+        sandbox.set("limits", output_bytes=OUTPUT_BYTES, logs_bytes=_LOGS_BYTES)
         for name, part in COMPONENTS.items():
-            stage.component(name, dict(part.scripts), lock=part.lock, **part.settings)
-        stage.write_config()
+            sandbox.component(name, dict(part.scripts), lock=part.lock, **part.settings)
+        sandbox.write_config()
 
-    def run(self) -> Tale:
-        """All lives, with a rest and a verdict now and then, and at the end over everything."""
+    def run(self) -> SoakResult:
+        """Run all instances, with a check every ``_CHECK_PERIOD`` of them and at the end."""
         self._machine.power_on()
-        self._lookout.start()
+        self._monitor.start()
         try:
-            self._live_all()
+            self._run_instances()
         except (AssertionError, TimeoutError, subprocess.SubprocessError) as error:
-            self._tale.faults.append(str(error))
+            self._result.violations.append(str(error))
         finally:
-            self._stage.kill()
-            self._lookout.stop()
+            self._sandbox.kill()
+            self._monitor.stop()
             self._machine.power_off()
-        self._tale.asked = len(self._customer.wishes)
-        self._tale.repeated = self._customer.repeated
-        self._tale.polls = self._lookout.polls
-        if self._tale.faults:
-            self._tale.faults.append(f"all of it is kept in {self._folder}")
+        self._result.asked = len(self._client.planned)
+        self._result.repeated = self._client.repeated
+        self._result.polls = self._monitor.polls
+        if self._result.violations:
+            self._result.violations.append(f"the host is kept in {self._folder}")
         else:
             shutil.rmtree(self._folder)
-        return self._tale
+        return self._result
 
-    def _live_all(self) -> None:
-        first = last = self._rest(everything=True)
+    def _run_instances(self) -> None:
+        first = last = self._check_when_idle(everything=True)
         for number in range(1, self._cycles + 1):
-            self._live()
+            self._run_instance()
             is_last = number == self._cycles
-            if number % _STRETCH == 0 or is_last:
-                last = self._rest(everything=is_last)
-                told = f"{number} lives, {len(self._customer.wishes)} requests"
-                print(f"seed {self._seed}: {told}", flush=True)
-        self._tale.usages.append(f"{first} at first, {last} at last")
-        self._tale.faults += last.excess(first)
+            if number % _CHECK_PERIOD == 0 or is_last:
+                last = self._check_when_idle(everything=is_last)
+                counts = f"{number} instances, {len(self._client.planned)} requests"
+                print(f"seed {self._seed}: {counts}", flush=True)
+        self._result.usages.append(f"first {first}, last {last}")
+        self._result.violations += last.excess(first)
 
-    def _live(self) -> None:
-        """One life, ended as chance has it."""
-        (name,) = self._chance.choices(list(ENDS), [end.weight for end in ENDS.values()])
-        end, stage = ENDS[name], self._stage
-        self._customer.act()
+    def _run_instance(self) -> None:
+        """One instance with a random end."""
+        (name,) = self._chance.choices(list(ENDINGS), [end.weight for end in ENDINGS.values()])
+        end, sandbox = ENDINGS[name], self._sandbox
+        self._client.act()
         self._spawn()
         if end.is_ready:
             self._until_ready()
-        self._let_pass(end)
+        self._run_for_a_while(end)
         if "TERM" in end.signals:
-            stage.terminate()
+            sandbox.terminate()
         if end.signals == ("TERM",):
-            assert stage.wait() == 0, "it did not end with 0 after SIGTERM"
+            assert sandbox.wait() == 0, "the exit code after SIGTERM was not 0"
         else:
             if "TERM" in end.signals:
-                self._let_pass(end, may_end=True)
-            stage.kill()
-        self._tale.ends[name] += 1
+                self._run_for_a_while(end, may_end=True)
+            sandbox.kill()
+        self._result.ends[name] += 1
 
     def _spawn(self) -> None:
         stderr = self._folder / "host" / "stderr.log"
         if stderr.exists() and stderr.stat().st_size > _STDERR_BYTES:
-            stderr.write_bytes(b"")  # the log file tells the same, and is rotated
-        self._stage.spawn()
+            stderr.write_bytes(b"")  # the log file has the same lines and is rotated
+        self._sandbox.spawn()
 
     def _until_ready(self) -> None:
         def look() -> bool:
-            self._customer.act()
-            return self._stage.ended() or self._stage.is_ready()
+            self._client.act()
+            return self._sandbox.has_exited() or self._sandbox.is_ready()
 
-        until(look, f"ready\n{self._log()}", _PATIENCE_S)
-        self._must_live()
+        until(look, f"ready\n{self._log()}", _DEADLINE_S)
+        self._assert_running()
 
-    def _let_pass(self, end: End, *, may_end: bool = False) -> None:
-        """Let a life go on for as long as chance has it, and the client with it."""
+    def _run_for_a_while(self, end: Ending, *, may_end: bool = False) -> None:
+        """Let an instance and the client run for a random time."""
         span = math.exp(self._chance.uniform(math.log(end.shortest_s), math.log(end.longest_s)))
         over = time.monotonic() + span
         while (left := over - time.monotonic()) > 0:
             time.sleep(min(left, self._chance.uniform(0, 10 * _PAUSE_S)))
             if left > _PAUSE_S:
-                self._customer.act()
+                self._client.act()
         if not may_end:
-            self._must_live()
+            self._assert_running()
 
-    def _must_live(self) -> None:
-        assert not self._stage.ended(), f"it ended by itself\n{self._log()}"
+    def _assert_running(self) -> None:
+        assert not self._sandbox.has_exited(), f"the coordinator exited unexpectedly\n{self._log()}"
 
     def _log(self) -> str:
-        return self._stage.log()[-6000:]
+        return self._sandbox.log()[-6000:]
 
-    def _rest(self, *, everything: bool) -> Usage:
-        """A life that nobody disturbs: everything gets its answer, and is judged.
+    def _check_when_idle(self, *, everything: bool) -> ResourceUsage:
+        """An undisturbed instance: every request gets its answer, and all are checked.
 
         Args:
-            everything: whether it is to serve one request of each kind before it is looked at.
+            everything: whether to serve one request of each kind before the resources are measured.
         """
         begin = time.monotonic()
         self._spawn()
-        until(lambda: self._customer.is_answered() or self._stage.ended(), "the answers", _PATIENCE_S)
-        self._must_live()
-        self._tale.slowest_s = max(self._tale.slowest_s, time.monotonic() - begin)
+        until(lambda: self._client.is_answered() or self._sandbox.has_exited(), "the answers", _DEADLINE_S)
+        self._assert_running()
+        self._result.slowest_s = max(self._result.slowest_s, time.monotonic() - begin)
         if everything:
-            self._customer.ask_everything()
-        until(self._is_quiet, "everything to come to rest", _PATIENCE_S)
-        usage = Usage.of(self._stage.pid())
-        assert self._stage.stop() == 0, "it did not end with 0 after SIGTERM"
-        until(lambda: not self._machine.processes(), "the last process to end", _PATIENCE_S)
-        wishes = self._customer.wishes.values()
-        self._tale.faults += judge_wishes(self._stage, wishes, self._lookout, self._customer.away)
-        assert not self._tale.faults, "so it was found at rest"
+            self._client.ask_everything()
+        until(self._is_quiet, "the host to be idle", _DEADLINE_S)
+        usage = ResourceUsage.of(self._sandbox.pid())
+        assert self._sandbox.stop() == 0, "the exit code after SIGTERM was not 0"
+        until(lambda: not self._machine.processes(), "the last process to exit", _DEADLINE_S)
+        planned = self._client.planned.values()
+        self._result.violations += check_requests(self._sandbox, planned, self._monitor, self._client.taken)
+        assert not self._result.violations, "violations were found at the check"
         return usage
 
     def _is_quiet(self) -> bool:
-        stage = self._stage
+        sandbox = self._sandbox
         return (
-            self._customer.is_answered()
-            and not any(stage.requests.iterdir())
-            and not any(stage.status.glob("*.progress.json"))
-            and not leftovers(stage.state / "runs", stage.output_bytes)
+            self._client.is_answered()
+            and not any(sandbox.requests.iterdir())
+            and not any(sandbox.status.glob("*.progress.json"))
+            and not unfinished_run_directories(sandbox.state / "runs", sandbox.output_bytes)
         )

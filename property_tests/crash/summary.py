@@ -1,4 +1,4 @@
-"""What was tried, and what came of it: the tables that docs/crash-safety.md keeps."""
+"""Summary of the trials: the tables in docs/crash-safety.md."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from property_tests.crash.syscalls import GROUPS
-from property_tests.crash.trial import Result, Trial
+from property_tests.crash.trial import Trial, TrialResult
 from property_tests.report import markdown_table
 
-_COLUMNS = (*GROUPS, "start-up", "script", "beside")
+_COLUMNS = (*GROUPS, "start-up", "script", "other call")
 
 
 @dataclass
-class Row:
+class SummaryRow:
     """One line of the table."""
 
     hits: Counter[str] = field(default_factory=Counter)
@@ -24,8 +24,8 @@ class Row:
     slowest_s: float = 0.0
 
 
-class Tally:
-    """Counts by story and by the call at which the last blow fell.
+class Summary:
+    """Counts by scenario and by the call of the last disruption.
 
     Args:
         noun: what is counted.
@@ -35,22 +35,22 @@ class Tally:
         self.wrong = 0
         self._noun = noun
         self._polls = 0
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, SummaryRow] = {}
         self._errors: dict[str, Counter[str]] = {}
         self._notes: Counter[str] = Counter()
 
-    def record(self, trial: Trial, result: Result) -> None:
-        """Take in a trial that only prepares others."""
+    def record(self, trial: Trial, result: TrialResult) -> None:
+        """Add a trial that only prepares others."""
         self._polls += result.polls
-        if result.faults:
-            self._complain(str(trial), result.faults)
+        if result.violations:
+            self._report_violations(str(trial), result.violations)
 
-    def add(self, trial: Trial, result: Result, faults: Sequence[str]) -> None:
-        """Take in one trial."""
-        row = self._rows.setdefault(trial.row, Row())
+    def add(self, trial: Trial, result: TrialResult, violations: Sequence[str]) -> None:
+        """Add one trial."""
+        row = self._rows.setdefault(trial.row, SummaryRow())
         self._polls += result.polls
         hit = result.hits[-1] if result.hits and None not in result.hits else None
-        if hit is None and not faults:
+        if hit is None and not violations:
             row.missed += 1
         elif hit is not None:
             row.hits[hit.group] += 1
@@ -58,28 +58,28 @@ class Tally:
                 self._errors.setdefault(hit.group, Counter())[hit.error] += 1
         row.restarts += result.restarts
         row.slowest_s = max(row.slowest_s, result.settled_s)
-        is_import = hit is not None and hit.group == "start-up"  # one that fails tells so by a traceback
+        is_import = hit is not None and hit.group == "start-up"  # a failing import always prints a traceback
         for note in result.notes:
-            self._notice(f"{trial}, at {hit}", note, is_loud=not is_import)
-        if faults:
+            self._report_note(f"{trial}, at {hit}", note, is_printed=not is_import)
+        if violations:
             row.wrong += 1
-            self._complain(f"{trial}, at {hit}", faults)
+            self._report_violations(f"{trial}, at {hit}", violations)
 
-    def _complain(self, what: str, faults: Sequence[str]) -> None:
+    def _report_violations(self, what: str, violations: Sequence[str]) -> None:
         self.wrong += 1
-        print(f"WRONG: {what}", *faults, sep="\n    ", flush=True)
+        print(f"WRONG: {what}", *violations, sep="\n    ", flush=True)
 
-    def _notice(self, what: str, note: str, *, is_loud: bool) -> None:
+    def _report_note(self, what: str, note: str, *, is_printed: bool) -> None:
         short, _, long = note.partition("\n")
         self._notes[short] += 1
-        if long and is_loud:
+        if long and is_printed:
             print(f"NOTE: {what}: {short}", long, sep="\n    ", flush=True)
 
     def __str__(self) -> str:
-        """All of it, in Markdown."""
+        """All tables, in Markdown."""
         used = [column for column in _COLUMNS if any(row.hits[column] for row in self._rows.values())]
-        head = ["story", *used, "all", "restarts", "not reached", "wrong", "slowest, s"]
-        total = Row()
+        head = ["scenario", *used, "all", "restarts", "not reached", "wrong", "slowest, s"]
+        total = SummaryRow()
         rows = sorted(self._rows.items(), key=lambda item: (item[0].startswith("recovery"), item[0]))
         for _, row in rows:
             total.hits += row.hits
@@ -91,18 +91,18 @@ class Tally:
         if self._errors:
             lines += ["", *self._by_error(used)]
         lines += ["", *(f"{count} times: {note}" for note, count in sorted(self._notes.items()))]
-        count = total.hits.total() - total.hits["beside"]
-        lines.append(f"{count} {self._noun}; the reader looked {self._polls} times; wrong: {self.wrong}")
+        count = total.hits.total() - total.hits["other call"]
+        lines.append(f"{count} {self._noun}; polls of the reader: {self._polls}; wrong: {self.wrong}")
         return "\n".join(lines)
 
     def _by_error(self, groups: Sequence[str]) -> list[str]:
         errors = sorted({error for counts in self._errors.values() for error in counts})
-        met = [group for group in groups if group in self._errors]
+        affected = [group for group in groups if group in self._errors]
         return markdown_table(
-            ["call", *errors], [[group, *(self._errors[group][error] for error in errors)] for group in met]
+            ["call", *errors], [[group, *(self._errors[group][error] for error in errors)] for group in affected]
         )
 
 
-def _cells(name: str, row: Row, used: Sequence[str]) -> list[object]:
+def _cells(name: str, row: SummaryRow, used: Sequence[str]) -> list[object]:
     counts = [row.hits[column] for column in used]
     return [name, *counts, sum(counts), row.restarts, row.missed, row.wrong, f"{row.slowest_s:.2f}"]

@@ -1,71 +1,72 @@
-"""What systemd is on a real host: it starts a coordinator again that ended with an error."""
+"""Stand-in for systemd: restarts a coordinator that exited with an error."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from property_tests.crash.quiesce import Rest
-from property_tests.crash.sandbox import Stage
+from property_tests.crash.quiesce import Quiescence
+from property_tests.crash.sandbox import Sandbox
 from tests.support.real_host import until
 
 _RESTARTS = 3
-_FOR_GOOD = (0, 2)
-# So loguru tells of a line that it could not write, on which nothing hangs.
-_LOST_LINE = re.compile(r"^--- Logging error in Loguru .*?^--- End of logging error ---\n", re.DOTALL | re.MULTILINE)
+_FINAL_CODES = (0, 2)
+# Loguru's report of a log line that it could not write, which affects nothing else.
+_LOST_LINE = re.compile(r"^--- Logging error in Loguru .*?^--- Ending of logging error ---\n", re.DOTALL | re.MULTILINE)
 
 
 class Supervisor:
-    """Looks after one coordinator that met an error; what it starts is not disturbed any more.
+    """Supervises one coordinator that receives an error; restarted instances are not disrupted.
 
-    ``restarts`` counts them; ``notes`` says what is worth a look in what the coordinator said.
+    ``restarts`` counts restarts; ``notes`` collects remarkable log output.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, sandbox: Sandbox) -> None:
         self.restarts = 0
         self.notes: list[str] = []
-        self._stage = stage
-        self._log_before = len(stage.log())
+        self._sandbox = sandbox
+        self._log_before = len(sandbox.log())
 
-    def expect(self, rest: Rest, condition: Callable[[], bool], what: str) -> None:
-        """Wait for ``condition``, with each life as patiently as with the first; start it again when it has ended."""
+    def expect(self, quiescence: Quiescence, condition: Callable[[], bool], what: str) -> None:
+        """Wait for ``condition``, with a full deadline per instance; restart the coordinator when it has exited."""
         while not condition():
             life = self.restarts
-            rest.expect(lambda life=life: self._tend() > life or condition(), what)
+            quiescence.expect(lambda life=life: self._restart_if_exited() > life or condition(), what)
 
-    def _tend(self) -> int:
-        """Start it again if it has ended; how often that was done.
+    def _restart_if_exited(self) -> int:
+        """Restart the coordinator if it has exited; the number of restarts so far.
 
         Raises:
-            AssertionError: it ended with 0 though nobody asked it to, with 2, which is not started again, or will not
-                stay up.
+            AssertionError: it exited with 0 unasked, with 2, after which systemd does not restart it, or too often.
         """
-        if self._stage.ended():
-            code = self._stage.bury()
-            if code in _FOR_GOOD:
-                raise AssertionError(f"it ended with {code}, unasked, and so for good\n{self._log()}")
+        if self._sandbox.has_exited():
+            code = self._sandbox.reap()
+            if code in _FINAL_CODES:
+                raise AssertionError(f"it exited with {code} unasked, and is not restarted\n{self._log()}")
             if self.restarts == _RESTARTS:
-                raise AssertionError(f"it ended again and again, at last with {code}\n{self._log()}")
+                raise AssertionError(f"it exited {_RESTARTS + 1} times, last with {code}\n{self._log()}")
             self.restarts += 1
-            self.notes.append(f"ended with {code}")
-            self._stage.spawn()
+            self.notes.append(f"exited with {code}")
+            self._sandbox.spawn()
         return self.restarts
 
     def stop(self) -> None:
-        """Ask it to stop; an error on that way may show in the exit code."""
-        stage = self._stage
-        until(lambda: stage.ended() or stage.is_ready(), f"ready\n{self._log()}")  # else a signal would kill it
-        code = stage.bury() if stage.ended() else stage.stop()
+        """Stop the coordinator; an error during the stop may show in the exit code."""
+        sandbox = self._sandbox
+        until(
+            lambda: sandbox.has_exited() or sandbox.is_ready(), f"ready\n{self._log()}"
+        )  # before that, SIGTERM would kill it
+        code = sandbox.reap() if sandbox.has_exited() else sandbox.stop()
         if code:
-            self.notes.append(f"ended with {code} when it was to stop")
-        said, lost = _LOST_LINE.subn("", self._said())
+            self.notes.append(f"exited with {code} at the stop")
+        output, lost = _LOST_LINE.subn("", self._output())
         if lost:
-            self.notes.append("a line of the log was lost")
-        if "Traceback" in said:
-            self.notes.append(f"a traceback in the log:\n{said}")
+            self.notes.append("a log line was lost")
+        if "Traceback" in output:
+            self.notes.append(f"a traceback in the log:\n{output}")
 
-    def _said(self) -> str:
-        return self._stage.log()[self._log_before :]
+    def _output(self) -> str:
+        return self._sandbox.log()[self._log_before :]
 
     def _log(self) -> str:
-        return self._said()[-3000:]
+        return self._output()[-3000:]

@@ -1,6 +1,6 @@
-"""The system calls at which the coordinator is killed, loses power, or is told of an error: read from strace's lines.
+"""System calls at which the coordinator is killed, loses power or receives an error, parsed from strace output.
 
-Names that the kernel of the machine at hand does not have are passed over by strace (``?name``).
+strace skips names that the running kernel does not have (``?name``).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# What a person calls it → the system calls that do it: those that change a disk, a process or a signal.
+# Group → the system calls that change a disk, a process or a signal.
 CHANGING: dict[str, tuple[str, ...]] = {
     "open": ("openat", "open", "creat"),
     "write": ("write", "writev", "pwrite64", "pwritev"),
@@ -23,16 +23,16 @@ CHANGING: dict[str, tuple[str, ...]] = {
     "truncate": ("ftruncate", "truncate", "fallocate"),
     "attributes": ("chmod", "fchmod", "fchmodat", "chown", "fchown", "fchownat", "lchown", "utimensat"),
 }
-# Those that only look, or make what lives no longer than its process; they fail all the same. Not so close: only file
-# systems of a network tell by it of an error, and strace would leave open what the kernel closes even then.
-LOOKING: dict[str, tuple[str, ...]] = {
+# Calls that only read, or create objects bound to the process; they can fail too. close is left out: only network file
+# systems report errors by it, and strace would keep the descriptor open that the kernel closes even then.
+READING: dict[str, tuple[str, ...]] = {
     "read": ("read", "readv", "pread64", "preadv"),
     "list": ("getdents64", "getdents"),
     "stat": (
         *("stat", "lstat", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink"),
         *("readlinkat", "chdir", "fchdir"),
     ),
-    # without dup2 and dup3: for a number within the limit they need no room
+    # without dup2 and dup3: within the descriptor limit they allocate nothing
     "descriptor": (
         *("pipe", "pipe2", "eventfd2", "epoll_create", "epoll_create1", "inotify_init", "inotify_init1", "socket"),
         *("dup", "fcntl"),
@@ -40,7 +40,7 @@ LOOKING: dict[str, tuple[str, ...]] = {
     "watch": ("inotify_add_watch",),
     "pidfd": ("pidfd_open",),
 }
-GROUPS = CHANGING | LOOKING
+GROUPS = CHANGING | READING
 GROUP_OF = {name: group for group, names in GROUPS.items() for name in names}
 CHANGES = tuple(name for names in CHANGING.values() for name in names)
 EVERYTHING = tuple(GROUP_OF)
@@ -51,17 +51,17 @@ _INTERPRETER = re.compile(
     r"\.pyc?\b|\.so\b|__pycache__|pyvenv\.cfg|\.pth\b|site-packages|/lib/|/etc/ld|\._?zip\b"
     r"|/(?:protocol|policy|fsm|executors|coordinator|kinds|commands|judges)[\">/]"
 )
-_CHANCE = re.compile(r".*/experiment-\d+|0x[0-9a-f]+|\d+")
-_NAMELESS = re.compile(r"^\d+<(?:pipe|anon_inode|socket):")  # as the first argument, with strace -y
+_VARYING = re.compile(r".*/experiment-\d+|0x[0-9a-f]+|\d+")
+_NAMELESS = re.compile(r"^\d+<(?:pipe|anon_inode|socket):")  # the first argument, with strace -y
 
 
 @dataclass(frozen=True)
-class Call:
+class Syscall:
     """One system call of one thread.
 
     Args:
         name: of the system call.
-        nth: its number among the thread's calls of that name, from 1: what strace's ``when=`` counts.
+        nth: its number among the thread's calls of that name, from 1, as strace's ``when=`` counts.
         text: strace's line, without the name.
     """
 
@@ -71,56 +71,56 @@ class Call:
 
     @property
     def group(self) -> str:
-        """The row in ``GROUPS`` it belongs to."""
+        """Its row in ``GROUPS``."""
         return GROUP_OF[self.name]
 
     @property
     def writes(self) -> bool:
-        """Of an open: whether it is for writing."""
+        """For an open: whether it opens for writing."""
         return bool(_FOR_WRITING.search(self.text))
 
     @property
     def changes(self) -> bool:
-        """Whether it changes anything: an open does so only when it is for writing."""
+        """Whether it changes anything; an open does only when it opens for writing."""
         return self.group in CHANGING and (self.group != "open" or self.writes)
 
     @property
     def is_beginning(self) -> bool:
-        """Whether it is the execve with which strace starts what it looks at: nothing has happened yet."""
+        """Whether it is the execve with which strace starts the traced program: no effect precedes it."""
         return (self.name, self.nth) == ("execve", 1)
 
     @property
     def injected(self) -> bool:
-        """Whether strace had it return an error instead of happening."""
+        """Whether strace injected an error instead of executing it."""
         return "(INJECTED)" in self.text
 
     @property
     def failed(self) -> bool:
-        """Whether it returned an error by itself."""
+        """Whether it failed without an injection."""
         return " = -1 " in self.text and not self.injected
 
     @property
     def is_start_up(self) -> bool:
-        """Whether it is the interpreter's, looking for itself and its modules."""
+        """Whether the interpreter makes it to find itself and its modules."""
         return bool(_INTERPRETER.search(self.text))
 
     @property
     def place(self) -> str:
-        """What it is about, without what differs from one time to the next: calls alike share it."""
+        """Its subject without the parts that vary between runs; equivalent calls share it."""
         about = self.text.partition(", " if self.text[:1].isdigit() else " = ")[0]
-        return f"{self.name} {_CHANCE.sub('', about)}"
+        return f"{self.name} {_VARYING.sub('', about)}"
 
     @property
     def is_nameless(self) -> bool:
-        """Whether it is about a pipe, a socket or the like, which lies on no disk."""
+        """Whether it concerns a pipe, a socket or the like, which is on no disk."""
         return bool(_NAMELESS.match(self.text))
 
     def __str__(self) -> str:
         return f"{self.name}#{self.nth}({self.text}"
 
 
-def parse(lines: list[str]) -> list[Call]:
-    """The calls in what strace wrote about one thread."""
+def parse(lines: list[str]) -> list[Syscall]:
+    """The calls in strace's output for one thread."""
     counts: dict[str, int] = {}
     calls = []
     for line in lines:
@@ -128,5 +128,5 @@ def parse(lines: list[str]) -> list[Call]:
         if found and found["name"] in GROUP_OF:
             name = found["name"]
             counts[name] = counts.get(name, 0) + 1
-            calls.append(Call(name, counts[name], found["arguments"]))
+            calls.append(Syscall(name, counts[name], found["arguments"]))
     return calls

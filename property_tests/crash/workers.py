@@ -1,4 +1,4 @@
-"""Where trials are made: worker processes, each with a machine of its own."""
+"""Worker processes that run the trials, each with its own machine."""
 
 from __future__ import annotations
 
@@ -13,73 +13,73 @@ from pathlib import Path
 from typing import Self
 
 from property_tests.crash.experiment import Experiment
-from property_tests.crash.namespace_machine import Machine
-from property_tests.crash.shell_gates import SHELLS, with_gates
-from property_tests.crash.trial import Blow, Result, Trial
+from property_tests.crash.namespace_machine import NamespaceMachine
+from property_tests.crash.shell_gates import SHELLS, copy_with_gates
+from property_tests.crash.trial import Disruption, Trial, TrialResult
 from tests.support.real_host import REPOSITORY
 
-_PLACE = "experiment-"
-_MISSES = 3  # tries to hit a call that did not come up, for threads do not always take turns in the same order
+_DIRECTORY_PREFIX = "experiment-"
+_ATTEMPTS = 3  # attempts per trial: threads do not always run in the same order
 
 
-class Site:
-    """Where one worker process makes its trials, one after the other.
+class TrialRunner:
+    """Runs the trials of one worker process, one after the other.
 
     Args:
-        folder: for a folder of its own.
+        folder: parent of its own directory.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = Path(tempfile.mkdtemp(dir=folder))
-        self._machine = Machine(self._folder)
+        self._machine = NamespaceMachine(self._folder)
         self._machine.power_on()
         self._count = 0
 
-    def make(self, trial: Trial) -> Result:
-        """One trial; where a call did not come up it is made again."""
-        for _ in range(_MISSES):
+    def make(self, trial: Trial) -> TrialResult:
+        """Run one trial; repeat it when the call to disrupt did not occur."""
+        for _ in range(_ATTEMPTS):
             self._count += 1
-            place = self._folder / f"{_PLACE}{self._count}"
+            place = self._folder / f"{_DIRECTORY_PREFIX}{self._count}"
             result = Experiment(place, self._machine, trial, self._sources(trial)).run()
-            if result.faults:
-                self._machine.reboot()  # whatever it left running
-            if result.faults and result.is_astray:
-                result.faults.clear()
+            if result.violations:
+                self._machine.reboot()  # ends what the trial left running
+            if result.violations and result.is_invalid:
+                result.violations.clear()
                 shutil.rmtree(place)
-            elif result.faults:
-                result.faults.append(f"all of it is kept in {place}")
-            if result.faults or result.has_hit:
+            elif result.violations:
+                result.violations.append(f"the trial's directory is kept: {place}")
+            if result.violations or result.has_hit:
                 break
         return result
 
     def _sources(self, trial: Trial) -> Path:
-        roles = {blow.role for blow in trial.blows if isinstance(blow, Blow)} | set(
-            trial.look.roles if trial.look else ()
+        roles = {disruption.role for disruption in trial.disruptions if isinstance(disruption, Disruption)} | set(
+            trial.trace.roles if trial.trace else ()
         )
-        return with_gates(self._folder) if roles & set(SHELLS) else REPOSITORY
+        return copy_with_gates(self._folder) if roles & set(SHELLS) else REPOSITORY
 
 
-_site: Site | None = None
+_runner: TrialRunner | None = None
 
 
 def _set_up(folder: Path) -> None:
-    global _site  # noqa: PLW0603  one per worker process
-    _site = Site(folder)
+    global _runner  # noqa: PLW0603  one per worker process
+    _runner = TrialRunner(folder)
 
 
-def _make(trial: Trial) -> tuple[Trial, Result]:
-    assert _site is not None
+def _make(trial: Trial) -> tuple[Trial, TrialResult]:
+    assert _runner is not None
     try:
-        return trial, _site.make(trial)
-    except Exception:  # noqa: BLE001  one trial that goes astray must not end all others
-        return trial, Result(faults=[traceback.format_exc()])
+        return trial, _runner.make(trial)
+    except Exception:  # noqa: BLE001  one failing trial must not end the others
+        return trial, TrialResult(violations=[traceback.format_exc()])
 
 
 class Workers:
-    """A pool of worker processes; of what they leave on the disk, only trials in which something was wrong stay.
+    """A pool of worker processes; only directories of trials with violations are kept.
 
     Args:
-        jobs: how many work at a time.
+        jobs: number of processes.
     """
 
     def __init__(self, jobs: int) -> None:
@@ -91,20 +91,20 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
-        if not any(self._folder.glob(f"*/{_PLACE}*")):
+        if not any(self._folder.glob(f"*/{_DIRECTORY_PREFIX}*")):
             shutil.rmtree(self._folder)
 
-    def make(self, trials: Iterable[Trial], until: float = inf) -> Iterator[tuple[Trial, Result]]:
-        """Make all trials; each comes back with its result as soon as it is done.
+    def make(self, trials: Iterable[Trial], until: float = inf) -> Iterator[tuple[Trial, TrialResult]]:
+        """Run all trials; yields each with its result as soon as it is done.
 
         Args:
-            trials: what to make, in this order.
-            until: when, on the monotonic clock, to begin no more of them.
+            trials: in the order to run.
+            until: monotonic time after which no trial starts.
         """
         waiting = [self._pool.submit(_make, trial) for trial in trials]
         for future in as_completed(waiting.copy()):
             if time.monotonic() > until:
-                while waiting:  # once: each of those called off comes by here, too
+                while waiting:  # once: cancelled futures complete as well
                     waiting.pop().cancel()
             if not future.cancelled():
                 yield future.result()

@@ -1,4 +1,4 @@
-"""The instants of a recorded life: what the disk is like at each, and what has happened in the world by then."""
+"""The crash points of a recording: the disk at each instant, and the external events up to then."""
 
 from __future__ import annotations
 
@@ -7,67 +7,68 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from property_tests.power.disk_model import Disk
-from property_tests.power.operations import Kind, Operation
+from property_tests.power.disk_model import DiskModel
+from property_tests.power.operations import Operation, OperationKind
 from property_tests.power.recording import Recording
 
 
 @dataclass(frozen=True)
-class Moment:
+class CrashPoint:
     """The instant after an operation.
 
     Args:
         number: of the operation, from 1; 0 before the first.
         last: the operation; None before the first.
-        noted: what the scripts have written into their record.
+        recorded_lines: the lines of the scripts' record.
         seen: answers that a reader may have read by now, by request id.
     """
 
     number: int
     last: Operation | None
-    noted: tuple[str, ...]
+    recorded_lines: tuple[str, ...]
     seen: dict[str, bytes]
 
     def __str__(self) -> str:
-        return f"after operation {self.number}, {self.last}; by then {', '.join(self.noted) or 'nothing'}"
+        record = ", ".join(self.recorded_lines) or "nothing"
+        return f"after operation {self.number}, {self.last}; the record holds {record}"
 
     @property
     def kind(self) -> str:
-        """The operation's, for the table."""
+        """The operation's kind, for the table."""
         return self.last.kind.value if self.last else "none"
 
 
-def moments(recording: Recording) -> Iterator[tuple[Moment, Disk]]:
-    """Every instant at which something has just changed on the disk or in the world; the disk is then as it says.
+def crash_points(recording: Recording) -> Iterator[tuple[CrashPoint, DiskModel]]:
+    """Every instant at which the disk or the record has changed, with the disk model in that state.
 
-    Of several writes to one file in a row only the last makes an instant: what a cut leaves between them it may leave
-    after them, too.
+    A sequence of writes to one file gives one instant, after the last: what a cut leaves between them, it may leave
+    after them as well.
     """
-    disk = Disk(str(recording.root), recording.image)
-    for operation in recording.loose:
+    disk = DiskModel(str(recording.root), recording.image)
+    for operation in recording.unsynced:
         disk.apply(operation)
-    noted, seen = list(recording.earlier.noted), dict(recording.earlier.seen)
-    yield Moment(0, None, tuple(noted), dict(seen)), disk
+    recorded_lines, seen = list(recording.earlier.recorded_lines), dict(recording.earlier.seen)
+    yield CrashPoint(0, None, tuple(recorded_lines), dict(seen)), disk
     for number, (operation, following) in enumerate(pairwise((*recording.operations, None)), 1):
         if operation.path == recording.record:
-            if operation.kind is not Kind.WRITE:
+            if operation.kind is not OperationKind.WRITE:
                 continue
-            noted += operation.data.decode().splitlines()
+            recorded_lines += operation.data.decode().splitlines()
         else:
             disk.apply(operation)
-            _look(recording, operation, disk, seen)
-        if not (operation.kind is Kind.WRITE and _is_write(following, operation.path)):
-            yield Moment(number, operation, tuple(noted), dict(seen)), disk
+            _record_answer(recording, operation, disk, seen)
+        if not (operation.kind is OperationKind.WRITE and _is_write(following, operation.path)):
+            yield CrashPoint(number, operation, tuple(recorded_lines), dict(seen)), disk
 
 
 def _is_write(operation: Operation | None, path: str) -> bool:
-    return operation is not None and (operation.kind, operation.path) == (Kind.WRITE, path)
+    return operation is not None and (operation.kind, operation.path) == (OperationKind.WRITE, path)
 
 
-def _look(recording: Recording, operation: Operation, disk: Disk, seen: dict[str, bytes]) -> None:
-    """Take in an answer that has just appeared: whoever looks now reads it."""
+def _record_answer(recording: Recording, operation: Operation, disk: DiskModel, seen: dict[str, bytes]) -> None:
+    """Record an answer that has just appeared: a reader may read it now."""
     target = Path(operation.target)
-    if operation.kind is Kind.RENAME and target.parent == recording.root / "status":
-        for wish in recording.scenario.wishes:
-            if target.name == f"{wish.request_id}.json":
-                seen[wish.request_id] = disk.content(f"status/{target.name}")
+    if operation.kind is OperationKind.RENAME and target.parent == recording.root / "status":
+        for request in recording.scenario.planned:
+            if target.name == f"{request.request_id}.json":
+                seen[request.request_id] = disk.content(f"status/{target.name}")

@@ -1,6 +1,6 @@
-"""What a life did to the disk, in order: read from the trace of all its processes, daemon, shells and scripts alike.
+"""DiskModel operations of one instance, in order, parsed from the trace of the daemon, its shells and its scripts.
 
-The trace comes from ``strace -f -y -xx``: every string in hexadecimal, every descriptor with the path it stands for.
+The trace comes from ``strace -f -y -xx``: strings in hexadecimal, descriptors with the path they stand for.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ _TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 _PLACE = re.compile(r"^(?:AT_FDCWD|\d+)<((?:\\x[0-9a-f]{2})+)>")
 
 
-class Kind(StrEnum):
-    """What can happen to a disk."""
+class OperationKind(StrEnum):
+    """The kinds of disk operations."""
 
-    CREATE = "create"  # a file of this name, if there is none
+    CREATE = "create"  # of a file, if there is none of this name
     MKDIR = "mkdir"
     WRITE = "write"
     TRUNCATE = "truncate"
-    SYNC = "sync"  # of a file, or of the names in a folder
+    SYNC = "sync"  # of a file, or of the names in a directory
     RENAME = "rename"
-    REMOVE = "remove"  # of a file or an empty folder
+    REMOVE = "remove"  # of a file or an empty directory
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One of them.
+    """One disk operation.
 
     Args:
-        kind: what.
-        path: where; for a rename, from where.
+        kind: its kind.
+        path: its path; the source of a rename.
         target: of a rename.
-        offset: of a write, in bytes; None at the end of the file.
+        offset: of a write, in bytes; None for the end of the file.
         data: of a write.
         size: of a truncation, in bytes.
     """
 
-    kind: Kind
+    kind: OperationKind
     path: str
     target: str = ""
     offset: int | None = None
@@ -63,10 +63,10 @@ class Operation:
 
 
 def parse(trace: Path) -> Iterator[Operation]:
-    """Everything in a trace that changed or synced a disk, in the order in which it was done.
+    """Every operation of a trace that changed or synced a disk, in execution order.
 
     Raises:
-        NotImplementedError: the trace has a call that the model of the disk does not know; it must learn it.
+        NotImplementedError: the trace has a call that the disk model lacks; extend the model.
     """
     with trace.open(encoding="ascii", errors="replace") as lines:
         for name, arguments, value in _calls(lines):
@@ -74,7 +74,7 @@ def parse(trace: Path) -> Iterator[Operation]:
 
 
 def _calls(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
-    """Whole calls that succeeded, in the order in which they ended; strace cuts a line where threads take turns."""
+    """Complete successful calls, in the order in which they ended; strace splits a line when threads alternate."""
     begun: dict[str, str] = {}
     for line in lines:
         found = _LINE.match(line)
@@ -95,30 +95,30 @@ def _operations(name: str, arguments: str, value: int) -> Iterator[Operation]:
     if name in ("open", "openat", "creat"):
         path = _paths(words)[0]
         if "O_CREAT" in arguments or name == "creat":
-            yield Operation(Kind.CREATE, path)
+            yield Operation(OperationKind.CREATE, path)
         if "O_TRUNC" in arguments or name == "creat":
-            yield Operation(Kind.TRUNCATE, path)
+            yield Operation(OperationKind.TRUNCATE, path)
     elif name in ("write", "writev", "pwrite64"):
         data = b"".join(_bytes(text) for text in _TEXT.findall(arguments))[:value]
         offset = int(words[-1]) if name == "pwrite64" else None
-        yield Operation(Kind.WRITE, _held(words[0]), offset=offset, data=data)
+        yield Operation(OperationKind.WRITE, _descriptor_path(words[0]), offset=offset, data=data)
     elif name == "ftruncate":
-        yield Operation(Kind.TRUNCATE, _held(words[0]), size=int(words[1]))
+        yield Operation(OperationKind.TRUNCATE, _descriptor_path(words[0]), size=int(words[1]))
     elif name in ("fsync", "fdatasync"):
-        yield Operation(Kind.SYNC, _held(words[0]))
+        yield Operation(OperationKind.SYNC, _descriptor_path(words[0]))
     elif name in ("rename", "renameat", "renameat2"):
         source, target = _paths(words)
-        yield Operation(Kind.RENAME, source, target)
+        yield Operation(OperationKind.RENAME, source, target)
     elif name in ("unlink", "unlinkat", "rmdir"):
-        yield Operation(Kind.REMOVE, _paths(words)[0])
+        yield Operation(OperationKind.REMOVE, _paths(words)[0])
     elif name in ("mkdir", "mkdirat"):
-        yield Operation(Kind.MKDIR, _paths(words)[0])
+        yield Operation(OperationKind.MKDIR, _paths(words)[0])
     else:
-        raise NotImplementedError(f"the model of the disk does not know {name}({arguments})")
+        raise NotImplementedError(f"cannot model {name}({arguments}): extend property_tests/power/operations.py")
 
 
 def _paths(words: list[str]) -> list[str]:
-    """The paths among a call's arguments; relative ones as seen from the descriptor before them."""
+    """The paths among a call's arguments; relative ones are resolved against the preceding descriptor."""
     found, base = [], ""
     for word in words:
         if place := _PLACE.match(word):
@@ -129,8 +129,8 @@ def _paths(words: list[str]) -> list[str]:
     return found
 
 
-def _held(word: str) -> str:
-    """The path of an open file; empty for pipes, sockets and files whose name is gone."""
+def _descriptor_path(word: str) -> str:
+    """The path of an open file; empty for pipes, sockets and removed files."""
     place = _PLACE.match(word)
     return _text(place[1]) if place and not word.endswith("(deleted)") else ""
 

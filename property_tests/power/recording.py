@@ -1,4 +1,4 @@
-"""One life of the real coordinator, from its first instruction to its end, and all it and its scripts wrote."""
+"""Recording of one instance of the real coordinator, from start to exit, with every write of it and its scripts."""
 
 from __future__ import annotations
 
@@ -10,164 +10,169 @@ from pathlib import Path
 
 from fsm.errors import JournalError
 from fsm.journal_reader import JournalReader
-from property_tests.crash.namespace_machine import Machine
-from property_tests.crash.sandbox import Stage
-from property_tests.crash.scenarios import Scenario, Wish, healthy
-from property_tests.power.disk_model import Disk, Image
-from property_tests.power.operations import OPTIONS, Kind, Operation, parse
+from property_tests.crash.namespace_machine import NamespaceMachine
+from property_tests.crash.sandbox import Sandbox
+from property_tests.crash.scenarios import PlannedRequest, Scenario, healthy
+from property_tests.power.disk_model import DiskImage, DiskModel
+from property_tests.power.operations import OPTIONS, Operation, OperationKind, parse
 from tests.support.real_host import until
 
 FOLDERS = ("requests", "status", "state")
-_PATIENCE_S = 120.0
-_PAGE_BYTES = 4120  # one page in SQLite's log, with its header
-_SHARED = "-shm"  # SQLite's index of its log, written through memory: no trace sees it, and no start trusts it
+_DEADLINE_S = 120.0
+_PAGE_BYTES = 4120  # one page of SQLite's log, with its header
+_SHARED = "-shm"  # SQLite's index of its log: memory-mapped, so not traced; rebuilt at every start
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """What happened before a life.
+class PriorEvents:
+    """Events before an instance.
 
     Args:
-        asked: the requests as their client meant them, by id.
-        careless: whether the client wrote them without fsync.
-        noted: what the scripts had written into their record.
+        asked: the requests as their client wrote them, by id.
+        client_skips_fsync: whether the client wrote them without fsync.
+        recorded_lines: the lines of the scripts' record.
         seen: answers that a reader may have read, by request id.
-        forgotten: whether the journal was lost with what it knew of all this.
+        journal_lost: whether the journal of these events was lost.
     """
 
     asked: dict[str, bytes]
-    careless: bool
-    noted: tuple[str, ...]
+    client_skips_fsync: bool
+    recorded_lines: tuple[str, ...]
     seen: dict[str, bytes]
-    forgotten: bool = False
+    journal_lost: bool = False
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What was recorded.
+    """The recording of one instance.
 
     Args:
-        scenario: the story.
-        root: the folder that everything lies in.
-        image: what was on the disk before, for certain.
-        loose: operations before the first of the life: what a client wrote without fsync.
-        operations: of the life, in order; writes to ``record`` among them.
+        scenario: the scenario.
+        root: the directory that holds everything.
+        image: the durable content of the disk before.
+        unsynced: operations before the instance's first: what a client wrote without fsync.
+        operations: of the instance, in order, including writes to ``record``.
         record: the path of the scripts' own record.
-        earlier: what happened before.
+        earlier: events before.
     """
 
     scenario: Scenario
     root: Path
-    image: Image
-    loose: tuple[Operation, ...]
+    image: DiskImage
+    unsynced: tuple[Operation, ...]
     operations: tuple[Operation, ...]
     record: str
-    earlier: Earlier
+    earlier: PriorEvents
 
 
 class Recorder:
-    """Sets hosts up and records lives on them.
+    """Sets up hosts and records instances on them.
 
     Args:
-        folder: for hosts; what is in them is needed as long as the recordings are.
+        folder: for hosts; their content is needed as long as the recordings are.
         machine: where everything runs, powered on.
-        sources: the tree whose coordinator is recorded.
+        sources: the tree of the recorded coordinator.
     """
 
-    def __init__(self, folder: Path, machine: Machine, sources: Path) -> None:
+    def __init__(self, folder: Path, machine: NamespaceMachine, sources: Path) -> None:
         self._folder = folder
         self._machine = machine
         self._sources = sources
         self._count = 0
 
-    def prepare(self, scenario: Scenario, *, careless: bool, log_pages: int = 0) -> tuple[Stage, Earlier]:
-        """A new host on which the story is about to begin: everything is asked, and nobody has looked.
+    def prepare(
+        self, scenario: Scenario, *, client_skips_fsync: bool, log_pages: int = 0
+    ) -> tuple[Sandbox, PriorEvents]:
+        """A new host at the start of the scenario: all requests are submitted, and no coordinator runs.
 
         Args:
-            scenario: the story.
-            careless: whether the client writes its requests without fsync.
-            log_pages: how many pages SQLite's log is to hold already.
+            scenario: the scenario.
+            client_skips_fsync: whether the client writes its requests without fsync.
+            log_pages: initial length of SQLite's write-ahead log, in pages.
         """
         self._count += 1
         root = self._folder / f"host-{self._count}"
         root.mkdir()
-        stage = Stage(root, self._machine, self._sources)
+        sandbox = Sandbox(root, self._machine, self._sources)
         for name, part in scenario.components.items():
-            stage.component(name, dict(part.scripts), lock=part.lock, **part.settings)
-        stage.write_config()
-        first = [wish for wish in scenario.wishes if wish.request_id in scenario.settled]
+            sandbox.component(name, dict(part.scripts), lock=part.lock, **part.settings)
+        sandbox.write_config()
+        first = [request for request in scenario.planned if request.request_id in scenario.settled]
         if first:
-            stage.start()
-            _settle(stage, first)
-            stage.stop()
+            sandbox.start()
+            _settle(sandbox, first)
+            sandbox.stop()
         if log_pages:
-            _lengthen_log(stage, log_pages * _PAGE_BYTES)
-        seen = {wish.request_id: stage.final(wish.request_id).read_bytes() for wish in first}
+            _lengthen_log(sandbox, log_pages * _PAGE_BYTES)
+        seen = {request.request_id: sandbox.final(request.request_id).read_bytes() for request in first}
         for request_id in scenario.taken:
-            stage.final(request_id).unlink()
-        _ask(stage, scenario.wishes)
-        asked = {path.stem: path.read_bytes() for path in stage.requests.iterdir()}
-        noted = stage.record.read_text().splitlines() if stage.record.exists() else []
-        return stage, Earlier(asked, careless, tuple(noted), seen)
+            sandbox.final(request_id).unlink()
+        _ask(sandbox, scenario.planned)
+        asked = {path.stem: path.read_bytes() for path in sandbox.requests.iterdir()}
+        recorded_lines = sandbox.record.read_text().splitlines() if sandbox.record.exists() else []
+        return sandbox, PriorEvents(asked, client_skips_fsync, tuple(recorded_lines), seen)
 
-    def record(self, scenario: Scenario, stage: Stage, earlier: Earlier, *, fresh: bool) -> Recording:
-        """Record one life that serves everything in ``requests/``.
+    def record(self, scenario: Scenario, sandbox: Sandbox, earlier: PriorEvents, *, fresh: bool) -> Recording:
+        """Record one instance that serves everything in ``requests/``.
 
         Args:
-            scenario: the story.
-            stage: the host, with the requests just written, or as a power cut left it.
-            earlier: what happened before.
-            fresh: whether the requests were written just now; else what the cut left of them is certain.
+            scenario: the scenario.
+            sandbox: the host, with the requests just written, or as a power cut left it.
+            earlier: events before.
+            fresh: whether the requests were just written; else their files are durable.
         """
-        image, loose = image_of(stage.root), []
-        for path in sorted(stage.requests.iterdir()) if fresh and earlier.careless else ():
-            del image[str(path.relative_to(stage.root))]
-            loose += [Operation(Kind.CREATE, str(path)), Operation(Kind.WRITE, str(path), data=path.read_bytes())]
-        trace = stage.root / "trace"
-        stage.arguments_before = ["strace", *OPTIONS, f"--output={trace}"]
-        stage.start()
-        until(lambda: is_at_rest(stage), f"everything to come to rest\n{stage.log()[-3000:]}", _PATIENCE_S)
-        code = stage.stop()
-        assert code == 0, f"it ended with {code}\n{stage.log()[-3000:]}"
-        operations = tuple(o for o in parse(trace) if o.path == str(stage.record) or _on_disk(o, stage.root))
+        image, unsynced = image_of(sandbox.root), []
+        for path in sorted(sandbox.requests.iterdir()) if fresh and earlier.client_skips_fsync else ():
+            del image[str(path.relative_to(sandbox.root))]
+            unsynced += [
+                Operation(OperationKind.CREATE, str(path)),
+                Operation(OperationKind.WRITE, str(path), data=path.read_bytes()),
+            ]
+        trace = sandbox.root / "trace"
+        sandbox.arguments_before = ["strace", *OPTIONS, f"--output={trace}"]
+        sandbox.start()
+        until(lambda: is_idle(sandbox), f"the host to be idle\n{sandbox.log()[-3000:]}", _DEADLINE_S)
+        code = sandbox.stop()
+        assert code == 0, f"the coordinator exited with {code}\n{sandbox.log()[-3000:]}"
+        operations = tuple(o for o in parse(trace) if o.path == str(sandbox.record) or _on_disk(o, sandbox.root))
         trace.unlink()
-        found = Recording(scenario, stage.root, image, tuple(loose), operations, str(stage.record), earlier)
-        _require_same(found, stage)
+        found = Recording(scenario, sandbox.root, image, tuple(unsynced), operations, str(sandbox.record), earlier)
+        _assert_model_matches(found, sandbox)
         return found
 
 
-def _settle(stage: Stage, wishes: Iterable[Wish]) -> None:
-    _ask(stage, wishes)
-    until(lambda: is_at_rest(stage), f"the first answers\n{stage.log()[-3000:]}", _PATIENCE_S)
+def _settle(sandbox: Sandbox, planned: Iterable[PlannedRequest]) -> None:
+    _ask(sandbox, planned)
+    until(lambda: is_idle(sandbox), f"the first answers\n{sandbox.log()[-3000:]}", _DEADLINE_S)
 
 
-def _lengthen_log(stage: Stage, size: int) -> None:
-    """Have health checks served until the log is that long, then kill: a stop would fold it in."""
-    stage.start()
+def _lengthen_log(sandbox: Sandbox, size: int) -> None:
+    """Serve health checks until the log is that long, then kill: a stop would checkpoint it."""
+    sandbox.start()
     number = 0
-    while (stage.state / "journal.db-wal").stat().st_size < size:
+    while (sandbox.state / "journal.db-wal").stat().st_size < size:
         number += 1
-        _settle(stage, [healthy(f"before-{number}")])
-    stage.kill()
-    for path in stage.status.glob("before-*.json"):
+        _settle(sandbox, [healthy(f"before-{number}")])
+    sandbox.kill()
+    for path in sandbox.status.glob("before-*.json"):
         path.unlink()
 
 
-def _ask(stage: Stage, wishes: Iterable[Wish]) -> None:
-    for wish in wishes:
-        stage.ask(wish.request_id, wish.action, wish.component)
+def _ask(sandbox: Sandbox, planned: Iterable[PlannedRequest]) -> None:
+    for request in planned:
+        sandbox.ask(request.request_id, request.action, request.component)
 
 
-def image_of(root: Path) -> Image:
-    """What lies in the coordinator's folders under ``root``."""
+def image_of(root: Path) -> DiskImage:
+    """The content of the coordinator's directories under ``root``."""
     paths = [path for name in FOLDERS for path in (root / name, *(root / name).rglob("*"))]
     return {
         str(path.relative_to(root)): None if path.is_dir() else path.read_bytes() for path in paths if path.exists()
     }
 
 
-def lay(image: Image, root: Path) -> None:
-    """Have exactly ``image`` lie in the coordinator's folders under ``root``."""
+def write_image(image: DiskImage, root: Path) -> None:
+    """Replace the coordinator's directories under ``root`` by ``image``."""
     for name in FOLDERS:
         shutil.rmtree(root / name, ignore_errors=True)
     for path, content in sorted(image.items()):
@@ -177,36 +182,36 @@ def lay(image: Image, root: Path) -> None:
             (root / path).write_bytes(content)
 
 
-def is_at_rest(stage: Stage) -> bool:
-    """Whether nothing is left to do, by the folders and by the journal."""
+def is_idle(sandbox: Sandbox) -> bool:
+    """Whether no work is left, by the directories and by the journal."""
     if (
-        any(stage.requests.iterdir())
-        or any(stage.status.glob("*.progress.json"))
-        or any((stage.state / "runs").glob("*"))
+        any(sandbox.requests.iterdir())
+        or any(sandbox.status.glob("*.progress.json"))
+        or any((sandbox.state / "runs").glob("*"))
     ):
         return False
     try:
-        with closing(JournalReader.open(stage.journal)) as journal:
+        with closing(JournalReader.open(sandbox.journal)) as journal:
             return not journal.counts() and not journal.unpublished(1)
     except JournalError:
         return False
 
 
 def _on_disk(operation: Operation, root: Path) -> bool:
-    """Whether an operation concerns the coordinator's folders."""
+    """Whether an operation concerns the coordinator's directories."""
     path = f"{operation.path}/"
     return path == f"{root}/" or any(path.startswith(f"{root}/{name}/") for name in FOLDERS)
 
 
-def _require_same(recording: Recording, stage: Stage) -> None:
-    """The model must end where the real disk did; if it does not, something was written that the trace has not."""
-    disk = Disk(str(recording.root), recording.image)
-    for operation in (*recording.loose, *recording.operations):
+def _assert_model_matches(recording: Recording, sandbox: Sandbox) -> None:
+    """Compare the model's final state with the real disk; a difference means that the trace is incomplete."""
+    disk = DiskModel(str(recording.root), recording.image)
+    for operation in (*recording.unsynced, *recording.operations):
         if operation.path != recording.record:
             disk.apply(operation)
-    model, real = disk.present(), image_of(stage.root)
+    model, real = disk.current(), image_of(sandbox.root)
     for path in sorted({*model, *real}):
         if not path.endswith(_SHARED):
-            assert path in model, f"the model knows nothing of {path}"
-            assert path in real, f"the model has {path} and the disk has not"
-            assert model[path] == real[path], f"the model has another {path} than the disk"
+            assert path in model, f"{path} is missing in the model"
+            assert path in real, f"{path} is in the model and not on the disk"
+            assert model[path] == real[path], f"{path} differs between the model and the disk"

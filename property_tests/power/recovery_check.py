@@ -1,4 +1,4 @@
-"""What must hold after a power cut, once the coordinator that started on what was left has done its work."""
+"""Check after a power cut, once the restarted coordinator has finished its work."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import ValidationError
 
 from coordinator.settings import Limits
 from fsm.journal_reader import JournalReader
-from property_tests.crash.ground_truth import Doubt, untrue
-from property_tests.crash.journal_check import journal_faults
-from property_tests.crash.leftover_check import strays
-from property_tests.crash.scenarios import Wish
-from property_tests.power.crash_points import Moment
-from property_tests.power.disk_model import Image
+from property_tests.crash.ground_truth import Uncertainty, false_claims
+from property_tests.crash.journal_check import journal_violations
+from property_tests.crash.leftover_check import unexpected_files
+from property_tests.crash.scenarios import PlannedRequest
+from property_tests.power.crash_points import CrashPoint
+from property_tests.power.disk_model import DiskImage
 from property_tests.power.recording import FOLDERS, Recording
 from protocol.messages import FinalStatus
 from protocol.types import Reason
@@ -23,70 +23,90 @@ from protocol.types import Reason
 OUTPUT_BYTES = Limits().output_bytes
 
 
-def judge(root: Path, recording: Recording, image: Image, moment: Moment, record: list[str]) -> list[str]:
-    """Everything that is wrong; nothing, when all is well.
+def check_recovery(
+    root: Path, recording: Recording, image: DiskImage, crash_point: CrashPoint, record: list[str]
+) -> list[str]:
+    """Every violation; empty when there is none.
 
     Args:
         root: what the coordinator left.
-        recording: the life during which power failed.
-        image: what the cut had left.
-        moment: when it came.
-        record: what the scripts have noted since the beginning.
+        recording: the instance during which the power failed.
+        image: the disk after the cut.
+        crash_point: when the cut came.
+        record: the scripts' record since the beginning.
     """
     requests, status, state = (root / name for name in FOLDERS)
     journal_file = state / "journal.db"
-    wishes = recording.scenario.wishes
-    # Before anybody else opens the journal.
-    left = list(strays(requests, status, state, wishes, OUTPUT_BYTES))
+    planned = recording.scenario.planned
+    # First: opening the journal creates files.
+    left = list(unexpected_files(requests, status, state, planned, OUTPUT_BYTES))
     if not journal_file.exists():
-        return ["there is no journal"]
-    told = {wish: _read(status / f"{wish.request_id}.json") for wish in wishes}
+        return ["the journal is missing"]
+    answers = {request: _read(status / f"{request.request_id}.json") for request in planned}
     with closing(JournalReader.open(journal_file)) as journal:
-        told = {wish: answer for wish, answer in told.items() if _was_asked(wish, recording, image, moment, journal)}
-    faults = [
-        fault for wish, answer in told.items() for fault in _answer(wish, answer, recording, image, moment, record)
+        answers = {
+            request: answer
+            for request, answer in answers.items()
+            if _was_asked(request, recording, image, crash_point, journal)
+        }
+    violations = [
+        fault
+        for request, answer in answers.items()
+        for fault in _answer(request, answer, recording, image, crash_point, record)
     ]
-    if recording.earlier.forgotten:  # what was answered before is known from its status alone
-        told = {wish: answer for wish, answer in told.items() if wish.request_id not in recording.earlier.seen}
-    return [*faults, *left, *journal_faults(journal_file, told, OUTPUT_BYTES)]
+    if recording.earlier.journal_lost:  # earlier answers are known from their status files only
+        answers = {
+            request: answer for request, answer in answers.items() if request.request_id not in recording.earlier.seen
+        }
+    return [*violations, *left, *journal_violations(journal_file, answers, OUTPUT_BYTES)]
 
 
 def _read(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _was_asked(wish: Wish, recording: Recording, image: Image, moment: Moment, journal: JournalReader) -> bool:
-    """A request that a client wrote without fsync may be gone with the cut, as if it had never been."""
-    if f"requests/{wish.request_id}.json" in image:
+def _was_asked(
+    request: PlannedRequest, recording: Recording, image: DiskImage, crash_point: CrashPoint, journal: JournalReader
+) -> bool:
+    """Whether a request must be answered: one written without fsync may be lost in the cut without a trace."""
+    if f"requests/{request.request_id}.json" in image:
         return True
-    if wish.request_id in recording.scenario.taken and recording.earlier.careless:
-        return f"status/{wish.request_id}.json" in image  # asked a second time: the first answer is with the client
+    if request.request_id in recording.scenario.taken and recording.earlier.client_skips_fsync:
+        return f"status/{request.request_id}.json" in image  # resubmitted: the client has the first answer
     return (
-        wish.request_id in moment.seen
-        or any(f" {wish.request_id}" in line for line in moment.noted)
-        or journal.get(wish.request_id) is not None
+        request.request_id in crash_point.seen
+        or any(f" {request.request_id}" in line for line in crash_point.recorded_lines)
+        or journal.get(request.request_id) is not None
     )
 
 
 def _answer(
-    wish: Wish, content: bytes | None, recording: Recording, image: Image, moment: Moment, record: list[str]
+    request: PlannedRequest,
+    content: bytes | None,
+    recording: Recording,
+    image: DiskImage,
+    crash_point: CrashPoint,
+    record: list[str],
 ) -> Iterator[str]:
     if content is None:
-        yield f"{wish.request_id} has no answer"
+        yield f"{request.request_id} has no final status"
         return
     try:
         answer = FinalStatus.model_validate_json(content)
     except ValidationError as error:
-        yield f"the answer to {wish.request_id} is none: {error}"
+        yield f"the status of {request.request_id} is invalid: {error}"
         return
-    if moment.seen.get(wish.request_id, content) != content:
-        yield f"the answer to {wish.request_id} changed, from {moment.seen[wish.request_id]!r} to {content!r}"
-    path = f"requests/{wish.request_id}.json"
-    asked = image.get(path, recording.image.get(path))  # what this coordinator found, or the one before the cut
-    is_torn = asked is not None and asked != recording.earlier.asked.get(wish.request_id)
+    if crash_point.seen.get(request.request_id, content) != content:
+        earlier = crash_point.seen[request.request_id]
+        yield f"the status of {request.request_id} changed, from {earlier!r} to {content!r}"
+    path = f"requests/{request.request_id}.json"
+    content_found = image.get(
+        path, recording.image.get(path)
+    )  # as found by this instance, or by the one before the cut
+    is_torn = content_found is not None and content_found != recording.earlier.asked.get(request.request_id)
     if is_torn and answer.reason is Reason.INVALID_REQUEST:
-        if any(f" {wish.request_id}" in line for line in record):
-            yield f"{wish.request_id} is called invalid, and scripts ran for it"
+        if any(f" {request.request_id}" in line for line in record):
+            yield f"{request.request_id} is rejected as invalid, and scripts ran for it"
         return
-    doubt = Doubt(interrupted=True, forgotten=recording.earlier.forgotten)
-    yield from untrue(record, wish, recording.scenario, answer, doubt)
+    uncertainty = Uncertainty(interrupted=True, journal_lost=recording.earlier.journal_lost)
+    yield from false_claims(record, request, recording.scenario, answer, uncertainty)

@@ -1,7 +1,7 @@
-"""The coordinator that starts after a power cut, in this process: all of it real but threads, clock and scripts.
+"""In-process restart of the coordinator on a crash state: real code, simulated threads, clock and scripts.
 
-Its scripts leave the files that a session leaves, at once; what they would do is read from the story. A share of all
-cuts is given to the real daemon and real scripts as well (``real.py``), which must come to the same.
+Its scripts leave the files of a real session, at once; their effects come from the scenario. A share of all crash
+states also goes to the real daemon with real scripts (``daemon_restart.py``), which must give the same result.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from executors.script_executor import ScriptExecutor
 from fsm.errors import FsmError, JournalDamagedError
 from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
 from property_tests.simulated_host import NoWakeup, NoWatcher
-from property_tests.world import HandClock
+from property_tests.world import SimulatedClock
 from protocol.clock import Clock
 
-_STARTS = 3  # a supervisor's patience: who needs more never comes up
+_STARTS = 3  # as a supervisor allows; more starts count as a failure
 _PASSES = 10
 
 
-class Successor:
-    """Starts on what lies there, serves all of it, and stops.
+class SimulatedRestart:
+    """Starts on a crash state, serves every request, and stops.
 
     Args:
         root: holds ``requests/``, ``status/`` and ``state/``.
-        components: the folder of the components' folders.
-        scenario: what is installed, and what the scripts do.
-        record: what the scripts have noted so far; those that run now go on with it.
+        components: the parent of the components' directories.
+        scenario: the installed components, and what the scripts do.
+        record: the scripts' record so far; further runs are appended.
     """
 
     def __init__(self, root: Path, components: Path, scenario: Scenario, record: list[str]) -> None:
-        self._clock = HandClock()
+        self._clock = SimulatedClock()
         self._scenario = scenario
         self._record = record
         self._settings = Settings(
@@ -56,10 +56,10 @@ class Successor:
         )
 
     def serve(self) -> None:
-        """Do all there is to do.
+        """Serve every request.
 
         Raises:
-            AssertionError: it never comes up, or never comes to an end.
+            AssertionError: the coordinator does not start, or does not become idle.
         """
         logger.disable("coordinator")
         try:
@@ -71,10 +71,10 @@ class Successor:
                 except JournalDamagedError:
                     StateFolder(self._settings.paths.state).mark_suspect()
                 except (FsmError, OSError) as error:
-                    trouble = error
+                    error_seen = error
         finally:
             logger.enable("coordinator")
-        raise AssertionError(f"it does not come up: {trouble}")
+        raise AssertionError(f"the coordinator does not start: {error_seen}")
 
     def _build(self, resources: ExitStack) -> Daemon:
         runs = self._settings.paths.state / RUNS
@@ -83,7 +83,7 @@ class Successor:
             self._settings,
             resources,
             clock=self._clock,
-            executor=_Theatre(settings, self._clock, self._play),
+            executor=_InlineExecutor(settings, self._clock, self._run_script),
             watcher=NoWatcher(),
             make_wakeup=NoWakeup,
         )
@@ -97,47 +97,47 @@ class Successor:
             if pause >= PERIOD_S:
                 return
             self._clock.sleep(pause)
-        raise AssertionError("it never comes to rest")
+        raise AssertionError("the coordinator does not become idle")
 
-    def _play(self, step: ScriptRun, run: Path) -> None:
-        """What a session does with a run, and the script with its time; the session lives as long as we do."""
+    def _run_script(self, step: ScriptRun, run: Path) -> None:
+        """Do what a session and its script do; the session lives as long as this process."""
         (run / "session").write_text(_claim())
         self._record.append(f"begin {step.script} {step.request_id}")
-        code = self._act(step)
+        code = self._exit_code(step)
         if code is None:
             return
         self._record.append(f"end {step.script} {step.request_id} {code}")
         with (run / "session").open("a") as session:
             session.write(f"exit {code}\n")
 
-    def _act(self, step: ScriptRun) -> int | None:
-        """The script's exit code; None when it runs until it is ended."""
+    def _exit_code(self, step: ScriptRun) -> int | None:
+        """The script's exit code; None when it runs until it is killed."""
         text = self._scenario.components[step.component].scripts.get(step.script, "")
         if text == HEALTHY_ONCE_ROLLED_BACK:
             return 0 if any(line.startswith("end rollback.sh") for line in self._record) else 3
         return {FAILS: 3, STUBBORN: None}.get(text, 0)
 
 
-class _Players(LauncherPool):
-    """What would be handed to a launcher is played at once."""
+class _InlineLaunchers(LauncherPool):
+    """Runs a script inline instead of handing it to a launcher."""
 
-    def __init__(self, mark: Path, clock: Clock, play) -> None:
+    def __init__(self, mark: Path, clock: Clock, run_script) -> None:
         super().__init__(mark, clock)
-        self._play = play
+        self._run_script = run_script
 
     def spawn(self, directory: RunDirectory) -> None:
         """See ``Spawner.spawn``."""
-        self._play(directory.run, directory.path)
+        self._run_script(directory.run, directory.path)
 
 
-class _Theatre(ScriptExecutor):
-    """The real executor, with players for launchers."""
+class _InlineExecutor(ScriptExecutor):
+    """The real executor, with inline launchers."""
 
-    def __init__(self, settings: ExecutorSettings, clock: Clock, play) -> None:
-        super().__init__(settings, clock, _Players(settings.runs, clock, play))
+    def __init__(self, settings: ExecutorSettings, clock: Clock, run_script) -> None:
+        super().__init__(settings, clock, _InlineLaunchers(settings.runs, clock, run_script))
 
     def _kill(self, directory: RunDirectory) -> list[int]:
-        """Only a session of this life still lives; it says how its script was ended."""
+        """Only a session of this instance still lives; it records how its script ended."""
         claim = directory.claim()
         if claim is not None and is_alive(claim.worker) and directory.exit_code() is None:
             with Path(directory.path, "session").open("a") as file:
@@ -146,7 +146,7 @@ class _Theatre(ScriptExecutor):
 
 
 def _claim() -> str:
-    """As a session's and its launcher's: of the one process that is sure to live, ours."""
+    """The claim of a session and its launcher, in the name of this process."""
     own = stat_process(os.getpid())
     assert own is not None
     return f"{own.pid} {own.start_ticks} {own.pid} {own.start_ticks}\n"

@@ -44,11 +44,13 @@ class Parts:
 
 @pytest.fixture
 def parts():
+    """Parts that all succeed."""
     return Parts()
 
 
 @pytest.fixture
 def daemon(tmp_path, parts):
+    """A daemon of these parts."""
     with Journal.open(tmp_path / "journal.db") as journal:
         runtime = make_runtime(journal, ManualClock())
         yield Daemon(parts, parts, parts, SimpleNamespace(), parts, runtime, 60.0)

@@ -68,6 +68,7 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path):
+    """A host without a coordinator."""
     return Host(tmp_path)
 
 

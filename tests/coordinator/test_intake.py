@@ -77,6 +77,7 @@ class Bench:
 
 @pytest.fixture
 def make(tmp_path):
+    """Makes benches; closes their journals."""
     made = []
 
     def bench(**options):

@@ -62,6 +62,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path):
+    """A bench with an empty journal."""
     made = Bench(tmp_path)
     yield made
     made.journal.close()

@@ -60,6 +60,7 @@ def _refuse(journal, record):
 
 
 def make_publisher(folders, journal, *, outbox=None, answered=None, look_again=None):
+    """A publisher on these folders."""
     requests, status = folders
     return Publisher(
         outbox or Outbox(status),
@@ -92,7 +93,7 @@ def test_progress_holds_the_latest_report(tmp_path, folders):
 
 def test_publish_pending_retries_an_answer_that_the_journal_could_not_give(tmp_path, folders):
     """The caller learns that it was not published."""
-    requests, status = folders
+    _, status = folders
     with UnreadableJournal.open(tmp_path / "journal.db") as journal:
         _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         publisher = make_publisher(folders, journal)
@@ -122,7 +123,6 @@ def test_publish_status_goes_on_when_publication_cannot_be_noted(tmp_path, folde
 
 def test_publish_pending_pings_the_watchdog(tmp_path, folders):
     """Once after each answer: a backlog on a slow disk takes longer than the watchdog waits."""
-    requests, status = folders
     with Journal.open(tmp_path / "journal.db") as journal:
         for number in range(250):
             _refuse(journal, journal.insert(f"r{number}", "core", Action.UPDATE, None, None, NOW))
@@ -135,7 +135,6 @@ def test_publish_pending_pings_the_watchdog(tmp_path, folders):
 @pytest.mark.parametrize("is_settled", [False, True])
 def test_accepted_publishes_nothing_that_is_outdated(tmp_path, folders, is_settled):
     """A request that its lane has taken up, or answered, meanwhile is not said to wait (I1)."""
-    requests, status = folders
     with Journal.open(tmp_path / "journal.db") as journal:
         publisher = make_publisher(folders, journal)
         admitted = journal.insert("one", "core", Action.HEALTH, None, None, NOW)
@@ -195,6 +194,7 @@ class FailingOutbox(Outbox):
 
 
 def settle_many(journal, count):
+    """Settle so many requests, r000 first."""
     for number in range(count):
         _refuse(journal, journal.insert(f"r{number:03}", "core", Action.UPDATE, None, None, NOW))
 

@@ -1,4 +1,4 @@
-"""The host that integration tests run on."""
+"""Fixtures of the integration tests: hosts and small disks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.small_disk import SmallDisk
 
 @pytest.fixture
 def host(tmp_path):
-    """A host of this test's own; whatever runs on it ends with the test."""
+    """A host of this test; everything on it ends with the test."""
     made = Host(tmp_path)
     yield made
     made.close()
@@ -18,7 +18,7 @@ def host(tmp_path):
 
 @pytest.fixture
 def small_disk(host):
-    """Mounts small disks on folders of ``host``; the host is closed before they go."""
+    """A function that mounts a small disk on a directory of ``host``; the host is closed before the disks."""
     mounted = []
 
     def mount(folder, **options):
@@ -33,7 +33,7 @@ def small_disk(host):
 
 @pytest.fixture(scope="module")
 def busy_host(tmp_path_factory):
-    """A running coordinator with one component, ``core``, that many small tests share."""
+    """A running coordinator with one component, ``core``, shared by many small tests."""
     made = Host(tmp_path_factory.mktemp("host"))
     made.component("core")
     made.start()

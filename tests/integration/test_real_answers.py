@@ -1,4 +1,4 @@
-"""Requests that are well-formed, on scripts that behave or fail as scripts do."""
+"""Well-formed requests, on scripts that succeed or fail."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PROGRESS_FIELDS = {
 
 
 def _instants(answer):
-    """Its stamps, aware, in the order they must have."""
+    """The timestamps of an answer, in the order they must have."""
     return [datetime.fromisoformat(answer[name]) for name in ("started_at", "finished_at")]
 
 
@@ -53,8 +53,8 @@ def _instants(answer):
         ("rollback", None, ["rollback.sh", "health-check.sh"]),
     ],
 )
-def test_a_success_is_told_with_every_field_and_nothing_is_left_behind(host, action, version, scripts):
-    """A success has every field of the contract, and request and progress are gone after it."""
+def test_success_has_every_field_and_leaves_no_file(host, action, version, scripts):
+    """A success has every field of the contract; request file and progress are removed."""
     host.component(
         "core", {script: f"echo out of {script}; echo err of {script} >&2" for script in ("update.sh", *scripts)}
     )
@@ -85,8 +85,8 @@ def test_a_success_is_told_with_every_field_and_nothing_is_left_behind(host, act
     assert [path.name for path in host.status.glob("*.json")] == ["one.json"]
 
 
-def test_scripts_see_their_request_and_little_else(host):
-    """A script runs in its component's directory, with stdin closed, in a session of its own, told only its request."""
+def test_script_environment_holds_only_its_request(host):
+    """A script runs in its component's directory, with stdin closed, in its own session, with a minimal environment."""
     host.environment["LD_SOMETHING_OF_THE_OPERATOR"] = "x"
     directory = host.component("core", {"update.sh": "true"})
     seen = host.root / "seen"
@@ -119,8 +119,8 @@ def test_scripts_see_their_request_and_little_else(host):
     assert set(read("descriptors").split()) <= {"0", "1", "2", "255"}, "descriptors leaked into the script"
 
 
-def test_a_failed_update_is_rolled_back(host):
-    """An update whose script fails is rolled back once, for itself, and the answer says why."""
+def test_failed_update_is_rolled_back(host):
+    """An update whose script fails is rolled back once, and the answer has the reason."""
     host.component(
         "core",
         {
@@ -138,13 +138,13 @@ def test_a_failed_update_is_rolled_back(host):
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
 
 
-def test_an_unhealthy_update_is_rolled_back(host):
-    """An update after which the health check fails is rolled back; the check then decides about the rollback."""
+def test_unhealthy_update_is_rolled_back(host):
+    """An update with a failing health check is rolled back; the check then decides about the rollback."""
     host.component(
         "core",
         {
             "update.sh": "touch broken",
-            "health-check.sh": "test ! -e broken || { echo sick >&2; exit 4; }",
+            "health-check.sh": "test ! -e broken || { echo unhealthy >&2; exit 4; }",
             "rollback.sh": "rm broken",
         },
     )
@@ -159,21 +159,21 @@ def test_an_unhealthy_update_is_rolled_back(host):
     ("rollback", "health", "scripts"),
     [
         ("exit 9", "", ["update.sh", "rollback.sh"]),
-        ("touch sick", "test ! -e sick", ["update.sh", "rollback.sh", "health-check.sh"]),
+        ("touch unhealthy", "test ! -e unhealthy", ["update.sh", "rollback.sh", "health-check.sh"]),
     ],
 )
-def test_a_rollback_that_fails_is_said_so(host, rollback, health, scripts):
-    """A rollback that fails, or leaves the component unhealthy, ends the request as failed/rollback_failed."""
+def test_failed_rollback_is_reported(host, rollback, health, scripts):
+    """A rollback that fails, or leaves the component unhealthy, gives failed/rollback_failed."""
     host.component("core", {"update.sh": "exit 3", "rollback.sh": rollback, "health-check.sh": health})
     host.start()
     answer = host.settle("one", "update")
     assert (answer["success"], answer["state"], answer["reason"]) == (False, "failed", "rollback_failed")
     assert host.runs("one") == scripts
-    assert "stumbled" not in host.log(), "the worker tripped over its own settled request"
+    assert "stumbled" not in host.log(), "the lane failed on its own settled request"
 
 
-def test_without_on_failure_nothing_is_undone(host):
-    """With on_failure = none a failed update stays failed, and rollback.sh is not even needed."""
+def test_on_failure_none_skips_the_rollback(host):
+    """With on_failure = none a failed update stays failed, and rollback.sh is not required."""
     host.component("core", {"update.sh": "exit 3", "rollback.sh": None}, on_failure="none")
     host.start()
     answer = host.settle("one", "update")
@@ -181,15 +181,15 @@ def test_without_on_failure_nothing_is_undone(host):
     assert host.runs("one") == ["update.sh"]
 
 
-def test_without_verify_health_no_health_check_runs(host):
-    """With verify_health = false update.sh alone decides, and health-check.sh is not needed."""
+def test_verify_health_false_skips_the_health_check(host):
+    """With verify_health = false update.sh alone decides, and health-check.sh is not required."""
     host.component("core", {"health-check.sh": None}, verify_health=False)
     host.start()
     assert host.settle("one", "update")["state"] == "succeeded"
     assert host.runs("one") == ["update.sh"]
 
 
-def test_an_unhealthy_component_is_told(host):
+def test_health_request_reports_an_unhealthy_component(host):
     """A health request on an unhealthy component fails as unhealthy, with the check's exit code and output."""
     host.component("core", {"health-check.sh": "echo port closed; exit 1"})
     host.start()
@@ -198,8 +198,8 @@ def test_an_unhealthy_component_is_told(host):
     assert (answer["exit_code"], answer["output"]) == (1, "port closed\n")
 
 
-def test_a_rollback_learns_which_update_it_undoes(host):
-    """A rollback request is told the last update that ran and was not undone (I8)."""
+def test_rollback_receives_the_update_it_reverts(host):
+    """A rollback request receives the last update that ran and was not rolled back (I8)."""
     host.component("core", {"rollback.sh": 'echo "undo:$UPDATE_ROLLBACK_OF:"'})
     host.component("other")
     host.start()
@@ -212,7 +212,7 @@ def test_a_rollback_learns_which_update_it_undoes(host):
 
 
 def test_progress_shows_phase_and_percent_while_a_script_runs(host):
-    """Phases and percentages a script reports appear as progress at once; the progress goes when the answer comes."""
+    """Reported phases and percentages appear as progress at once; the final status replaces it."""
     host.component(
         "core",
         {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; until [ -e go ]; do sleep 0.02; done; echo PROGRESS:100"},
@@ -228,15 +228,15 @@ def test_progress_shows_phase_and_percent_while_a_script_runs(host):
     assert host.progress("one") is None
 
 
-def test_unknown_fields_and_stamps_without_offset_are_accepted(host):
-    """A newer client's extra fields are ignored, and a stamp without offset counts as local time."""
+def test_request_may_have_unknown_fields_and_a_local_timestamp(host):
+    """Unknown fields are ignored, and a timestamp without offset is local time."""
     host.component("core")
     host.start()
     host.drop("one.json", request("one", "health") | {"timestamp": "2026-01-02T03:04:05", "signature": {"by": "x"}})
     assert host.answer("one")["success"]
 
 
-def test_a_waiting_request_is_answered_at_the_next_start(host):
+def test_start_answers_waiting_requests(host):
     """A request that arrived while no coordinator ran is answered after the start."""
     host.component("core")
     host.ask("one", "health")
@@ -244,14 +244,14 @@ def test_a_waiting_request_is_answered_at_the_next_start(host):
     assert host.answer("one")["success"]
 
 
-def test_a_second_submission_while_it_runs_starts_nothing(host):
-    """An id submitted again before it is settled is not executed again (I7)."""
+def test_resubmission_of_a_running_request_starts_nothing(host):
+    """An id resubmitted before it is settled is not executed again (I7)."""
     host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
     host.start()
     host.ask("one", "update")
     host.await_run("update.sh", "one")
     host.ask("one", "update", version="9.9.9")
-    assert host.settle("bad", "update", "nowhere")["reason"] == "unknown_component"  # a sweep has seen both
+    assert host.settle("bad", "update", "nowhere")["reason"] == "unknown_component"  # one intake pass has read both
     (host.root / "components/core/go").touch()
     answer = host.answer("one")
     assert (answer["success"], answer["version"]) == (True, "1.2.3")
@@ -260,8 +260,8 @@ def test_a_second_submission_while_it_runs_starts_nothing(host):
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_a_settled_id_gets_the_same_answer_again(host, restarted):
-    """An id submitted again after the client took its answer gets that answer again, and runs nothing (I7)."""
+def test_resubmission_of_a_settled_id_gets_the_recorded_answer(host, restarted):
+    """An id resubmitted after its answer was taken gets the same answer, and no script runs (I7)."""
     host.component("core", {"update.sh": "echo once; exit 3"})
     host.start()
     first = host.settle("one", "update")
@@ -274,8 +274,8 @@ def test_a_settled_id_gets_the_same_answer_again(host, restarted):
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
 
 
-def test_a_refused_id_stays_refused(busy_host):
-    """The answer to a refused request is the same when a better one comes under its id (I7)."""
+def test_rejected_id_stays_rejected(busy_host):
+    """A valid request under a rejected id gets the recorded rejection (I7)."""
     busy_host.drop("refused.json", request("refused", "update"))
     first = busy_host.answer("refused")
     assert first["reason"] == "invalid_request"
@@ -284,8 +284,8 @@ def test_a_refused_id_stays_refused(busy_host):
     assert busy_host.runs("refused") == []
 
 
-def test_an_answer_is_whole_and_never_changes(busy_host):
-    """The answer's file is not touched after it appeared, whatever is submitted later (I1, I5)."""
+def test_final_status_never_changes(busy_host):
+    """A final status file is not touched after it appeared (I1, I5)."""
     busy_host.settle("stays", "health")
     before = busy_host.final("stays").stat()
     busy_host.ask("stays", "update")

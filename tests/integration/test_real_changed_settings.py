@@ -1,4 +1,4 @@
-"""A configuration that asks for less than it did when a request began: the request still ends, once (I1, I9)."""
+"""A configuration that changed after a request began: the request still ends, once (I1, I9)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ BLOCK = "until [ -e go ]; do sleep 0.02; done"
 def _ends_once(host: Host) -> dict:
     host.start()
     answer = host.answer("one")
-    assert host.settle("two", "health")["success"]  # the lane is free again
+    assert host.settle("two", "health")["success"]  # the lane is idle again
     assert "stumbled" not in host.log()
     return answer
 
 
-def test_a_rollback_that_is_not_wanted_any_more_is_not_run(host):
-    """on_failure turned to "none" between failure and rollback: the failure is the answer, and it says why."""
+def test_on_failure_none_set_later_skips_the_rollback(host):
+    """on_failure changed to "none" between failure and rollback: the failure is the answer, with that cause."""
     host.set("execution", stop_timeout_s=0)
     host.component("core", {"update.sh": BLOCK})
     host.start()
@@ -34,8 +34,8 @@ def test_a_rollback_that_is_not_wanted_any_more_is_not_run(host):
     assert host.runs("one") == ["update.sh"]
 
 
-def test_a_health_check_that_is_not_wanted_any_more_is_not_run_again(host):
-    """verify_health turned off while a reboot interrupted the check: update.sh exited with 0, and that is enough."""
+def test_verify_health_disabled_later_skips_the_health_check(host):
+    """verify_health disabled after a reboot interrupted the check: the exit code of update.sh decides."""
     host.component("core", {"health-check.sh": f"[ $UPDATE_ACTION = health ] || {BLOCK}"})
     host.start()
     host.ask("one", "update")

@@ -1,4 +1,4 @@
-"""The command line, as a person or a program types it, and the configuration it is given."""
+"""The command line and its configuration, as a person or a program uses them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.support.real_host import Host, until
+from tests.support.real_host import DEADLINE_S, Host, until
 
 
 def _line_of(host, text):
@@ -16,8 +16,8 @@ def _line_of(host, text):
 
 
 @pytest.mark.parametrize("command", [("run",), ("check",), ("history",), ("submit", "core", "health")])
-def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(host, command):
-    """A key nobody knows ends every command with 2, naming file, line, key and the nearest known key."""
+def test_configuration_error_names_line_and_nearest_key(host, command):
+    """An unknown key ends every command with 2, naming file, line, key and the nearest known key."""
     host.component("core")
     host.set("limits", request_byte=5000)
     done = host.cli(*command)
@@ -29,7 +29,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(host, c
 
 
 @pytest.mark.parametrize(
-    ("section", "values", "told"),
+    ("section", "values", "expected"),
     [
         ("components.core", {"directry": "/x"}, ["components.core.directry", "did you mean directory?"]),
         ("components.core", {"timeout_s": "soon"}, ["components.core.timeout_s", "number"]),
@@ -40,17 +40,17 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one(host, c
         ("limits", {"output_bytes": -1}, ["limits.output_bytes"]),
     ],
 )
-def test_a_wrong_value_is_named(host, section, values, told):
-    """A wrong type or value ends the start with 2, naming the key and what would do."""
+def test_configuration_error_names_a_wrong_value(host, section, values, expected):
+    """A wrong type or value ends the start with 2, naming the key and the allowed values."""
     host.component("core")
     host.set(section, **values)
     done = host.cli("run")
     assert done.returncode == 2
-    assert all(part in done.stderr for part in told), done.stderr
+    assert all(part in done.stderr for part in expected), done.stderr
 
 
-def test_two_components_may_not_share_a_directory(host):
-    """Two components with one directory are refused with 2, naming both."""
+def test_configuration_rejects_a_shared_directory(host):
+    """Two components with one directory are rejected with 2, naming both."""
     directory = host.component("core")
     host.sections["components.copy"] = {"directory": f"{directory}/../core"}
     done = host.cli("run")
@@ -60,8 +60,8 @@ def test_two_components_may_not_share_a_directory(host):
 
 
 @pytest.mark.parametrize("content", [None, "[paths\n", b"\xff\xfe"])
-def test_a_configuration_that_cannot_be_read_is_named(host, content):
-    """A missing or broken file ends with 2 and its path, not with a traceback."""
+def test_configuration_error_names_an_unreadable_file(host, content):
+    """A missing or broken file ends with 2 and its path, without a traceback."""
     if content is not None:
         host.config.write_bytes(content if isinstance(content, bytes) else content.encode())
     done = host.cli_raw("run", "--config", str(host.config))
@@ -70,8 +70,8 @@ def test_a_configuration_that_cannot_be_read_is_named(host, content):
     assert "Traceback" not in done.stderr
 
 
-def test_a_second_coordinator_on_the_same_state_is_refused(host):
-    """A second coordinator ends with 2, says who is in the way, and disturbs nothing."""
+def test_second_coordinator_on_one_state_directory_is_refused(host):
+    """A second coordinator exits with 2, names the first, and does not disturb it."""
     host.component("core")
     host.start()
     done = host.cli("run")
@@ -80,23 +80,31 @@ def test_a_second_coordinator_on_the_same_state_is_refused(host):
     assert host.settle("one", "health")["success"]
 
 
-def test_submit_and_wait_shows_plain_lines_and_ends_with_0(host):
-    """On a pipe submit --wait prints a line per change, then the answer; 0 when the request succeeded."""
-    host.component("core", {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; sleep 0.4"})
+def test_submit_wait_prints_a_line_per_change(host):
+    """On a pipe submit --wait prints a line per change, then the answer, and exits with 0 on success."""
+    directory = host.component(
+        "core", {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; until [ -e go ]; do sleep 0.02; done"}
+    )
     host.start()
-    done = host.cli("submit", "core", "update", "1.2.3", "--wait")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    with host.cli_process("submit", "core", "update", "1.2.3", "--wait") as submit:
+        lines = [submit.stdout.readline().rstrip("\n")]
+        while lines[-1] and lines[-1] != "running pulling 42 %":
+            lines.append(submit.stdout.readline().rstrip("\n"))
+        (directory / "go").touch()
+        rest, errors = submit.communicate(timeout=DEADLINE_S)
+    assert submit.returncode == 0, errors
     assert lines[0].startswith("submitted ")
-    assert "running pulling 42 %" in lines
-    assert lines[-1].startswith("succeeded: ")
-    assert "\x1b" not in done.stdout
+    assert lines[-1] == "running pulling 42 %"
+    assert rest.splitlines()[-1].startswith("succeeded: ")
+    assert "\x1b" not in "".join(lines) + rest
 
 
-def test_submit_and_wait_shows_no_line_for_output_alone(host):
-    """Progress that brings nothing but more output changes nothing of what --wait shows."""
+def test_submit_wait_prints_no_line_for_output_alone(host):
+    """Progress with new output only prints no line."""
     progress = host.status / "$UPDATE_REQUEST_ID.progress.json"
-    shown = f"until grep -q line-$line {progress}; do sleep 0.02; done; sleep 0.2"  # time for whoever waits to see it
+    shown = (
+        f"until grep -q line-$line {progress}; do sleep 0.02; done; sleep 0.2"  # the waiting client polls in between
+    )
     host.component("core", {"update.sh": f"echo PHASE:pulling; for line in 1 2; do echo line-$line; {shown}; done"})
     host.start()
     done = host.cli("submit", "core", "update", "1.2.3", "--wait")
@@ -105,8 +113,8 @@ def test_submit_and_wait_shows_no_line_for_output_alone(host):
 
 
 @pytest.mark.parametrize(("version", "state"), [("1.2.3", "rolled_back"), ("latest", "failed")])
-def test_submit_and_wait_ends_with_1_when_the_request_failed(host, version, state):
-    """Submit --wait ends with 1 when the update failed or was refused, and says how."""
+def test_submit_wait_exits_with_1_for_a_failed_request(host, version, state):
+    """Submit --wait exits with 1 when the update failed or was rejected, and prints the result."""
     host.component("core", {"update.sh": "exit 3"})
     host.start()
     done = host.cli("submit", "core", "update", version, "--wait")
@@ -114,7 +122,7 @@ def test_submit_and_wait_ends_with_1_when_the_request_failed(host, version, stat
     assert done.stdout.splitlines()[-1].startswith(f"{state}: ")
 
 
-def test_submit_and_wait_as_json_is_the_answer(host):
+def test_submit_wait_json_is_the_final_status(host):
     """Submit --wait --json prints exactly the final status."""
     host.component("core")
     host.start()
@@ -124,8 +132,8 @@ def test_submit_and_wait_as_json_is_the_answer(host):
     assert answer == host.answer(answer["request_id"])
 
 
-def test_submit_without_waiting_prints_the_id(host):
-    """Submit prints the id it chose, with which status then tells the answer."""
+def test_submit_prints_the_id(host):
+    """Submit prints the generated id, which status accepts."""
     host.component("core")
     done = host.cli("submit", "core", "health")
     assert done.returncode == 0
@@ -135,8 +143,8 @@ def test_submit_without_waiting_prints_the_id(host):
     assert host.answer(request_id)["success"]
 
 
-def test_submit_gives_up_waiting_when_nobody_answers(host):
-    """Submit --wait ends with 1 and a question when no coordinator answers in time."""
+def test_submit_wait_times_out_without_a_coordinator(host):
+    """Submit --wait exits with 1 and a hint when no coordinator answers in time."""
     host.component("core")
     done = host.cli("submit", "core", "health", "--wait", "--timeout", "0.2")
     assert done.returncode == 1
@@ -146,17 +154,17 @@ def test_submit_gives_up_waiting_when_nobody_answers(host):
 @pytest.mark.parametrize(
     "arguments", [("submit", "core", "dance"), ("submit",), ("frobnicate",), ("history", "--limit", "0")]
 )
-def test_wrong_usage_ends_with_2(host, arguments):
-    """What the command line does not know ends with 2."""
+def test_wrong_usage_exits_with_2(host, arguments):
+    """Unknown arguments exit with 2."""
     host.component("core")
     host.write_config()
     assert host.cli_raw(*arguments).returncode == 2
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
-    """A host with a story: a success, a rolled back update, a refusal and one under way."""
-    host = Host(tmp_path_factory.mktemp("told"))
+def history_host(tmp_path_factory):
+    """A host with history: a success, a rolled back update, a rejection and a running request."""
+    host = Host(tmp_path_factory.mktemp("history"))
     host.component(
         "core",
         {"update.sh": '[ "$1" != 6.6.6 ] || exit 3; [ "$1" != 7.7.7 ] || { echo PHASE:waiting; sleep 1000; }'},
@@ -166,7 +174,7 @@ def told(tmp_path_factory):
     host.settle("bad", "update", version="6.6.6")
     host.settle("refused", "health", "nowhere")
     host.ask("open", "update", version="7.7.7")
-    until(lambda: (p := host.progress("open")) and p["phase"] == "waiting", "the last one to run")
+    until(lambda: (p := host.progress("open")) and p["phase"] == "waiting", "the last request to run")
     yield host
     host.close()
 
@@ -180,34 +188,36 @@ def told(tmp_path_factory):
         ("open", 0, "under way: running, waiting"),
     ],
 )
-def test_status_tells_where_a_request_stands(told, request_id, code, words):
-    """Status shows the answer, or how far the request is; 1 when it failed."""
-    done = told.cli("status", request_id)
+def test_status_prints_state_and_exits_accordingly(history_host, request_id, code, words):
+    """Status prints the answer, or the progress; it exits with 1 for a failed request."""
+    done = history_host.cli("status", request_id)
     assert (done.returncode, words in done.stdout) == (code, True), done.stdout
-    assert json.loads(told.cli("status", request_id, "--json").stdout)["state"] in words
+    assert json.loads(history_host.cli("status", request_id, "--json").stdout)["state"] in words
 
 
-def test_status_as_json_is_the_file_the_container_reads(told):
-    """Status --json gives the same facts as the final status file."""
-    assert json.loads(told.cli("status", "bad", "--json").stdout) == told.answer("bad")
+def test_status_json_equals_the_final_status_file(history_host):
+    """Status --json equals the final status file."""
+    assert json.loads(history_host.cli("status", "bad", "--json").stdout) == history_host.answer("bad")
 
 
-def test_history_lists_the_latest_first(told):
-    """History names requests newest first, with state and message; --json, --limit and --component do what they say."""
-    done = told.cli("history")
+def test_history_lists_newest_first(history_host):
+    """History lists requests newest first, with state and message; --json, --limit and --component select."""
+    done = history_host.cli("history")
     assert done.returncode == 0
-    rows = json.loads(told.cli("history", "--json").stdout)
+    rows = json.loads(history_host.cli("history", "--json").stdout)
     assert [row["request_id"] for row in rows] == ["open", "refused", "bad", "good"]
     assert [row["state"] for row in rows] == ["running", "failed", "rolled_back", "succeeded"]
     assert all(state in done.stdout for state in ("running", "failed", "rolled_back", "succeeded"))
-    assert [row["request_id"] for row in json.loads(told.cli("history", "--json", "--limit", "1").stdout)] == ["open"]
-    mine = json.loads(told.cli("history", "--json", "--component", "core").stdout)
+    assert [row["request_id"] for row in json.loads(history_host.cli("history", "--json", "--limit", "1").stdout)] == [
+        "open"
+    ]
+    mine = json.loads(history_host.cli("history", "--json", "--component", "core").stdout)
     assert [row["request_id"] for row in mine] == ["open", "bad", "good"]
 
 
-def test_explain_tells_the_story_in_order(told):
-    """Explain tells moves and runs in the order they happened; --json holds the same facts."""
-    done = told.cli("explain", "bad")
+def test_explain_prints_events_in_order(history_host):
+    """Explain prints transitions and runs in order; --json has the same facts."""
+    done = history_host.cli("explain", "bad")
     assert done.returncode == 0
     places = [
         done.stdout.find(text)
@@ -215,33 +225,33 @@ def test_explain_tells_the_story_in_order(told):
     ]
     assert -1 not in places, done.stdout
     assert places == sorted(places)
-    facts = json.loads(told.cli("explain", "bad", "--json").stdout)
+    facts = json.loads(history_host.cli("explain", "bad", "--json").stdout)
     assert facts["request"]["state"] == "rolled_back"
     assert [move["event"] for move in facts["transitions"]] == ["accept", "start", "fail", "roll_back"]
     assert [run["script"] for run in facts["attempts"]] == ["update.sh", "rollback.sh", "health-check.sh"]
-    assert "not over yet" in told.cli("explain", "open").stdout
-    assert "no script was run" in told.cli("explain", "refused").stdout
+    assert "not over yet" in history_host.cli("explain", "open").stdout
+    assert "no script was run" in history_host.cli("explain", "refused").stdout
 
 
 @pytest.mark.parametrize("command", ["status", "explain"])
-def test_an_unknown_id_ends_with_1_and_a_hint(told, command):
-    """An id nobody submitted ends with 1 and says where ids are listed."""
-    done = told.cli(command, "nobody")
+def test_unknown_id_exits_with_1_and_a_hint(history_host, command):
+    """An unknown id exits with 1 and a hint where ids are listed."""
+    done = history_host.cli(command, "unknown")
     assert done.returncode == 1
     assert "history" in done.stderr
 
 
-def test_diagram_draws_the_table_of_moves(told):
-    """Diagram prints a Mermaid state diagram that names all six states."""
-    done = told.cli_raw("diagram")
+def test_diagram_shows_every_state(history_host):
+    """Diagram prints a Mermaid state diagram with all six states."""
+    done = history_host.cli_raw("diagram")
     assert done.returncode == 0
     assert done.stdout.startswith("stateDiagram-v2")
     for state in ("received", "validated", "running", "succeeded", "failed", "rolled_back"):
         assert re.search(rf"\b{state}\b", done.stdout)
 
 
-def test_check_is_content_with_a_healthy_host(host):
-    """On a healthy host check ends with 0, finds no problem, and its JSON says the same."""
+def test_check_passes_on_a_healthy_host(host):
+    """On a healthy host check exits with 0 and reports no problem, in JSON too."""
     host.component("core")
     host.start()
     done = host.cli("check")
@@ -252,12 +262,12 @@ def test_check_is_content_with_a_healthy_host(host):
     assert {"configuration", "service", "shared folders", "scripts", "journal", "log", "health checks"} <= {
         finding["area"] for finding in findings
     }
-    host.expect(lambda: not list(host.requests.iterdir()), "its requests to be taken away, which follows their answers")
-    assert not list(host.status.glob("*.json")), "check takes its own answers away"
+    host.expect(lambda: not list(host.requests.iterdir()), "its requests to be removed, which follows their answers")
+    assert not list(host.status.glob("*.json")), "check removes its own answers"
 
 
 def test_check_does_not_wait_for_an_update(host):
-    """A component whose lock is held by an update is not asked how it is; the others are."""
+    """A component whose lock is held by an update is not health-checked; others are."""
     directory = host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.01; done"}, lock="one")
     host.component("sister", lock="one")
     host.component("other")
@@ -275,9 +285,9 @@ def test_check_does_not_wait_for_an_update(host):
 
 
 def test_check_names_every_problem_and_its_remedy(host):
-    """On a broken host check ends with 1; each problem has a remedy."""
+    """On a broken host check exits with 1, and each problem has a remedy."""
     directory = host.component("core", {"health-check.sh": "exit 1"})
-    host.component("sick", {"health-check.sh": "exit 1"})
+    host.component("unhealthy", {"health-check.sh": "exit 1"})
     host.start()
     (directory / "update.sh").chmod(0o644)
     (directory / "rollback.sh").unlink()
@@ -286,27 +296,27 @@ def test_check_names_every_problem_and_its_remedy(host):
     assert done.returncode == 1
     problems = [finding for finding in json.loads(done.stdout) if finding["grade"] == "bad"]
     assert all(finding["remedy"] for finding in problems)
-    told_of = "\n".join(finding["finding"] for finding in problems)
-    for named in (directory / "update.sh", directory / "rollback.sh", host.state, "sick"):
-        assert str(named) in told_of
+    findings = "\n".join(finding["finding"] for finding in problems)
+    for named in (directory / "update.sh", directory / "rollback.sh", host.state, "unhealthy"):
+        assert str(named) in findings
     plain = host.cli("check").stdout
     assert "problem(s) found" in plain
     assert "→" in plain
 
 
-def test_check_misses_a_coordinator_that_does_not_run(host):
-    """Without a coordinator, or with folders missing, check ends with 1 and says what to start or make."""
+def test_check_reports_a_missing_coordinator(host):
+    """Without a coordinator, or with missing directories, check exits with 1 and names the remedy."""
     host.component("core")
     host.status.rmdir()
     done = host.cli("check")
     assert done.returncode == 1
     assert "no coordinator runs" in done.stdout
     assert f"{host.status} does not exist" in done.stdout
-    assert not host.state.exists(), "check makes nothing"
+    assert not host.state.exists(), "check creates nothing"
 
 
-def test_check_reads_a_damaged_journal_without_touching_it(host):
-    """A journal that is no database is named by check, which leaves it as it is."""
+def test_check_reports_a_damaged_journal_without_modifying_it(host):
+    """Check reports a damaged journal and does not modify it."""
     host.component("core")
     host.start()
     host.settle("one", "health")
@@ -320,7 +330,7 @@ def test_check_reads_a_damaged_journal_without_touching_it(host):
 
 
 def test_dry_run_starts_no_script(host):
-    """Run --dry-run answers requests without starting any script."""
+    """Run --dry-run answers requests without starting a script."""
     host.component("core")
     host.start_arguments = ("--dry-run",)
     host.start()
@@ -328,8 +338,8 @@ def test_dry_run_starts_no_script(host):
     assert host.runs() == []
 
 
-def test_the_log_binds_every_line_to_its_request(host):
-    """What is said about a request carries its id, in the log file as on stderr."""
+def test_log_lines_carry_the_request_id(host):
+    """Log lines about a request carry its id, in the log file and on stderr."""
     host.component("core")
     host.start()
     host.settle("one", "health")

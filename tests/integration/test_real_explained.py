@@ -1,4 +1,4 @@
-"""What ``explain`` tells of a coordinator that was killed and started again, in its own words and as JSON."""
+"""Output of ``explain`` for a coordinator that was killed and restarted, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 
-from test_real_lost_journals import _deleted, _die_with_an_update_under_way
+from test_real_lost_journals import _deleted, _kill_during_an_update
 from test_real_stops import BLOCK, _begin, _go, _kill_everything, _reboot
 
 from tests.support.real_host import Host, until
@@ -15,8 +15,8 @@ from tests.support.real_host import Host, until
 AGAIN = "The coordinator was started again and"
 
 
-def _told(host: Host, request_id: str = "one") -> list[str]:
-    """What explain says, without times and states."""
+def _explain(host: Host, request_id: str = "one") -> list[str]:
+    """The lines of explain, without times and states."""
     done = host.cli("explain", request_id)
     assert done.returncode == 0, done.stderr
     return [line[24:] for line in done.stdout.splitlines()[1:]]
@@ -34,22 +34,22 @@ def _found_again(host: Host) -> None:
     until(lambda: len(_found(host)) > 0, f"the script to be found\n{host.log()}")
 
 
-def test_a_script_found_running_is_told_before_it_ends(host):
-    """After SIGKILL and a restart explain says that the script was found and waited for, also while it still runs."""
+def test_explain_reports_an_adopted_script_while_it_runs(host):
+    """After SIGKILL and a restart explain reports the adopted script, also while it runs."""
     _begin(host)
     _found_again(host)
     waited = f"{AGAIN} found update.sh still running: waited for it to end."
-    assert _told(host)[2:] == ["Run 1: update.sh was started.", waited, ""]
+    assert _explain(host)[2:] == ["Run 1: update.sh was started.", waited, ""]
     _go(host)
     host.answer("one")
-    told = _told(host)
-    assert told[2:4] == ["Run 1: update.sh was started.", waited]
-    assert told[4].startswith("Run 1: update.sh ended with exit code 0 after ")
+    lines = _explain(host)
+    assert lines[2:4] == ["Run 1: update.sh was started.", waited]
+    assert lines[4].startswith("Run 1: update.sh ended with exit code 0 after ")
     assert _found(host) == [(1, "alive", "adopt")]
 
 
-def test_every_restart_is_told(host):
-    """Killed twice while one script runs, the coordinator is told to have been started again twice."""
+def test_explain_reports_every_restart(host):
+    """Two kills during one script give two reported restarts."""
     _begin(host)
     for times in (1, 2):
         host.kill()
@@ -57,11 +57,11 @@ def test_every_restart_is_told(host):
         until(lambda times=times: len(_found(host)) == times, "the script to be found")
     _go(host)
     host.answer("one")
-    assert [line.startswith(AGAIN) for line in _told(host)].count(True) == 2
+    assert [line.startswith(AGAIN) for line in _explain(host)].count(True) == 2
 
 
-def test_a_script_that_ended_meanwhile_is_told_with_what_it_said(host):
-    """Explain says that the result was taken, claims no duration nobody measured, and quotes a failed script."""
+def test_explain_reports_a_collected_result_with_its_output(host):
+    """Explain reports the collected result, no unmeasured duration, and the output of a failed script."""
     _begin(host, f"{BLOCK}; echo 'disk is \033[31mfull' >&2; exit 7")
     host.kill()
     _go(host)
@@ -69,7 +69,7 @@ def test_a_script_that_ended_meanwhile_is_told_with_what_it_said(host):
     host.start()
     answer = host.answer("one")
     assert answer["attempts"][0]["seconds"] is None
-    assert _told(host)[2:6] == [
+    assert _explain(host)[2:6] == [
         "Run 1: update.sh was started.",
         f"{AGAIN} found that update.sh had ended in the meantime: took its result.",
         "Run 1: update.sh ended with exit code 7.",
@@ -78,70 +78,70 @@ def test_a_script_that_ended_meanwhile_is_told_with_what_it_said(host):
     assert _found(host) == [(1, "ended", "collect")]
 
 
-def test_a_reboot_is_told(host):
-    """After a reboot explain says that the script was not run a second time, then what was done instead."""
+def test_explain_reports_a_reboot(host):
+    """After a reboot explain says that the script was not rerun, then what was done instead."""
     _begin(host)
     _kill_everything(host)
     _reboot(host)
     host.start()
     host.answer("one")
-    told = _told(host)
-    assert told[2:5] == [
+    lines = _explain(host)
+    assert lines[2:5] == [
         "Run 1: update.sh was started.",
         f"{AGAIN} could not tell how far update.sh had come: did not run it a second time.",
         "Run 1: update.sh was interrupted.",
     ]
-    assert "Run 2: rollback.sh was started." in told
+    assert "Run 2: rollback.sh was started." in lines
     assert _found(host) == [(1, "unknown", "interrupt")]
 
 
-def test_a_script_that_may_run_again_is_told_to(host):
-    """With on_interruption = rerun explain says why the script ran twice."""
+def test_explain_reports_a_rerun(host):
+    """With on_interruption = rerun explain gives the cause of the second run."""
     _begin(host, on_interruption="rerun")
     _kill_everything(host)
     _reboot(host)
     _go(host)
     host.start()
     host.answer("one")
-    assert f"{AGAIN} could not tell how far update.sh had come: it was one that may run again." in _told(host)
+    assert f"{AGAIN} could not tell how far update.sh had come: it was one that may run again." in _explain(host)
     assert _found(host) == [(1, "unknown", "rerun")]
 
 
-def test_a_script_that_never_began_is_not_told_to_have_been_started(host):
-    """A run that was announced but never began is told as such; only the run that was made counts as started."""
+def test_explain_reports_a_run_that_never_began(host):
+    """A run that was recorded but never began is reported as such; only the actual run counts as started."""
     _begin(host)
     _kill_everything(host)
     with closing(sqlite3.connect(host.journal)) as journal, journal:
         journal.execute("UPDATE attempts SET pid = NULL, start_ticks = NULL")
-    shutil.rmtree(host.state / "runs" / "one")  # as if the coordinator had died before it asked for the script
+    shutil.rmtree(host.state / "runs" / "one")  # as if the coordinator had died before it started the script
     _go(host)
     host.start()
     assert host.answer("one")["success"]
-    told = _told(host)
-    assert told[2:4] == [
+    lines = _explain(host)
+    assert lines[2:4] == [
         f"{AGAIN} found that update.sh had not begun yet: it could still be started.",
         "Run 2: update.sh was started.",
     ]
     assert _found(host) == [(1, "never_started", "start")]
 
 
-def test_a_lost_journal_is_told_for_what_it_is(host):
-    """Explain invents no steps for requests whose journal was lost: it says what is not known, once."""
-    _die_with_an_update_under_way(host, script_goes_on=True)
+def test_explain_reports_a_lost_journal(host):
+    """Explain invents no steps after a lost journal; it says once what is unknown."""
+    _kill_during_an_update(host, script_continues=True)
     _deleted(host)
     host.start_supervised()
     host.answer("one")
-    told = _told(host)
-    assert told[1:3] == [
+    lines = _explain(host)
+    assert lines[1:3] == [
         "May have started before the journal was lost",
         "Run 1: update.sh counted as interrupted, whether or not it had run.",
     ]
-    assert "Run 1: update.sh was started." not in told
-    assert _told(host, "settled") == ["Taken over from its status file after the journal was lost", "Healthy"]
+    assert "Run 1: update.sh was started." not in lines
+    assert _explain(host, "settled") == ["Taken over from its status file after the journal was lost", "Healthy"]
 
 
-def test_history_says_that_a_rollback_still_runs(host):
-    """A failed update is not over while its rollback runs; history says both."""
+def test_history_reports_a_running_rollback(host):
+    """A failed update is not over while its rollback runs; history shows both."""
     host.component("core", {"update.sh": "exit 3", "rollback.sh": BLOCK})
     host.start()
     host.ask("one", "update")
@@ -152,8 +152,8 @@ def test_history_says_that_a_rollback_still_runs(host):
     assert "not over yet" not in host.cli("history").stdout
 
 
-def test_a_day_is_named_where_it_changes(host):
-    """Times are short; a story that goes on another day says which."""
+def test_explain_prints_a_date_where_the_day_changes(host):
+    """Times are short; a change of day is printed as a date line."""
     host.environment["TZ"] = "UTC"
     host.component("core")
     host.start()

@@ -1,4 +1,4 @@
-"""Disks that are really full: answers may be late or true failures, never wrong, never lost (I1, I2)."""
+"""Full disks: answers may be late or true failures, never wrong and never lost (I1, I2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.full_disk import (
 
 
 def _problems(host):
-    """What ``check`` finds, each with its remedy: a problem without one does not count."""
+    """The problems found by ``check``, each with its remedy; findings without one are left out."""
     check = host.cli("check", "--json")
     assert check.returncode == 1, check.stderr
     return {
@@ -30,8 +30,8 @@ def _problems(host):
 
 
 @pytest.mark.parametrize(("fill", "left"), [("fill", " has 0 KiB"), ("fill_names", " and 0 inodes free")])
-def test_an_answer_waits_for_room_in_the_status_folder(host, small_disk, fill, left):
-    """Without room in status/ the answer is kept, log and check say why, and it comes out as soon as there is some."""
+def test_answer_waits_for_space_in_the_status_directory(host, small_disk, fill, left):
+    """Without space in status/ the answer is kept and the cause reported; it is published once space is free."""
     disk = small_disk(host.status)
     start(host)
     getattr(disk, fill)()
@@ -48,8 +48,8 @@ def test_an_answer_waits_for_room_in_the_status_folder(host, small_disk, fill, l
     settled(host, "one", UPDATED)
 
 
-def test_a_request_waits_for_room_in_the_journal(host, small_disk):
-    """Without room in paths.state a request is not admitted, the coordinator stays up, and nothing is lost."""
+def test_request_waits_for_space_in_the_journal(host, small_disk):
+    """Without space in paths.state a request is not admitted, the coordinator stays up, and nothing is lost."""
     disk = small_disk(host.state)
     start(host)
     disk.fill()
@@ -67,8 +67,8 @@ def test_a_request_waits_for_room_in_the_journal(host, small_disk):
 
 
 @pytest.mark.parametrize("left", [0, 2, 4])
-def test_a_script_whose_files_find_no_names_is_said_not_to_have_started(host, small_disk, left):
-    """Where no names are left for the files of a run, the answer is cannot_start, not a result it never had."""
+def test_run_without_inodes_cannot_start(host, small_disk, left):
+    """Without inodes for the files of a run, the answer is cannot_start."""
     disk = small_disk(host.state)
     start(host)
     disk.fill_names(left)
@@ -80,8 +80,8 @@ def test_a_script_whose_files_find_no_names_is_said_not_to_have_started(host, sm
     assert host.settle("two", "update")["success"]
 
 
-def test_a_script_that_finds_no_name_to_say_that_it_starts_waits_for_one(host, small_disk):
-    """Where the very last name is missing, nothing starts and nothing is made up: it starts once there is room."""
+def test_run_without_an_inode_for_its_claim_waits(host, small_disk):
+    """Without the last inode nothing starts and nothing is reported; the script starts once space is free."""
     disk = small_disk(host.state)
     start(host)
     disk.fill_names(5)
@@ -102,21 +102,21 @@ def test_a_script_that_finds_no_name_to_say_that_it_starts_waits_for_one(host, s
         ("trap 'exit 0' TERM; sleep 600 & wait", UNDONE, "rolled_back", "timeout", 0),
     ],
 )
-def test_a_script_that_fills_the_disk_ends_as_it_ended(host, small_disk, end, scripts, state, reason, exit_code):
-    """However a script ends that filled paths.state, the answer says just that, late, and what is due is done once."""
+def test_script_that_fills_the_disk_gets_its_true_result(host, small_disk, end, scripts, state, reason, exit_code):
+    """However a script that filled paths.state ends, the late answer reports exactly that, and each step runs once."""
     disk = small_disk(host.state)
-    start_and_fill(host, disk, end, timeout_s=6)  # to fill it takes a busy machine longer than 2 s
-    await_again(host, "cannot go on with lane core")  # said of a run that is over, whatever else finds no room
-    assert host.runs("one") == ["update.sh"], "something ran that the journal does not know of"
+    start_and_fill(host, disk, end, timeout_s=10)  # filling the disk takes seconds on a busy machine
+    await_again(host, "cannot go on with lane core")  # logged only after the run has ended
+    assert host.runs("one") == ["update.sh"], "a script ran without a journal entry"
     assert not host.final("one").exists()
     disk.grow()
     answer = settled(host, "one", scripts, state, reason)
     assert answer["exit_code"] == exit_code
-    assert answer["attempts"][0]["seconds"] is None, "nobody could write down how long it took"
+    assert answer["attempts"][0]["seconds"] is None, "the duration could not be recorded"
 
 
-def test_a_full_card_loses_nothing(host, small_disk):
-    """With everything on one full disk, what was asked for waits, what is asked for is refused, and all is answered."""
+def test_full_card_loses_no_request(host, small_disk):
+    """With everything on one full disk, accepted requests wait, new ones fail at submission, and all are answered."""
     disk = one_card(host, small_disk)
     host.component("other", {"update.sh": WAIT})
     host.ask("two", "update", "other")

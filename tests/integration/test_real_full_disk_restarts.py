@@ -1,4 +1,4 @@
-"""Kills, stops and starts on disks that are really full (I1, I3, I9, I13)."""
+"""Kills, stops and starts on full disks (I1, I3, I9, I13)."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from tests.support.full_disk import (
     start,
     start_and_fill,
 )
-from tests.support.real_host import until
+from tests.support.real_host import DEADLINE_S, until
 
 
 def _start_on_full(host):
-    """Start once more; a supervisor would keep trying where the coordinator says that it cannot."""
+    """Start once more; with an exit code of 1 a supervisor would retry later."""
     process = host.spawn()
-    until(lambda: b" ready" in host._since_start() or process.poll() is not None, "ready, or its end")
+    until(lambda: b" ready" in host._since_start() or process.poll() is not None, "ready, or an exit")
     if process.poll() is not None:
         assert process.returncode == 1, host.log()
         host.process = None
 
 
-def _room_again(host, disk):
+def _free_space(host, disk):
     disk.grow()
     if host.process is None:
         host.start()
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_a_kill_on_a_full_card_costs_nothing(host, small_disk, ended):
-    """SIGKILL on a full disk, a start on it, still full, then room: the script ran once and the answer is its own."""
+def test_kill_on_a_full_card_loses_nothing(host, small_disk, ended):
+    """SIGKILL and restarts on a full disk, then free space: the script ran once, and its result is the answer."""
     disk = one_card(host, small_disk)
     start_and_fill(host, disk, "exit 0" if ended else f"{WAIT}; exit 0")
     if ended:
@@ -48,12 +48,12 @@ def test_a_kill_on_a_full_card_costs_nothing(host, small_disk, ended):
     if host.process is not None:
         await_again(host, NO_JOURNAL)
     assert host.runs("one") == ["update.sh"]
-    _room_again(host, disk)
+    _free_space(host, disk)
     settled(host, "one", UPDATED)
 
 
-def test_a_kill_does_not_lose_an_answer_without_room(host, small_disk):
-    """SIGKILL while status/ has no room for an answer, a start without room either: with room it is the same answer."""
+def test_kill_keeps_an_answer_that_waits_for_space(host, small_disk):
+    """SIGKILL and a restart while status/ is full: the same answer is published once space is free."""
     disk = small_disk(host.status)
     start(host, "exit 3")
     disk.fill()
@@ -66,10 +66,10 @@ def test_a_kill_does_not_lose_an_answer_without_room(host, small_disk):
     settled(host, "one", UNDONE, "rolled_back", "script_failed")
 
 
-def test_a_time_limit_holds_on_a_full_disk(host, small_disk):
-    """A script found again on a full disk is stopped at its time limit all the same, not when there is room again."""
+def test_time_limit_holds_on_a_full_disk(host, small_disk):
+    """An adopted script is stopped at its time limit while the disk is still full."""
     disk = small_disk(host.state)
-    start_and_fill(host, disk, "sleep 600", timeout_s=6)
+    start_and_fill(host, disk, "sleep 600", timeout_s=10)
     host.kill()
     host.start()
     await_log(host, "[one] update.sh was stopped")
@@ -79,20 +79,20 @@ def test_a_time_limit_holds_on_a_full_disk(host, small_disk):
     settled(host, "one", UNDONE, "rolled_back", "timeout")
 
 
-def test_a_stop_on_a_full_disk_is_a_clean_stop(host, small_disk):
-    """SIGTERM ends a coordinator on a full disk with 0; what it left is answered by the next."""
+def test_stop_on_a_full_disk_is_clean(host, small_disk):
+    """SIGTERM on a full disk exits with 0; the next coordinator answers what is left."""
     disk = one_card(host, small_disk)
     start_and_fill(host, disk, "exit 0")
     await_log(host, NO_JOURNAL)
     assert host.stop() == 0
     assert "Traceback" not in host.log()
     _start_on_full(host)
-    _room_again(host, disk)
+    _free_space(host, disk)
     settled(host, "one", UPDATED)
 
 
-def test_starts_without_a_journal_leave_nothing_on_a_full_disk(host, small_disk):
-    """However often a start finds no room to build a lost journal anew, it leaves no half one behind, and goes on."""
+def test_failed_journal_rebuild_leaves_nothing_on_a_full_disk(host, small_disk):
+    """Failed rebuilds of a lost journal on a full disk leave no partial journal."""
     disk = small_disk(host.state)
     start_and_fill(host, disk, WAIT)
     host.kill()
@@ -100,9 +100,9 @@ def test_starts_without_a_journal_leave_nothing_on_a_full_disk(host, small_disk)
         path.unlink()
     disk.fill()
     for _ in range(4):
-        assert host.spawn().wait(60) == 1
+        assert host.spawn().wait(DEADLINE_S) == 1
         host.process = None
     assert "cannot start" in host.log()
     assert not list(host.state.glob("journal.db.damaged-*"))
-    _room_again(host, disk)
+    _free_space(host, disk)
     settled(host, "one", UNDONE, "rolled_back", "interrupted")

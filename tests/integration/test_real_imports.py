@@ -1,12 +1,12 @@
-"""What the coordinator's process loads, and when."""
+"""Which modules the coordinator's process imports, and when."""
 
 from __future__ import annotations
 
 
-def test_nothing_is_loaded_once_it_is_ready(host):
-    """A module that a sick disk hides must keep the start back (ADR 010): later it is stumbled over for good."""
+def test_coordinator_imports_nothing_after_ready(host):
+    """A module that cannot be read fails the start (ADR 010), not a later request."""
     host.component(scripts={"update.sh": "exit 1"})
-    host.environment["PYTHONPROFILEIMPORTTIME"] = "1"  # the interpreter tells each import, when it is done
+    host.environment["PYTHONPROFILEIMPORTTIME"] = "1"  # the interpreter prints each import as it finishes
     host.start()
     for ask in (("bad", "update", "core", "latest"), ("failing", "update", "core", "1.2.3"), ("asked", "health")):
         host.answer(host.ask(*ask))

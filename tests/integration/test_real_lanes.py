@@ -1,4 +1,4 @@
-"""Locks, floods, and folders that go away."""
+"""Locks, floods, and a status directory that disappears."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import shutil
 from tests.support.real_host import request, until
 
 
-def test_different_locks_run_in_parallel(host):
-    """Components of different locks do not wait for each other: each script waits for the other's sign (I10)."""
+def test_lanes_of_different_locks_run_in_parallel(host):
+    """Components of different locks run in parallel: each script waits for the other's marker (I10)."""
     for name, other in (("left", "right"), ("right", "left")):
         host.component(
             name,
@@ -23,7 +23,7 @@ def test_different_locks_run_in_parallel(host):
     assert host.answer("of-right")["success"]
 
 
-def test_one_lock_runs_one_script_at_a_time(host):
+def test_lane_runs_one_script_at_a_time(host):
     """Components that share a lock never run at the same time (I10)."""
     busy = f"mkdir {host.root}/held || {{ touch {host.root}/overlap; exit 1; }}; sleep 0.05; rmdir {host.root}/held"
     for name in ("left", "right"):
@@ -34,8 +34,8 @@ def test_one_lock_runs_one_script_at_a_time(host):
     assert not (host.root / "overlap").exists()
 
 
-def test_two_thousand_requests_at_once_are_all_answered_in_order(host):
-    """2,000 waiting requests are all answered, each component's in the order of their arrival, in bounded memory."""
+def test_lanes_answer_two_thousand_requests_in_order(host):
+    """2,000 waiting requests are answered, per component in order of arrival, in bounded memory."""
     names = ("core", "remote")
     for name in names:
         host.component(name)
@@ -55,11 +55,11 @@ def test_two_thousand_requests_at_once_are_all_answered_in_order(host):
     for parity in range(2):
         mine = [request_id for request_id in ran if int(request_id[1:]) % 2 == parity]
         assert mine == [f"n{number:04}" for number in range(parity, count, 2)]
-    until(lambda: not list(host.requests.iterdir()), "the requests to be taken away")
+    until(lambda: not list(host.requests.iterdir()), "the requests to be removed")
     assert host.memory_peak_kib() - early < 10 * 1024
 
 
-def _take_away(host):
+def _move_status_away(host):
     host.status.rename(host.root / "elsewhere")
 
 
@@ -69,7 +69,7 @@ def _bring_back(host):
 
 def _replace_by_file(host):
     shutil.rmtree(host.status)
-    host.status.write_text("in the way")
+    host.status.write_text("not a directory")
 
 
 def _restore(host):
@@ -85,7 +85,7 @@ def _outage(host, begin, end, *, poke):
     begin(host)
     (host.root / "components/core/go").touch()
     host.ask("refused", "update", "nowhere")
-    until(lambda: host.log().count("cannot publish the answer") >= 2, f"the log to complain\n{host.log()}")
+    until(lambda: host.log().count("cannot publish the answer") >= 2, f"the error in the log\n{host.log()}")
     check = host.cli("check", "--no-scripts")
     assert check.returncode == 1
     assert str(host.status) in check.stdout
@@ -100,24 +100,24 @@ def _outage(host, begin, end, *, poke):
     assert host.cli("check").returncode == 0
 
 
-def test_answers_wait_for_a_status_folder_that_is_gone(host):
-    """While status/ is gone nothing is lost, log and check say so; the answers come once it is back (I1)."""
-    _outage(host, _take_away, _bring_back, poke=False)
+def test_answers_wait_for_a_missing_status_directory(host):
+    """While status/ is missing nothing is lost, log and check report it; the answers appear once it is back (I1)."""
+    _outage(host, _move_status_away, _bring_back, poke=False)
 
 
-def test_answers_wait_for_a_status_folder_that_cannot_be_written(host):
-    """While something else stands in the place of status/ nothing is lost; the answers come once it is mended (I1)."""
+def test_answers_wait_for_an_unwritable_status_directory(host):
+    """While a file replaces status/ nothing is lost; the answers appear once it is repaired (I1)."""
     _outage(host, _replace_by_file, _restore, poke=True)
 
 
-def test_an_unpublished_answer_survives_a_kill(host):
-    """An answer that could not be published before the coordinator was killed is published by the next (I1, I9)."""
+def test_unpublished_answer_survives_a_kill(host):
+    """An answer that was not published before a kill is published by the next coordinator (I1, I9)."""
     host.component("core", {"update.sh": "exit 3"})
     host.start()
     host.settle("first", "health")
-    _take_away(host)
+    _move_status_away(host)
     host.ask("one", "update")
-    until(lambda: "cannot publish the answer" in host.log(), "the log to complain")
+    until(lambda: "cannot publish the answer" in host.log(), "the error in the log")
     host.kill()
     _bring_back(host)
     host.start()

@@ -1,4 +1,4 @@
-"""The journal damaged or gone while an update was under way (I13)."""
+"""The journal is damaged or lost during an update (I13)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _attempts_page(host: Host) -> None:
     _overwrite(host, (_page_of(host, "attempts") - 1) * PAGE, PAGE)
 
 
-def _emptied_to_text(host: Host) -> None:
+def _replaced_by_text(host: Host) -> None:
     _page_of(host, "requests")
     host.journal.write_text("this is not a database\n" * 500)
 
@@ -54,24 +54,24 @@ def _deleted(host: Host) -> None:
         path.unlink()
 
 
-def _die_with_an_update_under_way(host: Host, *, script_goes_on: bool) -> None:
+def _kill_during_an_update(host: Host, *, script_continues: bool) -> None:
     host.component("core", {"update.sh": "echo begun; until [ -e go ]; do sleep 0.02; done"})
     host.start()
     assert host.settle("settled", "health")["success"]
     host.ask("one", "update")
     host.await_run("update.sh", "one")
     host.kill()
-    if not script_goes_on:
+    if not script_continues:
         host.end_scripts()
 
 
-@pytest.mark.parametrize("script_goes_on", [True, False])
+@pytest.mark.parametrize("script_continues", [True, False])
 @pytest.mark.parametrize(
-    "damage", [_header, _everything_but_the_header, _requests_page, _attempts_page, _emptied_to_text]
+    "damage", [_header, _everything_but_the_header, _requests_page, _attempts_page, _replaced_by_text]
 )
-def test_a_damaged_journal_is_replaced_and_says_so(host, damage, script_goes_on):
-    """A damaged journal is moved aside, loudly; what may have run is interrupted and undone, never run again (I13)."""
-    _die_with_an_update_under_way(host, script_goes_on=script_goes_on)
+def test_damaged_journal_is_replaced_and_reported(host, damage, script_continues):
+    """A damaged journal is moved aside and logged as critical; what may have run is rolled back, not rerun (I13)."""
+    _kill_during_an_update(host, script_continues=script_continues)
     damage(host)
     host.start_supervised()
     answer = host.answer("one")
@@ -84,16 +84,16 @@ def test_a_damaged_journal_is_replaced_and_says_so(host, damage, script_goes_on)
     check = host.cli("check", "--no-scripts")
     assert check.returncode == 1
     assert "damaged journal was set aside" in check.stdout
-    host.ask("settled", "update")  # its answer was never taken: it must stay the answer
+    host.ask("settled", "update")  # its answer was not taken, so it must not change
     assert host.answer("settled")["action"] == "health"
     assert host.settle("later", "health")["success"]
     assert host.runs("settled") == ["health-check.sh"]
 
 
-@pytest.mark.parametrize("script_goes_on", [True, False])
-def test_a_deleted_journal_is_built_anew(host, script_goes_on):
-    """Without a journal, an unanswered update counts as interrupted: undone, never run again; the log says so (I13)."""
-    _die_with_an_update_under_way(host, script_goes_on=script_goes_on)
+@pytest.mark.parametrize("script_continues", [True, False])
+def test_deleted_journal_is_rebuilt(host, script_continues):
+    """Without a journal an unanswered update counts as interrupted: rolled back, never rerun, and logged (I13)."""
+    _kill_during_an_update(host, script_continues=script_continues)
     _deleted(host)
     host.start_supervised()
     answer = host.answer("one")
@@ -118,17 +118,17 @@ def _identified(host: Host) -> bool:
 
 
 def _alone(host: Host, text: str) -> str:
-    """A script that leaves a sign when another one of its lock is not over yet, whatever that left behind."""
+    """A script that leaves a marker when another one of its lock, or a descendant of it, still runs."""
     return f"exec 9>>{host.root}/held; flock -n 9 || touch {host.root}/overlap\n{text}"
 
 
 @pytest.mark.parametrize("loss", [_everything, _folders_of_the_run])
-def test_a_lost_state_folder_lets_no_two_scripts_run_at_once(host, loss):
-    """What no file tells of any more is ended before a script of its lock starts; the answer is true (I10, I13)."""
+def test_lost_state_directory_keeps_scripts_of_a_lock_apart(host, loss):
+    """Processes without any record are killed before a script of their lock starts; the answer is true (I10, I13)."""
     block = "(env -i setsid /bin/sleep 600 &) ; echo begun; until [ -e go ]; do sleep 0.02; done"
     host.component("core", {"rollback.sh": _alone(host, ""), "health-check.sh": _alone(host, "")}, lock="shared")
     host.script("core", "update.sh", _alone(host, block))
-    host.component("beside", {"health-check.sh": _alone(host, "")}, lock="shared")
+    host.component("neighbour", {"health-check.sh": _alone(host, "")}, lock="shared")
     host.start()
     host.ask("one", "update")
     host.await_run("update.sh", "one")
@@ -137,7 +137,7 @@ def test_a_lost_state_folder_lets_no_two_scripts_run_at_once(host, loss):
     host.kill()
     assert host.script_processes()
     loss(host)
-    host.ask("two", "health", "beside")
+    host.ask("two", "health", "neighbour")
     host.start()
     answer = host.answer("one")
     assert (answer["state"], answer["reason"]) == ("rolled_back", "interrupted")
@@ -147,8 +147,8 @@ def test_a_lost_state_folder_lets_no_two_scripts_run_at_once(host, loss):
     assert host.script_processes() == []
 
 
-def test_a_first_start_over_a_running_script_waits_for_its_end(host):
-    """Even when nothing shows that a coordinator was here before, no two scripts of a lock run at once (I10)."""
+def test_first_start_waits_for_a_running_script_of_its_lock(host):
+    """Even without a trace of an earlier coordinator, no two scripts of a lock overlap (I10)."""
     host.component("core", {"health-check.sh": _alone(host, "")})
     host.script("core", "update.sh", _alone(host, "echo begun; until [ -e go ]; do sleep 0.02; done"))
     host.start()
@@ -167,8 +167,8 @@ def test_a_first_start_over_a_running_script_waits_for_its_end(host):
     assert host.script_processes() == []
 
 
-def test_damage_met_while_running_ends_in_a_true_answer(host):
-    """A journal damaged under a running coordinator makes it end with 1; started again, it answers everything."""
+def test_journal_damaged_at_run_time_ends_in_a_true_answer(host):
+    """A coordinator whose journal is damaged at run time exits with 1; the next one answers everything."""
     host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
     host.start()
     host.ask("one", "update")

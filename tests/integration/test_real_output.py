@@ -1,4 +1,4 @@
-"""What a script writes, as the container sees it while the script runs."""
+"""Script output as the container sees it while the script runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from datetime import datetime
 from itertools import pairwise
 
-PERIOD_S = 1.0  # output alone is told once in so long
+PERIOD_S = 1.0  # minimum time between two progress reports with new output only
 WAIT = "until [ -e {} ]; do sleep 0.02; done\n"
 
 
@@ -21,7 +21,7 @@ def _begin(host, script):
 
 
 def _expect(host, what, **fields):
-    """Wait for progress with these fields, and return it."""
+    """Wait for progress with these fields; returns it."""
     found = {}
 
     def shows():
@@ -33,7 +33,7 @@ def _expect(host, what, **fields):
 
 
 def test_output_appears_while_the_script_runs(host):
-    """Each line of either stream, although nothing comes after it; the next script begins without any."""
+    """Each line of either stream appears without waiting for the next; the next script starts with empty output."""
     _begin(host, f"echo first\n{WAIT.format('more')}echo second; echo trouble >&2\n{WAIT.format('go')}")
     host.script("core", "health-check.sh", WAIT.format("go-on"))
     seen = _expect(host, "the first line", output="first\n", error="")
@@ -47,11 +47,11 @@ def test_output_appears_while_the_script_runs(host):
     assert (answer["output"], answer["error"]) == ("first\nsecond\n", "trouble\n")
 
 
-def test_a_phase_need_not_wait_as_output_does(host):
-    """It comes sooner than a period after what was told before, and takes along what was written until then."""
-    _begin(host, f"for at in 1 2 3 4 5; do echo line-$at; echo PHASE:at-$at\n{WAIT.format('seen-$at')}done")
+def test_phase_is_published_without_the_output_period(host):
+    """A phase is published within the output period, together with the output so far."""
+    _begin(host, f"for at in 1 2 3 4 5 6 7 8; do echo line-$at; echo PHASE:at-$at\n{WAIT.format('seen-$at')}done")
     stamps, lines = [], ""
-    for at in range(1, 6):
+    for at in range(1, 9):
         lines += f"line-{at}\nPHASE:at-{at}\n"
         seen = _expect(host, f"phase {at}", phase=f"at-{at}", output=lines)
         stamps.append(datetime.fromisoformat(seen["timestamp"]))
@@ -60,12 +60,12 @@ def test_a_phase_need_not_wait_as_output_does(host):
     assert host.answer("one")["success"]
 
 
-def test_a_script_that_writes_all_the_time_is_told_of_once_a_second(host):
-    """Each time with what has come since."""
+def test_continuous_output_is_published_once_a_second(host):
+    """Continuous output is published once per period, with the new lines."""
     begun = time.monotonic()
     _begin(host, "until [ -e go ]; do echo line-$((++line)); sleep 0.02; done")
     first = _expect(host, "the script's start", phase="update")
-    host.expect(lambda: (latest := host.progress("one")) and latest["seq"] >= first["seq"] + 3, "three pieces of news")
+    host.expect(lambda: (latest := host.progress("one")) and latest["seq"] >= first["seq"] + 3, "three more reports")
     latest = host.progress("one")
     assert latest["seq"] - first["seq"] <= (time.monotonic() - begun) / PERIOD_S
     assert len(latest["output"]) > len(first["output"])
@@ -73,14 +73,14 @@ def test_a_script_that_writes_all_the_time_is_told_of_once_a_second(host):
     assert host.answer("one")["success"]
 
 
-def test_the_last_lines_are_shown_also_after_a_restart(host):
-    """Of much output, whole lines with at most 4096 bytes together; whoever adopts the script shows the same."""
+def test_last_lines_are_published_also_after_a_restart(host):
+    """Of much output, the last whole lines within 4096 bytes are published, also after adoption."""
     _begin(host, f"seq -f 'ü%g' 100000\n{WAIT.format('go')}")
     host.expect(lambda: _shows_the_end(host), "the last line")
     host.kill()
     (host.status / "one.progress.json").unlink()
     host.start()
-    host.expect(lambda: _shows_the_end(host), "the last line, once more")
+    host.expect(lambda: _shows_the_end(host), "the last line after the restart")
     _let(host, "go")
     assert host.answer("one")["success"]
 

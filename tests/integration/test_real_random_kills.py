@@ -1,4 +1,4 @@
-"""SIGKILL at random instants, over and over (I1, I3, I9, I10)."""
+"""SIGKILL at random instants, many times (I1, I3, I9, I10)."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ LONGEST_S = 0.9
 LOCKS = {"core": "core", "left": "shared", "right": "shared"}
 
 
-def _noting(host, lock, script, end="exit 0"):
-    """Bash that notes when the script starts and stops, in the order of one file per lock."""
+def _recording(host, lock, script, end="exit 0"):
+    """Bash text that records start and stop of the script, in one file per lock."""
     note = f'read up _ < /proc/uptime; echo "$what {script} $UPDATE_REQUEST_ID $up" >> {host.root}/notes-{lock}'
     return f"what=start; {note}\nsleep 0.0$((RANDOM % 9 + 1))\nwhat=stop; {note}\n{end}"
 
 
 def _install(host):
     for name, lock in LOCKS.items():
-        scripts = {script: _noting(host, lock, script) for script in ("update.sh", "rollback.sh", "health-check.sh")}
+        scripts = {script: _recording(host, lock, script) for script in ("update.sh", "rollback.sh", "health-check.sh")}
         failing = 'case "$UPDATE_REQUEST_ID" in *bad*) exit 3;; esac'
-        scripts["update.sh"] = _noting(host, lock, "update.sh", failing)
+        scripts["update.sh"] = _recording(host, lock, "update.sh", failing)
         host.component(name, scripts, lock=lock)
 
 
 def _ask_some(host, number):
-    """Mixed requests of one round: id → the states it may end in."""
+    """Submit the mixed requests of one round: id → expected state."""
     return {
         host.ask(f"k{number}-update", "update", "left"): "succeeded",
         host.ask(f"k{number}-bad", "update", "right"): "rolled_back",
         host.ask(f"k{number}-rollback", "rollback", "core"): "succeeded",
         host.ask(f"k{number}-health", "health", "core"): "succeeded",
-        host.ask(f"k{number}-refused", "update", "nowhere"): "failed",
+        host.ask(f"k{number}-refused", "update", "unconfigured"): "failed",
     }
 
 
@@ -48,8 +48,8 @@ def _finals(host):
     }
 
 
-def test_kills_at_random_instants_lose_and_repeat_nothing(host):
-    """After SIGKILL at any instants each request has one true, unchanged answer, and ran at most once, one per lock."""
+def test_random_kills_lose_and_repeat_nothing(host):
+    """After random SIGKILLs each request has one true answer and ran at most once, one at a time per lock."""
     chance = random.Random(SEED)
     _install(host)
     expected = {}
@@ -59,7 +59,9 @@ def test_kills_at_random_instants_lose_and_repeat_nothing(host):
         expected |= _ask_some(host, number)
         end = time.monotonic() + chance.uniform(0, LONGEST_S)
         stays(
-            lambda process=process: process.poll() is None, f"it ended by itself\n{host.log()}", end - time.monotonic()
+            lambda process=process: process.poll() is None,
+            f"the coordinator exited unexpectedly\n{host.log()}",
+            end - time.monotonic(),
         )
         host.kill()
         for request_id, final in _finals(host).items():
@@ -83,7 +85,7 @@ def test_kills_at_random_instants_lose_and_repeat_nothing(host):
 
 
 def _assert_one_at_a_time(notes):
-    """Start and stop of the same script alternate, and no start lies before the stop noted above it."""
+    """Start and stop of each script alternate, and no start precedes the previous stop."""
     assert len(notes) % 2 == 0
     words = [note.split() for note in notes]
     for begin, end in zip(words[::2], words[1::2], strict=True):

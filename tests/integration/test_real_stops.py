@@ -32,18 +32,18 @@ def _identified(host: Host) -> bool:
 
 
 def _kill_everything(host: Host) -> None:
-    """What a power cut does: coordinator, sessions and scripts end at once, unheard."""
+    """Kill coordinator, session and scripts at once, as a power cut does."""
     until(lambda: _identified(host), "the session's pid in the journal")
     with closing(sqlite3.connect(host.journal)) as journal:
         (session,) = journal.execute("SELECT pid FROM attempts WHERE ending IS NULL").fetchone()
     host.kill()
     with suppress(ProcessLookupError):
-        os.kill(session, signal.SIGKILL)  # ours: the host's own coordinator started it
+        os.kill(session, signal.SIGKILL)  # started by this host's coordinator
     host.end_scripts()
 
 
 def _reboot(host: Host, *, keep_files: bool = False) -> None:
-    """Let the journal's open attempt belong to an earlier boot."""
+    """Assign the journal's open attempt to an earlier boot."""
     with closing(sqlite3.connect(host.journal)) as journal, journal:
         changed = journal.execute("UPDATE attempts SET boot_id = 'an-earlier-boot' WHERE ending IS NULL").rowcount
     assert changed == 1
@@ -52,7 +52,7 @@ def _reboot(host: Host, *, keep_files: bool = False) -> None:
 
 
 def test_sigterm_lets_the_running_script_finish(host):
-    """SIGTERM while a script runs waits for it within stop_timeout_s and exits 0; the answer is the script's own."""
+    """SIGTERM waits up to stop_timeout_s for the script and exits with 0; the script's result is the answer."""
     _begin(host)
     host.terminate()
     until(lambda: "stopping" in host.log(), "the stop to begin")
@@ -65,8 +65,8 @@ def test_sigterm_lets_the_running_script_finish(host):
     assert host.runs("one") == ["update.sh", "health-check.sh"]
 
 
-def test_sigterm_without_patience_interrupts_and_the_next_start_rolls_back(host):
-    """With stop_timeout_s = 0 a running update is interrupted, nothing of it lives on, and the next start undoes it."""
+def test_sigterm_with_stop_timeout_0_interrupts_the_update(host):
+    """With stop_timeout_s = 0 a running update is killed with all descendants, and the next start rolls it back."""
     host.set("execution", stop_timeout_s=0)
     _begin(host)
     assert host.stop() == 0
@@ -79,7 +79,7 @@ def test_sigterm_without_patience_interrupts_and_the_next_start_rolls_back(host)
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
 
 
-def test_a_second_sigterm_interrupts_at_once(host):
+def test_second_sigterm_interrupts_at_once(host):
     """A second SIGTERM does not wait for stop_timeout_s."""
     host.set("execution", stop_timeout_s=3600)
     _begin(host)
@@ -91,7 +91,7 @@ def test_a_second_sigterm_interrupts_at_once(host):
 
 
 def test_sigterm_when_idle_exits_at_once(host):
-    """An idle coordinator exits with 0 on SIGTERM and leaves no process behind."""
+    """An idle coordinator exits with 0 on SIGTERM and leaves no process."""
     host.component("core")
     host.start()
     host.settle("one", "health")
@@ -99,8 +99,8 @@ def test_sigterm_when_idle_exits_at_once(host):
     assert host.script_processes() == []
 
 
-def test_a_killed_coordinator_finds_its_script_again(host):
-    """After SIGKILL the running script is adopted: not started again, all of its output in the answer."""
+def test_restart_adopts_a_running_script(host):
+    """After SIGKILL the running script is adopted: not restarted, with all its output in the answer."""
     _begin(host)
     host.kill()
     assert host.script_processes()
@@ -113,9 +113,9 @@ def test_a_killed_coordinator_finds_its_script_again(host):
     assert host.runs("one") == ["update.sh", "health-check.sh"]
 
 
-def test_an_adopted_script_keeps_its_time_limit(host):
-    """A script found again after SIGKILL is still ended at its limit, with all it started."""
-    _begin(host, f"setsid sleep 1000 & {BLOCK}", timeout_s=5, kill_grace_s=0.3, on_failure="none")
+def test_adopted_script_keeps_its_time_limit(host):
+    """An adopted script is killed at its time limit, with all descendants."""
+    _begin(host, f"setsid sleep 1000 & {BLOCK}", timeout_s=8, kill_grace_s=0.3, on_failure="none")
     host.kill()
     host.start()
     answer = host.answer("one")
@@ -124,8 +124,8 @@ def test_an_adopted_script_keeps_its_time_limit(host):
 
 
 @pytest.mark.parametrize(("code", "state", "reason"), [(0, "succeeded", None), (7, "failed", "script_failed")])
-def test_a_script_that_ended_meanwhile_is_believed(host, code, state, reason):
-    """A script that ended while no coordinator ran is not run again: its recorded exit code and output are used."""
+def test_restart_collects_a_script_that_ended_meanwhile(host, code, state, reason):
+    """A script that ended while no coordinator ran is not rerun: its recorded exit code and output are used."""
     _begin(host, f"{BLOCK}; exit {code}", on_failure="none")
     host.kill()
     _go(host)
@@ -138,8 +138,8 @@ def test_a_script_that_ended_meanwhile_is_believed(host, code, state, reason):
     assert host.runs("one").count("update.sh") == 1
 
 
-def test_a_killed_rollback_is_found_again_too(host):
-    """SIGKILL while rollback.sh runs: it is adopted, and not started a second time."""
+def test_restart_adopts_a_running_rollback(host):
+    """A running rollback.sh is adopted after SIGKILL, and not started twice."""
     host.component("core", {"update.sh": "exit 3", "rollback.sh": BLOCK})
     host.start()
     host.ask("one", "update")
@@ -152,8 +152,8 @@ def test_a_killed_rollback_is_found_again_too(host):
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
 
 
-def test_kills_in_a_row_change_nothing(host):
-    """However often the coordinator is killed, the script it started goes on once."""
+def test_repeated_kills_keep_one_script_running(host):
+    """Repeated kills of the coordinator leave the script running, once."""
     _begin(host)
     for _ in range(4):
         host.kill()
@@ -163,8 +163,8 @@ def test_kills_in_a_row_change_nothing(host):
     assert host.runs("one") == ["update.sh", "health-check.sh"]
 
 
-def test_a_script_killed_with_its_coordinator_is_interrupted(host):
-    """When nobody can tell how the script ended, the update counts as interrupted and is undone (I3)."""
+def test_script_killed_with_its_coordinator_is_interrupted(host):
+    """Without a recorded exit code the update counts as interrupted and is rolled back (I3)."""
     _begin(host)
     _kill_everything(host)
     host.start()
@@ -174,8 +174,8 @@ def test_a_script_killed_with_its_coordinator_is_interrupted(host):
 
 
 @pytest.mark.parametrize("keep_files", [False, True])
-def test_a_reboot_interrupts_and_rolls_back(host, keep_files):
-    """After a reboot a script that was running is not started again: the update is undone (I3, I9)."""
+def test_reboot_interrupts_and_rolls_back(host, keep_files):
+    """After a reboot a running script is not restarted: the update is rolled back (I3, I9)."""
     _begin(host)
     _kill_everything(host)
     _reboot(host, keep_files=keep_files)
@@ -185,8 +185,8 @@ def test_a_reboot_interrupts_and_rolls_back(host, keep_files):
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
 
 
-def test_after_a_reboot_a_component_may_ask_to_run_again(host):
-    """With on_interruption = rerun an interrupted update is run again after a reboot, and may succeed."""
+def test_reboot_reruns_where_the_component_allows_it(host):
+    """With on_interruption = rerun an interrupted update runs again after a reboot, and may succeed."""
     _begin(host, on_interruption="rerun")
     _kill_everything(host)
     _reboot(host)
@@ -196,14 +196,17 @@ def test_after_a_reboot_a_component_may_ask_to_run_again(host):
     assert host.runs("one") == ["update.sh", "update.sh", "health-check.sh"]
 
 
-def test_a_script_that_takes_its_host_down_is_not_rerun_for_ever(host):
-    """A script that reboots its host each time is given up after a bounded number of resumes (I9)."""
+def test_reruns_of_a_script_that_reboots_its_host_are_bounded(host):
+    """A script that reboots its host each time fails after a bounded number of resumes (I9)."""
     _begin(host, on_interruption="rerun")
     for started in range(2, 9):
         _kill_everything(host)
         _reboot(host)
         host.start()
-        until(lambda started=started: len(host.runs("one")) >= started or host.final("one").exists(), "it to go on")
+        until(
+            lambda started=started: len(host.runs("one")) >= started or host.final("one").exists(),
+            "the next start or the answer",
+        )
         if "rollback.sh" in host.runs("one") or host.final("one").exists():
             break
     answer = host.answer("one")
@@ -211,8 +214,8 @@ def test_a_script_that_takes_its_host_down_is_not_rerun_for_ever(host):
     assert host.runs("one").count("update.sh") <= 6
 
 
-def test_an_interrupted_health_check_simply_runs_again(host):
-    """A health request cut off by a reboot is run again: it is always safe (I3)."""
+def test_interrupted_health_check_runs_again(host):
+    """An interrupted health request runs again: that is always safe (I3)."""
     host.component("core", {"health-check.sh": BLOCK})
     host.start()
     host.ask("one", "health")
@@ -225,12 +228,12 @@ def test_an_interrupted_health_check_simply_runs_again(host):
     assert host.runs("one") == ["health-check.sh", "health-check.sh"]
 
 
-def test_requests_of_a_component_no_longer_configured_are_answered(host):
-    """A waiting request whose component has left the configuration is answered, not forgotten (I9)."""
+def test_request_of_a_removed_component_is_answered(host):
+    """A waiting request whose component was removed from the configuration is answered (I9)."""
     host.component("old", lock="shared")
     _begin(host, lock="shared")
     host.ask("orphan", "update", "old")
-    until(lambda: host.progress("orphan"), "the second one to be accepted")
+    until(lambda: host.progress("orphan"), "the second request to be accepted")
     host.kill()
     del host.sections["components.old"]
     host.start()

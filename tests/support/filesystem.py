@@ -1,4 +1,4 @@
-"""What is in a folder, and which descriptors this process has open."""
+"""Listings of directories, and the open descriptors of this process."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ def listing(folder: Path) -> list[str]:
 
 
 def open_descriptors() -> int:
-    """How many descriptors this process has open; one more is this very look."""
+    """The number of descriptors this process has open, including the one of this listing."""
     return len(list(Path("/proc/self/fd").iterdir()))

@@ -1,4 +1,4 @@
-"""Ports for servers that start later, or again."""
+"""Free ports for servers that start later or restart."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import random
 import socket
 from contextlib import suppress
 
-# Below those that the system gives to whoever asks for any port, or connects: such a one may be gone when its server
-# starts, and who connects to one again and again while no server runs connects to itself one day.
+# Below the ephemeral range: an ephemeral port may be taken when its server starts, and a client that keeps connecting
+# to one without a server eventually connects to itself.
 _FIRST, _EACH = 16384, 1024
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % ((32768 - _FIRST) // _EACH)
 _BEGIN = _FIRST + _WORKER * _EACH
@@ -17,7 +17,7 @@ _PORTS = itertools.cycle(random.sample(range(_BEGIN, _BEGIN + _EACH), _EACH))
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses just now, and that no test beside this one is given."""
+    """A free loopback port that is not given to another test worker."""
     return next(filter(_is_free, _PORTS))
 
 

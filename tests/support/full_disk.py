@@ -1,4 +1,4 @@
-"""A host on a full disk: how it gets there, and what must be true afterwards."""
+"""Steps and checks for hosts with a full disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNDONE = ["update.sh", "rollback.sh", "health-check.sh"]
 
 
 def one_card(host, small_disk):
-    """Requests, statuses, state and log on the same small disk, as on a Raspberry Pi."""
+    """Put requests, statuses, state and log on one small disk, as on a Raspberry Pi."""
     disk = small_disk(host.root / "card")
     for name in ("requests", "status", "state"):
         folder = host.root / "card" / name
@@ -23,15 +23,15 @@ def one_card(host, small_disk):
 
 
 def start(host, update="", **settings):
-    """A coordinator that has worked before its disk gets full."""
+    """Start a coordinator and serve one request before the disk is full."""
     host.component("core", {"update.sh": update}, **settings)
     host.start()
     assert host.settle("before", "health")["success"]
-    host.expect(lambda: not (host.state / "runs/before").exists(), "its files to go, whose names would be free again")
+    host.expect(lambda: not (host.state / "runs/before").exists(), "the removal of its files, which would free inodes")
 
 
 def start_and_fill(host, disk, end, **settings):
-    """The same, under which ``update.sh`` of the request ``one`` has filled ``disk``, and goes on with ``end``."""
+    """The same; then ``update.sh`` of request ``one`` fills ``disk`` and executes ``end``."""
     start(host, f"cat /dev/zero > {host.state}/junk 2> /dev/null; {end}", **settings)
     host.ask("one", "update")
     host.await_run("update.sh", "one")
@@ -39,18 +39,18 @@ def start_and_fill(host, disk, end, **settings):
 
 
 def await_log(host, text):
-    """A line with this in it."""
+    """Wait for a log line with ``text``."""
     host.expect(lambda: text in host.log(), f"{text!r} in the log")
 
 
 def await_again(host, text):
-    """One more such line: what did not work has been tried again."""
+    """Wait for one more such line: the failed operation was retried."""
     seen = host.log().count(text)
     host.expect(lambda: host.log().count(text) > seen, f"{text!r} once more in the log")
 
 
 def settled(host, request_id, scripts, state="succeeded", reason=None):
-    """The one answer to a request, after which another is served and nothing more happens to the first."""
+    """Check the one answer to a request; then serve another and check that the first is unchanged."""
     answer = host.answer(request_id)
     assert (answer["state"], answer["reason"], answer["success"]) == (state, reason, state == "succeeded")
     assert host.runs(request_id) == scripts

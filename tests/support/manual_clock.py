@@ -1,4 +1,4 @@
-"""A clock that only moves when somebody sleeps on it: the fake of ``protocol.clock.Clock`` for these tests."""
+"""Fake of ``protocol.clock.Clock`` that advances only by sleeping."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ START = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 class ManualClock:
-    """Time passes by sleeping alone; ``on_sleep`` is what the rest of the world does meanwhile."""
+    """Advances by ``sleep`` only; ``on_sleep`` is called with the number of sleeps, to act as the outside world."""
 
     def __init__(self, on_sleep: Callable[[int], None] = lambda count: None) -> None:
         self.slept = 0.0

@@ -1,4 +1,4 @@
-"""Real messages, whole and valid, for tests to change one thing of."""
+"""Complete, valid messages for tests to modify."""
 
 import json
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ STAMP = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 def request_fields(**changes: Any) -> dict[str, Any]:
-    """The document's update request, with ``changes``; a field changed to ``...`` is left out."""
+    """A valid update request with ``changes``; a field changed to ``...`` is omitted."""
     fields = {
         "component": "core",
         "action": "update",
@@ -23,12 +23,12 @@ def request_fields(**changes: Any) -> dict[str, Any]:
 
 
 def request_bytes(**changes: Any) -> bytes:
-    """The same as a request file holds it."""
+    """The same as the content of a request file."""
     return json.dumps(request_fields(**changes)).encode()
 
 
 def final(request_id: str = "r1", message: str = "Update failed: unhealthy") -> FinalStatus:
-    """An update that failed and was rolled back."""
+    """The final status of an update that failed and was rolled back."""
     return FinalStatus(
         request_id=request_id,
         component="core",
@@ -52,7 +52,7 @@ def final(request_id: str = "r1", message: str = "Update failed: unhealthy") -> 
 
 
 def refusal(request_id: str = "r1") -> FinalStatus:
-    """A request that could not even be read."""
+    """The final status of a request that could not be decoded."""
     return FinalStatus(
         request_id=request_id,
         component=None,
@@ -71,7 +71,7 @@ def refusal(request_id: str = "r1") -> FinalStatus:
 
 
 def progress(request_id: str = "r1", seq: int = 0, percent: int | None = None, **ends: str) -> Progress:
-    """An update under way."""
+    """The progress of a running update."""
     return Progress(
         request_id=request_id,
         component="core",

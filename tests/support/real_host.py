@@ -1,4 +1,4 @@
-"""A host of its own for one test: real folders, real bash scripts, the real coordinator as a child process."""
+"""A real host for one test: real directories, real bash scripts, the real coordinator as a child process."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = ("update.sh", "rollback.sh", "health-check.sh")
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0  # far above what any step takes on a busy machine
 _POLL_S = 0.01
-_LONGEST_POLL_S = 0.05  # what has taken seconds may take a moment more; twenty hosts at a time share two cores
+_LONGEST_POLL_S = 0.05  # long waits poll less often: many hosts share two cores
 
 
 def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
-    """Wait until ``condition`` is true and return what it returned; fail with ``what`` when it never is."""
+    """Poll ``condition`` until it is true and return its value.
+
+    Raises:
+        AssertionError: ``deadline_s`` seconds have passed; ``what`` names what was awaited.
+    """
     begin = time.monotonic()
     while not (found := condition()):
         waited = time.monotonic() - begin
         if waited > deadline_s:
-            raise AssertionError(f"waited {deadline_s:g} s in vain: {what}")
+            raise AssertionError(f"timed out after {deadline_s:g} s: {what}")
         time.sleep(min(max(_POLL_S, waited / 50), _LONGEST_POLL_S))
     return found
 
 
 def stays(condition: Callable[[], Any], what: str, seconds: float) -> None:
-    """Look again and again for ``seconds``: ``condition`` must hold every time."""
+    """Poll for ``seconds`` and assert that ``condition`` holds every time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         assert condition(), what
@@ -46,7 +50,7 @@ def request(request_id: str, action: str, component: str = "core", version: str 
 
 
 class Host:
-    """Everything a coordinator needs, under one folder; and the coordinator itself."""
+    """Everything a coordinator needs, under one directory, and the coordinator itself."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -67,7 +71,9 @@ class Host:
             "limits": {"settle_s": 0.3},
             "execution": {"stop_timeout_s": 30},
         }
-        self.environment = dict(os.environ) | {"DOCKER_HOST": "unix:///nowhere"}  # other containers are not this host's
+        self.environment = dict(os.environ) | {
+            "DOCKER_HOST": "unix:///nowhere"
+        }  # containers of the machine are not this host's
         self.start_arguments: tuple[str, ...] = ()
         self.process: subprocess.Popen[bytes] | None = None
         self._stderr = root / "stderr.log"
@@ -76,10 +82,10 @@ class Host:
         for folder in (self.requests, self.status):
             folder.mkdir(mode=0o755)
 
-    # -- what lies on the host ---------------------------------------------------------------------------------
+    # -- files of the host ---------------------------------------------------------------------------------
 
     def component(self, name: str = "core", scripts: dict[str, str | None] | None = None, **settings: Any) -> Path:
-        """Install a component; ``scripts`` maps file name → bash text, None for none. Returns its directory."""
+        """Install a component; ``scripts`` maps file name → bash text, None for no file. Returns its directory."""
         directory = self.root / "components" / name
         directory.mkdir(mode=0o755, parents=True)
         for folder in (directory.parent, directory):
@@ -96,14 +102,14 @@ class Host:
         return directory
 
     def script(self, component: str, name: str, text: str = "") -> Path:
-        """Write one script: it records its run, then does what ``text`` says."""
+        """Write one script, which records its run and then executes ``text``."""
         path = self.root / "components" / component / name
         path.write_text(f'#!/bin/bash\necho "{name} $UPDATE_REQUEST_ID" >> {self.runs_log}\n{text}\n')
         path.chmod(0o755)
         return path
 
     def set(self, section: str, **values: Any) -> None:
-        """Change settings, before the start."""
+        """Change settings before the start."""
         self.sections.setdefault(section, {}).update(values)
 
     def write_config(self) -> None:
@@ -118,7 +124,7 @@ class Host:
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the coordinator without waiting for anything."""
-        assert self.process is None, "it runs already"
+        assert self.process is None, "the coordinator is already running"
         self.write_config()
         self._starts = self._stderr.stat().st_size if self._stderr.exists() else 0
         with self._stderr.open("ab") as log:
@@ -136,58 +142,58 @@ class Host:
         """Start the coordinator and wait until it is ready."""
         process = self.spawn()
         until(lambda: b" ready" in self._since_start() or process.poll() is not None, f"ready\n{self.log()}")
-        assert process.poll() is None, f"it ended with {process.returncode}\n{self.log()}"
+        assert process.poll() is None, f"the coordinator exited with {process.returncode}\n{self.log()}"
 
     def start_supervised(self) -> None:
-        """Start as systemd would: from now on, whenever it ends with 1 while we wait for something, it starts again."""
+        """Start as systemd would: from now on, restart it whenever it exits with 1 during a wait."""
         self._restarts_left = 4
         self.spawn()
         self.expect(lambda: b" ready" in self._since_start(), "ready")
 
     def stop(self) -> int:
-        """SIGTERM, and wait; the exit code."""
+        """Send SIGTERM and wait; the exit code."""
         self.terminate()
         return self.wait()
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait until the coordinator has ended; the exit code."""
+        """Wait until the coordinator has exited; its exit code."""
         assert self.process is not None
         code = self.process.wait(DEADLINE_S)
         self.process = None
         return code
 
     def kill(self) -> None:
-        """SIGKILL; scripts go on."""
+        """Send SIGKILL; scripts keep running."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def log(self) -> str:
-        """Everything the coordinator wrote to stderr, over all its lives."""
+        """The coordinator's stderr, over all its starts."""
         return self._stderr.read_text(errors="replace") if self._stderr.exists() else ""
 
     def _since_start(self) -> bytes:
         return self._stderr.read_bytes()[self._starts :]
 
     def memory_peak_kib(self) -> int:
-        """VmHWM of the coordinator: the most memory it ever had resident."""
+        """VmHWM of the coordinator: its peak resident memory."""
         assert self.process is not None
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
     def cli(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """Run one command of the command line to its end."""
+        """Run one command of the command line."""
         self.write_config()
         return self.cli_raw(arguments[0], "--config", str(self.config), *arguments[1:], **options)
 
     def cli_raw(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """The same without ``--config``, on the configuration as it lies there."""
+        """The same without ``--config`` and without rewriting the configuration."""
         return subprocess.run(
             [sys.executable, "-m", "coordinator", *arguments],
             cwd=REPOSITORY,
@@ -198,10 +204,23 @@ class Host:
             **options,
         )
 
-    # -- the client's side -------------------------------------------------------------------------------------
+    def cli_process(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start one command of the command line, with pipes for its output and errors."""
+        self.write_config()
+        return subprocess.Popen(
+            [sys.executable, "-m", "coordinator", arguments[0], "--config", str(self.config), *arguments[1:]],
+            cwd=REPOSITORY,
+            env=self.environment | {"COLUMNS": "200"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    # -- the client -------------------------------------------------------------------------------------
 
     def drop(self, name: str, content: bytes | dict[str, Any]) -> Path:
-        """Let a file of this name appear in ``requests/``, whole."""
+        """Create a file in ``requests/`` atomically."""
         path = self.requests / name
         temporary = self.requests / ".being-written"
         temporary.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
@@ -216,31 +235,33 @@ class Host:
         return request_id
 
     def final(self, request_id: str) -> Path:
-        """Where the answer appears."""
+        """The path of a final status."""
         return self.status / f"{request_id}.json"
 
     def progress(self, request_id: str) -> dict[str, Any] | None:
-        """The present progress."""
+        """The current progress; None without one."""
         try:
             return json.loads((self.status / f"{request_id}.progress.json").read_text())
         except FileNotFoundError:
             return None
 
     def answer(self, request_id: str) -> dict[str, Any]:
-        """Wait for the answer, and for the request to be taken away after it."""
+        """Wait for the final status, and for the removal of its request file."""
         self.expect(self.final(request_id).exists, f"the answer to {request_id}")
         answer = json.loads(self.final(request_id).read_text())
-        self.expect(lambda: not os.path.lexists(self.requests / f"{request_id}.json"), f"{request_id}.json to go")
+        self.expect(
+            lambda: not os.path.lexists(self.requests / f"{request_id}.json"), f"{request_id}.json to be removed"
+        )
         return answer
 
     def settle(
         self, request_id: str, action: str, component: str = "core", version: str | None = None
     ) -> dict[str, Any]:
-        """Submit, and wait for the answer."""
+        """Submit a request and wait for its answer."""
         return self.answer(self.ask(request_id, action, component, version))
 
     def expect(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait for ``condition``; fail at once, with the log, when the coordinator ends meanwhile."""
+        """Wait for ``condition``; fail at once, with the log, when the coordinator exits meanwhile."""
 
         def look() -> Any:
             met = condition()
@@ -252,15 +273,15 @@ class Host:
 
     def _ended(self, code: int) -> None:
         if code != 1 or not self._restarts_left:
-            raise AssertionError(f"the coordinator ended with {code}\n{self.log()[-6000:]}")
+            raise AssertionError(f"the coordinator exited with {code}\n{self.log()[-6000:]}")
         self._restarts_left -= 1
         self.process = None
         self.spawn()
 
-    # -- what the scripts did ----------------------------------------------------------------------------------
+    # -- the scripts ----------------------------------------------------------------------------------
 
     def runs(self, request_id: str | None = None) -> list[str]:
-        """The scripts that ran, in order; of one request, or as ``script id`` of all."""
+        """The scripts that ran, in order: of one request, or all as ``script id``."""
         lines = self.runs_log.read_text().splitlines() if self.runs_log.exists() else []
         if request_id is None:
             return lines
@@ -271,7 +292,7 @@ class Host:
         self.expect(lambda: script in self.runs(request_id), f"{script} of {request_id} to start")
 
     def script_processes(self) -> list[int]:
-        """What scripts started that still lives: processes in a component's directory."""
+        """Live processes started by scripts: those whose working directory is a component's."""
         own = {os.getpid(), self.process.pid if self.process else 0}
         return [pid for pid in _pids() if pid not in own and self._ours(pid)]
 
@@ -286,7 +307,7 @@ class Host:
             return False
 
     def end_scripts(self) -> None:
-        """SIGKILL everything the scripts left; by pid."""
+        """Kill every process the scripts left, by pid."""
 
         def none_left() -> bool:
             left = self.script_processes()
@@ -297,10 +318,10 @@ class Host:
                     continue
             return not left
 
-        until(none_left, "the scripts' processes to end")
+        until(none_left, "the scripts' processes to exit")
 
     def close(self) -> None:
-        """End everything."""
+        """Kill everything and remove the state directory."""
         self.kill()
         self.end_scripts()
         shutil.rmtree(self.state, ignore_errors=True)

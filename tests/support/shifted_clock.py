@@ -1,6 +1,6 @@
-"""The wall clock of one host's coordinator, turned at will.
+"""A wall clock with an adjustable offset for one host's coordinator, by LD_PRELOAD.
 
-Scripts keep the real one, for the coordinator hands nothing of its environment down to them.
+Scripts keep the real clock: the coordinator does not pass its environment on.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from pathlib import Path
 from tests.support.real_host import Host
 
 _SOURCE = Path(__file__).with_suffix(".c")
-_NEARLY = timedelta(hours=1)  # what a test may take, and more; less than any jump
+_NEARLY = timedelta(hours=1)  # above any test's duration, below any jump
 
 
 class ShiftedClock:
-    """Set before the first start, and turned whenever one likes, while the coordinator runs or while it does not."""
+    """Installed before the first start; the offset can change at any time."""
 
     def __init__(self, host: Host, ahead_s: int) -> None:
-        """Put it in the place of the real one, ``ahead_s`` seconds ahead of it. Needs gcc."""
+        """Replace the coordinator's wall clock by one that is ``ahead_s`` seconds ahead. Needs gcc."""
         library = host.root / "shifted_clock.so"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", str(library), str(_SOURCE)], check=True)
         self._file = host.root / "ahead"
         self._file.touch()
         host.environment |= {"LD_PRELOAD": str(library), "SHIFTED_CLOCK": str(self._file)}
-        self.turn(ahead_s)
+        self.shift(ahead_s)
 
-    def turn(self, ahead_s: int) -> None:
-        """From now on it is ``ahead_s`` seconds ahead of the real one."""
+    def shift(self, ahead_s: int) -> None:
+        """Set the offset to ``ahead_s`` seconds."""
         with self._file.open("r+b", buffering=0) as file:
             file.write(struct.pack("q", ahead_s))
         self._ahead = timedelta(seconds=ahead_s)
 
     def shows(self, stamp: str) -> bool:
-        """Whether ``stamp`` is ISO 8601 with an offset, and about what the clock shows now."""
+        """Whether ``stamp`` is ISO 8601 with an offset and equals the present time within an hour."""
         return abs(datetime.fromisoformat(stamp) - (datetime.now(UTC) + self._ahead)) < _NEARLY
 
 
 def since_1970() -> int:
-    """How far ahead the clock is of a machine without a battery that was switched on a minute ago."""
+    """The offset of a clock without a battery one minute after power-on."""
     return 60 - int(time.time())

@@ -1,4 +1,4 @@
-"""A folder on a disk of its own, so small that a test can fill it to the last byte or the last name."""
+"""A small file system of its own for a directory, which a test can fill to the last block or inode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BLOCK = bytes(4096)
 
 
 class SmallDisk:
-    """A tmpfs, mounted on ``folder`` until the test is over."""
+    """A tmpfs mounted on ``folder`` until the test ends."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o755, exist_ok=True)
@@ -25,18 +25,18 @@ class SmallDisk:
     def _mount(self, *arguments: str) -> None:
         done = subprocess.run(["mount", *arguments, str(self._folder)], capture_output=True, text=True)
         assert done.returncode == 0, (
-            f"cannot mount a disk for this test: {done.stderr.strip()}; run the tests as root, and in a container with "
-            "--cap-add SYS_ADMIN and no profile that forbids mount(2)"
+            f"cannot mount a tmpfs: {done.stderr.strip()}; run the tests as root, in a container with "
+            "--cap-add SYS_ADMIN and a profile that allows mount(2)"
         )
 
     def fill(self) -> None:
-        """Leave not one free block."""
+        """Fill every free block."""
         with self._filler.open("ab", buffering=0) as file:
             _until_full(lambda: file.write(_BLOCK))
-        assert self.is_full(), "there is room left"
+        assert self.is_full(), "the disk still has free blocks"
 
     def fill_names(self, left: int = 0) -> None:
-        """Leave room for ``left`` more files or folders, however small."""
+        """Use up the inodes except ``left``."""
         self._filler.mkdir()
         names = map(str, range(1_000_000))
         _until_full(lambda: self._filler.joinpath(next(names)).touch())
@@ -49,11 +49,11 @@ class SmallDisk:
         return os.statvfs(self._folder).f_bfree == 0
 
     def grow(self) -> None:
-        """Give room back without a hand on any file, as if the disk had become larger."""
+        """Add space without touching a file."""
         self._mount("-o", "remount,size=64m,nr_inodes=100000")
 
     def unmount(self) -> None:
-        """Take it away with all it holds; what ends in this very moment may hold it for another."""
+        """Unmount with all content; retried while an exiting process still uses it."""
         until(lambda: subprocess.run(["umount", str(self._folder)], capture_output=True).returncode == 0, "umount")
 
 
