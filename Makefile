@@ -17,7 +17,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(LOCK_TOOLS)/bin/pip-compile 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo demo-web run test system-test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock wheelhouse remote-wheelhouse image clean
+.PHONY: help demo demo-web run check test system-test crash-sweep fault-sweep reboot-sweep power-cuts soak lint format bench schemas diagram lock wheelhouse remote-wheelhouse image clean
 
 help: ## list the targets
 	@echo "make TARGET, where TARGET is one of:"
@@ -37,7 +37,13 @@ run: $(DEMO_STAMP) ## run the coordinator in the foreground on ./var/run, until 
 	$(BIN)/python packaging/demo/prepare.py var/run
 	exec $(BIN)/python -m coordinator run --config var/run/update-coordinator.toml
 
-# Beside each other: they mostly wait, for a script, a disk or a deadline.
+# The packages that neither start daemons nor wait for deadlines.
+FAST_TESTS  := tests/protocol tests/policy tests/fsm tests/coordinator tests/test_docs.py tests/test_total_tables.py
+
+check: lint ## lint and the fast tests, in under a minute
+	$(BIN)/pytest --quiet --numprocesses 2 $(FAST_TESTS)
+
+# In parallel: they mostly wait, for a script, a disk or a deadline.
 test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k spool -x")
 	$(BIN)/pytest --numprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 

@@ -13,9 +13,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from coordinator.app import JOURNAL
 from coordinator.errors import ConfigurationError, UnavailableError
 from coordinator.settings import Settings, load_settings
+from coordinator.state_folder import JOURNAL
 from fsm.errors import FsmError
 from fsm.journal import Journal
 
@@ -50,7 +50,7 @@ def preflight_migration(settings: Settings, folder: Path) -> int:
     try:
         if _copy(settings.paths.state / JOURNAL, folder / JOURNAL):
             with Journal.open(folder / JOURNAL) as journal:
-                journal.require_integrity()
+                journal.database.require_integrity()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
