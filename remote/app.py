@@ -14,28 +14,29 @@ from starlette.applications import Starlette
 from protocol.client import Client
 from protocol.clock import Clock, SystemClock
 from protocol.types import Action
-from remote import sole, told
-from remote.api.door import Door
-from remote.api.numbers import Numbers
-from remote.api.site import Site
-from remote.api.stream import Stream
+from remote import sole
+from remote.api.auth import Door
+from remote.api.routes import Site
+from remote.background import Undisturbed
+from remote.context import House
 from remote.errors import ConfigurationError
-from remote.gateway.bell import Bell
+from remote.events import bodies as told
+from remote.events.bus import Stream
+from remote.events.notifier import Teller
+from remote.events.sequence import Numbers
 from remote.gateway.errors import CannotAskError
 from remote.gateway.gateway import Gateway
-from remote.gateway.records import Records
+from remote.gateway.status_watcher import Bell
 from remote.health.heartbeats import Heartbeats
 from remote.health.standing import Board
-from remote.house import House
 from remote.installed.kinds.itself import own_version
 from remote.installed.versions import Versions
-from remote.overview import Overview
+from remote.inventory import Overview
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHub
+from remote.request_service import Updater
 from remote.settings import SELF, TOKEN_CHARACTERS, Settings, read_secret
-from remote.teller import Teller
-from remote.undisturbed import Undisturbed
-from remote.updater import Updater
+from remote.store import Records
 
 
 class App:

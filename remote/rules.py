@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from protocol.types import Action
-from remote.overview import Comparison
+from remote.inventory import Comparison
 from remote.settings import SELF
 
 

@@ -14,9 +14,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from protocol.clock import Clock
 from protocol.names import printable
 from remote.api import envelope
-from remote.api.allowance import Allowance
-from remote.api.door import SUBPROTOCOL
+from remote.api.auth import SUBPROTOCOL
 from remote.api.envelope import Incoming, MessageInvalidError
+from remote.api.token_bucket import Allowance
 from remote.settings import Server
 
 _AT_ONCE = 8
@@ -136,7 +136,7 @@ class Connection:
                 await self._websocket.send_text(text)
 
     async def _close(self, code: int, why: str) -> None:
-        """Say why; a client that does not even hear that is cut off by ``remote.api.wire``."""
+        """Say why; a client that does not even hear that is cut off by ``remote.api.uvicorn_protocol``."""
         logger.warning("{} is dropped", why)
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(_CLOSE_S):

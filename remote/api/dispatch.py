@@ -10,7 +10,7 @@ from protocol.modules import modules_of
 from protocol.names import printable
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming, MessageInvalidError
-from remote.house import House
+from remote.context import House
 
 Handler = Callable[[House, Connection, Incoming], Awaitable[None]]
 

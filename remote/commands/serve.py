@@ -9,7 +9,7 @@ import uvicorn
 from loguru import logger
 
 from remote import logs
-from remote.api.wire import Wire
+from remote.api.uvicorn_protocol import Wire
 from remote.app import App
 from remote.installed.kinds.itself import own_version
 from remote.settings import Settings

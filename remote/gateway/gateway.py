@@ -18,11 +18,11 @@ from protocol.client import Client
 from protocol.clock import Clock
 from protocol.messages import FinalStatus, Progress
 from protocol.types import Action, ProtocolError
-from remote.gateway import verdicts
-from remote.gateway.bell import Bell
+from remote.gateway import local_outcomes as verdicts
 from remote.gateway.errors import CannotAskError, Trouble, cannot_ask
-from remote.gateway.records import Answer, Record, Records
+from remote.gateway.status_watcher import Bell
 from remote.settings import Gateway as Limits
+from remote.store import Answer, Record, Records
 
 _GRACE_S = 2.0  # for a coordinator that read a request in the very moment in which it was withdrawn
 

@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import connect
 
-from remote.api.wire import Wire
+from remote.api.uvicorn_protocol import Wire
 from remote.app import App
 from remote.settings import Settings
 

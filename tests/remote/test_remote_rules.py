@@ -9,7 +9,7 @@ import pytest
 from protocol.types import Action
 from remote.health.standing import Standing
 from remote.installed.versions import Installed
-from remote.overview import Comparison
+from remote.inventory import Comparison
 from remote.releases.catalogue import Known
 from remote.releases.release import Release
 from remote.rules import Objection, judge_busy, judge_update, what_would_happen

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from remote import told
 from remote.api import bodies
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
-from remote.house import House
+from remote.context import House
+from remote.events import bodies as told
 
 SUBJECT = "updater.check_updates"
 

@@ -6,7 +6,7 @@ import asyncio
 
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
-from remote.house import House
+from remote.context import House
 
 SUBJECT = "controller.heartbeat"
 _EVERY_S = 60

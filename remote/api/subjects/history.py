@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from remote import told
 from remote.api import bodies
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming, MessageInvalidError
-from remote.house import House
+from remote.context import House
+from remote.events import bodies as told
 
 SUBJECT = "updater.history"
 _NEWEST = 50

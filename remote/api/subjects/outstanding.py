@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from remote import told
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
-from remote.house import House
+from remote.context import House
+from remote.events import bodies as told
 
 SUBJECT = "updater.outstanding"
 

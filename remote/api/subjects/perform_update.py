@@ -6,9 +6,9 @@ from protocol.types import Action
 from remote.api import bodies
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
-from remote.api.wishes import grant
-from remote.house import House
-from remote.updater import Wish
+from remote.api.request_action import grant
+from remote.context import House
+from remote.request_service import Wish
 
 SUBJECT = "updater.perform_update"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from remote import told
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
-from remote.house import House
+from remote.context import House
+from remote.events import bodies as told
 from remote.system_info import system_info
 
 SUBJECT = "controller.system_info"

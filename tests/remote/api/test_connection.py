@@ -14,7 +14,7 @@ from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import connect
 
 from remote.api.connection import Connection
-from remote.api.wire import Wire
+from remote.api.uvicorn_protocol import Wire
 from remote.settings import Server
 
 DEADLINE_S = 60

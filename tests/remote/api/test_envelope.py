@@ -8,8 +8,8 @@ import pytest
 from hand_clock import HandClock
 
 from remote.api import bodies, envelope
-from remote.api.allowance import Allowance
 from remote.api.envelope import Incoming, MessageInvalidError
+from remote.api.token_bucket import Allowance
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import asyncio
 import os
 
 import pytest
-from gateway_life import LIMITS, DiedError, Life
+from gateway_harness import LIMITS, DiedError, Life
 from loguru import logger
 from message_samples import final, progress
 
 from protocol.types import Action
-from remote.gateway.bell import Bell
 from remote.gateway.errors import Trouble
+from remote.gateway.status_watcher import Bell
 
 
 def answer_of(life):
@@ -191,7 +191,7 @@ def test_an_answer_is_noticed_by_inotify_alone_and_without_it(tmp_path, monkeypa
     if way == "look":
         monkeypatch.setattr(Bell, "start", lambda _self: None)
     else:
-        monkeypatch.setattr("remote.gateway.bell.POLL_S", 3600.0)
+        monkeypatch.setattr("remote.gateway.status_watcher.POLL_S", 3600.0)
     life = Life(tmp_path)
 
     async def story():

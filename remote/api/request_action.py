@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from protocol.types import Action
-from remote import told
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
-from remote.house import House
-from remote.updater import Wish
+from remote.context import House
+from remote.events import bodies as told
+from remote.request_service import Wish
 
 
 async def grant(house: House, connection: Connection, message: Incoming, wish: Wish) -> None:

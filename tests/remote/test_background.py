@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from remote import undisturbed
-from remote.undisturbed import Undisturbed
+from remote import background as undisturbed
+from remote.background import Undisturbed
 
 
 def test_work_goes_on_when_nobody_waits_any_more():

@@ -8,7 +8,7 @@ import pytest
 from message_samples import final
 
 from protocol.types import Action, State
-from remote.gateway.records import OUTPUT_CHARACTERS, Answer, Record, Records
+from remote.store import OUTPUT_CHARACTERS, Answer, Record, Records
 
 AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 

@@ -9,12 +9,12 @@ from loguru import logger
 
 from protocol.messages import Progress
 from protocol.types import Action, Reason
-from remote import told
-from remote.api.stream import Stream
-from remote.gateway.records import Answer, Record
+from remote.events import bodies as told
+from remote.events.bus import Stream
 from remote.health.standing import Board, How
-from remote.overview import Overview
+from remote.inventory import Overview
 from remote.settings import Settings
+from remote.store import Answer, Record
 
 _NOTHING_RAN = (Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_MISSING, Reason.SCRIPT_UNSAFE)
 

@@ -8,10 +8,10 @@ from typing import Any
 from protocol.messages import Progress
 from protocol.types import Action, Reason
 from remote.api.envelope import Event, stamp
-from remote.gateway.records import Answer, Record
 from remote.health.standing import Standing
-from remote.overview import Comparison
+from remote.inventory import Comparison
 from remote.settings import Settings
+from remote.store import Answer, Record
 
 SUBMITTED = "submitted"
 _EXCERPT_CHARACTERS = 4096

@@ -1,4 +1,4 @@
-"""``python -m remote.pulse``: exits 0 when the serve beside it answers. The image's health check.
+"""``python -m remote.healthcheck``: exits 0 when the serve beside it answers. The image's health check.
 
 Runs every few seconds on a small computer, so it loads next to nothing: no click, no pydantic, no HTTP client.
 """

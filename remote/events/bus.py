@@ -10,7 +10,7 @@ from typing import Protocol
 
 from remote.api import envelope
 from remote.api.envelope import Event
-from remote.api.numbers import Numbers
+from remote.events.sequence import Numbers
 
 _RING_EVENTS = 4096
 _RING_CHARACTERS = 1024 * 1024

@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from remote.api import stream as stream_module
 from remote.api.envelope import Event
-from remote.api.numbers import Numbers
-from remote.api.stream import Stream
+from remote.events import bus as stream_module
+from remote.events.bus import Stream
+from remote.events.sequence import Numbers
 
 
 class Ears:
@@ -204,7 +204,7 @@ def test_numbers_grow_over_all_lives(tmp_path, lives):
 
 def test_a_full_block_is_followed_by_another(tmp_path, monkeypatch):
     """The numbers go on, and a successor begins behind them."""
-    monkeypatch.setattr("remote.api.numbers._BLOCK", 2)
+    monkeypatch.setattr("remote.events.sequence._BLOCK", 2)
     numbers = Numbers(tmp_path / "numbers")
     numbers.load()
     given = [numbers.take() for _ in range(5)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from remote.gateway.errors import Trouble
-from remote.gateway.records import Answer, Record
+from remote.store import Answer, Record
 
 _LOOK = "look on the host with: systemctl status dunebugger-update-coordinator"
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from protocol.types import Action
-from remote import rules, told
+from remote import rules
+from remote.background import Undisturbed
+from remote.events import bodies as told
 from remote.gateway.errors import CannotAskError
 from remote.gateway.gateway import Gateway
-from remote.gateway.records import Record
-from remote.overview import Overview
+from remote.inventory import Overview
 from remote.releases.catalogue import Catalogue
 from remote.rules import Objection, Refusal
 from remote.settings import Settings
-from remote.undisturbed import Undisturbed
+from remote.store import Record
 
 
 @dataclass(frozen=True)

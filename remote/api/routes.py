@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from remote.api import envelope
+from remote.api.auth import Door, Refusal
 from remote.api.connection import Connection
 from remote.api.dispatch import Dispatcher
-from remote.api.door import Door, Refusal
-from remote.house import House
+from remote.context import House
 from remote.installed.kinds.itself import own_version
 
 WEB = Path(__file__).parents[1] / "web"

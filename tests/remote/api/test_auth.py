@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from remote.api.door import Door
+from remote.api.auth import Door
 from remote.settings import Server
 
 TOKEN = "correct-horse-battery"  # noqa: S105  of nobody

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hand_clock import HandClock
 
-from remote.api.allowance import Allowance
+from remote.api.token_bucket import Allowance
 
 
 @pytest.fixture

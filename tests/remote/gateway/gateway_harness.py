@@ -9,10 +9,10 @@ from hand_clock import HandClock
 
 from protocol.client import Client
 from protocol.outbox import Outbox
-from remote.gateway.bell import Bell
 from remote.gateway.gateway import Gateway
-from remote.gateway.records import Records
+from remote.gateway.status_watcher import Bell
 from remote.settings import Gateway as Limits
+from remote.store import Records
 
 DEADLINE_S = 60
 LIMITS = Limits(pickup_s=10, timeout_s=100, history=20)

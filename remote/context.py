@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.clock import Clock
-from remote.api.stream import Stream
+from remote.events.bus import Stream
+from remote.events.notifier import Teller
 from remote.gateway.gateway import Gateway
-from remote.gateway.records import Records
-from remote.overview import Overview
+from remote.inventory import Overview
 from remote.releases.catalogue import Catalogue
+from remote.request_service import Updater
 from remote.settings import Settings
-from remote.teller import Teller
-from remote.updater import Updater
+from remote.store import Records
 
 
 @dataclass(frozen=True)

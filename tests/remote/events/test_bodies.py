@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from protocol.types import Action, State
-from remote import told
-from remote.gateway.records import Answer, Record
+from remote.events import bodies as told
 from remote.settings import Settings
+from remote.store import Answer, Record
 
 AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
