@@ -1,30 +1,26 @@
-"""What the subjects of the WebSocket interface work with."""
+"""Application context: the services that the handlers of the WebSocket subjects use."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from protocol.clock import Clock
-from remote.events.bus import Stream
-from remote.events.notifier import Teller
+from remote.events.notifier import RequestNotifier
 from remote.gateway.gateway import Gateway
-from remote.inventory import Overview
+from remote.inventory import Inventory
 from remote.releases.catalogue import Catalogue
-from remote.request_service import Updater
+from remote.request_service import RequestService
 from remote.settings import Settings
-from remote.store import Records
 
 
 @dataclass(frozen=True)
-class House:
-    """What ``remote.app`` made of these; nothing here is made twice."""
+class AppContext:
+    """One instance of each service, wired by ``remote.app``."""
 
     settings: Settings
     clock: Clock
-    records: Records
     gateway: Gateway
     catalogue: Catalogue
-    overview: Overview
-    stream: Stream
-    teller: Teller
-    updater: Updater
+    inventory: Inventory
+    notifier: RequestNotifier
+    requests: RequestService

@@ -1,6 +1,6 @@
-"""``python -m remote.healthcheck``: exits 0 when the serve beside it answers. The image's health check.
+"""``python -m remote.healthcheck``: the image's health check; exits 0 when ``serve`` answers in the same container.
 
-Runs every few seconds on a small computer, so it loads next to nothing: no click, no pydantic, no HTTP client.
+It runs every few seconds on a small computer, so it imports neither click, pydantic nor an HTTP client.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ANSWER_S = 4
 
 
 def main(configuration: Path) -> str | None:
-    """Ask ``/healthz``; what is wrong, None when nothing is."""
+    """Request ``/healthz``; None when it answers, else what is wrong."""
     try:
         server = tomllib.loads(configuration.read_text(encoding="utf-8")).get("server", {})
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What is installed, what is released and what runs, side by side."""
+"""Inventory: the installed version, the latest release and the health of every component."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from remote.settings import Settings
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One component: what is known of it at this moment."""
+class ComponentStatus:
+    """What is known of one component at this moment."""
 
     name: str
     display_name: str
     installed: Installed
-    known: Known
-    standing: Standing
+    releases: Known
+    health: Standing
 
     @property
     def latest(self) -> str | None:
-        """The highest version that is released; None when it is not known."""
-        return self.known.release.version if self.known.release else None
+        """The highest released version; None when it is not known."""
+        return self.releases.release.version if self.releases.release else None
 
     @property
     def update_available(self) -> bool:
-        """Whether what is released is newer than what is installed; no where either is unknown."""
+        """Whether the latest release is newer than the installed version; False when either is unknown."""
         current, latest = self.installed.version, self.latest
         return current is not None and latest is not None and is_newer(latest, current)
 
 
-class Overview:
-    """Puts together what the others know."""
+class Inventory:
+    """Joins versions, releases and health into one status per component."""
 
     def __init__(self, settings: Settings, versions: Versions, catalogue: Catalogue, board: Board) -> None:
         self._settings = settings
@@ -44,19 +44,19 @@ class Overview:
         self._board = board
 
     def refresh(self) -> None:
-        """Read the installed versions anew, as before every comparison."""
+        """Read the installed versions again; blocks on files."""
         self._versions.refresh()
 
-    def of(self, component: str) -> Comparison:
-        """What is known of one component, with the installed version as it was read last."""
-        return Comparison(
+    def status_of(self, component: str) -> ComponentStatus:
+        """The status of one configured component, with the installed version as of the last ``refresh``."""
+        return ComponentStatus(
             name=component,
             display_name=self._settings.display_name_of(component),
             installed=self._versions.of(component),
-            known=self._catalogue.known(component),
-            standing=self._board.of(component),
+            releases=self._catalogue.known(component),
+            health=self._board.of(component),
         )
 
-    def all(self) -> Mapping[str, Comparison]:
-        """What is known of every component."""
-        return {component: self.of(component) for component in self._settings.components}
+    def statuses(self) -> Mapping[str, ComponentStatus]:
+        """The status of every component."""
+        return {component: self.status_of(component) for component in self._settings.components}

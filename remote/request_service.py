@@ -1,29 +1,33 @@
-"""Turns a wish of a person's into a request, or into the reason why there is none."""
+"""Request service: turns a client's command into a submitted request, or into the reason why there is none."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 from protocol.types import Action
 from remote import rules
-from remote.background import Undisturbed
-from remote.events import bodies as told
-from remote.gateway.errors import CannotAskError
+from remote.background import BackgroundTasks
+from remote.events import bodies
+from remote.gateway.errors import SubmitError
 from remote.gateway.gateway import Gateway
-from remote.inventory import Overview
+from remote.inventory import Inventory
 from remote.releases.catalogue import Catalogue
-from remote.rules import Objection, Refusal
+from remote.rules import CommandRejection, RejectionCode
 from remote.settings import Settings
-from remote.store import Record
+from remote.submission import SubmissionRecord
+
+_NAME_CHARACTERS = 100
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a person asked for.
+class UpdateCommand:
+    """A client's command.
 
-    ``component`` is as they named it; ``dry_run`` writes nothing and only tells what would happen.
+    Attributes:
+        component: as the client named it.
+        action: what to do.
+        dry_run: submit nothing, and answer what would happen.
     """
 
     component: str
@@ -32,76 +36,90 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """Either the record of a request that is followed now, or a result that is already known."""
+class CommandResult:
+    """Either the record of a submitted request, or the answer to a command that submitted none."""
 
-    record: Record | None
-    result: dict[str, Any]
+    record: SubmissionRecord | None = None
+    answer: bodies.UpdateResult | None = None
 
 
-class Updater:
-    """Decides by the rules, then asks the host."""
+class RequestService:
+    """Evaluates commands by the rules and submits requests through the gateway."""
 
     def __init__(
         self,
         settings: Settings,
         catalogue: Catalogue,
-        overview: Overview,
+        inventory: Inventory,
         gateway: Gateway,
-        undisturbed: Undisturbed,
+        background: BackgroundTasks,
     ) -> None:
         self._settings = settings
         self._catalogue = catalogue
-        self._overview = overview
+        self._inventory = inventory
         self._gateway = gateway
-        self._undisturbed = undisturbed
-        self._one_at_a_time = asyncio.Lock()  # two wishes for one component: the second sees the first
+        self._background = background
+        self._submitting = asyncio.Lock()  # of two commands for one component, the second must see the first's request
 
-    async def carry_out(self, wish: Wish) -> Reply:
-        """Ask the host for it, or say why not; goes on even if nobody waits for the reply any more."""
-        return await self._undisturbed.do(self._carry_out(wish))
+    async def execute(self, command: UpdateCommand) -> CommandResult:
+        """Submit a request, or say why not; completes even if the client disconnects."""
+        return await self._background.run(self._execute(command))
 
-    async def _carry_out(self, wish: Wish) -> Reply:
-        component = self._settings.named(wish.component)
+    async def _execute(self, command: UpdateCommand) -> CommandResult:
+        component = self._settings.named(command.component)
         if component is None:
-            return _refused(wish.component[:100], wish, self._unknown(wish.component))
-        if wish.action is Action.UPDATE and self._catalogue.known(component).checked_at is None:
+            return _rejected(command.component[:_NAME_CHARACTERS], command, self._unknown(command.component))
+        if command.action is Action.UPDATE and self._catalogue.known(component).checked_at is None:
             await self._catalogue.refresh(force=False)
-        async with self._one_at_a_time:
-            await asyncio.to_thread(self._overview.refresh)
-            if refusal := self._judge(component, wish.action):
-                return _refused(component, wish, refusal)
-            comparison = self._overview.of(component)
-            version = comparison.latest if wish.action is Action.UPDATE else None
-            try:
-                if wish.dry_run:
-                    await self._gateway.expect_ready()
-                    message = rules.what_would_happen(wish.action, comparison)
-                    return Reply(None, told.rehearsed(component, wish.action, message, version))
-                record = await self._gateway.ask(component, wish.action, version)
-            except CannotAskError as error:
-                result = told.refused(
-                    component, wish.action, str(error), error.trouble, success=False, dry_run=wish.dry_run
-                )
-                return Reply(None, result)
-            return Reply(record, {})
+        async with self._submitting:
+            await asyncio.to_thread(self._inventory.refresh)
+            if rejection := self._evaluate(component, command.action):
+                return _rejected(component, command, rejection)
+            return await self._submit(component, command)
 
-    def _judge(self, component: str, action: Action) -> Refusal | None:
-        open_records = [record for record, _ in self._gateway.standing()]
-        if action is not Action.HEALTH:  # which asks of everything under way, but keeps nothing else from its turn
-            open_records = [record for record in open_records if record.action is not Action.HEALTH]
+    async def _submit(self, component: str, command: UpdateCommand) -> CommandResult:
+        status = self._inventory.status_of(component)
+        version = status.latest if command.action is Action.UPDATE else None
+        try:
+            if not command.dry_run:
+                return CommandResult(record=await self._gateway.submit(component, command.action, version))
+            await self._gateway.require_writable()
+        except SubmitError as error:
+            return _not_submitted(component, command, str(error), error.code, success=False)
+        message = rules.describe_dry_run(command.action, status)
+        return _not_submitted(component, command, message, None, success=True, version=version)
+
+    def _evaluate(self, component: str, action: Action) -> CommandRejection | None:
+        open_records = [record for record, _ in self._gateway.outstanding()]
+        if action is not Action.HEALTH:  # a health check waits for every request, but no other request waits for it
+            open_records = [record for record in open_records if record.action != Action.HEALTH]
         busy = frozenset(record.component for record in open_records)
         if action is Action.UPDATE:
-            return rules.judge_update(component, self._overview.all(), busy)
-        return rules.judge_busy(component, self._settings.display_name_of(component), busy)
+            return rules.evaluate_update(component, self._inventory.statuses(), busy)
+        return rules.evaluate_busy(component, self._settings.display_name_of(component), busy)
 
-    def _unknown(self, name: str) -> Refusal:
+    def _unknown(self, name: str) -> CommandRejection:
         known = ", ".join(self._settings.components)
-        return Refusal(Objection.UNKNOWN_COMPONENT, f"cannot find the component {name[:100]!r}; there are: {known}")
+        return CommandRejection(
+            RejectionCode.UNKNOWN_COMPONENT,
+            f"cannot find the component {name[:_NAME_CHARACTERS]!r}; there are: {known}",
+        )
 
 
-def _refused(component: str, wish: Wish, refusal: Refusal) -> Reply:
-    result = told.refused(
-        component, wish.action, refusal.message, refusal.objection, success=refusal.is_content, dry_run=wish.dry_run
+def _rejected(component: str, command: UpdateCommand, rejection: CommandRejection) -> CommandResult:
+    return _not_submitted(component, command, rejection.message, rejection.code, success=rejection.is_noop)
+
+
+def _not_submitted(
+    component: str,
+    command: UpdateCommand,
+    message: str,
+    reason: str | None,
+    *,
+    success: bool,
+    version: str | None = None,
+) -> CommandResult:
+    answer = bodies.not_submitted(
+        component, command.action, message, reason, success=success, dry_run=command.dry_run, version=version
     )
-    return Reply(None, result)
+    return CommandResult(answer=answer)

@@ -1,138 +1,217 @@
-"""What we asked the host, and what became of it: a file per request in our own state folder.
+"""SQLite store of the state folder: submitted requests with their answers, and the event numbers in use.
 
-Written before the request itself, so that its answer finds somebody who waits for it, whatever dies in between: an
-update of ``remote`` ends this process in the middle of it.
+A request is recorded before it is submitted, so that a restart at any instant, such as the one in an update of this
+program, finds the record of every request whose answer is due (I1). Every write is one durable transaction (I2).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import RLock
 
 from loguru import logger
-from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import ValidationError
 
-from protocol.fs import remove_tree, write_atomic
-from protocol.messages import AnyState, FinalStatus, Stamp
-from protocol.names import request_file, stem_of
-from protocol.types import Action
+from remote.errors import RemoteError
+from remote.submission import SubmissionRecord
 
-OUTPUT_CHARACTERS = 8192  # kept of each stream: its end; the host keeps the rest
+_PRAGMAS = (
+    "busy_timeout = 5000",  # ms; waits for a backup that reads the file
+    # A rollback journal, not WAL: SQLite then notices when the file was removed or replaced, and refuses to write.
+    "journal_mode = DELETE",
+    "synchronous = EXTRA",  # also syncs the folder after the journal is deleted; else a power cut undoes the commit
+    "cache_size = -1024",  # KiB (I12)
+)
+# Numbered by position, append-only and additive: after a rollback an older release reads a newer file.
+_MIGRATIONS = (
+    (
+        "CREATE TABLE requests (request_id TEXT PRIMARY KEY, record TEXT NOT NULL)",
+        "CREATE TABLE event_numbers (id INTEGER PRIMARY KEY CHECK (id = 1), reserved_until INTEGER NOT NULL)",
+    ),
+)
+_SAVE = (
+    "INSERT INTO requests (request_id, record) VALUES (?, ?) "
+    "ON CONFLICT (request_id) DO UPDATE SET record = excluded.record"
+)
 
-
-class Answer(BaseModel):
-    """How a request ended: as the coordinator says, or as far as we could tell without it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    success: StrictBool
-    state: AnyState | None
-    reason: StrictStr | None
-    message: StrictStr
-    output: StrictStr = ""
-    error: StrictStr = ""
-    finished_at: Stamp
-    current: StrictStr | None = None  # the version that was installed when this was told
-    is_final: StrictBool = True  # False: our own verdict, which the coordinator's answer may still replace
-    is_late: StrictBool = False
-
-    @classmethod
-    def of(cls, status: FinalStatus, *, is_late: bool) -> Answer:
-        """The coordinator's answer; ``is_late`` when another was given in its place before."""
-        return cls(
-            success=status.success,
-            state=status.state,
-            reason=status.reason,
-            message=status.message,
-            output=status.output[-OUTPUT_CHARACTERS:],
-            error=status.error[-OUTPUT_CHARACTERS:],
-            finished_at=status.finished_at,
-            is_late=is_late,
-        )
+_RESERVE = (
+    "INSERT INTO event_numbers (id, reserved_until) VALUES (1, ?) "
+    "ON CONFLICT (id) DO UPDATE SET reserved_until = reserved_until + excluded.reserved_until"
+)
+_RAISE = (
+    "INSERT INTO event_numbers (id, reserved_until) VALUES (1, ?) "
+    "ON CONFLICT (id) DO UPDATE SET reserved_until = max(reserved_until, excluded.reserved_until)"
+)
 
 
-class Record(BaseModel):
-    """One request of ours."""
-
-    model_config = ConfigDict(frozen=True)
-
-    request_id: StrictStr
-    component: StrictStr
-    action: Action
-    version: StrictStr | None
-    asked_at: Stamp
-    automatic: StrictBool = False  # nobody asked for it: a health check after an update
-    answer: Answer | None = None
-    number: StrictInt = 0  # of the first event that told the answer
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the coordinator's answer may still come."""
-        return self.answer is None or not self.answer.is_final
+class StoreError(RemoteError):
+    """The state cannot be read or written: disk full, read-only or gone. The operator fixes it."""
 
 
-class Records:
-    """The folder of records; read once, written through.
+class StateStore:
+    """Records in memory, written through to one SQLite file; safe to use from several threads.
 
     Args:
-        folder: made when missing.
-        keep: how many answered requests are remembered; the oldest go first.
+        path: the database; created when missing. A damaged file is renamed to ``*.damaged`` and replaced by a new one.
+        history: how many answered requests to keep, >= 1; ``prune`` deletes the oldest beyond that.
+
+    Raises:
+        StoreError: the file cannot be opened or written.
     """
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        self._folder = folder
-        self._keep = keep
-        self._records: dict[str, Record] = {}
+    def __init__(self, path: Path, history: int) -> None:
+        self._path = path
+        self._history = history
+        self._lock = RLock()
+        with _translated(path):
+            try:
+                self._connection, self._records = _open(path)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                logger.error("cannot read {}: {}; starting with an empty state", path, error)
+                _set_aside(path)
+                self._connection, self._records = _open(path)
 
-    def load(self) -> None:
-        """Read what an earlier process left.
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock, _translated(self._path):
+            self._connection.close()
 
-        Raises:
-            OSError: the folder cannot be made or read; the operator's to mend.
-        """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        found = [record for path in sorted(self._folder.iterdir()) if (record := _read(path)) is not None]
-        self._records = {record.request_id: record for record in sorted(found, key=lambda record: record.asked_at)}
-
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[SubmissionRecord]:
         """All records, the oldest first."""
         return iter(list(self._records.values()))
 
-    def get(self, request_id: str) -> Record | None:
-        """What is known of a request."""
+    def get(self, request_id: str) -> SubmissionRecord | None:
+        """The record of a request, None when there is none."""
         return self._records.get(request_id)
 
-    def keep(self, record: Record) -> None:
-        """Write a record down, to stay through a power cut.
+    def save(self, record: SubmissionRecord) -> None:
+        """Insert or replace a record, with its answer and event number in one transaction.
 
         Raises:
-            OSError: the folder is full, read-only or gone.
+            StoreError: nothing was written.
         """
-        write_atomic(self._folder / request_file(record.request_id), record.model_dump_json().encode(), mode=0o600)
+        with self._transaction() as connection:
+            connection.execute(_SAVE, (record.request_id, record.model_dump_json()))
         self._records[record.request_id] = record
 
-    def forget(self, request_id: str) -> None:
-        """Drop a record whose request was never written."""
+    def delete(self, request_id: str) -> None:
+        """Delete the record of a request that was not submitted, or is too old.
+
+        Raises:
+            StoreError: the record is gone from memory, and comes back with the next start.
+        """
         self._records.pop(request_id, None)
-        remove_tree(self._folder / request_file(request_id))
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM requests WHERE request_id = ?", (request_id,))
 
     def prune(self) -> None:
-        """Drop the oldest answered records beyond the number to keep."""
+        """Delete the oldest answered records beyond ``history``.
+
+        Raises:
+            StoreError: as ``delete``.
+        """
         answered = [record.request_id for record in self if record.answer is not None]
-        for request_id in answered[: -self._keep]:
-            self.forget(request_id)
+        for request_id in answered[: -self._history]:
+            self.delete(request_id)
+
+    def reserve_event_numbers(self, count: int) -> int:
+        """Reserve the next ``count`` event numbers, and return the last of them.
+
+        Raises:
+            StoreError: none were reserved.
+        """
+        with self._transaction() as connection:
+            connection.execute(_RESERVE, (count,))
+            (reserved_until,) = connection.execute("SELECT reserved_until FROM event_numbers").fetchone()
+        return int(reserved_until)
+
+    def adopt(self, records: Iterable[SubmissionRecord], reserved_until: int) -> None:
+        """Import records that are not known yet, and event numbers that are in use, in one transaction.
+
+        Raises:
+            StoreError: nothing was imported.
+        """
+        new = [record for record in records if record.request_id not in self._records]
+        with self._transaction() as connection:
+            for record in new:
+                connection.execute(_SAVE, (record.request_id, record.model_dump_json()))
+            connection.execute(_RAISE, (reserved_until,))
+        self._records = _by_age([*self._records.values(), *new])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing, durable when the block is left."""
+        with self._lock, _translated(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # a full disk may have made SQLite roll back by itself
+                    self._connection.execute("ROLLBACK")
+                raise
 
 
-def _read(path: Path) -> Record | None:
-    """A record; None for a temporary file, and for what is none: it is left there to be looked at."""
-    stem = stem_of(path.name)
-    if stem is None:
-        return None
+def _open(path: Path) -> tuple[sqlite3.Connection, dict[str, SubmissionRecord]]:
+    # isolation_level=None: transactions begin and end in this module only.
+    # check_same_thread=False: the store's lock serializes the threads.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:
-        record = Record.model_validate_json(path.read_bytes())
+        connection.text_factory = bytes  # a row that is not UTF-8 is one bad row, not a bad database
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+        _migrate(connection)
+        rows = connection.execute("SELECT request_id, record FROM requests")
+        return connection, _by_age(record for row in rows if (record := _decode(*row)) is not None)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number, statements in enumerate(_MIGRATIONS[version:], version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+
+
+def _decode(key: object, content: object) -> SubmissionRecord | None:
+    """A row's record; None, logged, when the row does not decode: it stays in the file for inspection."""
+    try:
+        record = SubmissionRecord.model_validate_json(content if isinstance(content, bytes) else b"")
     except ValidationError:
         record = None
-    if record is None or record.request_id != stem:
-        logger.warning("cannot use {}: it is no record of a request; it is left where it is", path)
+    if record is None or record.request_id.encode() != key:
+        logger.warning("cannot read the record of request {!a}: it does not decode; skipped", key)
         return None
     return record
+
+
+def _by_age(records: Iterable[SubmissionRecord]) -> dict[str, SubmissionRecord]:
+    return {record.request_id: record for record in sorted(records, key=lambda record: record.asked_at)}
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a damaged database for inspection, in place of an earlier one."""
+    path.replace(path.with_name(f"{path.name}.damaged"))
+    with suppress(FileNotFoundError):  # it belongs to the damaged file, and would be replayed into the new one
+        path.with_name(f"{path.name}-journal").unlink()
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(
+            f"cannot use {path}: {reason}; free space on its disk, and let this user write there"
+        ) from None

@@ -1,4 +1,4 @@
-"""Who may come in: the token, the page's origin, and the name by which we were reached. Judges only; no I/O."""
+"""Authentication of clients: access token, origin of the page, and host name. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _BEARER = "bearer."
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Why somebody stays outside: an HTTP status, and a sentence with the remedy."""
+class AccessDenial:
+    """Why a client is refused: an HTTP status, and a sentence with the remedy."""
 
     status: int
     message: str
 
 
-class Door:
-    """Judges those who knock.
+class Authenticator:
+    """Decides which clients may connect.
 
     Args:
         settings: names and origins that the operator allows.
-        token: what must be shown; None where nobody but this machine can connect.
+        token: required from every client; None where only this machine can connect.
     """
 
     def __init__(self, settings: Server, token: str | None) -> None:
@@ -41,45 +41,45 @@ class Door:
 
     @property
     def needs_token(self) -> bool:
-        """Whether a token must be shown."""
+        """Whether clients must present a token."""
         return self._token is not None
 
-    def judge(self, headers: Mapping[str, str], subprotocols: Sequence[str] = ()) -> Refusal | None:
-        """Why they must stay outside; None when they may come in.
+    def authenticate(self, headers: Mapping[str, str], subprotocols: Sequence[str] = ()) -> AccessDenial | None:
+        """Why the client is refused; None when it may connect.
 
         Args:
             headers: of the request, by lower-case name.
-            subprotocols: what a browser offers: it cannot send a header of its own with a WebSocket.
+            subprotocols: offered by a browser, which cannot set a header on a WebSocket.
         """
-        return self._judge_origin(headers) or (
-            self._judge_token(headers, subprotocols) if self.needs_token else self._judge_host(headers)
+        return self._check_origin(headers) or (
+            self._check_token(headers, subprotocols) if self.needs_token else self._check_host(headers)
         )
 
-    def _judge_origin(self, headers: Mapping[str, str]) -> Refusal | None:
-        """A page from elsewhere that runs in a browser in here must not speak for its user (RFC 6455, section 10.2)."""
+    def _check_origin(self, headers: Mapping[str, str]) -> AccessDenial | None:
+        """A foreign page in a local browser must not act for its user (RFC 6455, section 10.2)."""
         origin = headers.get("origin", "").lower()
         if not origin or origin in self._origins:
             return None
         host = headers.get("host", "").lower()
         if host and origin in (f"http://{host}", f"https://{host}"):
             return None
-        return Refusal(403, "cannot let this page in: it comes from elsewhere; add its origin to server.origins")
+        return AccessDenial(403, "cannot let this page in: it comes from elsewhere; add its origin to server.origins")
 
-    def _judge_host(self, headers: Mapping[str, str]) -> Refusal | None:
-        """Without a token, a foreign name that leads here would make a foreign page one of ours (DNS rebinding)."""
+    def _check_host(self, headers: Mapping[str, str]) -> AccessDenial | None:
+        """Without a token, a foreign name that resolves here would pass for the own origin (DNS rebinding)."""
         name = _host_name(headers.get("host", ""))
         if name in self._names or _is_address(name):
             return None
-        return Refusal(403, "cannot let you in by this name: add it to server.names, or set server.token_file")
+        return AccessDenial(403, "cannot let you in by this name: add it to server.names, or set server.token_file")
 
-    def _judge_token(self, headers: Mapping[str, str], subprotocols: Sequence[str]) -> Refusal | None:
-        shown = _shown(headers.get("authorization", ""), subprotocols)
-        if hmac.compare_digest(shown.encode(), (self._token or "").encode()):
+    def _check_token(self, headers: Mapping[str, str], subprotocols: Sequence[str]) -> AccessDenial | None:
+        presented = _presented_token(headers.get("authorization", ""), subprotocols)
+        if hmac.compare_digest(presented.encode(), (self._token or "").encode()):
             return None
-        return Refusal(401, "cannot let you in: show the access token that server.token_file holds")
+        return AccessDenial(401, "cannot let you in: show the access token that server.token_file holds")
 
 
-def _shown(authorization: str, subprotocols: Sequence[str]) -> str:
+def _presented_token(authorization: str, subprotocols: Sequence[str]) -> str:
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip()

@@ -1,9 +1,10 @@
-"""The routes: the page, its files, /ws, /healthz and /session."""
+"""HTTP routes: the page, its files, /ws, /healthz and /session."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -15,11 +16,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from remote.api import envelope
-from remote.api.auth import Door, Refusal
+from remote.api.auth import AccessDenial, Authenticator
 from remote.api.connection import Connection
-from remote.api.dispatch import Dispatcher
-from remote.context import House
+from remote.api.handlers import dispatch
+from remote.context import AppContext
+from remote.events.bodies import Connected
+from remote.events.bus import EventBus
+from remote.events.envelope import OutgoingMessage
 from remote.installed.kinds.itself import own_version
 
 WEB = Path(__file__).parents[1] / "web"
@@ -34,25 +37,30 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cache-Control": "no-cache",  # asked for each time, answered with 304: an update of ours shows at once
+    "Cache-Control": "no-cache",  # revalidated with 304 each time: an update of this program shows at once
 }
 
 
-class Site:
-    """What is served.
+class Routes:
+    """The ASGI application.
 
     Args:
-        house: what the subjects work with.
-        door: judges who may come in.
-        living: what runs as long as the site does.
+        context: the services that the handlers use.
+        bus: every connection subscribes to it.
+        authenticator: decides which clients may connect.
+        lifespan: runs as long as the application does.
     """
 
     def __init__(
-        self, house: House, door: Door, living: Callable[[Starlette], AbstractAsyncContextManager[None]]
+        self,
+        context: AppContext,
+        bus: EventBus,
+        authenticator: Authenticator,
+        lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
     ) -> None:
-        self._house = house
-        self._door = door
-        self._dispatcher = Dispatcher(house)
+        self._context = context
+        self._bus = bus
+        self._authenticator = authenticator
         self._connections = 0
         self.app = Starlette(
             routes=[
@@ -62,8 +70,8 @@ class Site:
                 WebSocketRoute("/ws", self._websocket),
                 Mount("/static", StaticFiles(directory=WEB)),
             ],
-            middleware=[Middleware(_Headers)],
-            lifespan=living,
+            middleware=[Middleware(_SecurityHeaders)],
+            lifespan=lifespan,
         )
 
     async def _page(self, _request: Request) -> Response:
@@ -73,50 +81,51 @@ class Site:
         return JSONResponse({"status": "ok", "version": own_version()})
 
     async def _session(self, request: Request) -> Response:
-        """Whether a page may open the WebSocket: a browser does not tell it why that was refused."""
-        if refusal := self._door.judge(request.headers):
-            challenge = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}  # noqa: PLR2004  RFC 6750
-            return JSONResponse({"message": refusal.message}, refusal.status, challenge)
-        return JSONResponse({"token_required": self._door.needs_token})
+        """Whether a page may open the WebSocket: browsers do not report why one was refused."""
+        if denial := self._authenticator.authenticate(request.headers):
+            challenge = {"WWW-Authenticate": "Bearer"} if denial.status == 401 else {}  # noqa: PLR2004  RFC 6750
+            return JSONResponse({"message": denial.message}, denial.status, challenge)
+        return JSONResponse({"token_required": self._authenticator.needs_token})
 
     async def _websocket(self, websocket: WebSocket) -> None:
         offered = websocket.scope["subprotocols"]
-        if refusal := self._refusal(websocket, offered):
-            await websocket.send_denial_response(PlainTextResponse(refusal.message, refusal.status))
+        if denial := self._denial(websocket, offered):
+            await websocket.send_denial_response(PlainTextResponse(denial.message, denial.status))
             return
-        connection = Connection(websocket, self._house.settings.server, self._house.clock, self._dispatcher.dispatch)
+        context = self._context
+        connection = Connection(websocket, context.settings.server, context.clock, partial(dispatch, context))
         self._connections += 1
         try:
-            self._house.stream.join(connection, _since(websocket), self._welcome)
+            self._bus.subscribe(connection, _since(websocket), partial(self._welcome, connection))
             await connection.serve(offered)
         finally:
-            self._house.stream.leave(connection)
+            self._bus.unsubscribe(connection)
             self._connections -= 1
 
-    def _refusal(self, websocket: WebSocket, offered: list[str]) -> Refusal | None:
-        if self._connections >= self._house.settings.server.clients:
-            return Refusal(503, "cannot let you in: too many clients; close another one, or raise server.clients")
-        return self._door.judge(websocket.headers, offered)
+    def _denial(self, websocket: WebSocket, offered: list[str]) -> AccessDenial | None:
+        if self._connections >= self._context.settings.server.clients:
+            return AccessDenial(503, "cannot let you in: too many clients; close another one, or raise server.clients")
+        return self._authenticator.authenticate(websocket.headers, offered)
 
-    def _welcome(self, is_complete: bool) -> str:
-        body = {"seq": self._house.stream.last, "complete": is_complete, "version": own_version()}
-        return envelope.answer("connected", body, "client")
+    def _welcome(self, connection: Connection, is_complete: bool) -> None:
+        body = Connected(seq=self._bus.last, complete=is_complete, version=own_version())
+        connection.enqueue(OutgoingMessage(body, "client"))
 
 
 def _since(websocket: WebSocket) -> int | None:
-    """The last number that a client saw before; what is none counts as never having been here."""
+    """The last event number that a client received; anything else counts as a first visit."""
     text = websocket.query_params.get("since", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else None  # noqa: PLR2004  2⁵³ has 16
 
 
-class _Headers:
-    """Adds the headers that keep a page from doing, and others from doing with it, what it is not for."""
+class _SecurityHeaders:
+    """Middleware: adds the security headers to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on."""
+        """Forward the request."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

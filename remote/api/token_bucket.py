@@ -1,4 +1,4 @@
-"""How fast a client may speak: a token bucket."""
+"""Token bucket: limits how many messages a client sends per second."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from protocol.clock import Clock
 _BURST_S = 3.0
 
 
-class Allowance:
-    """Lets ``per_s`` messages a second through, and a burst of what three seconds would bring."""
+class TokenBucket:
+    """Allows ``per_s`` messages a second, > 0, and bursts of three seconds' worth, at least one message."""
 
     def __init__(self, per_s: float, clock: Clock) -> None:
         self._per_s = per_s
         self._clock = clock
-        self._left = self._most = max(1.0, per_s * _BURST_S)
-        self._at = clock.monotonic()
+        self._tokens = self._capacity = max(1.0, per_s * _BURST_S)
+        self._refilled_at = clock.monotonic()
 
-    def spend(self) -> bool:
-        """Whether one more is allowed now."""
+    def try_acquire(self) -> bool:
+        """Take a token for one message; False when there is none."""
         now = self._clock.monotonic()
-        self._left = min(self._most, self._left + (now - self._at) * self._per_s)
-        self._at = now
-        if self._left < 1:
+        self._tokens = min(self._capacity, self._tokens + (now - self._refilled_at) * self._per_s)
+        self._refilled_at = now
+        if self._tokens < 1:
             return False
-        self._left -= 1
+        self._tokens -= 1
         return True

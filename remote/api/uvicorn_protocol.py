@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket with two rules more: what a client that we let go may cost, and how long it may linger."""
+"""uvicorn's WebSocket protocol, with a limit on how long a client that was dropped may linger."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 _LINGER_S = 5.0
 
 
-class Wire(WebSocketsSansIOProtocol):
-    """A connection that is cut when its client neither reads nor goes, once we have finished with it.
+class LingerLimitedProtocol(WebSocketsSansIOProtocol):
+    """Aborts the connection when the client has not left within 5 s after the server finished with it.
 
-    A transport that is closed waits for its buffer to drain: with a client that never reads, for ever.
+    A transport that is closed waits until its buffer is drained, which never happens with a client that does not read.
     """
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
-        """Our side has finished."""
+        """Start the limit when the server's side has finished."""
         super().on_task_complete(task)
         if not self.disconnected:
             self.loop.call_later(_LINGER_S, self.transport.abort)

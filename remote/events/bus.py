@@ -1,4 +1,4 @@
-"""The stream of numbered events: what everybody hears, and what a client that was away hears afterwards."""
+"""Event bus: numbers events, delivers them to all subscribers, and replays what a returning subscriber missed."""
 
 from __future__ import annotations
 
@@ -8,103 +8,130 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from remote.api import envelope
-from remote.api.envelope import Event
-from remote.events.sequence import Numbers
+from loguru import logger
 
-_RING_EVENTS = 4096
-_RING_CHARACTERS = 1024 * 1024
+from remote.events.envelope import MessageBody, OutgoingMessage
+from remote.events.sequence import SequenceAllocator
+from remote.store import StoreError
 
-Told = tuple[int, str]  # an event's number, and its text
-Earlier = Callable[[int, int], Iterable[tuple[int, Event]]]
+_MAX_EVENTS = 4096
+_MAX_CHARACTERS = 1024 * 1024
+
+ReplayAnswers = Callable[[int, int], Iterable[OutgoingMessage]]
 
 
 class Subscriber(Protocol):
-    """A client that hears events."""
+    """A client that receives events."""
 
-    def offer(self, text: str) -> None:
-        """Take one more message, without waiting."""
+    def enqueue(self, message: OutgoingMessage) -> None:
+        """Accept one more message, without waiting."""
 
 
-class Stream:
-    """Numbers events and passes them on; keeps the latest, bounded by number and size (I12).
+class EventBus:
+    """Delivers events in the order of their numbers, and keeps the latest in a bounded buffer (I12).
 
     Args:
-        numbers: loaded.
-        earlier: what is remembered for ever of events between two numbers, both excluded: the answers to requests.
+        sequence: allocates the numbers.
+        replay_answers: returns the events of recorded answers between two numbers, both excluded.
+        max_events: how many events the replay buffer holds, >= 1.
+        max_characters: how large they may be together; the latest event is always kept.
     """
 
-    def __init__(self, numbers: Numbers, earlier: Earlier) -> None:
-        self._numbers = numbers
-        self._earlier = earlier
-        self._ring: deque[Told] = deque()
+    def __init__(
+        self,
+        sequence: SequenceAllocator,
+        replay_answers: ReplayAnswers,
+        max_events: int = _MAX_EVENTS,
+        max_characters: int = _MAX_CHARACTERS,
+    ) -> None:
+        self._sequence = sequence
+        self._replay_answers = replay_answers
+        self._max_events = max_events
+        self._max_characters = max_characters
+        self._buffer: deque[OutgoingMessage] = deque()
         self._size = 0
         self._subscribers: set[Subscriber] = set()
-        self._turn = asyncio.Lock()
-        self._waiting: list[Event] = []
+        self._transaction = asyncio.Lock()
+        self._deferred: list[MessageBody] = []
 
     @property
     def last(self) -> int:
         """The number of the newest event."""
-        return self._numbers.last
+        return self._sequence.last
 
-    def publish(self, *events: Event) -> None:
-        """Tell everybody; while somebody has a turn, right after it."""
-        if self._turn.locked():
-            self._waiting += events
+    def publish(self, *bodies: MessageBody) -> None:
+        """Deliver events to all subscribers; during a transaction, right after it."""
+        if self._transaction.locked():
+            self._deferred += bodies
         else:
-            self._tell(events)
+            self._publish_now(bodies)
 
     @asynccontextmanager
-    async def turn(self, *events: Event) -> AsyncIterator[int]:
-        """Tell ``events`` at the end of the block, which knows the first one's number and may write it down.
+    async def transaction(self, *bodies: MessageBody) -> AsyncIterator[int]:
+        """Deliver events at the end of the block, which gets the first one's number and records it.
 
-        An event that must not be lost is on disk, with its number, before anybody hears it; nothing gets in between.
-        When the block fails, nobody hears of it.
+        The events and their numbers are durable before any subscriber receives them, and no other event comes in
+        between (I2). When the block fails, they are not delivered, and their numbers go to later events.
+
+        Raises:
+            StoreError: the numbers cannot be reserved; the block does not run.
         """
         try:
-            async with self._turn:
-                yield self._numbers.last + 1
-                self._tell(events)
+            async with self._transaction:
+                self._sequence.ensure(len(bodies))
+                yield self._sequence.last + 1
+                self._publish_now(bodies)
         finally:
-            waiting, self._waiting = self._waiting, []
-            self._tell(waiting)
+            deferred, self._deferred = self._deferred, []
+            self._publish_now(deferred)
 
-    def _tell(self, events: Iterable[Event]) -> None:
-        for told in events:
-            number = self._numbers.take()
-            text = envelope.event(number, told.subject, told.body)
-            self._ring.append((number, text))
-            self._size += len(text)
-            while len(self._ring) > _RING_EVENTS or (self._size > _RING_CHARACTERS and len(self._ring) > 1):
-                self._size -= len(self._ring.popleft()[1])
+    def _publish_now(self, bodies: Iterable[MessageBody]) -> None:
+        for body in bodies:
+            try:
+                message = OutgoingMessage(body, number=self._sequence.next())
+            except StoreError as error:  # only without a transaction: an event that clients can ask for anew
+                logger.error("cannot publish {}: {}", body.SUBJECT, error)
+                continue
+            self._keep(message)
             for subscriber in list(self._subscribers):
-                subscriber.offer(text)
+                self._deliver(subscriber, message)
 
-    def join(self, subscriber: Subscriber, since: int | None, welcome: Callable[[bool], str]) -> None:
-        """Have ``subscriber`` hear what it missed, and everything from now on.
+    def _keep(self, message: OutgoingMessage) -> None:
+        self._buffer.append(message)
+        self._size += message.size
+        while len(self._buffer) > self._max_events or (self._size > self._max_characters and len(self._buffer) > 1):
+            self._size -= self._buffer.popleft().size
+
+    def _deliver(self, subscriber: Subscriber, message: OutgoingMessage) -> None:
+        try:
+            subscriber.enqueue(message)
+        except Exception:  # noqa: BLE001  one failing subscriber must not stop the others (I16)
+            logger.exception("cannot deliver an event to a subscriber; it is unsubscribed")
+            self.unsubscribe(subscriber)
+
+    def subscribe(self, subscriber: Subscriber, since: int | None, on_start: Callable[[bool], None]) -> None:
+        """Deliver what ``subscriber`` missed, then every event from now on.
 
         Args:
-            subscriber: not joined yet.
-            since: the last number that it saw; None for one that was never here.
-            welcome: the first message, made once it is known whether all that was missed is still there.
+            subscriber: not subscribed yet.
+            since: the last number that it received; None for a new one, which missed nothing.
+            on_start: called before the first event with whether all missed events are still there.
         """
         missed, is_complete = ([], True) if since is None else self._missed(since)
-        subscriber.offer(welcome(is_complete))
-        for text in missed:
-            subscriber.offer(text)
+        on_start(is_complete)
+        for message in missed:
+            subscriber.enqueue(message)
         self._subscribers.add(subscriber)
 
-    def leave(self, subscriber: Subscriber) -> None:
-        """Tell it nothing more."""
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Deliver nothing more to ``subscriber``."""
         self._subscribers.discard(subscriber)
 
-    def _missed(self, since: int) -> tuple[list[str], bool]:
-        first = self._ring[0][0] if self._ring else self._numbers.last + 1
-        kept = [text for number, text in self._ring if number > since]
-        if since > self._numbers.last:
-            return [], False  # a number that we never gave: our memory was lost
+    def _missed(self, since: int) -> tuple[list[OutgoingMessage], bool]:
+        if since > self._sequence.last:
+            return [], False  # a number that was never allocated: the state was lost
+        first = (self._buffer[0].number if self._buffer else None) or self._sequence.last + 1
+        kept = [message for message in self._buffer if (message.number or 0) > since]
         if since >= first - 1:
             return kept, True
-        earlier = [envelope.event(number, told.subject, told.body) for number, told in self._earlier(since, first)]
-        return earlier + kept, False
+        return [*self._replay_answers(since, first), *kept], False

@@ -1,4 +1,4 @@
-"""Work that is finished even if the one who asked for it has gone."""
+"""Background tasks: work that outlives its caller."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import asyncio
 
 import pytest
 
-from remote import background as undisturbed
-from remote.background import Undisturbed
+from remote.background import BackgroundTasks
 
 
-def test_work_goes_on_when_nobody_waits_any_more():
-    """Whoever waited is cancelled, the work is not."""
+def test_background_tasks_complete_when_their_caller_is_cancelled():
+    """The caller is cancelled, the work is not."""
 
     async def story():
-        work, may_end, ended = Undisturbed(), asyncio.Event(), []
+        work, may_end, ended = BackgroundTasks(), asyncio.Event(), []
 
         async def long():
             await may_end.wait()
             ended.append(True)
 
-        waiting = asyncio.create_task(work.do(long()))
+        waiting = asyncio.create_task(work.run(long()))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -32,17 +31,17 @@ def test_work_goes_on_when_nobody_waits_any_more():
     assert asyncio.run(story()) == [True]
 
 
-def test_the_end_waits_for_work_that_is_going_on():
-    """A request that is being written is written."""
+def test_background_tasks_finish_waits_for_running_work():
+    """A request that is being written is written to its end."""
 
     async def story():
-        work, ended = Undisturbed(), []
+        work, ended = BackgroundTasks(), []
 
         async def short():
             await asyncio.sleep(0.05)
             ended.append(True)
 
-        waiting = asyncio.create_task(work.do(short()))
+        waiting = asyncio.create_task(work.run(short()))
         await asyncio.sleep(0)
         await work.finish()
         await waiting
@@ -51,15 +50,14 @@ def test_the_end_waits_for_work_that_is_going_on():
     assert asyncio.run(story()) == [True]
 
 
-def test_the_end_does_not_wait_for_ever(monkeypatch):
-    """What takes too long is given up: a container that is stopped has ten seconds."""
-    monkeypatch.setattr(undisturbed, "_FINISH_S", 0.01)
+def test_background_tasks_finish_cancels_work_that_takes_too_long():
+    """A container that is stopped has ten seconds (I16)."""
 
     async def story():
-        work = Undisturbed()
-        waiting = asyncio.create_task(work.do(asyncio.Event().wait()))
+        work = BackgroundTasks()
+        waiting = asyncio.create_task(work.run(asyncio.Event().wait()))
         await asyncio.sleep(0)
-        await work.finish()
+        await work.finish(timeout_s=0.01)
         with pytest.raises(asyncio.CancelledError):
             await waiting
 

@@ -1,4 +1,4 @@
-"""What the papers about the container side say is what it does."""
+"""The documents about the container side match what it does."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from jsonschema import Draft202012Validator
 from real_host import DEADLINE_S
 from ruamel.yaml import YAML
 
-from remote.api.dispatch import handlers
-from remote.gateway.errors import Trouble
-from remote.rules import Objection
+from remote.api import asyncapi
+from remote.api.codec import IncomingMessage, MessageInvalidError
+from remote.api.handlers import SUBJECTS
+from remote.gateway.errors import FailureCode
+from remote.rules import RejectionCode
 from remote.settings import Component, Device, Gateway, Nats, Paths, Releases, Server
 
 ROOT = Path(__file__).parents[2]
@@ -27,22 +29,51 @@ OPENAPI = YAML(typ="safe").load((ROOT / "docs" / "openapi.yaml").read_text(encod
 
 
 def operation(name):
-    """The subjects of what the server hears, or of what it says."""
+    """The subjects of an operation of the document."""
     return {message["$ref"].rpartition("/")[2] for message in ASYNCAPI["operations"][name]["messages"]}
 
 
 def validator(subject):
-    """What a message of this subject must look like."""
+    """The validator of the messages with this subject."""
     schema = ASYNCAPI["components"]["messages"][subject]["payload"]
     return Draft202012Validator({"components": ASYNCAPI["components"]} | schema)
 
 
-def test_the_description_names_exactly_the_subjects_that_are_understood():
-    """A file in remote/api/subjects/ is a message of the description, and the other way round."""
-    assert operation("listen") == set(handlers())
+def test_asyncapi_names_exactly_the_registered_subjects():
+    """Each entry of the registry is a message of the document, and the other way round."""
+    assert operation("listen") == set(SUBJECTS)
 
 
-def test_every_message_of_the_description_is_well_formed():
+def test_asyncapi_is_fresh():
+    """`make schemas` would write the same."""
+    assert asyncapi.FILE.read_text(encoding="utf-8") == asyncapi.document()
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize(
+    ("body", "subjects"),
+    [
+        ({"component": "core", "dry_run": True, "priority": 7}, set(SUBJECTS)),
+        ({"component": 7}, {"updater.check_updates", "updater.outstanding"}),
+        ("core", {"updater.update", "updater.outstanding"}),
+        (None, {"updater.check_updates", "updater.history", "updater.outstanding"}),
+        ([], {"updater.outstanding"}),
+    ],
+)
+def test_asyncapi_accepts_the_bodies_that_the_server_accepts(subject, body, subjects):
+    """Document and validation come from the same models; unknown fields are ignored."""
+    is_valid = validator(subject).is_valid({"subject": subject, "body": body})
+    assert is_valid == (subject in subjects or subject.startswith("controller."))
+    try:
+        SUBJECTS[subject].body.parse(IncomingMessage(subject=subject, body=body))
+    except MessageInvalidError:
+        is_accepted = False
+    else:
+        is_accepted = True
+    assert is_accepted == is_valid
+
+
+def test_asyncapi_messages_are_valid_schemas():
     """Each operation's message exists once, with a schema."""
     assert operation("listen") | operation("tell") == set(ASYNCAPI["components"]["messages"])
     assert set(ASYNCAPI["channels"]["conversation"]["messages"]) == set(ASYNCAPI["components"]["messages"])
@@ -52,7 +83,7 @@ def test_every_message_of_the_description_is_well_formed():
 
 @pytest.fixture
 def conversation(serving):
-    """A client that has heard every kind of message there is."""
+    """A client that has received every kind of message."""
     serving.github.publish("owner/core", "1.1.0", notes="n")
     serving.host.start()
     serving.start()
@@ -75,8 +106,8 @@ def conversation(serving):
     return client
 
 
-def test_everything_that_is_said_is_as_described(conversation):
-    """Every message of a long conversation fits its schema, and every kind was among them."""
+def test_asyncapi_describes_every_message_of_a_conversation(conversation):
+    """Every message of a long conversation matches its schema, and every kind was among them."""
     for message in conversation.heard:
         errors = list(validator(message["subject"]).iter_errors(message))
         assert errors == [], f"{json.dumps(message)[:500]}: {errors[0].message}"
@@ -84,8 +115,8 @@ def test_everything_that_is_said_is_as_described(conversation):
 
 
 @pytest.mark.parametrize("path", list(OPENAPI["paths"]))
-def test_the_routes_are_as_described(serving, path):
-    """Status and body of each; a wrong token is refused as described, too."""
+def test_openapi_describes_every_route(serving, path):
+    """Status and body of each, with and without the token."""
     serving.need_token()
     serving.start()
     for headers in ({}, {"Authorization": f"Bearer {serving.token}"}):
@@ -102,8 +133,8 @@ def test_the_routes_are_as_described(serving, path):
             Draft202012Validator(schema).validate(json.loads(body))
 
 
-def test_the_guide_names_every_configuration_key():
-    """A key that nobody can read about does not exist."""
+def test_guide_names_every_configuration_key():
+    """A key without documentation does not exist."""
     models = {
         "paths": Paths,
         "server": Server,
@@ -117,13 +148,13 @@ def test_the_guide_names_every_configuration_key():
     assert [key for key in keys if f"`{key}`" not in GUIDE] == []
 
 
-def test_the_guide_names_every_reason_of_ours():
-    """`reason` is a documented enum on this side, too."""
-    assert [reason for reason in (*Trouble, *Objection) if f"`{reason}`" not in GUIDE] == []
+def test_guide_names_every_reason_of_this_side():
+    """`reason` is a documented enumeration on this side, too."""
+    assert [reason for reason in (*FailureCode, *RejectionCode) if f"`{reason}`" not in GUIDE] == []
 
 
-def test_the_guide_names_every_command():
-    """The table is the help, in other words."""
+def test_guide_names_every_command():
+    """The table lists the commands of the help."""
     helped = subprocess.run(
         [sys.executable, "-m", "remote", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout

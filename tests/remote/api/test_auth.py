@@ -1,4 +1,4 @@
-"""Who may come in."""
+"""Authentication of clients."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import socket
 
 import pytest
 
-from remote.api.auth import Door
+from remote.api.auth import Authenticator
 from remote.settings import Server
 
 TOKEN = "correct-horse-battery"  # noqa: S105  of nobody
 
 
 def browser(token):
-    """What a page offers in place of a header."""
+    """The subprotocols that a page offers in place of a header."""
     return ["dunebugger", "bearer." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")]
 
 
@@ -35,10 +35,10 @@ def browser(token):
         ({}, ["bearer.gICA"], 401),
     ],
 )
-def test_the_token_opens_the_door_and_nothing_else_does(headers, offered, status):
+def test_authenticator_accepts_only_the_token(headers, offered, status):
     """As a header or as a subprotocol; in any other form it is refused with 401."""
-    refusal = Door(Server(), TOKEN).judge({"host": "dune.local:8080"} | headers, offered)
-    assert (refusal and refusal.status) == status
+    denial = Authenticator(Server(), TOKEN).authenticate({"host": "dune.local:8080"} | headers, offered)
+    assert (denial and denial.status) == status
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_the_token_opens_the_door_and_nothing_else_does(headers, offered, status
         ("http://", "", 403),
     ],
 )
-def test_a_page_from_elsewhere_stays_outside_even_with_the_token(origin, host, status):
-    """Only our own page, and origins that the operator allows, speak for their user (RFC 6455, section 10.2)."""
+def test_authenticator_refuses_a_foreign_origin_even_with_the_token(origin, host, status):
+    """Only the own page, and origins that the operator allows, act for their user (RFC 6455, section 10.2)."""
     headers = {"host": host, "authorization": f"Bearer {TOKEN}"} | ({} if origin is None else {"origin": origin})
-    refusal = Door(Server(origins=("https://proxy.example.org",)), TOKEN).judge(headers)
-    assert (refusal and refusal.status) == status
+    denial = Authenticator(Server(origins=("https://proxy.example.org",)), TOKEN).authenticate(headers)
+    assert (denial and denial.status) == status
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_a_page_from_elsewhere_stays_outside_even_with_the_token(origin, host, s
         ("[::1", 403),
     ],
 )
-def test_without_a_token_a_foreign_name_that_leads_here_is_refused(host, status):
-    """A page whose name its owner turned to our address would count as ours (DNS rebinding)."""
-    door = Door(Server(names=("dunes.example.org",)), None)
-    refusal = door.judge({"host": host, "origin": f"http://{host}"})
-    assert (refusal and refusal.status) == status
+def test_authenticator_refuses_a_foreign_host_name_without_a_token(host, status):
+    """A foreign page whose name resolves to this address would pass for the own origin (DNS rebinding)."""
+    authenticator = Authenticator(Server(names=("dunes.example.org",)), None)
+    denial = authenticator.authenticate({"host": host, "origin": f"http://{host}"})
+    assert (denial and denial.status) == status

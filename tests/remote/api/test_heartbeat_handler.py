@@ -1,19 +1,24 @@
-"""`controller.heartbeat`: now, then every minute for five minutes."""
+"""Handler of `controller.heartbeat`: now, then every minute for five minutes."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 
 import pytest
 from hand_clock import HandClock
 
+from remote.api import handlers
+from remote.api.codec import IncomingMessage
 from remote.api.connection import Connection
-from remote.api.envelope import Incoming
-from remote.api.subjects import heartbeat
 from remote.settings import Server
 
 DEADLINE_S = 60
+MESSAGE = IncomingMessage(subject="controller.heartbeat", source="panel")
+
+
+async def request_heartbeats(connection):
+    """Handle the message as the dispatcher does."""
+    await handlers.dispatch(None, connection, MESSAGE)
 
 
 @pytest.fixture
@@ -26,35 +31,35 @@ def pauses(monkeypatch):
         slept.append(seconds)
         await really(0)
 
-    monkeypatch.setattr(heartbeat.asyncio, "sleep", sleep)
+    monkeypatch.setattr(handlers.asyncio, "sleep", sleep)
     return slept
 
 
-async def said(connection, count):
-    """What waits to be sent, once there is so much."""
+async def queued(connection, count):
+    """The queued bodies, once there are so many."""
     async with asyncio.timeout(DEADLINE_S):
-        while len(connection._outgoing) < count:
+        while len(connection._queue) < count:
             await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.005)
-    return [json.loads(text)["body"] for text in connection._outgoing]
+    return [message.body.root for message in connection._queue]
 
 
-def test_it_is_said_now_and_five_times_more_a_minute_apart(pauses):
+def test_heartbeat_handler_sends_one_now_and_five_a_minute_apart(pauses):
     """And then no more."""
 
     async def story():
         connection = Connection(None, Server(), HandClock(), None)
-        await heartbeat.handle(None, connection, Incoming(subject=heartbeat.SUBJECT, source="panel"))
-        told = await said(connection, 6)
-        await connection._repeating
-        return told, len(connection._outgoing)
+        await request_heartbeats(connection)
+        sent = await queued(connection, 6)
+        await connection._periodic
+        return sent, len(connection._queue)
 
-    told, count = asyncio.run(story())
-    assert told == ["I am alive"] * 6
+    sent, count = asyncio.run(story())
+    assert sent == ["I am alive"] * 6
     assert (count, pauses) == (6, [60] * 5)
 
 
-def test_asked_again_the_five_minutes_begin_anew(monkeypatch):
-    """Nobody gets two at a time."""
+def test_heartbeat_handler_restarts_the_five_minutes_when_asked_again(monkeypatch):
+    """A client never receives two series at a time."""
     waiting = asyncio.Event
 
     async def story():
@@ -63,15 +68,15 @@ def test_asked_again_the_five_minutes_begin_anew(monkeypatch):
         async def sleep(_seconds):
             await never.wait()
 
-        monkeypatch.setattr(heartbeat.asyncio, "sleep", sleep)
+        monkeypatch.setattr(handlers.asyncio, "sleep", sleep)
         connection = Connection(None, Server(), HandClock(), None)
         for _ in range(3):
-            await heartbeat.handle(None, connection, Incoming(subject=heartbeat.SUBJECT))
-            await said(connection, 1)
-        before = connection._repeating
-        await heartbeat.handle(None, connection, Incoming(subject=heartbeat.SUBJECT))
+            await request_heartbeats(connection)
+            await queued(connection, 1)
+        before = connection._periodic
+        await request_heartbeats(connection)
         await asyncio.wait([before], timeout=DEADLINE_S)
         assert before.cancelled()
-        connection._repeating.cancel()
+        connection._periodic.cancel()
 
     asyncio.run(story())
