@@ -173,7 +173,7 @@ class Gateway:
         try:
             await asyncio.to_thread(self._discard_recorded)
             while True:
-                await self._poll_all()
+                await self.poll_all()
                 await self._watcher.wait(is_urgent=self._has_unanswered())
         finally:
             self._watcher.stop()
@@ -188,7 +188,7 @@ class Gateway:
         """Whether a deadline or a retry is near, so that polling must not wait for the watcher."""
         return bool(self.outstanding()) or any(followed.failures for followed in self._open.values())
 
-    async def _poll_all(self) -> None:
+    async def poll_all(self) -> None:
         """Poll every open request; one that fails never stops the others, and is given up after a bound (I16)."""
         for request_id, followed in list(self._open.items()):
             if self._clock.monotonic() < followed.retry_at:

@@ -1,4 +1,4 @@
-"""The gateway in one life of the program, on folders that outlive it, with a coordinator that is played."""
+"""A gateway on folders that outlive it, with a simulated coordinator and a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -10,57 +10,57 @@ from hand_clock import HandClock
 from protocol.client import Client
 from protocol.outbox import Outbox
 from remote.gateway.gateway import Gateway
-from remote.gateway.status_watcher import Bell
+from remote.gateway.status_watcher import StatusWatcher
 from remote.settings import Gateway as Limits
-from remote.store import Records
+from remote.store import StateStore
 
 DEADLINE_S = 60
 LIMITS = Limits(pickup_s=10, timeout_s=100, history=20)
 
 
-class DiedError(BaseException):
-    """This process ends here."""
+class CrashError(BaseException):
+    """The process ends here."""
 
 
-class Listener:
-    """Keeps what it is told, and writes answers down as the real one does."""
+class RecordingListener:
+    """Keeps what it observes, and records answers as the real listener does."""
 
     def __init__(self):
-        self.progress, self.told = [], []
+        self.progress, self.settlements, self.unrecorded = [], [], []
 
     def submitted(self, record):
-        """Not looked at."""
+        """Not observed."""
 
-    def progressed(self, record, news):
-        self.progress.append((record.request_id, news.seq))
+    def progressed(self, record, progress):
+        self.progress.append((record.request_id, progress.seq))
 
-    async def settled(self, record, keep):
-        await keep(record)
-        self.told.append(record)
+    async def settled(self, record, save):
+        await save(record)
+        self.settlements.append(record)
+
+    def settled_unrecorded(self, record):
+        self.unrecorded.append(record)
 
 
-class Life:
-    """One life of the program on folders that outlive it."""
+class GatewayHarness:
+    """One process with a gateway; it crashes at the given call, counted before and after each write."""
 
-    def __init__(self, root, clock=None, dies_at=None):
+    def __init__(self, root, clock=None, crash_at=None):
         self.requests, self.status = root / "requests", root / "status"
         for folder in (self.requests, self.status):
             folder.mkdir(exist_ok=True)
         self.clock = clock or HandClock()
-        self.records = Records(root / "records", LIMITS.history)
-        self.records.load()
+        self.store = StateStore(root / "state.sqlite", LIMITS.history)
         self.client = Client(self.requests, self.status, self.clock)
-        self.bell, self.listener = Bell(self.status), Listener()
+        self.watcher, self.listener = StatusWatcher(self.status), RecordingListener()
         self.outbox = Outbox(self.status)
-        self._left, self._looks = dies_at, 0
-        self._find = self.client.get_status
-        self.client.get_status = self._counted
-        for owner, name in ((self.records, "keep"), (self.client, "submit"), (self.client, "discard")):
-            setattr(owner, name, self._mortal(getattr(owner, name)))
-        self.gateway = Gateway(self.client, self.records, self.bell, LIMITS, self.clock, self.listener)
+        self._left = crash_at
+        for owner, name in ((self.store, "save"), (self.client, "submit"), (self.client, "discard")):
+            setattr(owner, name, self._crashing(getattr(owner, name)))
+        self.gateway = Gateway(self.client, self.store, self.watcher, LIMITS, self.clock, self.listener)
 
-    def _mortal(self, call):
-        """Die before the call, or after it, when it is its turn."""
+    def _crashing(self, call):
+        """Crash before the call, or after it, when its turn comes."""
 
         def called(*arguments, **options):
             self._step()
@@ -74,20 +74,14 @@ class Life:
         if self._left is not None:
             self._left -= 1
             if self._left < 0:
-                raise DiedError
+                raise CrashError
 
-    def _counted(self, request_id):
-        self._looks += 1
-        return self._find(request_id)
-
-    async def look(self):
-        """Look once at the one request, to the end."""
-        second = self._looks + 2  # when it begins, the first is over
-        self.bell.ring()
-        await self.until(lambda: self._looks >= second)
+    def settled_ids(self):
+        """The ids of all settled requests, in order."""
+        return [record.request_id for record in self.listener.settlements]
 
     async def until(self, condition):
-        """Follow until something is so."""
+        """Run the gateway until a condition holds."""
         running = asyncio.create_task(self.gateway.run())
         try:
             async with asyncio.timeout(DEADLINE_S):
@@ -97,11 +91,11 @@ class Life:
                     await asyncio.sleep(0.005)
         finally:
             running.cancel()
-            with suppress(asyncio.CancelledError, DiedError):
+            with suppress(asyncio.CancelledError, CrashError):
                 await running
 
     async def pass_time(self, seconds, condition):
-        """Let time pass on the clock, and see what the next look makes of it."""
+        """Move the clock, and run the gateway until a condition holds."""
         self.clock.sleep(seconds)
-        self.bell.ring()
+        self.watcher.notify()
         await self.until(condition)
