@@ -1,4 +1,4 @@
-"""Everything that can keep an answer away: each told apart, in words, with the remedy."""
+"""Serve: each failure that prevents an answer is reported by itself, with the remedy."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def result_of_an_update(serving, **more):
     return client.expect("update_result", lambda body: body["component"] == "core")
 
 
-def test_a_coordinator_that_does_not_run_is_named(ready):
-    """The request is withdrawn, so that it does not run unasked some day; nothing was changed."""
+def test_serve_reports_a_coordinator_that_does_not_run(ready):
+    """The request is withdrawn, so that it does not run unexpectedly later; nothing was changed."""
     ready.sections["gateway"]["pickup_s"] = 0.5
     ready.start()
     result = result_of_an_update(ready)
@@ -34,8 +34,8 @@ def test_a_coordinator_that_does_not_run_is_named(ready):
     assert ready.installed() == "1.0.0"
 
 
-def test_after_such_a_trouble_the_next_wish_is_granted(ready):
-    """The component is not taken for busy."""
+def test_serve_submits_again_after_a_failure(ready):
+    """The component does not count as busy."""
     ready.sections["gateway"]["pickup_s"] = 0.5
     ready.start()
     assert result_of_an_update(ready)["reason"] == "coordinator_not_running"
@@ -43,8 +43,8 @@ def test_after_such_a_trouble_the_next_wish_is_granted(ready):
     assert result_of_an_update(ready)["success"]
 
 
-def test_a_request_that_waits_for_its_turn_is_not_withdrawn(ready):
-    """The coordinator took it up: another component holds the lock, and it may take its time."""
+def test_serve_does_not_withdraw_a_request_that_waits_for_its_turn(ready):
+    """The coordinator took it up: another component holds the lock."""
     ready.sections["gateway"]["pickup_s"] = 0.5
     for name in ("core", "scheduler"):
         ready.host.set(f"components.{name}", lock="one")
@@ -62,8 +62,8 @@ def test_a_request_that_waits_for_its_turn_is_not_withdrawn(ready):
     assert second.expect("update_result", lambda body: body["component"] == "core")["success"]
 
 
-def test_a_volume_that_is_not_mounted_is_named(ready):
-    """With the question that leads to the remedy."""
+def test_serve_reports_a_missing_volume(ready):
+    """With a question that leads to the remedy."""
     ready.host.requests.rmdir()
     ready.start()
     result = result_of_an_update(ready)
@@ -71,8 +71,8 @@ def test_a_volume_that_is_not_mounted_is_named(ready):
     assert "is the shared volume mounted there" in result["message"]
 
 
-def test_a_folder_that_is_not_ours_to_write_is_named(ready):
-    """As a user without root's powers, which a container's is."""
+def test_serve_reports_a_folder_that_is_not_writable(ready):
+    """As a user without root's capabilities, as in the container."""
     ready.wrapper = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
     ready.host.requests.chmod(0o555)
     ready.host.start()
@@ -84,19 +84,18 @@ def test_a_folder_that_is_not_ours_to_write_is_named(ready):
     assert (rehearsed["success"], rehearsed["reason"], rehearsed["dry_run"]) == (False, "not_writable", True)
 
 
-def test_a_state_folder_that_is_full_or_gone_is_named(ready):
-    """Nothing is asked of the host that could not be remembered."""
+def test_serve_reports_a_state_file_that_is_gone(ready):
+    """No request is submitted that could not be recorded (I2)."""
     ready.host.start()
     ready.start()
-    (ready.state / "requests").rmdir()
-    (ready.state / "requests").write_text("in the way")
+    (ready.state / "state.sqlite").unlink()
     result = result_of_an_update(ready)
     assert (result["success"], result["reason"]) == (False, "cannot_keep")
     assert ready.host.runs() == []
 
 
-def test_an_update_that_takes_too_long_is_told_and_its_late_answer_too(ready):
-    """The first answer says that it may still come; the true one replaces it, marked as late."""
+def test_serve_reports_a_timeout_and_then_the_late_answer(ready):
+    """The first answer says that the request may still be under way; the true one replaces it, marked as late."""
     ready.sections["gateway"]["timeout_s"] = 1
     ready.pause()
     ready.host.start()
@@ -114,8 +113,8 @@ def test_an_update_that_takes_too_long_is_told_and_its_late_answer_too(ready):
     assert (update["success"], update["state"]) == (True, "succeeded")
 
 
-def test_a_late_answer_is_also_taken_after_a_restart(ready):
-    """The record stays open until the coordinator has spoken."""
+def test_serve_takes_a_late_answer_after_a_restart(ready):
+    """The record stays open until the coordinator answers."""
     ready.sections["gateway"]["timeout_s"] = 1
     ready.pause()
     ready.host.start()
@@ -130,8 +129,8 @@ def test_a_late_answer_is_also_taken_after_a_restart(ready):
     assert ready.connect(since=client.last).expect("update_result")["late"]
 
 
-def test_a_coordinator_that_is_killed_meanwhile_loses_nothing(ready):
-    """It is started again, and its answer arrives."""
+def test_serve_gets_the_answer_of_a_coordinator_that_was_killed(ready):
+    """It is restarted, and its answer arrives."""
     ready.pause()
     ready.host.start()
     ready.start()
@@ -144,8 +143,8 @@ def test_a_coordinator_that_is_killed_meanwhile_loses_nothing(ready):
     assert client.expect("update_result")["success"]
 
 
-def test_a_release_server_that_is_down_does_not_keep_from_updating(ready):
-    """What it said last is remembered over a restart, and shown with its age and the trouble."""
+def test_serve_updates_while_the_release_server_is_down(ready):
+    """Its last answer is kept over a restart, and shown with its age and the error."""
     ready.host.start()
     ready.start()
     client = ready.connect()
@@ -164,8 +163,8 @@ def test_a_release_server_that_is_down_does_not_keep_from_updating(ready):
     assert client.expect("update_result")["success"]
 
 
-def test_without_any_known_release_nothing_is_updated(ready):
-    """And the reason is told."""
+def test_serve_rejects_an_update_without_a_known_release(ready):
+    """With the error of the check."""
     ready.github.close()
     ready.host.start()
     ready.start()
@@ -174,8 +173,8 @@ def test_without_any_known_release_nothing_is_updated(ready):
     assert "cannot check" in result["message"]
 
 
-def test_a_version_that_cannot_be_told_is_no_obstacle(ready):
-    """Somebody whose VERSION file is broken may still update."""
+def test_serve_updates_a_component_of_unknown_version(ready):
+    """A broken VERSION file does not prevent an update."""
     (ready.directory() / "VERSION").write_text("\n")
     ready.host.start()
     ready.start()
@@ -186,8 +185,8 @@ def test_a_version_that_cannot_be_told_is_no_obstacle(ready):
     assert result_of_an_update(ready)["success"]
 
 
-def test_a_check_that_could_not_be_made_takes_nothing_back(ready):
-    """The coordinator has stopped since: what was learned before is as true as before."""
+def test_serve_keeps_the_known_health_when_a_check_cannot_be_made(ready):
+    """The coordinator has stopped since: the earlier result stays valid."""
     ready.sections["gateway"]["pickup_s"] = 0.5
     ready.host.start()
     ready.start()
@@ -201,8 +200,8 @@ def test_a_check_that_could_not_be_made_takes_nothing_back(ready):
     assert client.expect("update_check_result")["components"]["core"]["running"] is True
 
 
-def test_a_health_check_that_cannot_be_asked_for_is_for_the_log_alone(ready):
-    """The folder is not ours to write any more when the update is over: its answer is told all the same, and once."""
+def test_serve_only_logs_an_automatic_check_that_cannot_be_submitted(ready):
+    """The folder is read-only when the update ends: its answer is announced nevertheless, and once."""
     ready.wrapper = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
     ready.host.start()
     ready.start()
@@ -220,8 +219,8 @@ def test_a_health_check_that_cannot_be_asked_for_is_for_the_log_alone(ready):
     assert [message["subject"] for message in client.heard].count("update_result") == 1
 
 
-def test_after_what_never_ran_nothing_is_checked(ready):
-    """The host does not know the component: there is one request, and no second one to say so again."""
+def test_serve_submits_no_health_check_when_no_script_ran(ready):
+    """The host does not know the component: there is one request, and no second one."""
     ready.sections["components.extra"] = ready.sections["components.core"] | {"repository": "core"}
     ready.host.start()
     ready.start()
@@ -233,8 +232,8 @@ def test_after_what_never_ran_nothing_is_checked(ready):
     assert [asked["action"] for asked in client.expect("history")["requests"]] == ["update"]
 
 
-def test_a_health_check_that_waits_keeps_no_update_waiting(ready):
-    """It changes nothing; so an update may be asked for beside it, and both are answered."""
+def test_serve_submits_an_update_beside_a_waiting_health_check(ready):
+    """A health check changes nothing: an update may be submitted beside it, and both are answered."""
     ready.start()
     client, other = ready.connect(), ready.connect()
     client.say("updater.health", {"component": "core"})
@@ -243,4 +242,4 @@ def test_a_health_check_that_waits_keeps_no_update_waiting(ready):
     client.expect("update_progress", lambda body: body["action"] == "update")
     ready.host.start()
     assert client.expect("health_result", lambda body: not body["automatic"])["success"]
-    assert other.expect("update_result")["success"]  # in whichever order they are told
+    assert other.expect("update_result")["success"]  # in any order
