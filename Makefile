@@ -84,8 +84,9 @@ format: $(TEST_STAMP) ## rewrite the sources in the project's style
 bench: $(WEB_STAMP) ## measure speed, fsyncs, memory and idling
 	$(BIN)/python benchmarks/bench.py
 
-schemas: $(DEMO_STAMP) ## write the messages' JSON Schemas again
+schemas: $(WEB_STAMP) ## write the messages' JSON Schemas and docs/asyncapi.yaml again
 	$(BIN)/python -m protocol.schema
+	$(BIN)/python -m remote.api.asyncapi
 
 diagram: $(DEMO_STAMP) ## print the state diagram
 	@$(BIN)/python -m coordinator diagram

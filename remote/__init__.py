@@ -1,1 +1,1 @@
-"""The container side: asks for updates on behalf of people, and tells them what became of it."""
+"""The container side: submits updates on behalf of people, and shows them how they end."""

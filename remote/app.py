@@ -1,4 +1,4 @@
-"""Wires everything: the one place that knows all parts."""
+"""Wires all parts of the container side."""
 
 from __future__ import annotations
 
@@ -13,45 +13,46 @@ from starlette.applications import Starlette
 
 from protocol.client import Client
 from protocol.clock import Clock, SystemClock
+from protocol.instance_lock import InstanceLock, InstanceLockedError
 from protocol.types import Action
-from remote import sole, told
-from remote.api.door import Door
-from remote.api.numbers import Numbers
-from remote.api.site import Site
-from remote.api.stream import Stream
+from remote.api.auth import Authenticator
+from remote.api.routes import Routes
+from remote.background import BackgroundTasks
+from remote.context import AppContext
 from remote.errors import ConfigurationError
-from remote.gateway.bell import Bell
-from remote.gateway.errors import CannotAskError
+from remote.events import bodies
+from remote.events.bus import EventBus
+from remote.events.notifier import RequestNotifier
+from remote.events.sequence import SequenceAllocator
+from remote.gateway.errors import SubmitError
 from remote.gateway.gateway import Gateway
-from remote.gateway.records import Records
+from remote.gateway.status_watcher import StatusWatcher
 from remote.health.heartbeats import Heartbeats
 from remote.health.standing import Board
-from remote.house import House
 from remote.installed.kinds.itself import own_version
 from remote.installed.versions import Versions
-from remote.overview import Overview
+from remote.inventory import Inventory
+from remote.legacy_state import import_legacy_state
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHub
+from remote.request_service import RequestService
 from remote.settings import SELF, TOKEN_CHARACTERS, Settings, read_secret
-from remote.teller import Teller
-from remote.undisturbed import Undisturbed
-from remote.updater import Updater
+from remote.store import StateStore, StoreError
 
 
 class App:
-    """The container side, built but not running yet.
+    """The container side, wired but not running yet.
 
     Raises:
-        ConfigurationError: a secret cannot be read, the state folder cannot be used, or everybody could come in.
+        ConfigurationError: a secret cannot be read, the state folder cannot be used, or anyone could connect.
     """
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
-        self.settings = settings
         self.is_broken = False
-        self.door = Door(settings.server, _access_token(settings))
+        authenticator = Authenticator(settings.server, _access_token(settings))
         state = settings.paths.state
-        records, numbers = _remembered(settings)
+        self._lock, self._store, sequence = _open_state(settings)
         self._github = GitHub(
             settings.releases,
             read_secret(settings.releases.token_file, "the token for GitHub"),
@@ -61,14 +62,15 @@ class App:
         )
         board = Board(settings.components, SELF if SELF in settings.components else None, clock)
         catalogue = Catalogue(settings, self._github, state / "releases.json", clock)
-        overview = Overview(settings, Versions(settings), catalogue, board)
-        stream = Stream(numbers, partial(told.answers_between, records, settings))
-        self._undisturbed = Undisturbed()
-        teller = Teller(settings, stream, overview, board, self._ask_health)
+        inventory = Inventory(settings, Versions(settings), catalogue, board)
+        self.bus = EventBus(sequence, partial(bodies.answers_between, self._store, settings))
+        notifier = RequestNotifier(settings, self.bus, inventory, board, self._submit_health_check)
         client = Client(settings.paths.requests, settings.paths.status, clock)
-        gateway = Gateway(client, records, Bell(settings.paths.status), settings.gateway, clock, teller)
-        updater = Updater(settings, catalogue, overview, gateway, self._undisturbed)
-        self.house = House(settings, clock, records, gateway, catalogue, overview, stream, teller, updater)
+        watcher = StatusWatcher(settings.paths.status)
+        gateway = Gateway(client, self._store, watcher, settings.gateway, clock, notifier)
+        self.background = BackgroundTasks()
+        requests = RequestService(settings, catalogue, inventory, gateway, self.background)
+        self._context = AppContext(settings, clock, gateway, catalogue, inventory, notifier, requests)
         self._heartbeats = (
             None
             if settings.nats.url is None
@@ -77,40 +79,42 @@ class App:
                 read_secret(settings.nats.token_file, "the token for NATS"),
                 tuple(settings.components),
                 board,
-                teller.tell_standing,
+                notifier.publish_health,
                 clock,
             )
         )
-        self.site = Site(self.house, self.door, self.living)
+        self.asgi = Routes(self._context, self.bus, authenticator, self.running).app
 
-    async def _ask_health(self, component: str) -> None:
-        """After an update nobody asked for this: what keeps it from being asked is for the log alone."""
+    async def _submit_health_check(self, component: str) -> None:
+        """Check a component after its update; no client requested it, so a failure is only logged."""
         try:
-            await self.house.gateway.ask(component, Action.HEALTH, automatic=True)
-        except CannotAskError as error:
+            await self._context.gateway.submit(component, Action.HEALTH, automatic=True)
+        except SubmitError as error:
             logger.warning("cannot have {} checked after its update: {}", component, error)
 
     @asynccontextmanager
-    async def living(self, _starlette: Starlette | None = None) -> AsyncIterator[None]:
+    async def running(self, _starlette: Starlette | None = None) -> AsyncIterator[None]:
         """Follow requests, releases and heartbeats as long as the block lasts."""
-        await asyncio.to_thread(self.house.overview.refresh)
-        endless = [self.house.gateway.run(), self.house.catalogue.keep_fresh(self.house.teller.look_again)]
+        context = self._context
+        await asyncio.to_thread(context.inventory.refresh)
+        loops = [context.gateway.run(), context.catalogue.keep_fresh(context.notifier.publish_inventory)]
         if self._heartbeats is not None:
-            endless.append(self._heartbeats.run())
-        tasks = [asyncio.create_task(coroutine) for coroutine in endless]
+            loops.append(self._heartbeats.run())
+        tasks = [asyncio.create_task(loop) for loop in loops]
         for task in tasks:
-            task.add_done_callback(self._end_if_it_broke)
+            task.add_done_callback(self._stop_if_broken)
         try:
             yield
         finally:
-            await self._undisturbed.finish()
+            await self.background.finish()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._github.aclose()
+            self._store.close()
 
-    def _end_if_it_broke(self, task: asyncio.Task[None]) -> None:
-        """Better no page than one that seems to work: whoever runs us starts us again."""
+    def _stop_if_broken(self, task: asyncio.Task[None]) -> None:
+        """End the process when one of its loops ended, so that the container's runtime restarts it."""
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.opt(exception=error).critical("cannot go on: a part of this program ended")
             self.is_broken = True
@@ -132,16 +136,25 @@ def _access_token(settings: Settings) -> str | None:
     return token
 
 
-def _remembered(settings: Settings) -> tuple[Records, Numbers]:
+def _open_state(settings: Settings) -> tuple[InstanceLock, StateStore, SequenceAllocator]:
+    """Lock the state folder for this process, open the store, and import what earlier releases left."""
     state = settings.paths.state
-    records, numbers = Records(state / "requests", settings.gateway.history), Numbers(state / "numbers")
     try:
-        sole.claim(state)
-        records.load()
-        numbers.load()
-    except OSError as error:
+        state.mkdir(parents=True, exist_ok=True)
+        lock = InstanceLock(state / "lock")
+        store = StateStore(state / "state.sqlite", settings.gateway.history)
+        import_legacy_state(state, store)
+        return lock, store, SequenceAllocator(store)
+    except InstanceLockedError:
         raise ConfigurationError(
-            f"cannot use the state folder {state}: {error.strerror}; "
+            f"cannot use {state}: another dunebugger-remote works there; stop it, or set paths.state"
+        ) from None
+    except (OSError, StoreError) as error:
+        raise ConfigurationError(
+            f"cannot use the state folder {state}: {_reason(error)}; "
             "let this user write there; in a container, mount a volume"
         ) from None
-    return records, numbers
+
+
+def _reason(error: OSError | StoreError) -> object:
+    return error.strerror if isinstance(error, OSError) else error

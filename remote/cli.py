@@ -1,16 +1,18 @@
-"""The command line of the container side. What a command does lives in ``remote/commands/``, loaded when asked for."""
+"""Command line of the container side."""
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from remote.errors import ConfigurationError, RemoteError
+
+if TYPE_CHECKING:
+    from remote.settings import Settings
 
 FAILED = 1
 USAGE_ERROR = 2
@@ -29,11 +31,21 @@ def app() -> None:
     """Looks for releases, asks the host for updates, and tells people what becomes of them."""
 
 
+# Each command is imported when it runs: on a host without the extra "remote" the help works, and a command says what
+# to install.
+
+
 @app.command()
 @_config
 def serve(config: Path | None) -> None:
     """Serve the page and the WebSocket until stopped."""
-    _leave("serve", config)
+
+    def command(settings: Settings) -> int:
+        from remote.commands.serve import execute  # noqa: PLC0415
+
+        return execute(settings)
+
+    _run(command, config)
 
 
 @app.command()
@@ -41,7 +53,13 @@ def serve(config: Path | None) -> None:
 @_json
 def check(config: Path | None, *, json: bool) -> None:
     """Try everything that serve needs, and say what to do about each finding."""
-    _leave("check", config, as_json=json)
+
+    def command(settings: Settings) -> int:
+        from remote.commands.check import execute  # noqa: PLC0415
+
+        return execute(settings, as_json=json)
+
+    _run(command, config)
 
 
 @app.command()
@@ -51,7 +69,13 @@ def check(config: Path | None, *, json: bool) -> None:
 @_json
 def update(component: str, config: Path | None, *, dry_run: bool, json: bool) -> None:
     """Update a component to its latest release, and wait for the answer."""
-    _leave("update", config, component, dry_run=dry_run, as_json=json)
+
+    def command(settings: Settings) -> int:
+        from remote.commands.update import execute  # noqa: PLC0415
+
+        return execute(settings, component, dry_run=dry_run, as_json=json)
+
+    _run(command, config)
 
 
 def main() -> None:
@@ -59,26 +83,20 @@ def main() -> None:
     app()
 
 
-def _leave(name: str, config: Path | None, *arguments: Any, **options: Any) -> NoReturn:
-    """Load the configuration, then the command, execute it, and end with its exit code."""
-    _exit(lambda: _module("commands." + name).execute(_module("settings").load_settings(config), *arguments, **options))
-
-
-def _exit(command: Callable[[], int]) -> NoReturn:
+def _run(command: Callable[[Settings], int], config: Path | None) -> NoReturn:
+    """Load the configuration, run a command, and exit with its code."""
     try:
-        code = command()
+        from remote.settings import load_settings  # noqa: PLC0415
+
+        code = command(load_settings(config))
     except RemoteError as error:
         click.echo(error, err=True)
         code = USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED
-    sys.exit(code)
-
-
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(f"remote.{name}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in ("remote", "protocol"):
             raise
-        raise ConfigurationError(
-            f"cannot begin: {error.name} is not installed; install dunebugger-update-coordinator[remote]"
-        ) from None
+        click.echo(
+            f"cannot begin: {error.name} is not installed; install dunebugger-update-coordinator[remote]", err=True
+        )
+        code = USAGE_ERROR
+    sys.exit(code)

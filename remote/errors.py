@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class RemoteError(Exception):
-    """Anything that keeps the container side from its work; the message names the remedy."""
+    """Root of the errors of the container side; the message names the remedy."""
 
 
 class ConfigurationError(RemoteError):
-    """The configuration cannot be used: exit code 2, the operator's to mend."""
+    """The configuration cannot be used: exit code 2. The operator fixes it."""

@@ -1,4 +1,4 @@
-"""What may be updated now, and to what. Judges only; no I/O."""
+"""Rules for submitting a request now. Pure: facts are arguments, no I/O."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from protocol.types import Action
-from remote.overview import Comparison
+from remote.inventory import ComponentStatus
 from remote.settings import SELF
 
 
-class Objection(StrEnum):
-    """Why nothing is asked of the host: stable codes, beside ``Reason`` and ``Trouble``."""
+class RejectionCode(StrEnum):
+    """Why no request is submitted: stable codes, beside ``protocol.types.Reason`` and ``FailureCode``."""
 
     UNKNOWN_COMPONENT = "unknown_component"
     NO_RELEASE = "no_release"
@@ -22,67 +22,72 @@ class Objection(StrEnum):
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Why nothing is asked, in words; ``is_content`` when nothing need be done."""
+class CommandRejection:
+    """Why no request is submitted, in words; ``is_noop`` when there is nothing to do, which is a success."""
 
-    objection: Objection
+    code: RejectionCode
     message: str
-    is_content: bool = False
+    is_noop: bool = False
 
 
-def judge_update(component: str, comparisons: Mapping[str, Comparison], busy: frozenset[str]) -> Refusal | None:
+def evaluate_update(
+    component: str, statuses: Mapping[str, ComponentStatus], busy: frozenset[str]
+) -> CommandRejection | None:
     """Why ``component`` is not updated now; None when it may be.
 
     Args:
         component: a configured name.
-        comparisons: of all components, as they are now.
+        statuses: of all components, as they are now.
         busy: components with a request that has no answer yet.
     """
-    wanted = comparisons[component]
-    if refusal := judge_busy(component, wanted.display_name, busy):
-        return refusal
-    if wanted.latest is None:
-        why = f": {wanted.known.error}" if wanted.known.error else ""
-        return Refusal(
-            Objection.NO_RELEASE,
-            f"cannot update {wanted.display_name}: its latest release is not known{why}; check for updates first",
+    status = statuses[component]
+    if rejection := evaluate_busy(component, status.display_name, busy):
+        return rejection
+    if status.latest is None:
+        why = f": {status.releases.error}" if status.releases.error else ""
+        return CommandRejection(
+            RejectionCode.NO_RELEASE,
+            f"cannot update {status.display_name}: its latest release is not known{why}; check for updates first",
         )
-    if wanted.installed.version is not None and not wanted.update_available:
-        return Refusal(
-            Objection.UP_TO_DATE,
-            f"{wanted.display_name} is up to date: {wanted.installed.version} is installed, {wanted.latest} is the "
+    if status.installed.version is not None and not status.update_available:
+        return CommandRejection(
+            RejectionCode.UP_TO_DATE,
+            f"{status.display_name} is up to date: {status.installed.version} is installed, {status.latest} is the "
             "latest release",
-            is_content=True,
+            is_noop=True,
         )
-    return _judge_order(component, comparisons, busy)
+    return _evaluate_order(component, statuses, busy)
 
 
-def _judge_order(component: str, comparisons: Mapping[str, Comparison], busy: frozenset[str]) -> Refusal | None:
-    """``remote`` is updated first: the newest of it knows best how to update the others."""
-    first = comparisons.get(SELF)
+def _evaluate_order(
+    component: str, statuses: Mapping[str, ComponentStatus], busy: frozenset[str]
+) -> CommandRejection | None:
+    """``remote`` is updated first: its newest release knows best how to update the others."""
+    first = statuses.get(SELF)
     if component == SELF or first is None or not (first.update_available or SELF in busy):
         return None
-    return Refusal(
-        Objection.REMOTE_FIRST,
-        f"cannot update {comparisons[component].display_name} yet: an update of {first.display_name} is waiting; "
+    return CommandRejection(
+        RejectionCode.REMOTE_FIRST,
+        f"cannot update {statuses[component].display_name} yet: an update of {first.display_name} is waiting; "
         "update it first",
     )
 
 
-def judge_busy(component: str, display_name: str, busy: frozenset[str]) -> Refusal | None:
-    """Why nothing is asked of a component that is being worked on."""
+def evaluate_busy(component: str, display_name: str, busy: frozenset[str]) -> CommandRejection | None:
+    """Why no request is submitted for a component that has one under way; None when it has none."""
     if component not in busy:
         return None
-    return Refusal(
-        Objection.UNDER_WAY, f"cannot do this with {display_name} now: another request for it is under way; wait for it"
+    return CommandRejection(
+        RejectionCode.UNDER_WAY,
+        f"cannot do this with {display_name} now: another request for it is under way; wait for it",
     )
 
 
-def what_would_happen(action: Action, comparison: Comparison) -> str:
-    """What a dry run tells."""
-    name, current = comparison.display_name, comparison.installed.version or "an unknown version"
+def describe_dry_run(action: Action, status: ComponentStatus) -> str:
+    """What ``action`` would do."""
+    name, current = status.display_name, status.installed.version or "an unknown version"
     return {
-        Action.UPDATE: f"would update {name} from {current} to {comparison.latest}; nothing was changed",
+        Action.UPDATE: f"would update {name} from {current} to {status.latest}; nothing was changed",
         Action.ROLLBACK: f"would put {name} back to what was there before its latest update; nothing was changed",
         Action.HEALTH: f"would check {name}; nothing was changed",
     }[action]

@@ -20,7 +20,6 @@ from typing import Protocol, TypeVar
 import psutil
 
 from protocol.clock import Clock
-from remote.api.envelope import stamp
 from remote.settings import Device
 
 _Value = TypeVar("_Value")
@@ -45,6 +44,11 @@ class _Store(Protocol):
     percent: float
 
 
+def _timestamp(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC, as all bodies have it."""
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
 def system_info(device: Device, clock: Clock) -> dict[str, object]:
     """Everything, ready to become JSON; what cannot be told is None, and nothing waits for a measurement.
 
@@ -54,7 +58,7 @@ def system_info(device: Device, clock: Clock) -> dict[str, object]:
     """
     return {
         "device_id": device.id or _first_line(_MACHINE_ID) or platform.node(),
-        "timestamp": stamp(clock.utc()),
+        "timestamp": _timestamp(clock.utc()),
         "hardware": _hardware(),
         "os": _os(clock),
         "network": _network(),
@@ -86,7 +90,7 @@ def _os(clock: Clock) -> dict[str, object]:
         "machine": platform.machine(),
         "distribution": _sensed(lambda: platform.freedesktop_os_release()["PRETTY_NAME"]),
         "python": platform.python_version(),
-        "boot_time": stamp(booted),
+        "boot_time": _timestamp(booted),
         "uptime_s": max(0, int((clock.utc() - booted).total_seconds())) if booted else None,
     }
 

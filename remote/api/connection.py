@@ -1,4 +1,4 @@
-"""One client: reads what it asks, writes what it is to hear. Whatever it does, the others do not notice."""
+"""WebSocket connection of one client: reads its messages, sends its queue. It never delays other clients."""
 
 from __future__ import annotations
 
@@ -13,77 +13,83 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from protocol.clock import Clock
 from protocol.names import printable
-from remote.api import envelope
-from remote.api.allowance import Allowance
-from remote.api.door import SUBPROTOCOL
-from remote.api.envelope import Incoming, MessageInvalidError
+from remote.api import codec
+from remote.api.auth import SUBPROTOCOL
+from remote.api.codec import IncomingMessage, MessageInvalidError
+from remote.api.token_bucket import TokenBucket
+from remote.events.bodies import ErrorReport
+from remote.events.envelope import SOURCE, MessageBody, OutgoingMessage
 from remote.settings import Server
 
-_AT_ONCE = 8
+_MAX_CONCURRENT = 8
 _SUBJECT_CHARACTERS = 100
-_BEHIND_CHARACTERS = 4 * 1024 * 1024  # more than the stream keeps: whoever comes back may be sent all of that
+_QUEUE_CHARACTERS = 4 * 1024 * 1024  # more than the event bus replays to a returning client
 _CLOSE_S = 1.0
 _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1008, 1013  # RFC 6455, section 7.4.1, and IANA's registry
 
-Dispatch = Callable[["Connection", Incoming], Awaitable[None]]
+Dispatch = Callable[["Connection", IncomingMessage], Awaitable[None]]
 
 
 class Connection:
-    """A client's WebSocket, from its acceptance to its end.
+    """One client's WebSocket, from its acceptance to its end.
 
     Args:
         websocket: not accepted yet.
-        settings: how fast it may speak.
-        clock: measures how fast it speaks.
-        dispatch: called with each message it sends, several at once if it is quick.
+        settings: how many messages per second the client may send.
+        clock: measures that rate.
+        dispatch: called with each message, for several at the same time.
     """
 
     def __init__(self, websocket: WebSocket, settings: Server, clock: Clock, dispatch: Dispatch) -> None:
         self._websocket = websocket
-        self._allowance = Allowance(settings.messages_per_s, clock)
+        self._rate_limit = TokenBucket(settings.messages_per_s, clock)
         self._dispatch = dispatch
-        self._outgoing: deque[str] = deque()
-        self._size = 0
-        self._something = asyncio.Event()
+        self._queue: deque[OutgoingMessage] = deque()
+        self._queue_size = 0
+        self._has_messages = asyncio.Event()
         self._is_too_slow = self._is_too_fast = False
         self._writer: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._repeating: asyncio.Task[None] | None = None
+        self._periodic: asyncio.Task[None] | None = None
 
     # -- what others do with it --------------------------------------------------------------------------------
 
-    def offer(self, text: str) -> None:
-        """Queue a message; a client that does not fetch them is dropped, not waited for."""
-        self._outgoing.append(text)
-        self._size += len(text)
-        self._something.set()
-        if self._size > _BEHIND_CHARACTERS:
+    def enqueue(self, message: OutgoingMessage) -> None:
+        """Queue a message without waiting; a client that does not read fast enough is disconnected (I12)."""
+        if self._is_too_slow:
+            return
+        self._queue.append(message)
+        self._queue_size += message.size
+        self._has_messages.set()
+        if self._queue_size > _QUEUE_CHARACTERS:
             self._is_too_slow = True
-            self._outgoing.clear()
+            self._queue.clear()
             if self._writer is not None:
                 self._writer.cancel()
 
-    def answer(self, message: Incoming, subject: str, body: Any) -> None:
-        """Answer one of its messages."""
-        self.offer(envelope.answer(subject, body, message.source))
+    def answer(self, message: IncomingMessage, body: MessageBody) -> None:
+        """Answer one of the client's messages."""
+        self.enqueue(OutgoingMessage(body, message.source))
 
-    def repeat(self, what: Coroutine[Any, Any, None]) -> None:
-        """Keep doing something for this client, instead of what was repeated for it so far."""
-        if self._repeating is not None:
-            self._repeating.cancel()
-        self._repeating = asyncio.create_task(what)
+    def start_periodic(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` until the connection ends, in place of the previous one."""
+        if self._periodic is not None:
+            self._periodic.cancel()
+        self._periodic = asyncio.create_task(work)
 
-    # -- its life ----------------------------------------------------------------------------------------------
+    # -- life cycle --------------------------------------------------------------------------------------------
 
     async def serve(self, subprotocols: Sequence[str]) -> None:
-        """Let it in, read and write until either side has enough, and say why it ends."""
+        """Accept the client, read and write until either side ends the connection."""
         await self._websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in subprotocols else None)
         reader = asyncio.create_task(self._read())
         self._writer = asyncio.create_task(self._write())
+        if self._is_too_slow:  # what it missed is too much
+            self._writer.cancel()
         try:
             await asyncio.wait((reader, self._writer), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end(reader, self._writer, *self._tasks, *filter(None, [self._repeating]))
+            await _end(reader, self._writer, *self._tasks, *filter(None, [self._periodic]))
         if self._is_too_slow:
             await self._close(_TRY_AGAIN_LATER, "a client that does not fetch its messages")
         elif self._is_too_fast:
@@ -94,49 +100,54 @@ class Connection:
             received = await self._websocket.receive()
             if received["type"] == "websocket.disconnect":
                 return
-            if not self._allowance.spend():
+            if not self._rate_limit.try_acquire():
                 self._is_too_fast = True
                 return
-            self._take(received.get("text"))
+            self._accept(received.get("text"))
 
-    def _take(self, text: str | None) -> None:
+    def _accept(self, text: str | None) -> None:
         try:
-            message = envelope.read(text)
+            message = codec.decode(text)
         except MessageInvalidError as error:
-            self.offer(envelope.answer("error", {"message": str(error), "subject": None}, "client"))
+            self.enqueue(OutgoingMessage(ErrorReport(message=str(error), subject=None), "client"))
             return
-        if message.source == envelope.SOURCE:
-            return  # an echo of our own
-        if len(self._tasks) >= _AT_ONCE:
-            self._complain(message, f"cannot do more than {_AT_ONCE} things at once: wait for answers")
+        if message.source == SOURCE:
+            return  # an echo of this server's own message
+        if len(self._tasks) >= _MAX_CONCURRENT:
+            self._answer_error(message, f"cannot do more than {_MAX_CONCURRENT} things at once: wait for answers")
             return
-        task = asyncio.create_task(self._answer(message))
+        task = asyncio.create_task(self._handle(message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, message: Incoming) -> None:
+    async def _handle(self, message: IncomingMessage) -> None:
         try:
             await self._dispatch(self, message)
         except MessageInvalidError as error:
-            self._complain(message, str(error))
-        except Exception:  # noqa: BLE001  a fault of ours: this client is told, the others do not notice
+            self._answer_error(message, str(error))
+        except Exception:  # noqa: BLE001  a fault of this server concerns this message only (I16)
             logger.exception("cannot answer {}", printable(message.subject))
-            self._complain(message, "cannot do this: something went wrong in here; the log tells what")
+            self._answer_error(message, "cannot do this: an internal error occurred; see the log")
 
-    def _complain(self, message: Incoming, text: str) -> None:
-        self.answer(message, "error", {"message": text, "subject": message.subject[:_SUBJECT_CHARACTERS]})
+    def _answer_error(self, message: IncomingMessage, text: str) -> None:
+        self.answer(message, ErrorReport(message=text, subject=message.subject[:_SUBJECT_CHARACTERS]))
 
     async def _write(self) -> None:
         while True:
-            await self._something.wait()
-            self._something.clear()
-            while self._outgoing:
-                text = self._outgoing.popleft()
-                self._size -= len(text)
+            await self._has_messages.wait()
+            self._has_messages.clear()
+            while self._queue:
+                message = self._queue.popleft()
+                self._queue_size -= message.size
+                try:
+                    text = codec.encode(message)
+                except Exception:  # noqa: BLE001  one message that cannot be encoded must not end the connection (I16)
+                    logger.exception("cannot send {}: it is skipped", message.body.SUBJECT)
+                    continue
                 await self._websocket.send_text(text)
 
     async def _close(self, code: int, why: str) -> None:
-        """Say why; a client that does not even hear that is cut off by ``remote.api.wire``."""
+        """Send the reason; a client that does not read it is cut off by ``remote.api.uvicorn_protocol``."""
         logger.warning("{} is dropped", why)
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(_CLOSE_S):
@@ -144,9 +155,9 @@ class Connection:
 
 
 async def _end(*tasks: asyncio.Task[None]) -> None:
-    """Cancel what still runs, and tell of what went wrong beyond a client that left."""
+    """Cancel the tasks that still run, and log their failures, except a disconnected client."""
     for task in tasks:
         task.cancel()
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if isinstance(outcome, Exception) and not isinstance(outcome, WebSocketDisconnect):
-            logger.opt(exception=outcome).error("cannot go on with a client")
+            logger.opt(exception=outcome).error("cannot continue with a client")

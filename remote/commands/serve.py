@@ -1,4 +1,4 @@
-"""``dunebugger-remote serve``: the page, the WebSocket, and everything behind them."""
+"""``dunebugger-remote serve``: serves the page and the WebSocket."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import uvicorn
 from loguru import logger
 
 from remote import logs
-from remote.api.wire import Wire
+from remote.api.uvicorn_protocol import LingerLimitedProtocol
 from remote.app import App
 from remote.installed.kinds.itself import own_version
 from remote.settings import Settings
 
 _STOP_S = 5
-_CONNECTIONS = 200  # of all kinds; the door lets server.clients of them through
+_CONNECTIONS = 200  # of all kinds; server.clients of them may be WebSockets
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens, once it does."""
+    """Logs its address once it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Start listening."""
         await super().startup(sockets)
         if self.started:
             host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -32,18 +32,18 @@ class _Server(uvicorn.Server):
 
 
 def execute(settings: Settings) -> int:
-    """Serve until SIGTERM or SIGINT; 1 when it could not begin, or could not go on."""
+    """Serve until SIGTERM or SIGINT; 1 when it could not start, or a part of it failed."""
     logs.set_up()
     app = App(settings)
     config = uvicorn.Config(
-        app.site.app,
+        app.asgi,
         host=settings.server.host,
         port=settings.server.port,
-        ws=Wire,
+        ws=LingerLimitedProtocol,
         ws_max_size=settings.server.message_bytes,
         ws_ping_interval=20,
         ws_ping_timeout=20,
-        ws_per_message_deflate=False,  # costs memory per client, and what we send is small
+        ws_per_message_deflate=False,  # costs memory per client, and the messages are small
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_STOP_S,
         http="h11",

@@ -1,6 +1,6 @@
-"""``dunebugger-remote update``: asks the ``serve`` that runs here, as the page does, and waits for its answer.
+"""``dunebugger-remote update``: has the running ``serve`` update a component, and waits for the answer.
 
-Only one process may take answers from the shared folder; so this one takes part in nothing but the conversation.
+Only one process may take answers from the shared folder, so this one is a WebSocket client like the page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MESSAGE_BYTES = 8 * 1024 * 1024
 
 
 class NotServedError(RemoteError):
-    """Nobody serves here, or not to us."""
+    """No server answers here, or it refuses this client. The operator fixes it."""
 
 
 def execute(settings: Settings, component: str, *, dry_run: bool, as_json: bool) -> int:
@@ -33,7 +33,7 @@ def execute(settings: Settings, component: str, *, dry_run: bool, as_json: bool)
         try:
             result = _follow(connection, component, settings, as_json=as_json)
         except (WebSocketException, OSError) as error:
-            raise NotServedError(f"cannot tell how it ended: {error}; the page's history will tell") from None
+            raise NotServedError(f"cannot tell how it ended: {error}; see the page's history") from None
     click.echo(json.dumps(result, indent=2) if as_json else result["message"], err=not (as_json or result["success"]))
     return 0 if result["success"] else 1
 
@@ -54,20 +54,20 @@ def _open(settings: Settings, stack: ExitStack) -> ClientConnection:
             )
         )
     except InvalidStatus as error:
-        raise NotServedError(f"cannot ask {url}: it refuses with HTTP {error.response.status_code}") from None
+        raise NotServedError(f"cannot connect to {url}: it refuses with HTTP {error.response.status_code}") from None
     except (WebSocketException, OSError, TimeoutError) as error:
-        raise NotServedError(f"cannot ask {url}: {error}; is dunebugger-remote serve running here?") from None
+        raise NotServedError(f"cannot connect to {url}: {error}; is dunebugger-remote serve running here?") from None
 
 
 def _follow(connection: ClientConnection, component: str, settings: Settings, *, as_json: bool) -> dict[str, Any]:
-    """Show the progress of our request until its result comes."""
-    ours, shown = (settings.named(component) or component), ""
+    """Print the progress of the request until its result comes; the server bounds that by gateway.timeout_s."""
+    name, shown = (settings.named(component) or component), ""
     for text in connection:
         message = json.loads(text)
         body = message["body"]
         if message["subject"] == "error":
             raise NotServedError(body["message"])
-        if not isinstance(body, dict) or body.get("component") != ours or body.get("action") != "update":
+        if not isinstance(body, dict) or body.get("component") != name or body.get("action") != "update":
             continue
         if message["subject"] == "update_result":
             return body
@@ -75,7 +75,7 @@ def _follow(connection: ClientConnection, component: str, settings: Settings, *,
         if line != shown and not as_json:
             click.echo(line)
         shown = line
-    raise NotServedError("cannot tell how it ended: the server closed the connection; the page's history will tell")
+    raise NotServedError("cannot tell how it ended: the server closed the connection; see the page's history")
 
 
 def _line(progress: dict[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""HOW is the host asked? Requests through the shared folder, and what is remembered of them."""
+"""HOW does a request reach the host? Submission through the shared folder, and following until the answer."""

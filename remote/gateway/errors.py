@@ -1,4 +1,4 @@
-"""Why the host could not be asked: a code for programs, and a sentence with the remedy for people."""
+"""Failure codes of the exchange with the host, and the error of a request that cannot be submitted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from protocol.types import ProtocolError
 from remote.errors import RemoteError
 
 
-class Trouble(StrEnum):
-    """What keeps us from an answer: stable codes, beside those of ``protocol.types.Reason``."""
+class FailureCode(StrEnum):
+    """Why there is no answer of the coordinator's: stable codes, beside those of ``protocol.types.Reason``."""
 
     VOLUME_MISSING = "volume_missing"
     NOT_WRITABLE = "not_writable"
@@ -19,23 +19,24 @@ class Trouble(StrEnum):
     COORDINATOR_NOT_RUNNING = "coordinator_not_running"
     REQUEST_LOST = "request_lost"
     NO_ANSWER = "no_answer"
+    CANNOT_FOLLOW = "cannot_follow"
 
 
-class CannotAskError(RemoteError):
-    """The request was not written; nothing happens on the host."""
+class SubmitError(RemoteError):
+    """The request was not submitted; nothing happens on the host. The operator fixes it."""
 
-    def __init__(self, trouble: Trouble, message: str) -> None:
+    def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
-        self.trouble = trouble
+        self.code = code
 
 
-_TROUBLES: tuple[tuple[type[ProtocolError], Trouble], ...] = (
-    (SpoolMissingError, Trouble.VOLUME_MISSING),
-    (SpoolNotWritableError, Trouble.NOT_WRITABLE),
-    (ProtocolError, Trouble.CANNOT_WRITE),
+_CODES: tuple[tuple[type[ProtocolError], FailureCode], ...] = (
+    (SpoolMissingError, FailureCode.VOLUME_MISSING),
+    (SpoolNotWritableError, FailureCode.NOT_WRITABLE),
+    (ProtocolError, FailureCode.CANNOT_WRITE),
 )
 
 
-def cannot_ask(error: ProtocolError) -> CannotAskError:
-    """What to raise when ``protocol`` refuses to write a request."""
-    return CannotAskError(next(trouble for kind, trouble in _TROUBLES if isinstance(error, kind)), str(error))
+def submit_error(error: ProtocolError) -> SubmitError:
+    """The error to raise when ``protocol.client`` cannot write a request."""
+    return SubmitError(next(code for kind, code in _CODES if isinstance(error, kind)), str(error))

@@ -1,7 +1,7 @@
-"""Asks the host, follows what it does, and takes each answer exactly once.
+"""Gateway to the host: submits requests through the shared folder, follows them, and takes each answer exactly once.
 
-A pass looks at everything that is open; the bell only asks for one. A restart finds the open records and goes on: there
-is no second path.
+A pass polls every open request; the status watcher only wakes it. After a restart the open records are followed in the
+same loop: there is no second path.
 """
 
 from __future__ import annotations
@@ -18,36 +18,51 @@ from protocol.client import Client
 from protocol.clock import Clock
 from protocol.messages import FinalStatus, Progress
 from protocol.types import Action, ProtocolError
-from remote.gateway import verdicts
-from remote.gateway.bell import Bell
-from remote.gateway.errors import CannotAskError, Trouble, cannot_ask
-from remote.gateway.records import Answer, Record, Records
+from remote.gateway import local_outcomes
+from remote.gateway.errors import FailureCode, SubmitError, submit_error
+from remote.gateway.status_watcher import StatusWatcher
 from remote.settings import Gateway as Limits
+from remote.store import StateStore, StoreError
+from remote.submission import RecordedAnswer, SubmissionRecord
 
-_GRACE_S = 2.0  # for a coordinator that read a request in the very moment in which it was withdrawn
+MAX_FAILURES = 20  # in a row, for one request: about an hour with the pauses between them
+_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 300.0
+_GRACE_S = 2.0  # for a coordinator that read a request at the moment it was withdrawn
 
 
-class Listener(Protocol):
-    """Who is told what happens to requests."""
+class GatewayListener(Protocol):
+    """Observes the requests of a gateway."""
 
-    def submitted(self, record: Record) -> None:
-        """The request lies in the shared folder."""
+    def submitted(self, record: SubmissionRecord) -> None:
+        """The request was written to the shared folder."""
 
-    def progressed(self, record: Record, progress: Progress) -> None:
-        """The coordinator, or the script, came further."""
+    def progressed(self, record: SubmissionRecord, progress: Progress) -> None:
+        """The coordinator or the script made progress."""
 
-    async def settled(self, record: Record, keep: Callable[[Record], Awaitable[None]]) -> None:
-        """There is an answer; tell it to people once ``keep`` has written it down with its number."""
+    async def settled(self, record: SubmissionRecord, save: Callable[[SubmissionRecord], Awaitable[None]]) -> None:
+        """There is an answer: record it with ``save`` and its event number, then announce it."""
+
+    def settled_unrecorded(self, record: SubmissionRecord) -> None:
+        """There is a local outcome that cannot be recorded: announce it."""
 
 
 @dataclass
-class _Following:
-    """A record whose answer may still come, and what this process saw of it."""
+class _Followed:
+    """An open request, and what this process knows of it; instants are monotonic seconds.
+
+    Attributes:
+        since: when this process began to follow it.
+        gone_since: since when the request is absent from the shared folder: withdrawn, or lost.
+        failures: polls that failed in a row.
+        retry_at: not polled before.
+    """
 
     since: float
     progress: Progress | None = None
-    gone_since: float | None = None  # the request, from the folder: withdrawn by us, or lost
+    gone_since: float | None = None
     is_withdrawn: bool = False
+    failures: int = 0
+    retry_at: float = 0.0
 
     @property
     def seq(self) -> int:
@@ -55,44 +70,49 @@ class _Following:
 
 
 class Gateway:
-    """The only one in this program who touches the shared folders.
+    """The only part of this program that touches the shared folders.
 
     Args:
-        client: the asking side of the shared folders.
-        records: what was asked before, loaded.
-        bell: rings when ``status/`` changed.
+        client: writes requests, reads statuses.
+        store: the records of all requests.
+        watcher: wakes the loop when ``status/`` changes.
         limits: how long to wait for what.
         clock: for stamps and deadlines.
-        listener: told of everything that happens.
+        listener: observes everything that happens.
     """
 
     def __init__(
-        self, client: Client, records: Records, bell: Bell, limits: Limits, clock: Clock, listener: Listener
+        self,
+        client: Client,
+        store: StateStore,
+        watcher: StatusWatcher,
+        limits: Limits,
+        clock: Clock,
+        listener: GatewayListener,
     ) -> None:
         self._client = client
-        self._records = records
-        self._bell = bell
+        self._store = store
+        self._watcher = watcher
         self._limits = limits
         self._clock = clock
         self._listener = listener
-        self._open: dict[str, _Following] = {}
-        self._trouble = ""
+        self._open = {record.request_id: _Followed(clock.monotonic()) for record in store if record.is_open}
 
-    async def ask(
+    async def submit(
         self, component: str, action: Action, version: str | None = None, *, automatic: bool = False
-    ) -> Record:
-        """Write a request that will be followed, also by a successor of this process.
+    ) -> SubmissionRecord:
+        """Write a request, to be followed by this process or the next one.
 
         Args:
             component: as the coordinator knows it.
             action: what to do.
             version: for an update.
-            automatic: whether nobody asked for it.
+            automatic: whether no client requested it.
 
         Raises:
-            CannotAskError: nothing was asked; the operator's to mend.
+            SubmitError: no request was submitted. The operator fixes it.
         """
-        record = Record(
+        record = SubmissionRecord(
             request_id=str(uuid.uuid4()),
             component=component,
             action=action,
@@ -100,80 +120,117 @@ class Gateway:
             asked_at=self._clock.utc(),
             automatic=automatic,
         )
-        await asyncio.to_thread(self._write, record)
-        self._open[record.request_id] = _Following(self._clock.monotonic())
+        await asyncio.to_thread(self._write, record, action)
+        self._open[record.request_id] = _Followed(self._clock.monotonic())
         self._listener.submitted(record)
-        self._bell.ring()
+        self._watcher.notify()
         return record
 
-    async def expect_ready(self) -> None:
-        """Do nothing where a request could be written now.
+    async def require_writable(self) -> None:
+        """Check that a request could be written now.
 
         Raises:
-            CannotAskError: as ``ask`` would.
+            SubmitError: as ``submit``.
         """
         try:
             await asyncio.to_thread(self._client.expect_writable)
         except ProtocolError as error:
-            raise cannot_ask(error) from None
+            raise submit_error(error) from None
 
-    def _write(self, record: Record) -> None:
-        """Record first, request second: an answer always finds its record."""
+    def _write(self, record: SubmissionRecord, action: Action) -> None:
+        """Record first, request second: every answer finds its record."""
         try:
-            self._records.keep(record)
-        except OSError as error:
-            message = f"cannot remember the request: {error.filename}: {error.strerror}; let this user write there"
-            raise CannotAskError(Trouble.CANNOT_KEEP, message) from None
+            self._store.save(record)
+        except StoreError as error:
+            raise SubmitError(FailureCode.CANNOT_KEEP, f"cannot record the request: {error}") from None
         try:
-            self._client.submit(record.component, record.action, record.version, request_id=record.request_id)
+            self._client.submit(record.component, action, record.version, request_id=record.request_id)
         except ProtocolError as error:
-            self._records.forget(record.request_id)
-            raise cannot_ask(error) from None
+            self._delete(record.request_id)
+            raise submit_error(error) from None
 
-    def standing(self) -> list[tuple[Record, Progress | None]]:
-        """All requests that have no answer yet, and how far they are known to be."""
+    def _delete(self, request_id: str) -> None:
+        try:
+            self._store.delete(request_id)
+        except StoreError as error:
+            logger.warning("cannot delete the record of {}, which was not submitted: {}", request_id, error)
+
+    def records(self) -> list[SubmissionRecord]:
+        """All recorded requests, the oldest first."""
+        return list(self._store)
+
+    def outstanding(self) -> list[tuple[SubmissionRecord, Progress | None]]:
+        """All followed requests without an answer, the oldest first, and their latest progress."""
         return [
-            (record, self._open[record.request_id].progress if record.request_id in self._open else None)
-            for record in self._records
-            if record.answer is None
+            (record, self._open[record.request_id].progress)
+            for record in self._store
+            if record.answer is None and record.request_id in self._open
         ]
 
     async def run(self) -> None:
-        """Follow all that is open, until cancelled."""
-        self._bell.start()
+        """Follow all open requests until cancelled."""
+        self._watcher.start()
         try:
-            await asyncio.to_thread(self._discard_what_was_taken)
-            now = self._clock.monotonic()
-            self._open = {record.request_id: _Following(now) for record in self._records if record.is_open} | self._open
+            await asyncio.to_thread(self._discard_recorded)
             while True:
-                await self._look_at_all()
-                await self._bell.wait(is_urgent=any(record.answer is None for record in self._records))
+                await self.poll_all()
+                await self._watcher.wait(is_urgent=self._has_unanswered())
         finally:
-            self._bell.stop()
+            self._watcher.stop()
 
-    def _discard_what_was_taken(self) -> None:
-        """Answers that an earlier process had written down, but not yet removed from the shared folder."""
-        for record in self._records:
+    def _discard_recorded(self) -> None:
+        """Remove the answers that an earlier process recorded, but did not remove from the shared folder."""
+        for record in self._store:
             if not record.is_open:
                 self._discard(record.request_id)
 
-    async def _look_at_all(self) -> None:
-        for request_id in list(self._open):
+    def _has_unanswered(self) -> bool:
+        """Whether a deadline or a retry is near, so that polling must not wait for the watcher."""
+        return bool(self.outstanding()) or any(followed.failures for followed in self._open.values())
+
+    async def poll_all(self) -> None:
+        """Poll every open request; one that fails never stops the others, and is given up after a bound (I16)."""
+        for request_id, followed in list(self._open.items()):
+            if self._clock.monotonic() < followed.retry_at:
+                continue
             try:
-                await self._look(request_id)
-            except OSError as error:  # our own disk: nothing is taken that could not be written down
-                self._complain(f"cannot write down what became of {request_id}: {error.strerror}; trying again")
-            except Exception as error:  # noqa: BLE001  a fault of ours in one request must not keep the others waiting
-                self._complain(f"cannot follow {request_id}: {error!r}; trying again")
+                await self._poll(request_id, followed)
+            except Exception as error:  # noqa: BLE001  whatever it is, the other requests are polled
+                await self._on_failure(request_id, followed, error)
+            else:
+                followed.failures = 0
 
-    def _complain(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            logger.error(trouble)
-        self._trouble = trouble
+    async def _on_failure(self, request_id: str, followed: _Followed, error: Exception) -> None:
+        followed.failures += 1
+        if followed.failures >= MAX_FAILURES:
+            await self._give_up(request_id, error)
+            return
+        if followed.failures == 1:
+            logger.error("cannot follow {}: {!r}; retrying", request_id, error)
+        pause_s = min(_FIRST_RETRY_S * 2 ** (followed.failures - 1), _LAST_RETRY_S)
+        followed.retry_at = self._clock.monotonic() + pause_s
 
-    async def _look(self, request_id: str) -> None:
+    async def _give_up(self, request_id: str, error: Exception) -> None:
+        """End a request that cannot be followed with a local outcome, until the next start follows it again."""
+        logger.error(
+            "cannot follow {}: {!r}, {} times in a row; given up until restart", request_id, error, MAX_FAILURES
+        )
+        self._open.pop(request_id, None)
+        record = self._store.get(request_id)
+        if record is None or record.answer is not None:
+            return
+        answer = local_outcomes.cannot_follow(record, self._clock.utc(), error, MAX_FAILURES)
+        outcome = record.model_copy(update={"answer": answer})
+        try:
+            await self._settle(outcome)
+        except StoreError:
+            self._listener.settled_unrecorded(outcome)
+        except Exception:  # noqa: BLE001  the terminal outcome is in the log
+            logger.exception("cannot announce the outcome of {}", request_id)
+
+    async def _poll(self, request_id: str, followed: _Followed) -> None:
         """One open request: is there an answer, is there progress, or has it taken too long?"""
-        record, following = self._records.get(request_id), self._open[request_id]
+        record = self._store.get(request_id)
         if record is None:
             del self._open[request_id]
             return
@@ -182,55 +239,62 @@ class Gateway:
             await self._take(record, final)
             return
         progress = await asyncio.to_thread(self._client.progress, request_id)
-        if progress is not None and progress.seq > following.seq:
-            following.progress = progress
+        if progress is not None and progress.seq > followed.seq:
+            followed.progress = progress
             self._listener.progressed(record, progress)
         if record.answer is None:
-            await self._judge(record, following)
+            await self._check_deadlines(record, followed)
 
-    async def _take(self, record: Record, final: FinalStatus) -> None:
-        """Write it down, tell it, and only then remove it from the shared folder."""
-        if record.is_open:  # else it was told already, and what came after that failed
-            answer = Answer.of(final, is_late=record.answer is not None)
+    async def _take(self, record: SubmissionRecord, final: FinalStatus) -> None:
+        """Record the answer, announce it, and only then remove it from the shared folder (I2)."""
+        if record.is_open:  # else it was recorded and announced by a poll that failed after that
+            answer = RecordedAnswer.from_status(final, is_late=record.answer is not None)
             await self._settle(record.model_copy(update={"answer": answer}))
         del self._open[record.request_id]
         await asyncio.to_thread(self._discard, record.request_id)
-        await asyncio.to_thread(self._records.prune)
+        await asyncio.to_thread(self._prune)
 
-    async def _judge(self, record: Record, following: _Following) -> None:
-        """Give up on a request that nobody takes up, and our patience with one that takes too long."""
+    async def _check_deadlines(self, record: SubmissionRecord, followed: _Followed) -> None:
+        """Withdraw a request that the coordinator does not take up; report one that takes too long."""
         now = self._clock.monotonic()
-        is_taken_up = following.progress is not None
-        if following.gone_since is not None and not is_taken_up:
-            if now - following.gone_since >= _GRACE_S:
-                judge = verdicts.not_running if following.is_withdrawn else verdicts.lost
-                await self._give_verdict(record, judge(record, self._clock.utc()))
-        elif not is_taken_up and now - following.since >= self._limits.pickup_s:
-            await self._withdraw(record, following)
-        elif now - following.since >= self._limits.timeout_s:
-            await self._give_verdict(record, verdicts.no_answer(record, self._clock.utc(), self._limits.timeout_s))
+        is_taken_up = followed.progress is not None
+        if followed.gone_since is not None and not is_taken_up:
+            if now - followed.gone_since >= _GRACE_S:
+                outcome = local_outcomes.not_running if followed.is_withdrawn else local_outcomes.lost
+                await self._settle_locally(record, outcome(record, self._clock.utc()))
+        elif not is_taken_up and now - followed.since >= self._limits.pickup_s:
+            await self._withdraw(record, followed)
+        elif now - followed.since >= self._limits.timeout_s:
+            answer = local_outcomes.no_answer(record, self._clock.utc(), self._limits.timeout_s)
+            await self._settle_locally(record, answer)
 
-    async def _withdraw(self, record: Record, following: _Following) -> None:
+    async def _withdraw(self, record: SubmissionRecord, followed: _Followed) -> None:
         try:
-            following.is_withdrawn = await asyncio.to_thread(self._client.withdraw, record.request_id)
+            followed.is_withdrawn = await asyncio.to_thread(self._client.withdraw, record.request_id)
         except OSError as error:
             logger.warning("cannot withdraw the request {}: {}", record.request_id, error)
-            await self._give_verdict(record, verdicts.stays(record, self._clock.utc()))
+            await self._settle_locally(record, local_outcomes.not_withdrawn(record, self._clock.utc()))
             return
-        following.gone_since = self._clock.monotonic()
+        followed.gone_since = self._clock.monotonic()
 
-    async def _give_verdict(self, record: Record, answer: Answer) -> None:
-        """Say what we can say; the coordinator's answer is still taken, should it come."""
+    async def _settle_locally(self, record: SubmissionRecord, answer: RecordedAnswer) -> None:
+        """Report a local outcome; the request stays open, and the coordinator's answer is taken if it comes."""
         await self._settle(record.model_copy(update={"answer": answer}))
 
-    async def _settle(self, record: Record) -> None:
-        async def keep(numbered: Record) -> None:
-            await asyncio.to_thread(self._records.keep, numbered)
+    async def _settle(self, record: SubmissionRecord) -> None:
+        async def save(numbered: SubmissionRecord) -> None:
+            await asyncio.to_thread(self._store.save, numbered)
 
-        await self._listener.settled(record, keep)
+        await self._listener.settled(record, save)
 
     def _discard(self, request_id: str) -> None:
         try:
             self._client.discard(request_id)
         except OSError as error:
             logger.warning("cannot remove the answer to {}: {}; the host removes it in a week", request_id, error)
+
+    def _prune(self) -> None:
+        try:
+            self._store.prune()
+        except StoreError as error:
+            logger.warning("cannot delete old records: {}; trying again after the next answer", error)

@@ -27,6 +27,7 @@ const REASONS = {
   request_lost: "The request disappeared without an answer. On the device, `sudo update-coordinator history` tells more.",
   cannot_write: "The folder shared with the host is full, or its disk is ill.",
   cannot_keep: "The server cannot write to its own folder, so it did not begin. The disk may be full.",
+  cannot_follow: "The server could not follow the request. It may still be working; `sudo update-coordinator history` tells more.",
 };
 
 const ACTIONS = { update: "Update", rollback: "Roll back", health: "Health check" };

@@ -1,4 +1,4 @@
-"""The parts together, without a server around them."""
+"""The application, without a process of its own."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import connect
 
-from remote.api.wire import Wire
+from remote.api.uvicorn_protocol import LingerLimitedProtocol
 from remote.app import App
 from remote.settings import Settings
 
 
 @pytest.fixture
 def app(tmp_path, github):
-    """All parts, on folders of their own."""
+    """The application on folders of its own."""
     (tmp_path / "requests").mkdir()
     (tmp_path / "status").mkdir()
     paths = {name: tmp_path / name for name in ("requests", "status", "state")}
     return App(Settings.model_validate({"paths": paths, "releases": {"api": github.url}, "components": {}}))
 
 
-def test_what_was_begun_is_finished_before_the_end(app):
-    """Stopping does not cut a wish in two."""
+def test_app_completes_running_work_before_it_stops(app):
+    """Stopping does not interrupt a command."""
     ended = []
 
-    async def wish():
+    async def work():
         await asyncio.sleep(0.05)
         ended.append(True)
 
     async def story():
-        async with app.living():
-            going_on = asyncio.create_task(app._undisturbed.do(wish()))
+        async with app.running():
+            going_on = asyncio.create_task(app.background.run(work()))
             await asyncio.sleep(0)
         assert ended == [True]
         await going_on
@@ -41,21 +41,21 @@ def test_what_was_begun_is_finished_before_the_end(app):
     asyncio.run(story())
 
 
-def test_whoever_left_is_told_nothing_more(app):
-    """Nothing is kept for a client that went, however it went."""
+def test_app_unsubscribes_clients_that_left(app):
+    """Nothing is kept for a client, however it left."""
 
     async def story():
-        server = uvicorn.Server(uvicorn.Config(app.site.app, ws=Wire, lifespan="on", log_config=None))
+        server = uvicorn.Server(uvicorn.Config(app.asgi, ws=LingerLimitedProtocol, lifespan="on", log_config=None))
         listening = socket.create_server(("127.0.0.1", 0))
         running = asyncio.create_task(server.serve(sockets=[listening]))
         address = "ws://127.0.0.1:{}/ws".format(*listening.getsockname()[1:])
         async with asyncio.timeout(60):
-            async with connect(address, proxy=None) as polite, connect(address, proxy=None) as rude:
-                await asyncio.gather(polite.recv(), rude.recv())
-                assert len(app.house.stream._subscribers) == 2
-                rude.transport.abort()
+            async with connect(address, proxy=None) as closing, connect(address, proxy=None) as aborting:
+                await asyncio.gather(closing.recv(), aborting.recv())
+                assert len(app.bus._subscribers) == 2
+                aborting.transport.abort()
             server.should_exit = True
             await running
-        assert not app.house.stream._subscribers
+        assert not app.bus._subscribers
 
     asyncio.run(story())

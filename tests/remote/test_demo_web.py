@@ -23,7 +23,7 @@ def _version(url: str) -> str | None:
         return None
 
 
-def test_the_demo_serves_the_page_and_replaces_its_server(tmp_path):
+def test_demo_web_serves_the_page_and_replaces_its_server(tmp_path):
     """It prints where the page is; an update of remote ends that server, and the next tells the result."""
     log = tmp_path / "log"
     with log.open("wb") as output:

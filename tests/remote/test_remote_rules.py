@@ -1,4 +1,4 @@
-"""What may be updated now, and to what."""
+"""Rules for submitting a request."""
 
 from __future__ import annotations
 
@@ -9,82 +9,82 @@ import pytest
 from protocol.types import Action
 from remote.health.standing import Standing
 from remote.installed.versions import Installed
-from remote.overview import Comparison
+from remote.inventory import ComponentStatus
 from remote.releases.catalogue import Known
 from remote.releases.release import Release
-from remote.rules import Objection, judge_busy, judge_update, what_would_happen
+from remote.rules import RejectionCode, describe_dry_run, evaluate_busy, evaluate_update
 
 AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
-NOBODY = frozenset()
+NONE_BUSY = frozenset()
 
 
-def comparison(name, installed, latest, error=None):
+def status_of(name, installed, latest, error=None):
     """A component with these versions."""
     release = None
     if latest is not None:
         release = Release(version=latest, notes="", url="", prerelease=False, published_at=None)
-    return Comparison(
+    return ComponentStatus(
         name=name,
         display_name=f"dunebugger-{name}",
         installed=Installed(installed, None if installed else "cannot tell"),
-        known=Known(release=release, checked_at=AT if release else None, error=error),
-        standing=Standing(None, None, None),
+        releases=Known(release=release, checked_at=AT if release else None, error=error),
+        health=Standing(None, None, None),
     )
 
 
-def household(core=("1.0.0", "1.1.0"), remote=("1.0.0", "1.0.0")):
+def components(core=("1.0.0", "1.1.0"), remote=("1.0.0", "1.0.0")):
     """Two components with these installed and latest versions."""
-    return {"core": comparison("core", *core), "remote": comparison("remote", *remote)}
+    return {"core": status_of("core", *core), "remote": status_of("remote", *remote)}
 
 
 @pytest.mark.parametrize(
-    ("core", "remote", "busy", "objection"),
+    ("core", "remote", "busy", "code"),
     [
-        (("1.0.0", "1.1.0"), ("1.0.0", "1.0.0"), NOBODY, None),
-        (("1.1.0", "1.1.0"), ("1.0.0", "1.0.0"), NOBODY, Objection.UP_TO_DATE),
-        (("2.0.0", "1.1.0"), ("1.0.0", "1.0.0"), NOBODY, Objection.UP_TO_DATE),  # never back by an update
-        (("1.9.0", "1.10.0"), ("1.0.0", "1.0.0"), NOBODY, None),  # by number, not by letter
-        (("1.0.0-rc.1", "1.0.0"), ("1.0.0", "1.0.0"), NOBODY, None),
-        ((None, "1.1.0"), ("1.0.0", "1.0.0"), NOBODY, None),  # whoever asks for it knows better than we do
-        (("1.0.0", None), ("1.0.0", "1.0.0"), NOBODY, Objection.NO_RELEASE),
-        ((None, None), ("1.0.0", "1.0.0"), NOBODY, Objection.NO_RELEASE),
-        (("1.0.0", "1.1.0"), ("1.0.0", "1.1.0"), NOBODY, Objection.REMOTE_FIRST),
-        (("1.0.0", "1.1.0"), ("1.0.0", "1.0.0"), frozenset({"remote"}), Objection.REMOTE_FIRST),
-        (("1.0.0", "1.1.0"), (None, "1.1.0"), NOBODY, None),  # nobody knows whether one is waiting
-        (("1.0.0", "1.1.0"), ("1.0.0", "1.1.0"), frozenset({"core"}), Objection.UNDER_WAY),
-        (("1.1.0", "1.1.0"), ("1.0.0", "1.1.0"), NOBODY, Objection.UP_TO_DATE),  # which is more to the point
+        (("1.0.0", "1.1.0"), ("1.0.0", "1.0.0"), NONE_BUSY, None),
+        (("1.1.0", "1.1.0"), ("1.0.0", "1.0.0"), NONE_BUSY, RejectionCode.UP_TO_DATE),
+        (("2.0.0", "1.1.0"), ("1.0.0", "1.0.0"), NONE_BUSY, RejectionCode.UP_TO_DATE),  # an update never downgrades
+        (("1.9.0", "1.10.0"), ("1.0.0", "1.0.0"), NONE_BUSY, None),  # by number, not by letter
+        (("1.0.0-rc.1", "1.0.0"), ("1.0.0", "1.0.0"), NONE_BUSY, None),
+        ((None, "1.1.0"), ("1.0.0", "1.0.0"), NONE_BUSY, None),  # the installed version is unknown: the client decides
+        (("1.0.0", None), ("1.0.0", "1.0.0"), NONE_BUSY, RejectionCode.NO_RELEASE),
+        ((None, None), ("1.0.0", "1.0.0"), NONE_BUSY, RejectionCode.NO_RELEASE),
+        (("1.0.0", "1.1.0"), ("1.0.0", "1.1.0"), NONE_BUSY, RejectionCode.REMOTE_FIRST),
+        (("1.0.0", "1.1.0"), ("1.0.0", "1.0.0"), frozenset({"remote"}), RejectionCode.REMOTE_FIRST),
+        (("1.0.0", "1.1.0"), (None, "1.1.0"), NONE_BUSY, None),  # unknown whether an update of remote is waiting
+        (("1.0.0", "1.1.0"), ("1.0.0", "1.1.0"), frozenset({"core"}), RejectionCode.UNDER_WAY),
+        (("1.1.0", "1.1.0"), ("1.0.0", "1.1.0"), NONE_BUSY, RejectionCode.UP_TO_DATE),  # the more useful answer
     ],
 )
-def test_when_core_is_updated_and_when_not(core, remote, busy, objection):
+def test_update_rules_decide_each_situation(core, remote, busy, code):
     """One line per situation."""
-    refusal = judge_update("core", household(core, remote), busy)
-    assert (refusal and refusal.objection) == objection
+    rejection = evaluate_update("core", components(core, remote), busy)
+    assert (rejection and rejection.code) == code
 
 
-def test_remote_itself_waits_for_nobody():
-    """It is the one that goes first."""
-    assert judge_update("remote", household(remote=("1.0.0", "1.1.0")), NOBODY) is None
+def test_update_rules_update_remote_first():
+    """It waits for no other component."""
+    assert evaluate_update("remote", components(remote=("1.0.0", "1.1.0")), NONE_BUSY) is None
 
 
-def test_a_household_without_remote_has_no_order():
-    """Nobody waits for what is not there."""
-    assert judge_update("core", {"core": comparison("core", "1.0.0", "1.1.0")}, NOBODY) is None
+def test_update_rules_have_no_order_without_remote():
+    """No component waits for one that is not configured."""
+    assert evaluate_update("core", {"core": status_of("core", "1.0.0", "1.1.0")}, NONE_BUSY) is None
 
 
-def test_a_release_that_is_not_known_is_told_with_the_reason():
-    """What the check ran into, and what to do."""
-    refusal = judge_update("core", {"core": comparison("core", "1.0.0", None, "cannot check: no route")}, NOBODY)
-    assert "cannot check: no route" in refusal.message
-    assert "check for updates first" in refusal.message
+def test_update_rules_explain_an_unknown_release():
+    """With the error of the check, and the remedy."""
+    rejection = evaluate_update("core", {"core": status_of("core", "1.0.0", None, "cannot check: no route")}, NONE_BUSY)
+    assert "cannot check: no route" in rejection.message
+    assert "check for updates first" in rejection.message
 
 
-def test_only_what_need_not_be_done_is_a_success():
-    """All other refusals are failures."""
-    assert judge_update("core", household(core=("1.1.0", "1.1.0")), NOBODY).is_content
-    assert not judge_busy("core", "dunebugger-core", frozenset({"core"})).is_content
+def test_update_rules_count_only_a_noop_as_success():
+    """All other rejections are failures."""
+    assert evaluate_update("core", components(core=("1.1.0", "1.1.0")), NONE_BUSY).is_noop
+    assert not evaluate_busy("core", "dunebugger-core", frozenset({"core"})).is_noop
 
 
 @pytest.mark.parametrize("action", list(Action))
-def test_a_dry_run_says_that_nothing_was_changed(action):
-    """Whatever was asked for."""
-    assert "nothing was changed" in what_would_happen(action, comparison("core", "1.0.0", "1.1.0"))
+def test_dry_run_description_says_that_nothing_was_changed(action):
+    """For every action: the table is total."""
+    assert "nothing was changed" in describe_dry_run(action, status_of("core", "1.0.0", "1.1.0"))

@@ -34,7 +34,7 @@ def configured(tmp_path):
         ([], "installed"),
     ],
 )
-def test_a_source_that_cannot_work_is_refused_with_the_remedy(configured, lines, words):
+def test_remote_settings_reject_a_source_that_cannot_work(configured, lines, words):
     """At the start, and not at the first look."""
     with pytest.raises(ConfigurationError, match=words) as refusal:
         configured(*lines)
@@ -69,13 +69,13 @@ def test_a_file_is_all_that_a_new_source_needs(configured, tmp_path, monkeypatch
         ("dune.local", "dune.local:80"),
     ],
 )
-def test_whoever_runs_beside_us_knows_where_to_ask(host, authority):
+def test_remote_settings_authority_is_reachable_from_the_same_host(host, authority):
     """Where one listens everywhere, on loopback; and IPv6 as URLs have it."""
     assert Server(host=host, port=80).authority == authority
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"one\ntwo", "schlüssel".encode(), b"\xff", b"bell\x07"])
-def test_a_secret_is_one_printable_word(tmp_path, content):
+def test_remote_settings_accept_one_printable_word_as_a_secret(tmp_path, content):
     """Anything else would end in a header as something that nobody meant."""
     path = tmp_path / "token"
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What serve answers by itself: nothing here asks anything of the host."""
+"""Serve: commands that it answers without the host."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tests.support.real_host import until
 
 
 @pytest.mark.parametrize("subject", ["updater.perform_update", "updater.rollback", "updater.health"])
-def test_an_unknown_component_is_refused_with_the_known_ones(alone, subject):
-    """Nothing is asked of the host."""
+def test_serve_rejects_an_unknown_component(alone, subject):
+    """Nothing is submitted; the error lists the known ones."""
     client = alone.connect()
     client.say(subject, {"component": "kore"})
     result = client.expect("health_result" if subject.endswith("health") else "update_result")
@@ -19,15 +19,15 @@ def test_an_unknown_component_is_refused_with_the_known_ones(alone, subject):
 
 
 @pytest.mark.parametrize("body", [None, "", "null", {}, {"force": False}])
-def test_a_check_may_be_asked_for_with_any_kind_of_nothing(alone, body):
+def test_serve_accepts_a_check_without_a_body(alone, body):
     """DuneBugger's own clients send the word null."""
     client = alone.connect()
     client.say("updater.check_updates", body)
     assert client.expect("update_check_result")["components"]["core"]["latest"] == "1.1.0"
 
 
-def test_a_heartbeat_answers_at_once(alone):
-    """`I am alive`, to the one who asked."""
+def test_serve_sends_a_heartbeat_at_once(alone):
+    """`I am alive`, to the requesting client only."""
     other, client = alone.connect(), alone.connect()
     client.say("controller.heartbeat", "anything")
     assert client.expect("heartbeat") == "I am alive"
@@ -36,8 +36,8 @@ def test_a_heartbeat_answers_at_once(alone):
     assert [message["subject"] for message in other.heard if message["subject"] == "heartbeat"] == []
 
 
-def test_system_info_tells_of_the_machine_and_its_components(serving):
-    """All parts that DuneBugger's own clients read."""
+def test_serve_reports_system_info(serving):
+    """With all parts that DuneBugger's own clients read."""
     serving.sections["device"] = {"id": "dune-7", "location": "in the sand"}
     serving.github.publish("owner/core", "1.1.0", notes="faster")
     serving.start()
@@ -62,8 +62,8 @@ def test_system_info_tells_of_the_machine_and_its_components(serving):
         ("updater.health", "health_result", "would check dunebugger-core; nothing was changed"),
     ],
 )
-def test_a_dry_run_of_anything_writes_nothing(alone, subject, answer, told):
-    """It tells what would happen."""
+def test_serve_writes_nothing_in_a_dry_run(alone, subject, answer, told):
+    """The answer says what would happen."""
     client = alone.connect()
     client.say(subject, {"component": "core", "dry_run": True})
     result = client.expect(answer)
@@ -72,8 +72,8 @@ def test_a_dry_run_of_anything_writes_nothing(alone, subject, answer, told):
     assert list(alone.host.requests.iterdir()) == []
 
 
-def test_a_check_that_is_forced_asks_the_releases_server_anew(alone):
-    """One that is not takes what is known."""
+def test_serve_asks_the_release_server_for_a_forced_check(alone):
+    """An unforced one is answered from what is known."""
     until(lambda: len(alone.github.answers) >= 2, "the check at the start")
     client = alone.connect()
     before = len(alone.github.answers)
@@ -84,8 +84,8 @@ def test_a_check_that_is_forced_asks_the_releases_server_anew(alone):
     until(lambda: [answered.status for answered in alone.github.answers[before:]] == [304] * 2, "two questions more")
 
 
-def test_what_somebody_else_installed_counts_at_once(alone):
-    """The installed version is read anew before every decision."""
+def test_serve_reads_installed_versions_before_every_decision(alone):
+    """A version that another tool installed counts at once."""
     version = alone.directory() / "VERSION"
     version.write_text("1.1.0\n")
     client = alone.connect()
@@ -102,8 +102,8 @@ def test_what_somebody_else_installed_counts_at_once(alone):
         (("kore",), 1, "cannot find the component 'kore'"),
     ],
 )
-def test_the_command_line_ends_with_how_it_went(alone, arguments, code, words):
-    """What went well is on stdout, what did not is on stderr."""
+def test_update_command_exits_with_the_result(alone, arguments, code, words):
+    """Success is printed to stdout, failure to stderr."""
     done = alone.cli("update", *arguments)
     assert done.returncode == code
     assert words in (done.stderr if code else done.stdout)

@@ -1,4 +1,4 @@
-"""Whatever a client does, the others do not notice; and who may not come in stays outside."""
+"""Serve: isolation of clients from each other, and access control."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def answers(client: Conversation) -> bool:
         (json.dumps({"subject": "x" * 60000}), "known are"),
     ],
 )
-def test_a_bad_message_is_answered_with_what_is_wrong_and_nothing_else_happens(alone, sent, told):
-    """One clear error to the sender, who may go on; the others hear nothing."""
+def test_serve_answers_an_invalid_message_with_an_error(alone, sent, told):
+    """One clear error to the sender, which may go on; the other clients receive nothing."""
     other, client = alone.connect(), alone.connect()
     client.socket.send(sent)
     error = client.expect("error")
@@ -59,16 +59,16 @@ def test_a_bad_message_is_answered_with_what_is_wrong_and_nothing_else_happens(a
     assert list(alone.host.requests.iterdir()) == []
 
 
-def test_a_huge_message_ends_only_its_senders_connection(alone):
-    """64 KiB are plenty (RFC 6455: 1009, message too big)."""
+def test_serve_disconnects_only_the_sender_of_a_huge_message(alone):
+    """The limit is 64 KiB (RFC 6455: 1009, message too big)."""
     other, client = alone.connect(), alone.connect()
     client.socket.send("x" * 70000)
     assert _closing_code(client) == 1009
     assert answers(other)
 
 
-def test_our_own_messages_are_not_taken_for_wishes(alone):
-    """An echo of what we sent is ignored without a word."""
+def test_serve_ignores_echoes_of_its_own_messages(alone):
+    """A message whose source is the server itself gets no answer."""
     client = alone.connect()
     client.say("updater.perform_update", {"component": "core"}, source="controller")
     client.say("no.such.subject", source="controller")
@@ -76,8 +76,8 @@ def test_our_own_messages_are_not_taken_for_wishes(alone):
     assert [message for message in client.heard if message["subject"] in ("error", "update_result")] == []
 
 
-def test_a_flood_ends_only_its_senders_connection(alone):
-    """10,000 messages at once: the sender is dropped, the others are answered meanwhile."""
+def test_serve_disconnects_only_the_sender_of_a_flood(alone):
+    """10,000 messages at once: the sender is disconnected, the others are answered meanwhile."""
     other, client = alone.connect(), alone.connect()
     flood = json.dumps({"subject": "updater.outstanding", "source": "test"})
 
@@ -96,14 +96,14 @@ def test_a_flood_ends_only_its_senders_connection(alone):
     assert answers(other)
 
 
-def test_a_client_that_never_reads_is_dropped_and_not_waited_for(serving):
-    """What it does not fetch is not kept for ever: its connection is cut, and the others go on."""
+def test_serve_drops_a_client_that_never_reads(serving):
+    """Its queue is bounded (I12): the connection is aborted, and the others go on."""
     serving.sections["server"]["messages_per_s"] = 1000
     for name in ("core", "scheduler"):
         serving.github.publish(f"owner/{name}", "1.1.0", notes="n" * 15000)
     serving.start()
     other, client = serving.connect(), serving.connect()
-    with _deaf(serving) as deaf:
+    with _connect_without_reading(serving) as unread:
         before = _rss_kib(serving)
 
         def is_cut():
@@ -113,13 +113,13 @@ def test_a_client_that_never_reads_is_dropped_and_not_waited_for(serving):
             assert answers(other)
             return "does not fetch its messages" in serving.log()
 
-        until(is_cut, "the deaf one to be dropped")
+        until(is_cut, "the client that does not read to be dropped")
         assert _rss_kib(serving) - before < 40_000
-        until(lambda: _is_gone(deaf), "its connection to be cut")
+        until(lambda: _is_gone(unread), "its connection to be cut")
 
 
-def _deaf(alone) -> socket.socket:
-    """A client that shakes hands and reads nothing more."""
+def _connect_without_reading(alone) -> socket.socket:
+    """A client that completes the handshake and reads nothing more."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.connect(("127.0.0.1", alone.port))
@@ -151,8 +151,8 @@ def _closing_code(client: Conversation) -> int:
     return client.socket.protocol.close_rcvd.code
 
 
-def test_more_clients_than_allowed_stay_outside(serving):
-    """With 503, and one that leaves makes room."""
+def test_serve_refuses_more_clients_than_allowed(serving):
+    """With 503; a client that leaves makes room."""
     serving.sections["server"]["clients"] = 2
     serving.start()
     first, _second = serving.connect(), serving.connect()
@@ -179,8 +179,8 @@ def test_more_clients_than_allowed_stay_outside(serving):
         ({"additional_headers": {}, "subprotocols": ["dunebugger", "bearer.d3Jvbmc"]}, 401),
     ],
 )
-def test_who_shows_no_token_or_comes_from_elsewhere_stays_outside(serving, options, status):
-    """With an HTTP status before any WebSocket; those inside do not notice."""
+def test_serve_refuses_clients_without_token_or_from_a_foreign_origin(serving, options, status):
+    """With an HTTP status before any WebSocket; connected clients are not affected."""
     serving.need_token()
     serving.start()
     inside = serving.connect()
@@ -191,8 +191,8 @@ def test_who_shows_no_token_or_comes_from_elsewhere_stays_outside(serving, optio
     assert answers(inside)
 
 
-def test_a_browser_shows_the_token_as_a_subprotocol(serving):
-    """It cannot send headers with a WebSocket; the server names only the protocol, never the token."""
+def test_serve_accepts_the_token_as_a_subprotocol(serving):
+    """Browsers cannot set a header on a WebSocket; the server selects the protocol, never the token."""
     serving.need_token()
     serving.start()
     token = base64.urlsafe_b64encode(serving.token.encode()).decode().rstrip("=")
@@ -211,7 +211,7 @@ def test_a_browser_shows_the_token_as_a_subprotocol(serving):
         ({"prot": 1}, "did you mean port?"),
     ],
 )
-def test_serve_refuses_to_begin_with_what_would_let_everybody_in(serving, server, told):
+def test_serve_refuses_to_start_with_an_unsafe_configuration(serving, server, told):
     """Exit code 2, and a sentence with the remedy."""
     serving.sections["server"] |= server
     done = serving.cli("serve")
@@ -220,7 +220,7 @@ def test_serve_refuses_to_begin_with_what_would_let_everybody_in(serving, server
     assert "Traceback" not in done.stderr
 
 
-def test_a_token_that_can_be_guessed_is_refused(serving):
+def test_serve_refuses_a_short_token(serving):
     """Sixteen characters at least."""
     serving.need_token()
     (serving.root / "token").write_text("short\n")
@@ -229,7 +229,7 @@ def test_a_token_that_can_be_guessed_is_refused(serving):
     assert "shorter than 16" in done.stderr
 
 
-def test_the_pages_headers_keep_everything_foreign_out(alone):
+def test_serve_sends_security_headers(alone):
     """A strict policy on the page, its files and even on errors."""
     for path in ("/", "/healthz", "/static/none", "/nowhere"):
         headers = _get(alone, path)[1]
@@ -240,8 +240,8 @@ def test_the_pages_headers_keep_everything_foreign_out(alone):
         assert "server" not in headers
 
 
-def test_health_needs_no_token_and_the_session_tells_whether_one_is_needed(serving):
-    """What a container's health check and the page's first question get."""
+def test_serve_answers_healthz_without_and_session_with_the_token(serving):
+    """As the container's health check and the page use them."""
     serving.need_token()
     serving.start()
     status, _, body = _get(serving, "/healthz")
@@ -254,13 +254,13 @@ def test_health_needs_no_token_and_the_session_tells_whether_one_is_needed(servi
 
 
 @pytest.mark.parametrize("since", ["", "x", "-1", "1.5", "%C2%B2", "9" * 17, "9" * 5000])
-def test_what_is_no_number_of_ours_is_as_good_as_none(alone, since):
-    """Whoever asks for what it missed since no number at all is welcome, and has missed nothing."""
+def test_serve_ignores_an_invalid_since(alone, since):
+    """A client with an invalid number counts as new, and has missed nothing."""
     assert alone.connect(since=since).welcome["complete"]
 
 
 @pytest.mark.parametrize("path", ["/static/../settings.py", "/static/%2e%2e/settings.py", "/static/..%2fsettings.py"])
-def test_nothing_but_the_pages_files_is_served(alone, path):
+def test_serve_serves_no_files_outside_the_page(alone, path):
     """No way out of the folder."""
     assert _get(alone, path)[0] == 404
 

@@ -1,4 +1,4 @@
-"""Heartbeats over a real NATS server, as people see them."""
+"""Serve: heartbeats over a real NATS server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.real_host import stays
 
 @pytest.fixture
 def up(serving, nats):
-    """Everything runs; components are asked often, and do not live long."""
+    """Everything runs; heartbeats are frequent, and prove liveness for a short time."""
     serving.sections["nats"] = {"url": nats.url, "interval_s": 0.2, "alive_s": 2}
     serving.github.publish("owner/core", "1.1.0")
     serving.host.start()
@@ -22,7 +22,7 @@ def up(serving, nats):
 
 
 async def _answer_once(url, component):
-    """Be a component that answers one question."""
+    """Act as a component that answers one heartbeat request."""
     connection = await connect(url)
     asked = await connection.subscribe(f"dunebugger.{component}.heartbeat")
     question = json.loads((await asked.next_msg(timeout=60)).data)
@@ -38,8 +38,8 @@ def of(component, running):
     return lambda body: (body["component"], body["running"]) == (component, running)
 
 
-def test_a_component_runs_as_long_as_its_heartbeats_are_heard(up, nats):
-    """Asked as the issue says; running after its answer, not running when it falls silent, each with when and how."""
+def test_serve_follows_heartbeats(up, nats):
+    """A component runs after its answer, and does not run once it is silent; each with time and source."""
     client = up.connect()
     question = asyncio.run(_answer_once(nats.url, "core"))
     assert question["body"] == "are you there?"
@@ -53,8 +53,8 @@ def test_a_component_runs_as_long_as_its_heartbeats_are_heard(up, nats):
     assert next(view for view in info if view["name"] == "core")["running"] is False
 
 
-def test_nobody_is_asked_for_a_health_check_where_heartbeats_tell(up):
-    """After an update the coordinator is not asked; on demand it is."""
+def test_serve_submits_no_health_check_with_heartbeats(up):
+    """After an update none is submitted; on demand one is."""
     client = up.connect()
     client.say("updater.perform_update", {"component": "core"})
     client.expect("update_result")
@@ -65,8 +65,8 @@ def test_nobody_is_asked_for_a_health_check_where_heartbeats_tell(up):
     assert client.expect("health_result")["success"]
 
 
-def test_without_the_server_everything_else_works(up, nats):
-    """It is not known what runs, and updates go on."""
+def test_serve_updates_without_the_nats_server(up, nats):
+    """It is unknown which components run, and updates go on."""
     nats.kill()
     client = up.connect()
     client.say("updater.perform_update", {"component": "core"})

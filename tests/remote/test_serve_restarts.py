@@ -1,4 +1,4 @@
-"""Nothing is lost when serve dies: an update of `remote` itself ends it in the middle."""
+"""Serve: nothing is lost when it dies, as in every update of `remote` itself."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def begin(up):
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_an_answer_that_comes_while_serve_is_down_is_told_by_its_successor(up, end):
-    """The id is on disk: whoever comes back with the number it saw last hears the result."""
+def test_serve_announces_an_answer_that_came_while_it_was_down(up, end):
+    """The id is on disk: a client that returns with its last number receives the result."""
     client = begin(up)
     last = client.last
     getattr(up, end)()
@@ -47,7 +47,7 @@ def test_an_answer_that_comes_while_serve_is_down_is_told_by_its_successor(up, e
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_an_update_that_is_still_going_on_is_followed_by_the_successor(up, end):
+def test_serve_follows_a_running_update_after_a_restart(up, end):
     """Progress, then the result."""
     client = begin(up)
     getattr(up, end)()
@@ -62,8 +62,8 @@ def test_an_update_that_is_still_going_on_is_followed_by_the_successor(up, end):
 
 
 @pytest.mark.parametrize("action", ["update", "health"])
-def test_an_answer_of_a_component_that_is_configured_no_longer_is_told_once(up, action):
-    """It was asked for, so it has an answer; but nothing more is asked of what is not ours any more."""
+def test_serve_announces_the_answer_of_a_removed_component_once(up, action):
+    """The request was submitted, so it has an answer; nothing more is submitted for the component."""
     if action == "update":
         client = begin(up)
     else:
@@ -86,8 +86,8 @@ def test_an_answer_of_a_component_that_is_configured_no_longer_is_told_once(up, 
     assert [message["subject"] for message in back.heard].count(f"{action}_result") == 1
 
 
-def test_a_result_that_was_told_is_told_again_to_one_that_missed_it(up):
-    """The process that told it is gone; the record is not. Whoever saw it does not hear it twice."""
+def test_serve_replays_a_result_after_a_restart(up):
+    """The process that announced it is gone, the record is not. A client that received it does not receive it twice."""
     client = begin(up)
     before = client.last
     up.resume()
@@ -108,7 +108,7 @@ def test_a_result_that_was_told_is_told_again_to_one_that_missed_it(up):
     ] == []
 
 
-def test_one_that_reconnects_to_the_same_serve_misses_nothing(up):
+def test_serve_replays_all_events_to_a_returning_client(up):
     """All events between, each once, in order."""
     watching, client = up.connect(), begin(up)
     last = client.last
@@ -123,8 +123,8 @@ def test_one_that_reconnects_to_the_same_serve_misses_nothing(up):
     assert [message for message in back.heard if "seq" in message] == expected
 
 
-def test_numbers_are_never_given_twice_over_restarts(up):
-    """However it ends."""
+def test_serve_never_repeats_event_numbers(up):
+    """However the process ends."""
     first = begin(up).last
     up.kill()
     up.start()
@@ -134,22 +134,22 @@ def test_numbers_are_never_given_twice_over_restarts(up):
     assert min(message["seq"] for message in client.heard if "seq" in message) > first
 
 
-def test_serve_ends_on_sigterm_with_0_though_clients_are_there(up):
-    """As Docker stops it: quickly, and without losing what is under way."""
+def test_serve_exits_with_0_on_sigterm_with_clients(up):
+    """As Docker stops it: quickly, and without losing a running update."""
     begin(up)
     assert up.stop() == 0
     assert "Traceback" not in up.log()
 
 
-def test_two_serves_do_not_share_a_state_folder(up):
-    """The second says so and ends with 2: they would take each other's answers."""
+def test_serve_refuses_a_locked_state_folder(up):
+    """The second exits with 2: they would take each other's answers."""
     done = up.cli("serve")
     assert done.returncode == 2
     assert "another dunebugger-remote works there" in done.stderr
 
 
-def test_an_answer_outlives_a_serve_that_was_killed_at_any_instant_of_taking_it(up):
-    """Killed again and again while answers come: whoever comes back is told each, the history once; none stays."""
+def test_serve_loses_no_answer_when_killed_while_taking_it(up):
+    """Killed repeatedly while answers come: a returning client receives each, the history has each once."""
     up.resume()
     client = up.connect()
     for _ in range(6):
@@ -168,11 +168,11 @@ def test_an_answer_outlives_a_serve_that_was_killed_at_any_instant_of_taking_it(
     until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")
 
 
-def test_a_serve_of_which_a_part_broke_ends_so_that_it_is_started_again(serving):
-    """Better no page than one that seems to work: exit code 1, and the log says why."""
+def test_serve_exits_when_one_of_its_loops_fails(serving):
+    """Exit code 1, so that the container's runtime restarts it; the log says why."""
     broken = (
         "from remote.gateway.gateway import Gateway\n"
-        "async def run(self): raise RuntimeError('nobody thought of this')\n"
+        "async def run(self): raise RuntimeError('unexpected')\n"
         "Gateway.run = run\n"
         "from remote.cli import main; main()\n"
     )
@@ -186,4 +186,4 @@ def test_a_serve_of_which_a_part_broke_ends_so_that_it_is_started_again(serving)
     )
     assert done.returncode == 1
     assert "cannot go on: a part of this program ended" in done.stderr
-    assert "nobody thought of this" in done.stderr
+    assert "unexpected" in done.stderr

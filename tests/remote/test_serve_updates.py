@@ -1,4 +1,4 @@
-"""Updates as a program asks for them: real serve, real coordinator, real scripts, real WebSocket."""
+"""Serve: updates, with a real coordinator, real scripts and a real WebSocket."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def up(serving):
 
 
 def of(component, **fields):
-    """Whether a body is of a component and says all that."""
+    """A condition: a body of this component with these fields."""
     return lambda body: body["component"] == component and all(body[key] == value for key, value in fields.items())
 
 
-def test_a_check_compares_what_is_installed_with_what_is_released(up):
-    """The table of the issue, for every component."""
+def test_serve_compares_installed_with_released_versions(up):
+    """For every component."""
     client = up.connect()
     client.say("updater.check_updates", {"force": True})
     found = client.expect("update_check_result")["components"]
@@ -38,7 +38,7 @@ def test_a_check_compares_what_is_installed_with_what_is_released(up):
     assert found["core"]["last_checked"]
 
 
-def test_an_update_is_followed_from_the_wish_to_the_result(up):
+def test_serve_follows_an_update_from_the_command_to_the_result(up):
     """Progress with the script's phases and output, then the result, a line for the log, and the new comparison."""
     client = up.connect()
     up.pause()
@@ -57,8 +57,8 @@ def test_an_update_is_followed_from_the_wish_to_the_result(up):
     assert up.installed() == "1.1.0"
 
 
-def test_an_answer_that_was_told_is_gone_from_the_shared_folder(up):
-    """It is deleted once delivered, and so is the request."""
+def test_serve_removes_an_announced_answer(up):
+    """The answer is deleted once it is announced, and so is the request."""
     client = up.connect()
     client.say("updater.perform_update", {"component": "core"})
     client.expect("update_result")
@@ -66,8 +66,8 @@ def test_an_answer_that_was_told_is_gone_from_the_shared_folder(up):
     until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")
 
 
-def test_a_health_check_follows_an_update(up):
-    """Without NATS the coordinator's health action tells that the new version runs."""
+def test_serve_submits_a_health_check_after_an_update(up):
+    """Without NATS the coordinator's health action finds out whether the new version runs."""
     client = up.connect()
     client.say("updater.perform_update", {"component": "core"})
     client.expect("update_result", of("core", success=True))
@@ -79,7 +79,7 @@ def test_a_health_check_follows_an_update(up):
     assert standing["at"]
 
 
-def test_an_update_that_does_not_work_is_told_as_rolled_back(up):
+def test_serve_reports_a_rolled_back_update(up):
     """With the coordinator's reason, and the old version is what is installed."""
     up.github.publish("owner/core", "2.0.0+broken")
     client = up.connect()
@@ -94,14 +94,14 @@ def test_an_update_that_does_not_work_is_told_as_rolled_back(up):
 
 
 @pytest.mark.parametrize("name", ["dunebugger-core", "core", "DuneBugger-Core"])
-def test_a_component_can_be_named_as_people_do(up, name):
+def test_serve_accepts_display_names(up, name):
     """`updater.update` takes a display name or a short one."""
     client = up.connect()
     client.say("updater.update", name)
     assert client.expect("update_result", of("core"))["success"]
 
 
-def test_a_dry_run_tells_what_would_happen_and_writes_nothing(up):
+def test_serve_reports_what_a_dry_run_would_do(up):
     """No request, no record, the same version."""
     client = up.connect()
     client.say("updater.perform_update", {"component": "core", "dry_run": True})
@@ -110,22 +110,23 @@ def test_a_dry_run_tells_what_would_happen_and_writes_nothing(up):
     assert "would update dunebugger-core from 1.0.0 to 1.1.0" in result["message"]
     assert client.expect("log") == {"level": "info", "message": result["message"]}
     assert up.host.runs() == []
-    assert list((up.state / "requests").iterdir()) == []
+    client.say("updater.history")
+    assert client.expect("history")["requests"] == []
     assert up.installed() == "1.0.0"
 
 
 @pytest.mark.parametrize(("name", "reason"), [("scheduler", "up_to_date"), ("nobody", "unknown_component")])
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_a_refusal_tells_whether_it_was_only_tried(up, name, reason, dry_run):
-    """Who tried without changing anything is told so whatever comes of it."""
+def test_serve_rejections_carry_dry_run(up, name, reason, dry_run):
+    """A rejected dry run is still marked as a dry run."""
     client = up.connect()
     client.say("updater.perform_update", {"component": name, "dry_run": dry_run})
     result = client.expect("update_result", of(name))
     assert (result["reason"], result["dry_run"]) == (reason, dry_run)
 
 
-def test_what_is_up_to_date_is_left_alone(up):
-    """It is a success that nothing need be done."""
+def test_serve_leaves_a_component_that_is_up_to_date(up):
+    """Nothing to do is a success."""
     client = up.connect()
     client.say("updater.perform_update", {"component": "scheduler"})
     result = client.expect("update_result", of("scheduler"))
@@ -133,7 +134,7 @@ def test_what_is_up_to_date_is_left_alone(up):
     assert up.host.runs() == []
 
 
-def test_a_rollback_puts_back_what_was_there(up):
+def test_serve_rolls_back(up):
     """After an update it restores the version before."""
     client = up.connect()
     client.say("updater.perform_update", {"component": "core"})
@@ -144,8 +145,8 @@ def test_a_rollback_puts_back_what_was_there(up):
     assert client.expect("update_check_result")["components"]["core"]["current"] == "1.0.0"
 
 
-def test_a_second_update_of_the_same_component_waits_for_the_first(up):
-    """It is refused while the first is under way, however quickly it comes."""
+def test_serve_rejects_a_second_update_of_a_component(up):
+    """It is rejected while the first is under way, however quickly it comes."""
     client = up.connect()
     up.pause()
     for _ in range(2):
@@ -157,8 +158,8 @@ def test_a_second_update_of_the_same_component_waits_for_the_first(up):
     assert up.host.runs().count(f"update.sh {up.host.runs()[0].split()[1]}") == 1
 
 
-def test_remote_is_updated_first(serving):
-    """Others are refused while it has an update waiting, and may be updated after it."""
+def test_serve_updates_remote_first(serving):
+    """Others are rejected while it has an update waiting, and may be updated after it."""
     serving.add_itself("1.0.0")
     serving.github.publish("owner/core", "1.1.0")
     serving.github.publish("owner/scheduler", "1.0.0")
@@ -180,8 +181,8 @@ def test_remote_is_updated_first(serving):
     assert client.expect("update_result", of("core"))["success"]
 
 
-def test_everybody_hears_what_happens(up):
-    """A second client that asked for nothing sees the progress and the result, with the same numbers."""
+def test_serve_sends_events_to_all_clients(up):
+    """A client that requested nothing receives the progress and the result, with the same numbers."""
     asking, watching = up.connect(), up.connect()
     asking.say("updater.perform_update", {"component": "core"})
     for client in (asking, watching):
@@ -189,7 +190,7 @@ def test_everybody_hears_what_happens(up):
     assert [m for m in asking.heard if "seq" in m] == [m for m in watching.heard if "seq" in m]
 
 
-def test_the_history_tells_what_was_asked_and_how_it_ended(up):
+def test_serve_lists_the_history(up):
     """Newest first, of one component or of all."""
     client = up.connect()
     client.say("updater.perform_update", {"component": "core"})
@@ -207,8 +208,8 @@ def test_the_history_tells_what_was_asked_and_how_it_ended(up):
     assert [entry["action"] for entry in client.expect("history")["requests"]] == ["health", "update"]
 
 
-def test_what_is_under_way_can_be_asked_for(up):
-    """A page that is loaded in the middle of an update sees it."""
+def test_serve_lists_outstanding_requests(up):
+    """A page that is loaded in the middle of an update shows it."""
     client = up.connect()
     up.pause()
     client.say("updater.perform_update", {"component": "core"})
@@ -221,8 +222,8 @@ def test_what_is_under_way_can_be_asked_for(up):
     assert late.expect("update_result")["success"]
 
 
-def test_an_update_is_finished_though_the_one_who_asked_has_gone(up):
-    """The wish outlives its client; whoever comes next finds the answer in the history."""
+def test_serve_completes_an_update_when_its_client_leaves(up):
+    """The command outlives its client; the next client finds the answer in the history."""
     client = up.connect()
     client.say("updater.perform_update", {"component": "core"})
     client.close()
@@ -234,8 +235,8 @@ def test_an_update_is_finished_though_the_one_who_asked_has_gone(up):
     assert [entry["success"] for entry in requests if entry["action"] == "update"] == [True]
 
 
-def test_nothing_is_asked_twice_by_a_burst_of_wishes(up):
-    """However many ask at once, update.sh runs once."""
+def test_serve_submits_one_request_for_a_burst_of_commands(up):
+    """However many commands come at once, update.sh runs once."""
     clients = [up.connect() for _ in range(5)]
     up.pause()
     for client in clients:
@@ -247,7 +248,7 @@ def test_nothing_is_asked_twice_by_a_burst_of_wishes(up):
         client.expect("update_result", of("core", success=True))
 
 
-def test_the_command_line_updates_through_the_server_that_runs(up):
+def test_update_command_updates_through_the_running_server(up):
     """`dunebugger-remote update` shows the progress and ends with 0."""
     done = up.cli("update", "dunebugger-core", "--json")
     assert done.returncode == 0, done.stderr
@@ -255,7 +256,7 @@ def test_the_command_line_updates_through_the_server_that_runs(up):
     assert up.installed() == "1.1.0"
 
 
-def test_the_command_line_says_when_nobody_serves(serving):
+def test_update_command_reports_that_no_server_runs(serving):
     """With the remedy, and exit code 1."""
     serving.sections["server"]["port"] = 9  # discard: nobody listens
     done = serving.cli("update", "core")

@@ -19,7 +19,7 @@ def told(**device):
     return json.loads(json.dumps(system_info(Device(**device), ManualClock()), allow_nan=False))
 
 
-def test_all_parts_are_told():
+def test_system_info_has_all_parts():
     """Every part of the contract is there."""
     info = told()
     assert list(info) == ["device_id", "timestamp", "hardware", "os", "network", "location"]
@@ -28,7 +28,7 @@ def test_all_parts_are_told():
     assert datetime.fromisoformat(info["timestamp"]) == START
 
 
-def test_this_machine_is_told():
+def test_system_info_describes_this_machine():
     """What every machine has is told truly."""
     info = told()
     assert info["hardware"]["cpu"]["count"] == psutil.cpu_count()
@@ -42,13 +42,13 @@ def test_this_machine_is_told():
     assert loopback["bytes_sent"] >= 0
 
 
-def test_what_the_operator_says_counts():
+def test_system_info_uses_the_configured_device():
     """The configured name and place are told."""
     info = told(id="dune-7", location="Cape Town")
     assert (info["device_id"], info["location"]) == ("dune-7", "Cape Town")
 
 
-def test_an_unnamed_device_has_a_name(tmp_path, monkeypatch):
+def test_system_info_names_an_unnamed_device(tmp_path, monkeypatch):
     """Without a configured name it is the machine's id, and without that the host's name."""
     machine_id = tmp_path / "machine-id"
     monkeypatch.setattr(module, "_MACHINE_ID", machine_id)
@@ -60,7 +60,7 @@ def test_an_unnamed_device_has_a_name(tmp_path, monkeypatch):
     assert told()["location"] is None
 
 
-def test_the_model_is_told_where_there_is_one(tmp_path, monkeypatch):
+def test_system_info_reports_the_model(tmp_path, monkeypatch):
     """The first of the files that tells a model is believed; a NUL at its end does not matter."""
     first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "cpuinfo"
     monkeypatch.setattr(module, "_MODEL_FILES", (first, second))
@@ -84,14 +84,14 @@ def test_the_model_is_told_where_there_is_one(tmp_path, monkeypatch):
         ({"cpu_thermal": [], "acpitz": [40.0]}, 40.0),
     ],
 )
-def test_the_processors_temperature_is_preferred(monkeypatch, sensors, temperature):
+def test_system_info_prefers_the_processors_temperature(monkeypatch, sensors, temperature):
     """The processor's sensor is told, else any, else none."""
     found = {name: [SimpleNamespace(current=value) for value in values] for name, values in sensors.items()}
     monkeypatch.setattr(psutil, "sensors_temperatures", lambda: found)
     assert told()["hardware"]["cpu"]["temperature_c"] == temperature
 
 
-def test_the_time_since_boot_is_told(monkeypatch):
+def test_system_info_reports_the_time_since_boot(monkeypatch):
     """Boot and uptime are told; a clock that was set back does not make it negative."""
     monkeypatch.setattr(psutil, "boot_time", lambda: START.timestamp() - 90)
     assert told()["os"]["uptime_s"] == 90
@@ -109,7 +109,7 @@ SENSORS = [
 @pytest.mark.parametrize(
     "error", [FileNotFoundError("/proc"), AttributeError("no"), psutil.AccessDenied(), ValueError()]
 )
-def test_a_sensor_that_is_not_there_is_null(monkeypatch, error):
+def test_system_info_reports_a_failing_sensor_as_null(monkeypatch, error):
     """Whatever a sensor fails with, the rest is told."""
 
     def fail(*_, **__):
@@ -126,20 +126,20 @@ def test_a_sensor_that_is_not_there_is_null(monkeypatch, error):
     assert info["os"]["system"] == "Linux"
 
 
-def test_a_processor_without_a_known_frequency_is_told(monkeypatch):
+def test_system_info_accepts_an_unknown_frequency(monkeypatch):
     """Where a board tells no frequency, it is null."""
     monkeypatch.setattr(psutil, "cpu_freq", lambda: None)
     assert told()["hardware"]["cpu"]["frequency_mhz"] is None
 
 
 @pytest.mark.parametrize("counters", [{}, None])
-def test_an_interface_without_counters_is_told(monkeypatch, counters):
+def test_system_info_accepts_an_interface_without_counters(monkeypatch, counters):
     """An interface that came between the two looks, or that nobody counts, has addresses and no counts."""
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: counters)
     assert told()["network"]["interfaces"]["lo"]["bytes_sent"] is None
 
 
-def test_no_measurement_is_waited_for(monkeypatch):
+def test_system_info_never_waits_for_a_measurement(monkeypatch):
     """The processor's load is what it was since the last look: measuring it anew would block everything else."""
     asked = []
     monkeypatch.setattr(psutil, "cpu_percent", lambda interval=None: asked.append(interval) or 1.0)

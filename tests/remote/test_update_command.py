@@ -1,4 +1,4 @@
-"""What `dunebugger-remote update` takes for the answer to what it asked."""
+"""`dunebugger-remote update`: which messages it takes for its answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def message(subject, **body):
 
 
 def result(component, action, text):
-    """A result of somebody's request."""
+    """The result of a request."""
     return message("update_result", component=component, action=action, success=True, message=text)
 
 
@@ -24,7 +24,7 @@ OURS = result("core", "update", "ours")
 
 
 def followed(*messages, name="core"):
-    """What it takes for its result."""
+    """The message of the result that it returns."""
     return update._follow(iter(messages), name, Settings(), as_json=True)["message"]
 
 
@@ -32,19 +32,19 @@ def followed(*messages, name="core"):
     "other",
     [
         result("scheduler", "update", "another component's"),
-        result("core", "rollback", "another wish of somebody else's"),
+        result("core", "rollback", "another action"),
         message("connected", seq=1, complete=True),
         json.dumps({"subject": "heartbeat", "body": "I am alive"}),
     ],
 )
-def test_what_others_hear_is_not_ours(other):
-    """Everybody hears everything; the one that updates waits for its own answer."""
+def test_update_command_ignores_messages_for_others(other):
+    """Events go to all clients; the command waits for its own result."""
     assert followed(other, OURS) == "ours"
 
 
 @pytest.mark.parametrize("name", ["core", "dunebugger-core", "DuneBugger-Core"])
-def test_the_name_may_be_the_one_that_people_use(name):
-    """Results bear the short one."""
+def test_update_command_accepts_a_display_name(name):
+    """Results carry the configured name."""
     assert followed(OURS, name=name) == "ours"
 
 
@@ -55,14 +55,14 @@ def test_the_name_may_be_the_one_that_people_use(name):
         ([], "cannot tell how it ended: the server closed the connection"),
     ],
 )
-def test_no_answer_is_said_to_be_none(messages, words):
-    """With where to look for it."""
+def test_update_command_reports_a_missing_answer(messages, words):
+    """The error says where to look for it."""
     with pytest.raises(update.NotServedError, match=words):
         followed(*messages)
 
 
-def test_each_line_of_progress_is_shown_once(capsys):
-    """People see the phase change, and not every look."""
+def test_update_command_prints_each_progress_once(capsys):
+    """The phase changes are printed, not every poll."""
     steps = [
         {"component": "core", "action": "update", "state": "running", "phase": phase, "percent": percent}
         for phase, percent in ((None, None), ("download", 20), ("download", 20), ("install", 80))

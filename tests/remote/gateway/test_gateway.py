@@ -1,318 +1,504 @@
-"""The gateway on real folders, with a coordinator that is played: what no real one does at will."""
+"""Gateway on real folders, with a simulated coordinator: what a real one does not do at will."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import os
 
 import pytest
-from gateway_life import LIMITS, DiedError, Life
+from gateway_harness import LIMITS, CrashError, GatewayHarness
 from loguru import logger
 
 from protocol.types import Action
-from remote.gateway.bell import Bell
-from remote.gateway.errors import Trouble
+from remote.gateway import gateway as gateway_module
+from remote.gateway.errors import FailureCode, SubmitError
+from remote.gateway.status_watcher import StatusWatcher
+from remote.store import StoreError
 from tests.support.message_samples import final, progress
 
 
-def answer_of(life):
+def answer_of(harness):
     """The one record's answer."""
-    (record,) = life.records
+    (record,) = harness.store
     return record.answer
 
 
-def test_a_process_may_die_at_any_instant_and_each_answer_is_taken_exactly_once(tmp_path):
-    """Before and after every write: a successor finds the record, and the shared folder ends empty."""
+def test_gateway_takes_each_answer_exactly_once_whenever_it_crashes(tmp_path):
+    """Before and after every write: a restart finds the record, and the shared folder ends empty."""
 
-    async def ask_and_take(life):
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        life.outbox.publish(final(record.request_id))
-        (life.requests / f"{record.request_id}.json").unlink()
-        await life.until(lambda: life.listener.told and not list(life.status.iterdir()))
+    async def ask_and_take(harness):
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        harness.outbox.publish(final(record.request_id))
+        (harness.requests / f"{record.request_id}.json").unlink()
+        await harness.until(lambda: harness.listener.settlements and not list(harness.status.iterdir()))
 
-    lives = 0
+    crashes = 0
     for instant in range(100):
         root = tmp_path / str(instant)
         root.mkdir()
-        life = Life(root, dies_at=instant)
+        harness = GatewayHarness(root, crash_at=instant)
         try:
-            asyncio.run(ask_and_take(life))
-        except DiedError:
-            lives += 1
-            _succeed(root)
+            asyncio.run(ask_and_take(harness))
+        except CrashError:
+            crashes += 1
+            _restart(root)
         else:
             break
-    assert lives >= 7  # around keep, submit, keep and discard; the last may be seen too late to matter
+    assert crashes >= 7  # around save, submit, save and discard; the last may be seen too late to matter
 
 
-def _succeed(root):
-    """A successor brings everything to its end, with the coordinator's help where a request lies there."""
-    life = Life(root)
-    for path in life.requests.glob("*.json"):
-        life.outbox.publish(final(path.stem))
+def _restart(root):
+    """A restart settles everything, with the coordinator's answer where there is a request."""
+    harness = GatewayHarness(root)
+    for path in harness.requests.glob("*.json"):
+        harness.outbox.publish(final(path.stem))
         path.unlink()
-    has_answer = list(life.status.glob("*.json"))
-    asked = list(life.records)
+    has_answer = list(harness.status.glob("*.json"))
+    asked = list(harness.store)
     if not asked:
         assert not has_answer
         return
 
     async def take():
         if has_answer or asked[0].answer is not None:
-            await life.until(lambda: answer_of(life) is not None and not list(life.status.glob("*.json")))
+            await harness.until(lambda: answer_of(harness) is not None and not list(harness.status.glob("*.json")))
         else:  # it died before the request was written
-            await life.until(lambda: life.gateway._open)
-            await life.pass_time(LIMITS.pickup_s, lambda: life.gateway._open[asked[0].request_id].gone_since)
-            await life.pass_time(3, lambda: answer_of(life) is not None)
+            await harness.until(lambda: harness.gateway._open)
+            await harness.pass_time(LIMITS.pickup_s, lambda: harness.gateway._open[asked[0].request_id].gone_since)
+            await harness.pass_time(3, lambda: answer_of(harness) is not None)
 
     asyncio.run(take())
-    answer = answer_of(life)
+    answer = answer_of(harness)
     if has_answer or asked[0].answer is not None:
         assert (answer.is_final, answer.reason) == (True, "unhealthy")
     else:
-        assert (answer.is_final, answer.reason) == (False, Trouble.REQUEST_LOST)
+        assert (answer.is_final, answer.reason) == (False, FailureCode.REQUEST_LOST)
 
 
-def test_a_request_that_nobody_takes_up_is_withdrawn_and_told_once(tmp_path):
-    """Not before its time, and with a moment's grace for one that read it just then."""
-    life = Life(tmp_path)
-
-    async def story():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        life.clock.sleep(LIMITS.pickup_s - 1)
-        await life.look()
-        assert life.client.is_pending(record.request_id)
-        await life.pass_time(1, lambda: life.gateway._open[record.request_id].gone_since)
-        assert not life.client.is_pending(record.request_id)
-        life.clock.sleep(1)
-        await life.look()
-        assert life.listener.told == []
-        await life.pass_time(1, lambda: life.listener.told)
-
-    asyncio.run(story())
-    (told,) = life.listener.told
-    assert told.answer.reason == Trouble.COORDINATOR_NOT_RUNNING
-    assert "was withdrawn, nothing was changed" in told.answer.message
-
-
-def test_a_coordinator_that_read_a_request_just_before_its_withdrawal_is_still_followed(tmp_path):
-    """Its progress shows that it goes on, so there is no verdict, and its answer is the answer."""
-    life = Life(tmp_path)
+def test_gateway_withdraws_a_request_that_is_not_taken_up(tmp_path):
+    """Not before its time, with a grace period for a coordinator that read it just then; announced once."""
+    harness = GatewayHarness(tmp_path)
 
     async def story():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        await life.pass_time(LIMITS.pickup_s, lambda: life.gateway._open[record.request_id].gone_since)
-        life.outbox.publish_progress(progress(record.request_id, seq=3))
-        await life.pass_time(5, lambda: life.listener.progress)
-        await life.look()
-        assert life.listener.told == []
-        life.outbox.publish(final(record.request_id))
-        await life.until(lambda: life.listener.told)
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        harness.clock.sleep(LIMITS.pickup_s - 1)
+        await harness.gateway.poll_all()
+        assert harness.client.is_pending(record.request_id)
+        await harness.pass_time(1, lambda: harness.gateway._open[record.request_id].gone_since)
+        assert not harness.client.is_pending(record.request_id)
+        harness.clock.sleep(1)
+        await harness.gateway.poll_all()
+        assert harness.listener.settlements == []
+        await harness.pass_time(1, lambda: harness.listener.settlements)
 
     asyncio.run(story())
-    (told,) = life.listener.told
-    assert (told.answer.reason, told.answer.is_late) == ("unhealthy", False)
+    (settled,) = harness.listener.settlements
+    assert settled.answer.reason == FailureCode.COORDINATOR_NOT_RUNNING
+    assert "was withdrawn, nothing was changed" in settled.answer.message
 
 
-def test_a_request_that_cannot_be_withdrawn_is_told_to_be_pending(tmp_path):
-    """The truth: it will be carried out once the coordinator runs."""
-    life = Life(tmp_path)
+def test_gateway_follows_a_request_that_was_read_just_before_its_withdrawal(tmp_path):
+    """Its progress shows that it goes on, so there is no local outcome, and the coordinator's answer is not late."""
+    harness = GatewayHarness(tmp_path)
+
+    async def story():
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        await harness.pass_time(LIMITS.pickup_s, lambda: harness.gateway._open[record.request_id].gone_since)
+        harness.outbox.publish_progress(progress(record.request_id, seq=3))
+        await harness.pass_time(5, lambda: harness.listener.progress)
+        await harness.gateway.poll_all()
+        assert harness.listener.settlements == []
+        harness.outbox.publish(final(record.request_id))
+        await harness.until(lambda: harness.listener.settlements)
+
+    asyncio.run(story())
+    (settled,) = harness.listener.settlements
+    assert (settled.answer.reason, settled.answer.is_late) == ("unhealthy", False)
+
+
+def test_gateway_reports_a_request_that_cannot_be_withdrawn_as_pending(tmp_path):
+    """It will be carried out once the coordinator runs."""
+    harness = GatewayHarness(tmp_path)
 
     def refuse(_request_id):
         raise PermissionError(1, os.strerror(1))
 
-    life.client.withdraw = refuse
+    harness.client.withdraw = refuse
 
     async def story():
-        await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        await life.pass_time(LIMITS.pickup_s, lambda: life.listener.told)
+        await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        await harness.pass_time(LIMITS.pickup_s, lambda: harness.listener.settlements)
 
     asyncio.run(story())
-    assert "will be carried out once it runs" in life.listener.told[0].answer.message
+    assert "will be carried out once it runs" in harness.listener.settlements[0].answer.message
 
 
-def test_progress_is_told_in_rising_order_and_once(tmp_path):
-    """A number that was seen, or an older one, is no news."""
-    life = Life(tmp_path)
+def test_gateway_announces_progress_in_rising_order_and_once(tmp_path):
+    """A sequence number that was seen, or a lower one, is ignored."""
+    harness = GatewayHarness(tmp_path)
 
     async def story():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         for seq in (1, 1, 4, 2, 5):
-            life.outbox.publish_progress(progress(record.request_id, seq=seq))
-            await life.look()
+            harness.outbox.publish_progress(progress(record.request_id, seq=seq))
+            await harness.gateway.poll_all()
 
     asyncio.run(story())
-    assert [seq for _, seq in life.listener.progress] == [1, 4, 5]
+    assert [seq for _, seq in harness.listener.progress] == [1, 4, 5]
 
 
-def test_an_answer_that_cannot_be_written_down_is_not_taken(tmp_path):
-    """Our own disk is full: it stays in the shared folder, is not told, and is taken once there is room."""
-    life = Life(tmp_path)
-    keep, full = life.records.keep, [True]
+def test_gateway_takes_no_answer_that_cannot_be_recorded(tmp_path):
+    """With a full disk it stays in the shared folder, unannounced, and is taken once there is room (I2)."""
+    harness = GatewayHarness(tmp_path)
+    save, full = harness.store.save, [True]
 
-    def maybe(record):
+    def save_unless_full(record):
         if full[0] and record.answer is not None:
-            raise OSError(28, os.strerror(28))
-        keep(record)
+            raise StoreError("disk full")
+        save(record)
 
-    life.records.keep = maybe
+    harness.store.save = save_unless_full
 
     async def story():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        life.outbox.publish(final(record.request_id))
-        await life.look()
-        await life.look()
-        assert life.client.get_status(record.request_id) is not None
-        assert life.listener.told == []
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        harness.outbox.publish(final(record.request_id))
+        await harness.gateway.poll_all()
+        await harness.gateway.poll_all()
+        assert harness.client.get_status(record.request_id) is not None
+        assert harness.listener.settlements == []
         full[0] = False
-        await life.pass_time(1, lambda: life.listener.told and not list(life.status.iterdir()))
+        await harness.pass_time(1, lambda: harness.listener.settlements and not list(harness.status.iterdir()))
 
     asyncio.run(story())
-    assert len(life.listener.told) == 1
+    assert len(harness.listener.settlements) == 1
 
 
-def test_answers_of_others_are_left_alone(tmp_path):
-    """The folder is shared: what we did not ask is not ours to take."""
-    life = Life(tmp_path)
-    life.outbox.publish(final("somebody-elses"))
+def test_gateway_leaves_the_answers_of_other_clients(tmp_path):
+    """The folder is shared: only answers to recorded requests are taken."""
+    harness = GatewayHarness(tmp_path)
+    harness.outbox.publish(final("another-clients"))
 
     async def story():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        life.outbox.publish(final(record.request_id))
-        await life.until(lambda: [path.name for path in life.status.iterdir()] == ["somebody-elses.json"])
-        assert [answered.request_id for answered in life.listener.told] == [record.request_id]
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        harness.outbox.publish(final(record.request_id))
+        await harness.until(lambda: [path.name for path in harness.status.iterdir()] == ["another-clients.json"])
+        assert [answered.request_id for answered in harness.listener.settlements] == [record.request_id]
 
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("way", ["inotify", "look"])
-def test_an_answer_is_noticed_by_inotify_alone_and_without_it(tmp_path, monkeypatch, way):
-    """A look once a second stands behind the bell."""
-    if way == "look":
-        monkeypatch.setattr(Bell, "start", lambda _self: None)
+@pytest.mark.parametrize("way", ["inotify", "polling"])
+def test_gateway_notices_an_answer_by_inotify_alone_and_by_polling_alone(tmp_path, monkeypatch, way):
+    """Polling once a second is the fallback of the watcher."""
+    if way == "polling":
+        monkeypatch.setattr(StatusWatcher, "start", lambda _self: None)
     else:
-        monkeypatch.setattr("remote.gateway.bell.POLL_S", 3600.0)
-    life = Life(tmp_path)
+        monkeypatch.setattr("remote.gateway.status_watcher.POLL_S", 3600.0)
+    harness = GatewayHarness(tmp_path)
 
     async def story():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         looked = []
-        life.client.progress = looked.append
+        harness.client.progress = looked.append
 
-        def is_told():
+        def is_settled():
             if looked:  # it found nothing, and waits
-                life.outbox.publish(final(record.request_id))
-            return life.listener.told
+                harness.outbox.publish(final(record.request_id))
+            return harness.listener.settlements
 
-        await life.until(is_told)
-
-    asyncio.run(story())
-
-
-def test_an_answer_is_told_once_though_what_comes_after_it_fails(tmp_path):
-    """What was written down and told is not told again at the next look."""
-    life = Life(tmp_path)
-    settle = life.listener.settled
-
-    async def stumble(record, keep):
-        await settle(record, keep)
-        raise RuntimeError("nobody thought of this")
-
-    life.listener.settled = stumble
-
-    async def story():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        life.outbox.publish(final(record.request_id))
-        await life.until(lambda: not list(life.status.iterdir()))
+        await harness.until(is_settled)
 
     asyncio.run(story())
-    assert len(life.listener.told) == 1
 
 
-def test_a_request_that_is_forgotten_is_followed_no_more(tmp_path):
-    """Nobody answered it in all the time in which so many others were answered."""
-    life = Life(tmp_path)
+def test_gateway_announces_an_answer_once_when_what_follows_fails(tmp_path):
+    """An answer that was recorded and announced is not announced again by the next poll."""
+    harness = GatewayHarness(tmp_path)
+    settle = harness.listener.settled
+
+    async def settle_and_fail(record, save):
+        await settle(record, save)
+        raise RuntimeError("unexpected")
+
+    harness.listener.settled = settle_and_fail
 
     async def story():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        life.outbox.publish_progress(progress(record.request_id, seq=1))
-        await life.pass_time(LIMITS.timeout_s, lambda: life.listener.told)
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        harness.outbox.publish(final(record.request_id))
+        await harness.gateway.poll_all()
+        await harness.pass_time(1, lambda: not list(harness.status.iterdir()))
+
+    asyncio.run(story())
+    assert len(harness.listener.settlements) == 1
+
+
+def test_gateway_stops_following_a_pruned_request(tmp_path):
+    """It had a local outcome, and so many later requests were answered that it was pruned."""
+    harness = GatewayHarness(tmp_path)
+
+    async def story():
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        harness.outbox.publish_progress(progress(record.request_id, seq=1))
+        await harness.pass_time(LIMITS.timeout_s, lambda: harness.listener.settlements)
         for _ in range(LIMITS.history):
-            record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-            life.outbox.publish(final(record.request_id))
-        await life.until(lambda: not life.gateway._open)
+            record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+            harness.outbox.publish(final(record.request_id))
+        await harness.until(lambda: not harness.gateway._open)
 
     asyncio.run(story())
-    assert len(list(life.records)) == LIMITS.history
+    assert len(list(harness.store)) == LIMITS.history
 
 
-def test_a_request_wakes_a_gateway_that_had_nothing_to_do(tmp_path, monkeypatch):
-    """Also where inotify does not work: without anything open nobody looks once a second."""
-    monkeypatch.setattr(Bell, "start", lambda _self: None)
-    life, naps, asking = Life(tmp_path), [], []
-    wait = life.bell.wait
+def test_gateway_is_woken_by_a_request_when_idle(tmp_path, monkeypatch):
+    """Also without inotify: an idle gateway does not poll."""
+    monkeypatch.setattr(StatusWatcher, "start", lambda _self: None)
+    harness, naps, asking = GatewayHarness(tmp_path), [], []
+    wait = harness.watcher.wait
 
     async def fall_asleep(*, is_urgent):
         naps.append(is_urgent)
         await wait(is_urgent=is_urgent)
 
     async def ask():
-        record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-        life.outbox.publish(final(record.request_id))
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        harness.outbox.publish(final(record.request_id))
 
-    def is_told():
+    def is_settled():
         if naps and not asking:
             asking.append(asyncio.create_task(ask()))
-        return life.listener.told
+        return harness.listener.settlements
 
-    life.bell.wait = fall_asleep
-    asyncio.run(life.until(is_told))
+    harness.watcher.wait = fall_asleep
+    asyncio.run(harness.until(is_settled))
     assert naps[0] is False
 
 
-def test_only_so_many_answered_requests_are_remembered(tmp_path):
-    """The oldest are forgotten, on disk, too, as soon as an answer more is there (I12)."""
-    life = Life(tmp_path)
+def test_gateway_prunes_answered_records(tmp_path):
+    """The oldest are deleted, also from the file, as soon as there is one answer more (I12)."""
+    harness = GatewayHarness(tmp_path)
 
     async def story():
         for _ in range(LIMITS.history + 2):
-            record = await life.gateway.ask("core", Action.UPDATE, "1.2.3")
-            life.outbox.publish(final(record.request_id))
-        await life.until(lambda: len(list(life.records)) == LIMITS.history and not list(life.status.iterdir()))
+            record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+            harness.outbox.publish(final(record.request_id))
+        await harness.until(lambda: len(list(harness.store)) == LIMITS.history and not list(harness.status.iterdir()))
 
     asyncio.run(story())
-    assert len(life.listener.told) == LIMITS.history + 2
-    assert len(list((tmp_path / "records").iterdir())) == LIMITS.history
+    assert len(harness.listener.settlements) == LIMITS.history + 2
+    assert len(list(GatewayHarness(tmp_path).store)) == LIMITS.history
 
 
-def test_a_fault_of_ours_in_one_request_keeps_no_other_waiting(tmp_path):
-    """It is tried again, and the others are answered meanwhile."""
-    life = Life(tmp_path)
-    answer = life.client.get_status
+def test_gateway_polls_the_other_requests_when_one_fails(tmp_path):
+    """It is retried, and the others are answered meanwhile (I16)."""
+    harness = GatewayHarness(tmp_path)
+    answer = harness.client.get_status
     poisoned = []
 
     def read(request_id):
         found = answer(request_id)
         if request_id in poisoned:
-            raise RuntimeError("nobody thought of this")
+            raise RuntimeError("unexpected")
         return found
 
-    life.client.get_status = read
+    harness.client.get_status = read
     log = []
     sink = logger.add(log.append, format="{message}")
 
     async def story():
-        poisoned.append((await life.gateway.ask("core", Action.UPDATE, "1.2.3")).request_id)
-        record = await life.gateway.ask("scheduler", Action.UPDATE, "1.2.3")
+        poisoned.append((await harness.gateway.submit("core", Action.UPDATE, "1.2.3")).request_id)
+        record = await harness.gateway.submit("scheduler", Action.UPDATE, "1.2.3")
         for request_id in (*poisoned, record.request_id):
-            life.outbox.publish(final(request_id))
-        await life.until(lambda: [told.request_id for told in life.listener.told] == [record.request_id])
-        await life.look()
+            harness.outbox.publish(final(request_id))
+        await harness.until(lambda: harness.settled_ids() == [record.request_id])
+        await harness.gateway.poll_all()
         first = poisoned.pop()
-        await life.pass_time(1, lambda: [told.request_id for told in life.listener.told][1:] == [first])
+        await harness.pass_time(1, lambda: harness.settled_ids()[1:] == [first])
 
     asyncio.run(story())
     logger.remove(sink)
-    (complaint,) = log  # though it stumbled at every look
+    (complaint,) = log  # though it failed at every poll
     assert complaint.startswith("cannot follow")
-    assert "nobody thought of this" in complaint
+    assert "unexpected" in complaint
+
+
+def fail_always(harness):
+    """Submit two requests, of which the first can never be polled, and let time pass until it is given up."""
+    read = harness.client.get_status
+    polls = []
+
+    def get_status(request_id):
+        if request_id == poisoned:
+            polls.append(harness.clock.monotonic())
+            raise RuntimeError("unexpected")
+        return read(request_id)
+
+    poisoned = None
+    harness.client.get_status = get_status
+
+    async def story():
+        nonlocal poisoned
+        poisoned = (await harness.gateway.submit("core", Action.UPDATE, "1.2.3")).request_id
+        other = (await harness.gateway.submit("scheduler", Action.UPDATE, "1.2.3")).request_id
+        harness.outbox.publish_progress(progress(other, seq=1))
+        for _ in range(gateway_module.MAX_FAILURES * 2):
+            await harness.gateway.poll_all()
+            harness.clock.sleep(300)
+        harness.outbox.publish(final(other))
+        await harness.until(lambda: any(settled.request_id == other for settled in harness.listener.settlements))
+
+    asyncio.run(story())
+    return poisoned, polls
+
+
+def test_gateway_gives_a_request_up_that_always_fails(tmp_path):
+    """After a bounded number of polls there is a truthful outcome, and the other requests are answered (I16)."""
+    harness = GatewayHarness(tmp_path)
+    poisoned, polls = fail_always(harness)
+    assert len(polls) == gateway_module.MAX_FAILURES
+    answer = harness.store.get(poisoned).answer
+    assert (answer.success, answer.reason, answer.is_final) == (False, FailureCode.CANNOT_FOLLOW, False)
+    assert f"update-coordinator status {poisoned}" in answer.message
+    assert poisoned not in [record.request_id for record, _ in harness.gateway.outstanding()]
+    assert harness.listener.unrecorded == []
+
+
+def test_gateway_follows_a_request_that_it_gave_up_after_a_restart(tmp_path):
+    """The coordinator's answer replaces the local outcome, marked as late."""
+    poisoned, _ = fail_always(GatewayHarness(tmp_path))
+    restarted = GatewayHarness(tmp_path)
+    restarted.outbox.publish(final(poisoned))
+    asyncio.run(restarted.until(lambda: restarted.listener.settlements))
+    (settled,) = restarted.listener.settlements
+    assert (settled.request_id, settled.answer.is_late, settled.answer.is_final) == (poisoned, True, True)
+
+
+def test_gateway_announces_an_outcome_that_it_cannot_record(tmp_path):
+    """With a disk that stays full the request ends for this process; the next one takes the answer (I1, I16)."""
+    harness = GatewayHarness(tmp_path)
+    save = harness.store.save
+
+    def save_unless_answered(record):
+        if record.answer is not None:
+            raise StoreError("disk full")
+        save(record)
+
+    harness.store.save = save_unless_answered
+
+    async def story():
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        harness.outbox.publish(final(record.request_id))
+        for _ in range(gateway_module.MAX_FAILURES):
+            await harness.gateway.poll_all()
+            harness.clock.sleep(300)
+        return record.request_id
+
+    request_id = asyncio.run(story())
+    (outcome,) = harness.listener.unrecorded
+    assert (outcome.request_id, outcome.answer.reason) == (request_id, FailureCode.CANNOT_FOLLOW)
+    assert "disk full" in outcome.answer.message
+    assert (harness.listener.settlements, harness.gateway.outstanding()) == ([], [])
+    restarted = GatewayHarness(tmp_path)
+    asyncio.run(restarted.until(lambda: restarted.listener.settlements and not list(restarted.status.iterdir())))
+    assert [settled.answer.is_late for settled in restarted.listener.settlements] == [False]
+
+
+def test_gateway_goes_on_when_an_outcome_cannot_be_announced(tmp_path):
+    """A listener that always fails for one request ends in a line of the log (I16)."""
+    harness = GatewayHarness(tmp_path)
+    settle = harness.listener.settled
+
+    async def fail_for_core(record, save):
+        if record.component == "core":
+            raise RuntimeError("unexpected")
+        await settle(record, save)
+
+    harness.listener.settled = fail_for_core
+    log = []
+    sink = logger.add(log.append, format="{message}")
+    fail_always(harness)
+    logger.remove(sink)
+    assert any(line.startswith("cannot announce the outcome of") for line in log)
+    assert [settled.component for settled in harness.listener.settlements] == ["scheduler"]
+
+
+def test_gateway_pauses_longer_after_each_failure(tmp_path):
+    """From one second to five minutes, so that a transient failure is retried soon and a lasting one costs little."""
+    harness = GatewayHarness(tmp_path)
+
+    def fail(_request_id):
+        polls.append(harness.clock.monotonic())
+        raise RuntimeError("unexpected")
+
+    polls = []
+    harness.client.get_status = fail
+
+    async def story():
+        await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        for _ in range(40):
+            await harness.gateway.poll_all()
+            harness.clock.sleep(1)
+
+    asyncio.run(story())
+    assert [later - earlier for earlier, later in itertools.pairwise(polls)] == [1, 2, 4, 8, 16]
+
+
+@pytest.mark.parametrize("failing", ["delete", "prune"])
+def test_gateway_goes_on_when_old_records_cannot_be_deleted(tmp_path, failing):
+    """The answer is taken; the records are deleted after a later answer (I16)."""
+    harness = GatewayHarness(tmp_path)
+
+    def fail(*_arguments):
+        raise StoreError("disk full")
+
+    setattr(harness.store, failing, fail)
+
+    async def story():
+        for _ in range(LIMITS.history + 1):
+            record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+            harness.outbox.publish(final(record.request_id))
+        await harness.until(lambda: not harness.gateway._open and not list(harness.status.iterdir()))
+
+    asyncio.run(story())
+    assert len(harness.listener.settlements) == LIMITS.history + 1
+
+
+def test_gateway_takes_an_answer_with_values_that_only_newer_coordinators_know(tmp_path):
+    """Reason, state, action and unknown fields are read as what they are."""
+    harness = GatewayHarness(tmp_path)
+
+    async def story():
+        record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
+        fields = json.loads(final(record.request_id).model_dump_json())
+        fields |= {"reason": "quota_exceeded", "state": "superseded", "action": "cancel", "priority": 7}
+        (harness.status / f"{record.request_id}.json").write_text(json.dumps(fields))
+        await harness.until(lambda: harness.listener.settlements)
+
+    asyncio.run(story())
+    answer = harness.listener.settlements[0].answer
+    assert (answer.reason, answer.state, answer.is_final) == ("quota_exceeded", "superseded", True)
+
+
+def test_gateway_reports_a_request_that_it_cannot_record(tmp_path):
+    """Nothing is submitted that would be unknown after a restart (I2)."""
+    harness = GatewayHarness(tmp_path)
+
+    def fail(_record):
+        raise StoreError("disk full")
+
+    harness.store.save = fail
+    with pytest.raises(SubmitError, match="cannot record the request: disk full") as raised:
+        asyncio.run(harness.gateway.submit("core", Action.UPDATE, "1.2.3"))
+    assert raised.value.code is FailureCode.CANNOT_KEEP
+    assert list(harness.requests.iterdir()) == []
+
+
+def test_gateway_forgets_a_request_that_it_cannot_submit(tmp_path):
+    """Its record is deleted; where that fails too, it is not followed in this process."""
+    harness = GatewayHarness(tmp_path)
+    harness.requests.rmdir()
+    with pytest.raises(SubmitError) as raised:
+        asyncio.run(harness.gateway.submit("core", Action.UPDATE, "1.2.3"))
+    assert raised.value.code is FailureCode.VOLUME_MISSING
+    assert (harness.gateway.records(), harness.gateway.outstanding()) == ([], [])

@@ -7,10 +7,10 @@ import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
 from protocol.types import Reason
-from remote.gateway.errors import Trouble
-from remote.rules import Objection
+from remote.gateway.errors import FailureCode
+from remote.rules import RejectionCode
 
-OUR_REASONS = [*Trouble, *Objection]
+OUR_REASONS = [*FailureCode, *RejectionCode]
 
 
 def finish(page, server, result):

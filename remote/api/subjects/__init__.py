@@ -1,1 +1,0 @@
-"""What a client may ask: a file per subject, with ``SUBJECT`` and ``handle``."""

@@ -1,0 +1,125 @@
+"""Request service: turns a client's command into a submitted request, or into the reason why there is none."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from protocol.types import Action
+from remote import rules
+from remote.background import BackgroundTasks
+from remote.events import bodies
+from remote.gateway.errors import SubmitError
+from remote.gateway.gateway import Gateway
+from remote.inventory import Inventory
+from remote.releases.catalogue import Catalogue
+from remote.rules import CommandRejection, RejectionCode
+from remote.settings import Settings
+from remote.submission import SubmissionRecord
+
+_NAME_CHARACTERS = 100
+
+
+@dataclass(frozen=True)
+class UpdateCommand:
+    """A client's command.
+
+    Attributes:
+        component: as the client named it.
+        action: what to do.
+        dry_run: submit nothing, and answer what would happen.
+    """
+
+    component: str
+    action: Action
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """Either the record of a submitted request, or the answer to a command that submitted none."""
+
+    record: SubmissionRecord | None = None
+    answer: bodies.UpdateResult | None = None
+
+
+class RequestService:
+    """Evaluates commands by the rules and submits requests through the gateway."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        inventory: Inventory,
+        gateway: Gateway,
+        background: BackgroundTasks,
+    ) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._inventory = inventory
+        self._gateway = gateway
+        self._background = background
+        self._submitting = asyncio.Lock()  # of two commands for one component, the second must see the first's request
+
+    async def execute(self, command: UpdateCommand) -> CommandResult:
+        """Submit a request, or say why not; completes even if the client disconnects."""
+        return await self._background.run(self._execute(command))
+
+    async def _execute(self, command: UpdateCommand) -> CommandResult:
+        component = self._settings.named(command.component)
+        if component is None:
+            return _rejected(command.component[:_NAME_CHARACTERS], command, self._unknown(command.component))
+        if command.action is Action.UPDATE and self._catalogue.known(component).checked_at is None:
+            await self._catalogue.refresh(force=False)
+        async with self._submitting:
+            await asyncio.to_thread(self._inventory.refresh)
+            if rejection := self._evaluate(component, command.action):
+                return _rejected(component, command, rejection)
+            return await self._submit(component, command)
+
+    async def _submit(self, component: str, command: UpdateCommand) -> CommandResult:
+        status = self._inventory.status_of(component)
+        version = status.latest if command.action is Action.UPDATE else None
+        try:
+            if not command.dry_run:
+                return CommandResult(record=await self._gateway.submit(component, command.action, version))
+            await self._gateway.require_writable()
+        except SubmitError as error:
+            return _not_submitted(component, command, str(error), error.code, success=False)
+        message = rules.describe_dry_run(command.action, status)
+        return _not_submitted(component, command, message, None, success=True, version=version)
+
+    def _evaluate(self, component: str, action: Action) -> CommandRejection | None:
+        open_records = [record for record, _ in self._gateway.outstanding()]
+        if action is not Action.HEALTH:  # a health check waits for every request, but no other request waits for it
+            open_records = [record for record in open_records if record.action != Action.HEALTH]
+        busy = frozenset(record.component for record in open_records)
+        if action is Action.UPDATE:
+            return rules.evaluate_update(component, self._inventory.statuses(), busy)
+        return rules.evaluate_busy(component, self._settings.display_name_of(component), busy)
+
+    def _unknown(self, name: str) -> CommandRejection:
+        known = ", ".join(self._settings.components)
+        return CommandRejection(
+            RejectionCode.UNKNOWN_COMPONENT,
+            f"cannot find the component {name[:_NAME_CHARACTERS]!r}; there are: {known}",
+        )
+
+
+def _rejected(component: str, command: UpdateCommand, rejection: CommandRejection) -> CommandResult:
+    return _not_submitted(component, command, rejection.message, rejection.code, success=rejection.is_noop)
+
+
+def _not_submitted(
+    component: str,
+    command: UpdateCommand,
+    message: str,
+    reason: str | None,
+    *,
+    success: bool,
+    version: str | None = None,
+) -> CommandResult:
+    answer = bodies.not_submitted(
+        component, command.action, message, reason, success=success, dry_run=command.dry_run, version=version
+    )
+    return CommandResult(answer=answer)

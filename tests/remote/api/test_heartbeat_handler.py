@@ -1,0 +1,82 @@
+"""Handler of `controller.heartbeat`: now, then every minute for five minutes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from remote.api import handlers
+from remote.api.codec import IncomingMessage
+from remote.api.connection import Connection
+from remote.settings import Server
+from tests.support.manual_clock import ManualClock
+
+DEADLINE_S = 60
+MESSAGE = IncomingMessage(subject="controller.heartbeat", source="panel")
+
+
+async def request_heartbeats(connection):
+    """Handle the message as the dispatcher does."""
+    await handlers.dispatch(None, connection, MESSAGE)
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The pauses between heartbeats, which pass at once."""
+    slept = []
+    really = asyncio.sleep
+
+    async def sleep(seconds):
+        slept.append(seconds)
+        await really(0)
+
+    monkeypatch.setattr(handlers.asyncio, "sleep", sleep)
+    return slept
+
+
+async def queued(connection, count):
+    """The queued bodies, once there are so many."""
+    async with asyncio.timeout(DEADLINE_S):
+        while len(connection._queue) < count:
+            await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.005)
+    return [message.body.root for message in connection._queue]
+
+
+def test_heartbeat_handler_sends_one_now_and_five_a_minute_apart(pauses):
+    """And then no more."""
+
+    async def story():
+        connection = Connection(None, Server(), ManualClock(), None)
+        await request_heartbeats(connection)
+        sent = await queued(connection, 6)
+        await connection._periodic
+        return sent, len(connection._queue)
+
+    sent, count = asyncio.run(story())
+    assert sent == ["I am alive"] * 6
+    assert (count, pauses) == (6, [60] * 5)
+
+
+def test_heartbeat_handler_restarts_the_five_minutes_when_asked_again(monkeypatch):
+    """A client never receives two series at a time."""
+    waiting = asyncio.Event
+
+    async def story():
+        never = waiting()
+
+        async def sleep(_seconds):
+            await never.wait()
+
+        monkeypatch.setattr(handlers.asyncio, "sleep", sleep)
+        connection = Connection(None, Server(), ManualClock(), None)
+        for _ in range(3):
+            await request_heartbeats(connection)
+            await queued(connection, 1)
+        before = connection._periodic
+        await request_heartbeats(connection)
+        await asyncio.wait([before], timeout=DEADLINE_S)
+        assert before.cancelled()
+        connection._periodic.cancel()
+
+    asyncio.run(story())

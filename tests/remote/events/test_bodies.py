@@ -1,0 +1,97 @@
+"""Bodies of events and answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from protocol.types import Action, State, UnknownValue
+from remote.events import bodies
+from remote.settings import Settings
+from remote.submission import RecordedAnswer, SubmissionRecord
+
+AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
+
+
+def record(number, component="core"):
+    """An update that succeeded, announced with this number and the next."""
+    answer = RecordedAnswer(success=True, state=State.SUCCEEDED, reason=None, message="done", finished_at=AT)
+    return SubmissionRecord(
+        request_id=f"id-{number}",
+        component=component,
+        action=Action.UPDATE,
+        version="1.2.3",
+        asked_at=AT,
+        answer=answer,
+        number=number,
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "numbers"),
+    [
+        (0, 99, [5, 6, 10, 11, 20, 21]),
+        (5, 20, [6, 10, 11]),
+        (6, 11, [10]),
+        (21, 99, []),
+        (11, 20, []),
+    ],
+)
+def test_answers_between_repeats_answers_with_their_numbers(after, before, numbers):
+    """Only those between the two: later ones are in the bus's buffer, and none is sent twice."""
+    waiting = record(7).model_copy(update={"answer": None, "number": 0})
+    records = [record(20), waiting, record(5), record(10)]
+    again = list(bodies.answers_between(records, Settings(), after, before))
+    assert [message.number for message in again] == numbers
+    subjects = {message.number: message.body.SUBJECT for message in again}
+    assert all(subjects[number] == ("update_result" if number % 5 == 0 else "log") for number in subjects)
+
+
+def test_answer_events_name_a_component_that_is_no_longer_configured():
+    """By the name under which the request was submitted."""
+    result, log = bodies.answer_events(record(1, "gone"), record(1).answer, Settings())
+    assert (result.component, log.message) == ("gone", "gone: done")
+
+
+def test_answer_events_carry_values_that_only_newer_releases_know():
+    """An answer with a new reason, state and action reaches clients as it is."""
+    answer = record(1).answer.model_copy(update={"reason": "quota_exceeded", "state": UnknownValue("superseded")})
+    newer = record(1).model_copy(update={"action": UnknownValue("cancel"), "answer": answer})
+    result, _ = bodies.answer_events(newer, answer, Settings())
+    assert (result.SUBJECT, result.reason, result.state, result.action) == (
+        "update_result",
+        "quota_exceeded",
+        "superseded",
+        "cancel",
+    )
+    assert bodies.history_entry(newer).action == "cancel"
+
+
+@pytest.mark.parametrize(
+    ("success", "reason", "running"),
+    [
+        (True, None, True),
+        (False, "unhealthy", False),
+        (False, "script_failed", False),
+        (False, "no_answer", None),
+        (False, "quota_exceeded", None),
+    ],
+)
+def test_is_running_reads_the_answer_to_a_health_check(success, reason, running):
+    """A check that could not be made says nothing of the component."""
+    answer = record(1).answer.model_copy(update={"success": success, "reason": reason})
+    assert bodies.is_running(answer) is running
+
+
+def test_progress_of_a_request_that_is_not_taken_up():
+    """Its state is `submitted`, since it was submitted."""
+    progress = bodies.progress_of(record(1), None)
+    assert (progress.state, progress.phase, progress.timestamp) == ("submitted", None, AT)
+
+
+def test_bodies_write_timestamps_in_utc_with_z():
+    """As all bodies have them, with and without a fraction."""
+    entry = bodies.history_entry(record(1).model_copy(update={"asked_at": AT.replace(microsecond=120_000)}))
+    dumped = entry.model_dump(mode="json")
+    assert (dumped["asked_at"], dumped["finished_at"]) == ("2026-01-16T10:30:00.120000Z", "2026-01-16T10:30:00Z")

@@ -1,0 +1,251 @@
+"""Event bus: every subscriber receives every event, and a returning one misses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from remote.events.bodies import LogLine
+from remote.events.bus import EventBus
+from remote.events.envelope import OutgoingMessage
+from remote.events.sequence import SequenceAllocator
+from remote.store import StateStore, StoreError
+
+
+def event(text):
+    """Any event."""
+    return LogLine(message=text, level="info")
+
+
+class RecordingSubscriber:
+    """Keeps the events that it receives."""
+
+    def __init__(self):
+        self.messages = []
+
+    def enqueue(self, message):
+        self.messages.append(message)
+
+    @property
+    def received(self):
+        """Text and number of each event."""
+        return [(message.body.message, message.number) for message in self.messages]
+
+
+class FailingSubscriber(RecordingSubscriber):
+    """Accepts nothing."""
+
+    def enqueue(self, message):
+        super().enqueue(message)
+        raise RuntimeError("unexpected")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store."""
+    opened = StateStore(tmp_path / "state.sqlite", 10)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def make_bus(store):
+    """Make a bus whose numbers begin at 1."""
+
+    def make(replay=lambda _after, _before: [], **limits):
+        return EventBus(SequenceAllocator(store), replay, **limits)
+
+    return make
+
+
+def subscribe(bus, since=None):
+    """A new or returning subscriber, and whether all that it missed was still there."""
+    subscriber, complete = RecordingSubscriber(), []
+    bus.subscribe(subscriber, since, complete.append)
+    return subscriber, complete[0]
+
+
+def test_event_bus_delivers_every_event_with_rising_numbers(make_bus):
+    """Two subscribers receive the same, in order."""
+    bus = make_bus()
+    (first, _), (second, _) = subscribe(bus), subscribe(bus)
+    bus.publish(event("a"), event("b"))
+    bus.publish(event("c"))
+    assert first.received == second.received == [("a", 1), ("b", 2), ("c", 3)]
+
+
+def test_event_bus_shares_the_message_between_subscribers(make_bus):
+    """One object, whatever the number of subscribers (I12)."""
+    bus = make_bus()
+    (first, _), (second, _) = subscribe(bus), subscribe(bus)
+    bus.publish(event("a"))
+    assert first.messages[0] is second.messages[0]
+
+
+def test_event_bus_delivers_nothing_after_unsubscribe(make_bus):
+    """Unsubscribing ends it."""
+    bus = make_bus()
+    subscriber, _ = subscribe(bus)
+    bus.unsubscribe(subscriber)
+    bus.publish(event("a"))
+    assert subscriber.received == []
+
+
+def test_event_bus_unsubscribes_a_failing_subscriber_and_serves_the_others(make_bus):
+    """One failing subscriber stops neither the publisher nor the others (I16)."""
+    bus = make_bus()
+    failing = FailingSubscriber()
+    first, _ = subscribe(bus)
+    bus.subscribe(failing, None, lambda _is_complete: None)
+    last, _ = subscribe(bus)
+    bus.publish(event("a"), event("b"))
+    assert first.received == last.received == [("a", 1), ("b", 2)]
+    assert failing.received == [("a", 1)]
+
+
+def test_event_bus_replays_exactly_what_a_returning_subscriber_missed(make_bus):
+    """From the number after the last it received, once each, and then what is new."""
+    bus = make_bus()
+    bus.publish(*[event(f"old {number}") for number in range(5)])
+    subscriber, is_complete = subscribe(bus, since=3)
+    bus.publish(event("new"))
+    assert is_complete
+    assert subscriber.received == [("old 3", 4), ("old 4", 5), ("new", 6)]
+
+
+def test_event_bus_replays_nothing_to_a_subscriber_that_missed_nothing(make_bus):
+    """The newest number is complete."""
+    bus = make_bus()
+    bus.publish(event("a"))
+    subscriber, is_complete = subscribe(bus, since=1)
+    assert (subscriber.received, is_complete) == ([], True)
+
+
+def test_event_bus_replays_nothing_to_a_new_subscriber(make_bus):
+    """Without a number there is nothing to repeat."""
+    bus = make_bus()
+    bus.publish(event("a"))
+    subscriber, is_complete = subscribe(bus)
+    assert (subscriber.received, is_complete) == ([], True)
+
+
+def test_event_bus_replays_recorded_answers_beyond_its_buffer(make_bus):
+    """Lost events are reported as such; answers come from where they are recorded."""
+    asked = []
+
+    def replay(after, before):
+        asked.append((after, before))
+        return [OutgoingMessage(event("answer"), number=2)]
+
+    bus = make_bus(replay, max_events=2)
+    bus.publish(*[event("e") for _ in range(6)])
+    subscriber, is_complete = subscribe(bus, since=1)
+    assert not is_complete
+    assert subscriber.received == [("answer", 2), ("e", 5), ("e", 6)]
+    assert asked == [(1, 5)]
+
+
+@pytest.mark.parametrize(("since", "is_complete"), [(3, False), (4, True), (5, True)])
+def test_event_bus_replay_is_complete_from_its_oldest_event(make_bus, since, is_complete):
+    """A subscriber that received the event just before the oldest buffered one missed nothing that is gone."""
+    bus = make_bus(max_events=2)
+    bus.publish(*[event("e") for _ in range(6)])  # of 1 to 6, 5 and 6 are buffered
+    subscriber, was_complete = subscribe(bus, since)
+    assert was_complete == is_complete
+    assert subscriber.received == [("e", number) for number in (5, 6) if number > since]
+
+
+def test_event_bus_bounds_its_buffer_by_size(make_bus):
+    """A few large events displace the older ones (I12)."""
+    bus = make_bus(max_characters=1300)
+    bus.publish(*[event("x" * 400) for _ in range(10)])
+    subscriber, _ = subscribe(bus, since=0)
+    assert [number for _, number in subscriber.received] == [9, 10]
+
+
+def test_event_bus_reports_a_number_that_was_never_allocated(make_bus):
+    """A subscriber with a number from the future was here before the state was lost."""
+    bus = make_bus()
+    bus.publish(event("a"))
+    subscriber, is_complete = subscribe(bus, since=99)
+    assert (subscriber.received, is_complete) == ([], False)
+
+
+def test_event_bus_transaction_delivers_after_its_block(make_bus):
+    """The block knows the number beforehand, and what is published meanwhile comes after it (I2)."""
+    bus = make_bus()
+    subscriber, _ = subscribe(bus)
+
+    async def settle():
+        async with bus.transaction(event("result"), event("log")) as number:
+            assert number == 1
+            bus.publish(event("meanwhile"))
+            await asyncio.sleep(0)
+            assert subscriber.received == []
+
+    asyncio.run(settle())
+    assert subscriber.received == [("result", 1), ("log", 2), ("meanwhile", 3)]
+
+
+def test_event_bus_transaction_delivers_nothing_when_its_block_fails(make_bus):
+    """What was published meanwhile is delivered all the same, and the number is not lost."""
+    bus = make_bus()
+    subscriber, _ = subscribe(bus)
+
+    async def fail():
+        async with bus.transaction(event("result")):
+            bus.publish(event("meanwhile"))
+            raise OSError
+
+    with pytest.raises(OSError):
+        asyncio.run(fail())
+    assert subscriber.received == [("meanwhile", 1)]
+
+
+def test_event_bus_transactions_exclude_each_other(make_bus):
+    """Two results at once keep the numbers that they were recorded with."""
+    bus = make_bus()
+    subscriber, _ = subscribe(bus)
+    taken = {}
+
+    async def settle(name):
+        async with bus.transaction(event(name), event(f"{name} log")) as number:
+            await asyncio.sleep(0)
+            taken[name] = number
+
+    async def both():
+        await asyncio.gather(settle("one"), settle("two"))
+
+    asyncio.run(both())
+    assert dict(subscriber.received) | taken == dict(subscriber.received)
+
+
+def test_event_bus_drops_an_event_without_a_number_and_goes_on(store):
+    """A full disk, when a block is used up: the publisher is not stopped, and later events are delivered (I16)."""
+    sequence = SequenceAllocator(store, block=1)
+    bus = EventBus(sequence, lambda _after, _before: [])
+    subscriber, _ = subscribe(bus)
+    reserve, full = store.reserve_event_numbers, [True]
+
+    def reserve_unless_full(count):
+        if full[0]:
+            raise StoreError("disk full")
+        return reserve(count)
+
+    store.reserve_event_numbers = reserve_unless_full
+    bus.publish(event("a"), event("lost"))
+    full[0] = False
+    bus.publish(event("b"))
+    assert subscriber.received == [("a", 1), ("b", 2)]
+
+
+def test_event_bus_transaction_reserves_its_numbers_before_its_block(store):
+    """A record never holds a number that a restart could allocate again (I2)."""
+    bus = EventBus(SequenceAllocator(store, block=1), lambda _after, _before: [])
+
+    async def settle():
+        async with bus.transaction(event("result"), event("log")) as number:
+            assert store.reserve_event_numbers(1) > number + 1
+
+    asyncio.run(settle())

@@ -1,0 +1,163 @@
+"""The documents about the container side match what it does."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
+
+from remote.api import asyncapi
+from remote.api.codec import IncomingMessage, MessageInvalidError
+from remote.api.handlers import SUBJECTS
+from remote.gateway.errors import FailureCode
+from remote.rules import RejectionCode
+from remote.settings import Component, Device, Gateway, Nats, Paths, Releases, Server
+from tests.support.real_host import DEADLINE_S
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "remote.md").read_text(encoding="utf-8")
+ASYNCAPI = YAML(typ="safe").load((ROOT / "docs" / "asyncapi.yaml").read_text(encoding="utf-8"))
+OPENAPI = YAML(typ="safe").load((ROOT / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
+
+
+def operation(name):
+    """The subjects of an operation of the document."""
+    return {message["$ref"].rpartition("/")[2] for message in ASYNCAPI["operations"][name]["messages"]}
+
+
+def validator(subject):
+    """The validator of the messages with this subject."""
+    schema = ASYNCAPI["components"]["messages"][subject]["payload"]
+    return Draft202012Validator({"components": ASYNCAPI["components"]} | schema)
+
+
+def test_asyncapi_names_exactly_the_registered_subjects():
+    """Each entry of the registry is a message of the document, and the other way round."""
+    assert operation("listen") == set(SUBJECTS)
+
+
+def test_asyncapi_is_fresh():
+    """`make schemas` would write the same."""
+    assert asyncapi.FILE.read_text(encoding="utf-8") == asyncapi.document()
+
+
+@pytest.mark.parametrize("subject", SUBJECTS)
+@pytest.mark.parametrize(
+    ("body", "subjects"),
+    [
+        ({"component": "core", "dry_run": True, "priority": 7}, set(SUBJECTS)),
+        ({"component": 7}, {"updater.check_updates", "updater.outstanding"}),
+        ("core", {"updater.update", "updater.outstanding"}),
+        (None, {"updater.check_updates", "updater.history", "updater.outstanding"}),
+        ([], {"updater.outstanding"}),
+    ],
+)
+def test_asyncapi_accepts_the_bodies_that_the_server_accepts(subject, body, subjects):
+    """Document and validation come from the same models; unknown fields are ignored."""
+    is_valid = validator(subject).is_valid({"subject": subject, "body": body})
+    assert is_valid == (subject in subjects or subject.startswith("controller."))
+    try:
+        SUBJECTS[subject].body.parse(IncomingMessage(subject=subject, body=body))
+    except MessageInvalidError:
+        is_accepted = False
+    else:
+        is_accepted = True
+    assert is_accepted == is_valid
+
+
+def test_asyncapi_messages_are_valid_schemas():
+    """Each operation's message exists once, with a schema."""
+    assert operation("listen") | operation("tell") == set(ASYNCAPI["components"]["messages"])
+    assert set(ASYNCAPI["channels"]["conversation"]["messages"]) == set(ASYNCAPI["components"]["messages"])
+    for subject in ASYNCAPI["components"]["messages"]:
+        Draft202012Validator.check_schema(ASYNCAPI["components"]["messages"][subject]["payload"])
+
+
+@pytest.fixture
+def conversation(serving):
+    """A client that has received every kind of message."""
+    serving.github.publish("owner/core", "1.1.0", notes="n")
+    serving.host.start()
+    serving.start()
+    client = serving.connect()
+    for subject, body, answer in (
+        ("updater.check_updates", {"force": True}, "update_check_result"),
+        ("updater.perform_update", {"component": "core", "dry_run": True}, "update_result"),
+        ("updater.perform_update", {"component": "nobody"}, "update_result"),
+        ("updater.update", "dunebugger-core", "component_running"),
+        ("updater.rollback", {"component": "core"}, "health_result"),
+        ("updater.health", {"component": "nobody"}, "health_result"),
+        ("updater.history", None, "history"),
+        ("updater.outstanding", None, "outstanding"),
+        ("controller.heartbeat", "x", "heartbeat"),
+        ("controller.system_info", "refresh", "system_info"),
+        ("updater.reboot", None, "error"),
+    ):
+        client.say(subject, body)
+        client.expect(answer)
+    return client
+
+
+def test_asyncapi_describes_every_message_of_a_conversation(conversation):
+    """Every message of a long conversation matches its schema, and every kind was among them."""
+    for message in conversation.heard:
+        errors = list(validator(message["subject"]).iter_errors(message))
+        assert errors == [], f"{json.dumps(message)[:500]}: {errors[0].message}"
+    assert {message["subject"] for message in conversation.heard} == operation("tell")
+
+
+@pytest.mark.parametrize("path", list(OPENAPI["paths"]))
+def test_openapi_describes_every_route(serving, path):
+    """Status and body of each, with and without the token."""
+    serving.need_token()
+    serving.start()
+    for headers in ({}, {"Authorization": f"Bearer {serving.token}"}):
+        asked = urllib.request.Request(f"{serving.url}{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
+                status, body = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                status, body = error.code, error.read()
+        described = OPENAPI["paths"][path]["get"]["responses"][str(status)]
+        if "content" in described:
+            schema = {"components": OPENAPI["components"]} | described["content"]["application/json"]["schema"]
+            Draft202012Validator(schema).validate(json.loads(body))
+
+
+def test_guide_names_every_configuration_key():
+    """A key without documentation does not exist."""
+    models = {
+        "paths": Paths,
+        "server": Server,
+        "releases": Releases,
+        "nats": Nats,
+        "gateway": Gateway,
+        "device": Device,
+        "components.NAME": Component,
+    }
+    keys = [f"{section}.{key}" for section, model in models.items() for key in model.model_fields]
+    assert [key for key in keys if f"`{key}`" not in GUIDE] == []
+
+
+def test_guide_names_every_reason_of_this_side():
+    """`reason` is a documented enumeration on this side, too."""
+    assert [reason for reason in (*FailureCode, *RejectionCode) if f"`{reason}`" not in GUIDE] == []
+
+
+def test_guide_names_every_command():
+    """The table lists the commands of the help."""
+    helped = subprocess.run(
+        [sys.executable, "-m", "remote", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    commands = re.findall(r"^  (\w+) ", helped.split("Commands:")[1], re.MULTILINE)
+    assert commands == ["check", "serve", "update"]
+    assert [command for command in commands if not re.search(rf"`dunebugger-remote {command}\b", GUIDE)] == []

@@ -1,0 +1,187 @@
+"""Store of the state folder: records of requests, and event numbers."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from loguru import logger
+
+from protocol.types import Action, State, UnknownValue
+from remote.store import StateStore, StoreError
+from remote.submission import OUTPUT_CHARACTERS, RecordedAnswer, SubmissionRecord
+from tests.support.message_samples import final
+
+AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
+
+
+def record(number, answer=None):
+    """A request, each a second later than the one before."""
+    return SubmissionRecord(
+        request_id=f"id-{number}",
+        component="core",
+        action=Action.UPDATE,
+        version="1.2.3",
+        asked_at=AT + timedelta(seconds=number),
+        answer=answer,
+    )
+
+
+def answered(is_final=True, reason=None):
+    """Some answer."""
+    return RecordedAnswer(
+        success=True, state=State.SUCCEEDED, reason=reason, message="done", finished_at=AT, is_final=is_final
+    )
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the store is."""
+    return tmp_path / "state.sqlite"
+
+
+def reopened(path, history=3):
+    """The store after a restart."""
+    return StateStore(path, history)
+
+
+def execute(path, sql, *values):
+    """Change the file behind the store's back."""
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(sql, values)
+    connection.close()
+
+
+@pytest.fixture
+def log():
+    """The lines that are logged."""
+    lines = []
+    sink = logger.add(lines.append, format="{message}")
+    yield lines
+    logger.remove(sink)
+
+
+def test_store_keeps_records_over_a_restart(path):
+    """Field by field, in the order in which they were submitted."""
+    store = reopened(path)
+    for saved in (record(2), record(1, answered())):
+        store.save(saved)
+    assert list(reopened(path)) == [record(1, answered()), record(2)]
+
+
+def test_store_keeps_values_that_only_newer_releases_know(path):
+    """Action, state and reason are read as what they are; unknown fields are ignored."""
+    newer = record(1, answered(reason="quota_exceeded")).model_copy(update={"action": UnknownValue("cancel")})
+    text = newer.model_dump_json().replace('"succeeded"', '"superseded"').replace("{", '{"priority": 7, ', 1)
+    reopened(path).close()
+    execute(path, "INSERT INTO requests VALUES ('id-1', ?)", text)
+    (read,) = reopened(path)
+    assert (read.action, read.answer.state, read.answer.reason) == ("cancel", "superseded", "quota_exceeded")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"\0" * 300, b"[]", b"\xff\xfe", 7, "", "{}"])
+@pytest.mark.parametrize("key", ["id-9", b"id-9\xff", 9])
+def test_store_skips_and_logs_a_row_that_does_not_decode(path, log, key, content):
+    """The other records are read, the row stays for inspection (I16)."""
+    reopened(path).save(record(1))
+    execute(path, "INSERT INTO requests VALUES (?, ?)", key, content)
+    assert list(reopened(path)) == [record(1)]
+    assert len(log) == 1
+    assert "does not decode; skipped" in log[0]
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT count(*) FROM requests").fetchone() == (2,)
+    connection.close()
+
+
+def test_store_skips_a_record_under_another_id(path):
+    """A copy is neither a second request nor the answer to the first."""
+    store = reopened(path)
+    store.save(record(1))
+    execute(path, "INSERT INTO requests SELECT 'copy', record FROM requests")
+    store.save(record(1, answered()))
+    assert list(reopened(path)) == [record(1, answered())]
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_store_sets_a_damaged_database_aside(path, log, content):
+    """The start succeeds with an empty state, and the file stays for inspection."""
+    path.write_bytes(content)
+    store = reopened(path)
+    store.save(record(1))
+    assert list(reopened(path)) == [record(1)]
+    assert path.with_name("state.sqlite.damaged").read_bytes() == content
+    assert "starting with an empty state" in log[0]
+
+
+def test_store_fails_where_it_cannot_be_created(tmp_path):
+    """The error names the file; the operator fixes it."""
+    with pytest.raises(StoreError, match="unable to open database file"):
+        reopened(tmp_path / "missing" / "state.sqlite")
+
+
+@pytest.mark.parametrize("removal", ["removed", "replaced", "folder"])
+def test_store_refuses_to_write_to_a_file_that_is_gone(tmp_path, removal):
+    """What it writes there would be lost at the next start; nothing is kept in memory either."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    store = reopened(folder / "state.sqlite")
+    store.save(record(1))
+    if removal == "folder":
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        (folder / "state.sqlite").unlink()
+        if removal == "replaced":
+            reopened(folder / "state.sqlite").close()
+    with pytest.raises(StoreError, match="cannot use"):
+        store.save(record(2))
+    assert list(store) == [record(1)]
+
+
+def test_store_prunes_the_oldest_answered_records(path):
+    """A record without an answer is never deleted; a local outcome counts as an answer."""
+    store = reopened(path, history=2)
+    for saved in (record(1), record(2, answered(is_final=False)), *(record(n, answered()) for n in (3, 4))):
+        store.save(saved)
+    store.prune()
+    expected = ["id-1", "id-3", "id-4"]
+    assert [kept.request_id for kept in store] == expected
+    assert [kept.request_id for kept in reopened(path)] == expected
+
+
+def test_store_reserves_event_numbers_over_restarts(path):
+    """Each reservation begins behind the one before."""
+    assert reopened(path).reserve_event_numbers(5) == 5
+    assert reopened(path).reserve_event_numbers(2) == 7
+
+
+def test_store_reserves_event_numbers_where_their_row_is_gone(path):
+    """A lost row is no obstacle: numbering restarts."""
+    reopened(path).reserve_event_numbers(5)
+    execute(path, "DELETE FROM event_numbers")
+    assert reopened(path).reserve_event_numbers(5) == 5
+
+
+def test_store_writes_durably(path, tmp_path):
+    """With a rollback journal only EXTRA syncs the folder after a commit deletes the journal."""
+    store = reopened(path)
+    connection = store._connection
+    assert connection.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
+    assert connection.execute("PRAGMA journal_mode").fetchone() == (b"delete",)
+    store.save(record(1))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.sqlite"]
+
+
+def test_recorded_answer_keeps_the_end_of_the_output():
+    """The host keeps the rest."""
+    streams = {"output": "x" * 20_000 + "the end", "error": "y" * 20_000 + "its reason"}
+    answer = RecordedAnswer.from_status(final("id-1").model_copy(update=streams), is_late=False)
+    assert (len(answer.output), len(answer.error)) == (OUTPUT_CHARACTERS, OUTPUT_CHARACTERS)
+    assert (answer.output[-7:], answer.error[-10:]) == ("the end", "its reason")
+
+
+@pytest.mark.parametrize(("answer", "is_open"), [(None, True), (answered(is_final=False), True), (answered(), False)])
+def test_submission_record_is_open_until_the_coordinator_answers(answer, is_open):
+    """A local outcome may still be replaced."""
+    assert record(1, answer).is_open is is_open
