@@ -64,6 +64,12 @@ def test_install_starts_a_service_that_answers(installed):
     assert "group_add" in installed.output
 
 
+def test_installed_library_has_the_version_rule_as_a_file(installed):
+    """In a checkout it is a link to protocol/version.py, which a release does not have beside its share/."""
+    rule = f"{HOME}/current/share/library/version.py"
+    assert installed.sh(f"test ! -L {rule}; python3 -I {rule} v1.2.3") == "1.2.3\n"
+
+
 def test_second_install_changes_nothing(installed):
     """Neither files nor the service change."""
     look = f"find {HOME} /opt/dunebugger /etc /usr/local -printf '%p %i %T@ %m\\n' | sort"
