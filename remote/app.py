@@ -20,7 +20,7 @@ from remote.api.routes import Routes
 from remote.background import BackgroundTasks
 from remote.context import AppContext
 from remote.errors import ConfigurationError
-from remote.events import bodies
+from remote.events import builders
 from remote.events.bus import EventBus
 from remote.events.notifier import RequestNotifier
 from remote.events.sequence import SequenceAllocator
@@ -63,7 +63,7 @@ class App:
         board = Board(settings.components, SELF if SELF in settings.components else None, clock)
         catalogue = Catalogue(settings, self._github, state / "releases.json", clock)
         inventory = Inventory(settings, Versions(settings), catalogue, board)
-        self.bus = EventBus(sequence, partial(bodies.answers_between, self._store, settings))
+        self.bus = EventBus(sequence, partial(builders.answers_between, self._store, settings))
         notifier = RequestNotifier(settings, self.bus, inventory, board, self._submit_health_check)
         client = Client(settings.paths.requests, settings.paths.status, clock)
         watcher = StatusWatcher(settings.paths.status)

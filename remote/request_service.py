@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from protocol.types import Action
 from remote import rules
 from remote.background import BackgroundTasks
-from remote.events import bodies
+from remote.events import bodies, builders
 from remote.gateway.errors import SubmitError
 from remote.gateway.gateway import Gateway
 from remote.inventory import Inventory
@@ -119,7 +119,7 @@ def _not_submitted(
     success: bool,
     version: str | None = None,
 ) -> CommandResult:
-    answer = bodies.not_submitted(
+    answer = builders.not_submitted(
         component, command.action, message, reason, success=success, dry_run=command.dry_run, version=version
     )
     return CommandResult(answer=answer)

@@ -24,7 +24,7 @@ from remote.api.codec import (
 )
 from remote.api.connection import Connection
 from remote.context import AppContext
-from remote.events import bodies
+from remote.events import bodies, builders
 from remote.request_service import UpdateCommand
 from remote.system_info import system_info
 
@@ -41,7 +41,7 @@ async def request_action(
     result = await context.requests.execute(UpdateCommand(request.component, action, request.dry_run))
     if result.answer is not None:
         connection.answer(message, result.answer)
-        connection.answer(message, bodies.log_line(result.answer.message, success=result.answer.success))
+        connection.answer(message, builders.log_line(result.answer.message, success=result.answer.success))
 
 
 async def check_updates(context: AppContext, connection: Connection, message: IncomingMessage) -> None:
@@ -52,7 +52,7 @@ async def check_updates(context: AppContext, connection: Connection, message: In
         await context.notifier.publish_inventory()
         return
     await asyncio.to_thread(context.inventory.refresh)
-    connection.answer(message, bodies.check_result(context.inventory.statuses()))
+    connection.answer(message, builders.check_result(context.inventory.statuses()))
 
 
 async def list_history(context: AppContext, connection: Connection, message: IncomingMessage) -> None:
@@ -63,13 +63,13 @@ async def list_history(context: AppContext, connection: Connection, message: Inc
         if component is None:
             raise MessageInvalidError("cannot list the history: there is no such component; leave it out for all")
     records = [record for record in context.gateway.records() if component in (None, record.component)]
-    entries = tuple(bodies.history_entry(record) for record in reversed(records[-_HISTORY_ENTRIES:]))
+    entries = tuple(builders.history_entry(record) for record in reversed(records[-_HISTORY_ENTRIES:]))
     connection.answer(message, bodies.History(component=component, requests=entries))
 
 
 async def list_outstanding(context: AppContext, connection: Connection, message: IncomingMessage) -> None:
     """List the requests that have no answer yet, each with its latest progress."""
-    requests = tuple(bodies.progress_of(record, progress) for record, progress in context.gateway.outstanding())
+    requests = tuple(builders.progress_of(record, progress) for record, progress in context.gateway.outstanding())
     connection.answer(message, bodies.Outstanding(requests=requests))
 
 
@@ -90,7 +90,7 @@ async def report_system_info(context: AppContext, connection: Connection, messag
     await asyncio.to_thread(context.inventory.refresh)
     # Always in this thread: psutil computes the load since the last call in the same thread.
     facts = system_info(context.settings.device, context.clock)
-    connection.answer(message, bodies.system_info_of(facts, context.inventory.statuses()))
+    connection.answer(message, builders.system_info_of(facts, context.inventory.statuses()))
 
 
 Handler = Callable[[AppContext, Connection, IncomingMessage], Awaitable[None]]

@@ -9,7 +9,7 @@ from loguru import logger
 
 from protocol.messages import Progress
 from protocol.types import Action, Reason
-from remote.events import bodies
+from remote.events import builders
 from remote.events.bus import EventBus
 from remote.health.standing import Board, How
 from remote.inventory import Inventory
@@ -48,11 +48,11 @@ class RequestNotifier:
         """Announce a request that was written to the shared folder."""
         what = " ".join(filter(None, [record.action, record.component, record.version]))
         logger.info("submitted {}: {}", what, record.request_id)
-        self._bus.publish(bodies.progress_of(record, None))
+        self._bus.publish(builders.progress_of(record, None))
 
     def progressed(self, record: SubmissionRecord, progress: Progress) -> None:
         """Announce the coordinator's or the script's progress."""
-        self._bus.publish(bodies.progress_of(record, progress))
+        self._bus.publish(builders.progress_of(record, progress))
 
     async def settled(self, record: SubmissionRecord, save: Callable[[SubmissionRecord], Awaitable[None]]) -> None:
         """Record an answer with its event number, then announce it, then start what follows from it (I2).
@@ -67,7 +67,7 @@ class RequestNotifier:
         is_configured = record.component in self._settings.components  # it may have been removed since
         current = self._inventory.status_of(record.component).installed.version if is_configured else None
         answer = answer.model_copy(update={"current": current})
-        events = bodies.answer_events(record, answer, self._settings)
+        events = builders.answer_events(record, answer, self._settings)
         async with self._bus.transaction(*events) as number:
             await save(record.model_copy(update={"answer": answer, "number": number}))
         logger.info("{} of {}: {}", record.action, record.component, answer.message)
@@ -77,11 +77,11 @@ class RequestNotifier:
     def settled_unrecorded(self, record: SubmissionRecord) -> None:
         """Announce a local outcome that cannot be recorded: it is true for this process only."""
         if record.answer is not None:
-            self._bus.publish(*bodies.answer_events(record, record.answer, self._settings))
+            self._bus.publish(*builders.answer_events(record, record.answer, self._settings))
 
     async def _follow_up(self, record: SubmissionRecord, answer: RecordedAnswer) -> None:
         if record.action == Action.HEALTH:
-            running = bodies.is_running(answer)
+            running = builders.is_running(answer)
             # A check that could not be made does not invalidate what is known.
             if running is not None and self._board.learn(record.component, running, How.HEALTH_CHECK):
                 self.publish_health(record.component)
@@ -92,7 +92,7 @@ class RequestNotifier:
 
     def publish_health(self, component: str) -> None:
         """Announce that a component runs, does not run, or is unknown."""
-        self._bus.publish(bodies.component_running(component, self._board.of(component)))
+        self._bus.publish(builders.component_running(component, self._board.of(component)))
 
     async def publish_inventory(self) -> None:
         """Read the installed versions again, and announce them beside the latest releases."""
@@ -100,7 +100,7 @@ class RequestNotifier:
         self._publish_check_result()
 
     def _publish_check_result(self) -> None:
-        self._bus.publish(bodies.check_result(self._inventory.statuses()))
+        self._bus.publish(builders.check_result(self._inventory.statuses()))
 
     async def _refresh(self) -> None:
         try:

@@ -1,11 +1,11 @@
-"""A household for each test: a host with a coordinator, a release server, and the container side between them."""
+"""Fixtures: a host with a coordinator, a release server, and the container side between them."""
 
 from __future__ import annotations
 
 import pytest
 from github_server import GitHubServer
 from nats_server import NatsServer
-from serving import Serving
+from remote_server import RemoteServer
 
 from tests.support.real_host import Host
 
@@ -30,20 +30,20 @@ def github():
 @pytest.fixture
 def serving(tmp_path, host, github):
     """The container side with the components ``core`` and ``scheduler``, configured but not started."""
-    made = Serving(tmp_path / "remote", host, github)
+    made = RemoteServer(tmp_path / "remote", host, github)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """Serve alone, for a whole file; the coordinator is off, releases are known, and nothing may be changed."""
+    """A server for a whole file, read-only for tests; the coordinator is off, releases are known."""
     root = tmp_path_factory.mktemp("host")
     host = Host(root)
     with GitHubServer() as github:
         github.publish("owner/core", "1.1.0")
         github.publish("owner/scheduler", "1.0.0")
-        serving = Serving(root / "remote", host, github)
+        serving = RemoteServer(root / "remote", host, github)
         serving.start()
         yield serving
         serving.close()
@@ -52,14 +52,14 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def alone(shared):
-    """The same, without anybody connected."""
+    """The same, without connected clients."""
     yield shared
     shared.hang_up()
 
 
 @pytest.fixture
 def nats(tmp_path):
-    """A NATS server that runs and asks for no token."""
+    """A running NATS server without a token."""
     server = NatsServer(tmp_path)
     server.start()
     yield server

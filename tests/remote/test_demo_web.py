@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.request
 
-from serving import Conversation
+from remote_server import WebSocketClient
 
 from tests.support.free_port import free_port
 from tests.support.real_host import DEADLINE_S, REPOSITORY, until
@@ -39,13 +39,13 @@ def test_demo_web_serves_the_page_and_replaces_its_server(tmp_path):
         )[1]
         assert _version(url) == "1.0.0"
         options = {"proxy": None, "max_size": 2**24}
-        client = Conversation(f"ws{url.removeprefix('http')}/ws", options)
-        client.say("updater.perform_update", {"component": "remote"})
+        client = WebSocketClient(f"ws{url.removeprefix('http')}/ws", options)
+        client.send("updater.perform_update", {"component": "remote"})
         client.expect("update_progress", lambda body: body["component"] == "remote")
         last = client.last
         until(lambda: _version(url) == "1.1.0", "the next server")
         client.close()
-        back = Conversation(f"ws{url.removeprefix('http')}/ws?since={last}", options)
+        back = WebSocketClient(f"ws{url.removeprefix('http')}/ws?since={last}", options)
         assert back.expect("update_result", lambda body: body["component"] == "remote")["success"]
         back.close()
         demo.send_signal(signal.SIGTERM)

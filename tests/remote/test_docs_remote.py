@@ -101,17 +101,17 @@ def conversation(serving):
         ("controller.system_info", "refresh", "system_info"),
         ("updater.reboot", None, "error"),
     ):
-        client.say(subject, body)
+        client.send(subject, body)
         client.expect(answer)
     return client
 
 
 def test_asyncapi_describes_every_message_of_a_conversation(conversation):
     """Every message of a long conversation matches its schema, and every kind was among them."""
-    for message in conversation.heard:
+    for message in conversation.received:
         errors = list(validator(message["subject"]).iter_errors(message))
         assert errors == [], f"{json.dumps(message)[:500]}: {errors[0].message}"
-    assert {message["subject"] for message in conversation.heard} == operation("tell")
+    assert {message["subject"] for message in conversation.received} == operation("tell")
 
 
 @pytest.mark.parametrize("path", list(OPENAPI["paths"]))

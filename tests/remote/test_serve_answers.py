@@ -11,7 +11,7 @@ from tests.support.real_host import until
 def test_serve_rejects_an_unknown_component(alone, subject):
     """Nothing is submitted; the error lists the known ones."""
     client = alone.connect()
-    client.say(subject, {"component": "kore"})
+    client.send(subject, {"component": "kore"})
     result = client.expect("health_result" if subject.endswith("health") else "update_result")
     assert (result["success"], result["reason"]) == (False, "unknown_component")
     assert "core, scheduler" in result["message"]
@@ -22,18 +22,18 @@ def test_serve_rejects_an_unknown_component(alone, subject):
 def test_serve_accepts_a_check_without_a_body(alone, body):
     """DuneBugger's own clients send the word null."""
     client = alone.connect()
-    client.say("updater.check_updates", body)
+    client.send("updater.check_updates", body)
     assert client.expect("update_check_result")["components"]["core"]["latest"] == "1.1.0"
 
 
 def test_serve_sends_a_heartbeat_at_once(alone):
     """`I am alive`, to the requesting client only."""
     other, client = alone.connect(), alone.connect()
-    client.say("controller.heartbeat", "anything")
+    client.send("controller.heartbeat", "anything")
     assert client.expect("heartbeat") == "I am alive"
-    other.say("updater.outstanding")
+    other.send("updater.outstanding")
     other.expect("outstanding")
-    assert [message["subject"] for message in other.heard if message["subject"] == "heartbeat"] == []
+    assert [message["subject"] for message in other.received if message["subject"] == "heartbeat"] == []
 
 
 def test_serve_reports_system_info(serving):
@@ -43,7 +43,7 @@ def test_serve_reports_system_info(serving):
     serving.start()
     client = serving.connect()
     client.expect("update_check_result")
-    client.say("controller.system_info", "refresh", source="panel")
+    client.send("controller.system_info", "refresh", source="panel")
     info = client.expect("system_info")["system_info"]
     assert set(info) == {
         *("device_id", "timestamp", "dunebugger_components", "hardware", "os", "network", "location"),
@@ -52,7 +52,7 @@ def test_serve_reports_system_info(serving):
     core = next(view for view in info["dunebugger_components"] if view["name"] == "core")
     assert (core["current_version"], core["latest_version"], core["update_available"]) == ("1.0.0", "1.1.0", True)
     assert {"running", "last_checked", "release_notes", "release_url"} <= set(core)
-    assert client.heard[-1]["destination"] == "panel"
+    assert client.received[-1]["destination"] == "panel"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_serve_reports_system_info(serving):
 def test_serve_writes_nothing_in_a_dry_run(alone, subject, answer, told):
     """The answer says what would happen."""
     client = alone.connect()
-    client.say(subject, {"component": "core", "dry_run": True})
+    client.send(subject, {"component": "core", "dry_run": True})
     result = client.expect(answer)
     assert (result["success"], result["dry_run"]) == (True, True)
     assert told in result["message"]
@@ -77,10 +77,10 @@ def test_serve_asks_the_release_server_for_a_forced_check(alone):
     until(lambda: len(alone.github.answers) >= 2, "the check at the start")
     client = alone.connect()
     before = len(alone.github.answers)
-    client.say("updater.check_updates")
+    client.send("updater.check_updates")
     client.expect("update_check_result")
     assert len(alone.github.answers) == before
-    client.say("updater.check_updates", {"force": True})
+    client.send("updater.check_updates", {"force": True})
     until(lambda: [answered.status for answered in alone.github.answers[before:]] == [304] * 2, "two questions more")
 
 
@@ -89,7 +89,7 @@ def test_serve_reads_installed_versions_before_every_decision(alone):
     version = alone.directory() / "VERSION"
     version.write_text("1.1.0\n")
     client = alone.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     result = client.expect("update_result")
     version.write_text("1.0.0\n")
     assert (result["success"], result["reason"]) == (True, "up_to_date")

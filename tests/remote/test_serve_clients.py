@@ -13,15 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from serving import Conversation
+from remote_server import WebSocketClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.real_host import DEADLINE_S, until
 
 
-def answers(client: Conversation) -> bool:
+def answers(client: WebSocketClient) -> bool:
     """Whether a client still gets its answers."""
-    client.say("updater.outstanding")
+    client.send("updater.outstanding")
     return client.expect("outstanding") == {"requests": []}
 
 
@@ -55,7 +55,7 @@ def test_serve_answers_an_invalid_message_with_an_error(alone, sent, told):
     assert len(error["subject"] or "") <= 100
     assert answers(client)
     assert answers(other)
-    assert [message for message in other.heard if message["subject"] == "error"] == []
+    assert [message for message in other.received if message["subject"] == "error"] == []
     assert list(alone.host.requests.iterdir()) == []
 
 
@@ -70,10 +70,10 @@ def test_serve_disconnects_only_the_sender_of_a_huge_message(alone):
 def test_serve_ignores_echoes_of_its_own_messages(alone):
     """A message whose source is the server itself gets no answer."""
     client = alone.connect()
-    client.say("updater.perform_update", {"component": "core"}, source="controller")
-    client.say("no.such.subject", source="controller")
+    client.send("updater.perform_update", {"component": "core"}, source="controller")
+    client.send("no.such.subject", source="controller")
     assert answers(client)
-    assert [message for message in client.heard if message["subject"] in ("error", "update_result")] == []
+    assert [message for message in client.received if message["subject"] in ("error", "update_result")] == []
 
 
 def test_serve_disconnects_only_the_sender_of_a_flood(alone):
@@ -108,7 +108,7 @@ def test_serve_drops_a_client_that_never_reads(serving):
 
         def is_cut():
             for _ in range(3):
-                client.say("updater.check_updates", {"force": True})
+                client.send("updater.check_updates", {"force": True})
                 client.expect("update_check_result")
             assert answers(other)
             return "does not fetch its messages" in serving.log()
@@ -143,7 +143,7 @@ def _rss_kib(alone) -> int:
     return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
-def _closing_code(client: Conversation) -> int:
+def _closing_code(client: WebSocketClient) -> int:
     """With which code the server closed the connection, once it has."""
     with suppress(ConnectionClosed):
         while True:

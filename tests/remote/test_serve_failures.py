@@ -18,7 +18,7 @@ def ready(serving):
 def result_of_an_update(serving, **more):
     """What comes of an update of core."""
     client = serving.connect()
-    client.say("updater.perform_update", {"component": "core"} | more)
+    client.send("updater.perform_update", {"component": "core"} | more)
     return client.expect("update_result", lambda body: body["component"] == "core")
 
 
@@ -54,9 +54,9 @@ def test_serve_does_not_withdraw_a_request_that_waits_for_its_turn(ready):
     ready.host.start()
     ready.start()
     first, second = ready.connect(), ready.connect()
-    first.say("updater.perform_update", {"component": "scheduler"})
+    first.send("updater.perform_update", {"component": "scheduler"})
     first.expect("update_progress", lambda body: body["phase"] == "download")
-    second.say("updater.perform_update", {"component": "core"})
+    second.send("updater.perform_update", {"component": "core"})
     second.expect("update_progress", lambda body: body["component"] == "core" and body["state"] == "validated")
     stays(lambda: list(ready.host.requests.glob("*.json")), "the request stays", 1.5)
     ready.resume("scheduler")
@@ -102,14 +102,14 @@ def test_serve_reports_a_timeout_and_then_the_late_answer(ready):
     ready.host.start()
     ready.start()
     client = ready.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     first = client.expect("update_result")
     assert (first["success"], first["reason"], first["late"]) == (False, "no_answer", False)
     assert "may still be under way" in first["message"]
     ready.resume()
     late = client.expect("update_result")
     assert (late["success"], late["late"], late["request_id"]) == (True, True, first["request_id"])
-    client.say("updater.history", {"component": "core"})
+    client.send("updater.history", {"component": "core"})
     update = client.expect("history")["requests"][-1]
     assert (update["success"], update["state"]) == (True, "succeeded")
 
@@ -121,7 +121,7 @@ def test_serve_takes_a_late_answer_after_a_restart(ready):
     ready.host.start()
     ready.start()
     client = ready.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     client.expect("update_result")
     ready.kill()
     ready.resume()
@@ -136,7 +136,7 @@ def test_serve_gets_the_answer_of_a_coordinator_that_was_killed(ready):
     ready.host.start()
     ready.start()
     client = ready.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     client.expect("update_progress", lambda body: body["phase"] == "download")
     ready.host.kill()
     ready.host.start()
@@ -149,18 +149,18 @@ def test_serve_updates_while_the_release_server_is_down(ready):
     ready.host.start()
     ready.start()
     client = ready.connect()
-    client.say("updater.check_updates")
+    client.send("updater.check_updates")
     checked = client.expect("update_check_result", lambda body: body["components"]["core"]["latest"])
     ready.stop()
     ready.github.close()
     ready.start()
     client = ready.connect()
-    client.say("updater.check_updates", {"force": True})
+    client.send("updater.check_updates", {"force": True})
     view = client.expect("update_check_result", lambda body: body["components"]["core"]["error"])["components"]["core"]
     assert (view["latest"], view["update_available"]) == ("1.1.0", True)
     assert view["last_checked"] == checked["components"]["core"]["last_checked"]
     assert "cannot check" in view["error"]
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     assert client.expect("update_result")["success"]
 
 
@@ -180,7 +180,7 @@ def test_serve_updates_a_component_of_unknown_version(ready):
     ready.host.start()
     ready.start()
     client = ready.connect()
-    client.say("updater.check_updates")
+    client.send("updater.check_updates")
     view = client.expect("update_check_result", lambda body: body["components"]["core"]["latest"])["components"]["core"]
     assert (view["current"], view["update_available"]) == (None, False)
     assert result_of_an_update(ready)["success"]
@@ -192,12 +192,12 @@ def test_serve_keeps_the_known_health_when_a_check_cannot_be_made(ready):
     ready.host.start()
     ready.start()
     client = ready.connect()
-    client.say("updater.health", {"component": "core"})
+    client.send("updater.health", {"component": "core"})
     assert client.expect("health_result")["running"] is True
     ready.host.stop()
-    client.say("updater.health", {"component": "core"})
+    client.send("updater.health", {"component": "core"})
     assert client.expect("health_result")["reason"] == "coordinator_not_running"
-    client.say("updater.check_updates")
+    client.send("updater.check_updates")
     assert client.expect("update_check_result")["components"]["core"]["running"] is True
 
 
@@ -208,16 +208,16 @@ def test_serve_only_logs_an_automatic_check_that_cannot_be_submitted(ready):
     ready.start()
     ready.pause()
     client = ready.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     client.expect("update_progress", lambda body: body["phase"] == "download")
     ready.host.requests.chmod(0o555)
     ready.resume()
     assert client.expect("update_result")["success"]
     until(lambda: "cannot have core checked after its update" in ready.log(), "a line in the log")
     until(lambda: not list(ready.host.status.glob("*.json")), "the answer to be taken")
-    client.say("updater.outstanding")
+    client.send("updater.outstanding")
     assert client.expect("outstanding") == {"requests": []}
-    assert [message["subject"] for message in client.heard].count("update_result") == 1
+    assert [message["subject"] for message in client.received].count("update_result") == 1
 
 
 def test_serve_submits_no_health_check_when_no_script_ran(ready):
@@ -226,10 +226,10 @@ def test_serve_submits_no_health_check_when_no_script_ran(ready):
     ready.host.start()
     ready.start()
     client = ready.connect()
-    client.say("updater.perform_update", {"component": "extra"})
+    client.send("updater.perform_update", {"component": "extra"})
     assert client.expect("update_result")["reason"] == "unknown_component"
     until(lambda: not list(ready.host.status.glob("*.json")), "the answer to be taken")
-    client.say("updater.history")
+    client.send("updater.history")
     assert [asked["action"] for asked in client.expect("history")["requests"]] == ["update"]
 
 
@@ -237,9 +237,9 @@ def test_serve_submits_an_update_beside_a_waiting_health_check(ready):
     """A health check changes nothing: an update may be submitted beside it, and both are answered."""
     ready.start()
     client, other = ready.connect(), ready.connect()
-    client.say("updater.health", {"component": "core"})
+    client.send("updater.health", {"component": "core"})
     client.expect("update_progress", lambda body: body["action"] == "health")
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     client.expect("update_progress", lambda body: body["action"] == "update")
     ready.host.start()
     assert client.expect("health_result", lambda body: not body["automatic"])["success"]

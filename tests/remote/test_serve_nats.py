@@ -48,7 +48,7 @@ def test_serve_follows_heartbeats(up, nats):
     assert running["at"]
     silent = client.expect("component_running", of("core", False))
     assert silent["at"] > running["at"]
-    client.say("controller.system_info", "refresh")
+    client.send("controller.system_info", "refresh")
     info = client.expect("system_info")["system_info"]["dunebugger_components"]
     assert next(view for view in info if view["name"] == "core")["running"] is False
 
@@ -56,12 +56,12 @@ def test_serve_follows_heartbeats(up, nats):
 def test_serve_submits_no_health_check_with_heartbeats(up):
     """After an update none is submitted; on demand one is."""
     client = up.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     client.expect("update_result")
     client.expect("update_check_result")
     checks = len([run for run in up.host.runs() if run.startswith("health-check.sh")])
     stays(lambda: len([run for run in up.host.runs() if run.startswith("health-check.sh")]) == checks, "no more", 0.5)
-    client.say("updater.health", {"component": "core"})
+    client.send("updater.health", {"component": "core"})
     assert client.expect("health_result")["success"]
 
 
@@ -69,8 +69,8 @@ def test_serve_updates_without_the_nats_server(up, nats):
     """It is unknown which components run, and updates go on."""
     nats.kill()
     client = up.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     assert client.expect("update_result")["success"]
-    client.say("controller.system_info", "refresh")
+    client.send("controller.system_info", "refresh")
     info = client.expect("system_info")["system_info"]["dunebugger_components"]
     assert {view["running"] for view in info} == {None}

@@ -41,14 +41,14 @@ def test_serve_announces_an_answer_with_unknown_values(ready, fields):
     """An answer with an unknown reason is an answer: it reaches the client, and is taken from the shared folder."""
     ready.start()
     client = ready.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     request_id = client.expect("update_progress")["request_id"]
     answer_as_newer_coordinator(ready, request_id, **fields)
     result = client.expect("update_result")
     assert (result["request_id"], result["late"]) == (request_id, False)
     assert result["reason"] == fields.get("reason", "unhealthy")
     assert result["state"] == fields.get("state", "rolled_back")
-    client.say("updater.history")
+    client.send("updater.history")
     (entry,) = client.expect("history", lambda body: body["requests"][-1]["request_id"] == request_id)["requests"][-1:]
     assert (entry["reason"], entry["state"]) == (result["reason"], result["state"])
 
@@ -69,13 +69,13 @@ def test_serve_follows_a_stored_request_with_an_unknown_action(ready):
     store.close()
     ready.start()
     client = ready.connect()
-    client.say("updater.outstanding")
+    client.send("updater.outstanding")
     (outstanding,) = client.expect("outstanding")["requests"]
     assert (outstanding["request_id"], outstanding["action"]) == ("newer-1", "cancel")
     answer_as_newer_coordinator(ready, "newer-1", action="cancel")
     result = client.expect("update_result")
     assert (result["request_id"], result["action"]) == ("newer-1", "cancel")
-    client.say("updater.health", {"component": "core"})
+    client.send("updater.health", {"component": "core"})
     client.expect("update_progress", lambda body: body["action"] == Action.HEALTH)
 
 
@@ -88,7 +88,7 @@ def test_serve_starts_with_a_stored_row_that_does_not_decode(ready):
     store.close()
     ready.start()
     client = ready.connect()
-    client.say("updater.history")
+    client.send("updater.history")
     assert client.expect("history")["requests"] == []
     assert "does not decode; skipped" in ready.log()
 
@@ -110,7 +110,7 @@ def test_serve_imports_the_state_of_an_earlier_release(ready):
     ready.start()
     client = ready.connect(since=2_999_999)
     assert client.expect("update_result")["request_id"] == "older-1"
-    assert min(message["seq"] for message in client.heard if "seq" in message) > 3_000_000
+    assert min(message["seq"] for message in client.received if "seq" in message) > 3_000_000
     ready.stop()
     ready.start()
     assert not any((ready.state / name).exists() for name in ("requests", "numbers"))

@@ -25,7 +25,7 @@ def up(serving):
 def begin(up):
     """A client whose update of core has come to its first phase."""
     client = up.connect()
-    client.say("updater.perform_update", {"component": "core"})
+    client.send("updater.perform_update", {"component": "core"})
     client.expect("update_progress", lambda body: body["phase"] == "download")
     return client
 
@@ -42,7 +42,7 @@ def test_serve_announces_an_answer_that_came_while_it_was_down(up, end):
     back = up.connect(since=last)
     result = back.expect("update_result")
     assert (result["component"], result["success"], result["state"]) == ("core", True, "succeeded")
-    assert min(message["seq"] for message in back.heard if "seq" in message) > last
+    assert min(message["seq"] for message in back.received if "seq" in message) > last
     until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
 
 
@@ -54,7 +54,7 @@ def test_serve_follows_a_running_update_after_a_restart(up, end):
     up.start()
     back = up.connect(since=client.last)
     assert back.welcome["complete"] is False
-    back.say("updater.outstanding")
+    back.send("updater.outstanding")
     (standing,) = back.expect("outstanding")["requests"]
     assert (standing["component"], standing["action"], standing["version"]) == ("core", "update", "1.1.0")
     up.resume()
@@ -69,7 +69,7 @@ def test_serve_announces_the_answer_of_a_removed_component_once(up, action):
     else:
         up.host.stop()
         client = up.connect()
-        client.say("updater.health", {"component": "core"})
+        client.send("updater.health", {"component": "core"})
         client.expect("update_progress")
     up.stop()
     del up.sections["components.core"]
@@ -81,9 +81,9 @@ def test_serve_announces_the_answer_of_a_removed_component_once(up, action):
     result = back.expect(f"{action}_result")
     assert (result["component"], result["success"]) == ("core", True)
     until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
-    back.say("updater.history")
+    back.send("updater.history")
     assert [asked["action"] for asked in back.expect("history")["requests"]] == [action]
-    assert [message["subject"] for message in back.heard].count(f"{action}_result") == 1
+    assert [message["subject"] for message in back.received].count(f"{action}_result") == 1
 
 
 def test_serve_replays_a_result_after_a_restart(up):
@@ -99,12 +99,12 @@ def test_serve_replays_a_result_after_a_restart(up):
     missed, seen = up.connect(since=before), up.connect(since=client.last)
     results = [missed.expect("update_result"), missed.expect("health_result")]
     assert [result["success"] for result in results] == [True, True]
-    told = [message for message in missed.heard if message["subject"] == "update_result"]
-    assert told == [message for message in client.heard if message["subject"] == "update_result"]
-    seen.say("updater.history")
+    told = [message for message in missed.received if message["subject"] == "update_result"]
+    assert told == [message for message in client.received if message["subject"] == "update_result"]
+    seen.send("updater.history")
     seen.expect("history")
     assert [
-        message for message in seen.heard if message["subject"].endswith("_result") and "state" in message["body"]
+        message for message in seen.received if message["subject"].endswith("_result") and "state" in message["body"]
     ] == []
 
 
@@ -119,8 +119,8 @@ def test_serve_replays_all_events_to_a_returning_client(up):
     back = up.connect(since=last)
     assert back.welcome["complete"] is True
     back.expect("component_running")
-    expected = [message for message in watching.heard if message.get("seq", 0) > last]
-    assert [message for message in back.heard if "seq" in message] == expected
+    expected = [message for message in watching.received if message.get("seq", 0) > last]
+    assert [message for message in back.received if "seq" in message] == expected
 
 
 def test_serve_never_repeats_event_numbers(up):
@@ -131,7 +131,7 @@ def test_serve_never_repeats_event_numbers(up):
     client = up.connect()
     up.resume()
     client.expect("update_result")
-    assert min(message["seq"] for message in client.heard if "seq" in message) > first
+    assert min(message["seq"] for message in client.received if "seq" in message) > first
 
 
 def test_serve_exits_with_0_on_sigterm_with_clients(up):
@@ -153,7 +153,7 @@ def test_serve_loses_no_answer_when_killed_while_taking_it(up):
     up.resume()
     client = up.connect()
     for _ in range(6):
-        client.say("updater.health", {"component": "scheduler"})
+        client.send("updater.health", {"component": "scheduler"})
         client.expect("update_progress", lambda body: body["component"] == "scheduler")
         assert up.process is not None
         up.process.send_signal(signal.SIGKILL)
@@ -161,7 +161,7 @@ def test_serve_loses_no_answer_when_killed_while_taking_it(up):
         up.start()
         client = up.connect(since=client.last)
         assert client.expect("health_result")["success"]
-    client.say("updater.history")
+    client.send("updater.history")
     requests = client.expect("history")["requests"]
     assert len(requests) == 6
     assert all(entry["success"] for entry in requests)

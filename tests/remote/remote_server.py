@@ -36,8 +36,8 @@ echo "well: $(cat VERSION)"
 SCRIPTS = {"update.sh": UPDATE, "rollback.sh": ROLLBACK, "health-check.sh": HEALTH}
 
 
-class Serving:
-    """The container side with all it has; everything it starts ends with ``close``."""
+class RemoteServer:
+    """A ``serve`` process with its configuration, host and clients; ``close`` ends everything it started."""
 
     def __init__(self, root: Path, host: Host, github: Any) -> None:
         self.root = root
@@ -49,9 +49,9 @@ class Serving:
         self.process: subprocess.Popen[bytes] | None = None
         self.environment = dict(os.environ)
         self.port = 0
-        self.wrapper: tuple[str, ...] = ()  # what starts it
+        self.wrapper: tuple[str, ...] = ()  # a command that starts it
         self._log = root / "log"
-        self._conversations: list[Conversation] = []
+        self._clients: list[WebSocketClient] = []
         root.mkdir()
         self.sections: dict[str, dict[str, Any]] = {
             "paths": {"requests": str(host.requests), "status": str(host.status), "state": str(self.state)},
@@ -62,7 +62,7 @@ class Serving:
         for name in ("core", "scheduler"):
             self.component(name)
 
-    # -- what lies there ---------------------------------------------------------------------------------------
+    # -- configuration  ---------------------------------------------------------------------------------------
 
     def component(self, name: str, version: str = "1.0.0", **settings: Any) -> None:
         """Add a component to host and container side, with ``version`` installed."""
@@ -75,13 +75,13 @@ class Serving:
         }
 
     def add_itself(self, version: str) -> None:
-        """Let it be a component, too, which says that it is ``version``."""
+        """Configure the server as a component, which reports ``version`` as its own."""
         self.host.component("remote", SCRIPTS).joinpath("VERSION").write_text(f"{version}\n")
         self.sections["components.remote"] = {"repository": "remote", "installed": "itself"}
         self.environment["DUNEBUGGER_REMOTE_VERSION"] = version
 
     def directory(self, component: str = "core") -> Path:
-        """Where a component's scripts and its VERSION lie."""
+        """The folder of a component's scripts and its VERSION."""
         return self.host.root / "components" / component
 
     def installed(self, component: str = "core") -> str:
@@ -93,12 +93,12 @@ class Serving:
         (self.directory(component) / "pause").touch()
 
     def resume(self, component: str = "core") -> None:
-        """Let it go on."""
+        """Let the update go on."""
         (self.directory(component) / "pause").unlink()
 
     def need_token(self) -> None:
-        """Ask everybody for a token."""
-        self.token = "correct-horse-battery-staple"  # noqa: S105  of nobody
+        """Require a token from every client."""
+        self.token = "correct-horse-battery-staple"  # noqa: S105  a test's
         path = self.root / "token"
         path.write_text(f"{self.token}\n")
         self.sections["server"]["token_file"] = str(path)
@@ -112,7 +112,7 @@ class Serving:
         self.config.write_text("\n".join(lines) + "\n")
         return self.config
 
-    # -- its life ----------------------------------------------------------------------------------------------
+    # -- process ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
@@ -135,7 +135,7 @@ class Serving:
             return re.search(r"ready on http://\S+:(\d+)", self.log()[begin:])
 
         self.port = int(until(ready, "serve to be ready")[1])
-        self.sections["server"]["port"] = self.port  # the same after a restart, for those who come back
+        self.sections["server"]["port"] = self.port  # kept over a restart, for returning clients
 
     def stop(self) -> int:
         """SIGTERM, and wait; the exit code."""
@@ -153,20 +153,20 @@ class Serving:
             self.process = None
 
     def log(self) -> str:
-        """All that it wrote."""
+        """Everything that it logged."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def hang_up(self) -> None:
-        """End all conversations."""
-        while self._conversations:
-            self._conversations.pop().close()
+        """Disconnect all clients."""
+        while self._clients:
+            self._clients.pop().close()
 
     def close(self) -> None:
         """End everything."""
         self.hang_up()
         self.kill()
 
-    # -- talking to it -----------------------------------------------------------------------------------------
+    # -- clients ------ -----------------------------------------------------------------------------------------
 
     @property
     def url(self) -> str:
@@ -175,15 +175,15 @@ class Serving:
 
     address = url  # as the page's tests call it
 
-    def connect(self, since: int | None = None, **options: Any) -> Conversation:
+    def connect(self, since: int | None = None, **options: Any) -> WebSocketClient:
         """Open a WebSocket as a program would; the first message has been read."""
         query = "" if since is None else f"?since={since}"
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         options = {"additional_headers": headers, "proxy": None, "max_size": 2**24, "open_timeout": 30} | options
-        conversation = Conversation(f"ws://127.0.0.1:{self.port}/ws{query}", options)
-        self._conversations.append(conversation)
-        conversation.welcome = conversation.expect("connected")
-        return conversation
+        client = WebSocketClient(f"ws://127.0.0.1:{self.port}/ws{query}", options)
+        self._clients.append(client)
+        client.welcome = client.expect("connected")
+        return client
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
@@ -198,43 +198,43 @@ class Serving:
         )
 
 
-class Conversation:
-    """What one client says and hears."""
+class WebSocketClient:
+    """A WebSocket client that keeps everything it receives."""
 
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         self._stack = ExitStack()
         self.socket: ClientConnection = self._stack.enter_context(connect(url, **options))
-        self.heard: list[dict[str, Any]] = []
+        self.received: list[dict[str, Any]] = []
         self.welcome: Any = None
         self._read = 0
 
-    def say(self, subject: str, body: Any = None, **more: Any) -> None:
+    def send(self, subject: str, body: Any = None, **more: Any) -> None:
         """Send one message."""
         self.socket.send(json.dumps({"subject": subject, "body": body, "source": "test", **more}))
 
     def expect(self, subject: str, met: Any = lambda _body: True) -> Any:
-        """Wait for a message of this subject whose body meets a condition; its body."""
+        """Wait for a message with this subject whose body meets a condition, and return the body."""
         end = time.monotonic() + DEADLINE_S
         while True:
-            while self._read < len(self.heard):
-                message = self.heard[self._read]
+            while self._read < len(self.received):
+                message = self.received[self._read]
                 self._read += 1
                 if message["subject"] == subject and met(message["body"]):
                     return message["body"]
             try:
-                self.heard.append(json.loads(self.socket.recv(max(0.0, end - time.monotonic()))))
+                self.received.append(json.loads(self.socket.recv(max(0.0, end - time.monotonic()))))
             except TimeoutError:
-                raise AssertionError(f"waited in vain for {subject}; heard:\n{self.told()}") from None
+                raise AssertionError(f"no {subject} came; received:\n{self._summary()}") from None
 
-    def told(self) -> str:
-        """What was heard, for the message of a failure."""
-        return "\n".join(json.dumps(message)[:300] for message in self.heard[-30:])
+    def _summary(self) -> str:
+        """The last messages, for an assertion's text."""
+        return "\n".join(json.dumps(message)[:300] for message in self.received[-30:])
 
     @property
     def last(self) -> int:
-        """The number of the last event that was heard."""
-        return max((message.get("seq", 0) for message in self.heard), default=0)
+        """The number of the last received event."""
+        return max((message.get("seq", 0) for message in self.received), default=0)
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self._stack.close()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from protocol.types import Action, State, UnknownValue
-from remote.events import bodies
+from remote.events import builders
 from remote.settings import Settings
 from remote.submission import RecordedAnswer, SubmissionRecord
 
@@ -42,7 +42,7 @@ def test_answers_between_repeats_answers_with_their_numbers(after, before, numbe
     """Only those between the two: later ones are in the bus's buffer, and none is sent twice."""
     waiting = record(7).model_copy(update={"answer": None, "number": 0})
     records = [record(20), waiting, record(5), record(10)]
-    again = list(bodies.answers_between(records, Settings(), after, before))
+    again = list(builders.answers_between(records, Settings(), after, before))
     assert [message.number for message in again] == numbers
     subjects = {message.number: message.body.SUBJECT for message in again}
     assert all(subjects[number] == ("update_result" if number % 5 == 0 else "log") for number in subjects)
@@ -50,7 +50,7 @@ def test_answers_between_repeats_answers_with_their_numbers(after, before, numbe
 
 def test_answer_events_name_a_component_that_is_no_longer_configured():
     """By the name under which the request was submitted."""
-    result, log = bodies.answer_events(record(1, "gone"), record(1).answer, Settings())
+    result, log = builders.answer_events(record(1, "gone"), record(1).answer, Settings())
     assert (result.component, log.message) == ("gone", "gone: done")
 
 
@@ -58,14 +58,14 @@ def test_answer_events_carry_values_that_only_newer_releases_know():
     """An answer with a new reason, state and action reaches clients as it is."""
     answer = record(1).answer.model_copy(update={"reason": "quota_exceeded", "state": UnknownValue("superseded")})
     newer = record(1).model_copy(update={"action": UnknownValue("cancel"), "answer": answer})
-    result, _ = bodies.answer_events(newer, answer, Settings())
+    result, _ = builders.answer_events(newer, answer, Settings())
     assert (result.SUBJECT, result.reason, result.state, result.action) == (
         "update_result",
         "quota_exceeded",
         "superseded",
         "cancel",
     )
-    assert bodies.history_entry(newer).action == "cancel"
+    assert builders.history_entry(newer).action == "cancel"
 
 
 @pytest.mark.parametrize(
@@ -81,17 +81,17 @@ def test_answer_events_carry_values_that_only_newer_releases_know():
 def test_is_running_reads_the_answer_to_a_health_check(success, reason, running):
     """A check that could not be made says nothing of the component."""
     answer = record(1).answer.model_copy(update={"success": success, "reason": reason})
-    assert bodies.is_running(answer) is running
+    assert builders.is_running(answer) is running
 
 
 def test_progress_of_a_request_that_is_not_taken_up():
     """Its state is `submitted`, since it was submitted."""
-    progress = bodies.progress_of(record(1), None)
+    progress = builders.progress_of(record(1), None)
     assert (progress.state, progress.phase, progress.timestamp) == ("submitted", None, AT)
 
 
 def test_bodies_write_timestamps_in_utc_with_z():
     """As all bodies have them, with and without a fraction."""
-    entry = bodies.history_entry(record(1).model_copy(update={"asked_at": AT.replace(microsecond=120_000)}))
+    entry = builders.history_entry(record(1).model_copy(update={"asked_at": AT.replace(microsecond=120_000)}))
     dumped = entry.model_dump(mode="json")
     assert (dumped["asked_at"], dumped["finished_at"]) == ("2026-01-16T10:30:00.120000Z", "2026-01-16T10:30:00Z")
