@@ -24,8 +24,8 @@ from remote.gateway.bell import Bell
 from remote.gateway.errors import CannotAskError
 from remote.gateway.gateway import Gateway
 from remote.gateway.records import Records
+from remote.health.health_registry import Board
 from remote.health.heartbeats import Heartbeats
-from remote.health.standing import Board
 from remote.house import House
 from remote.installed.kinds.itself import own_version
 from remote.installed.versions import Versions

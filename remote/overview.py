@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remote.health.standing import Board, Standing
+from remote.health.health_registry import Board, Standing
 from remote.installed.versions import Installed, Versions
 from remote.releases.catalogue import Catalogue, Known
 from remote.releases.release import is_newer

@@ -12,7 +12,7 @@ from protocol.types import Action, Reason
 from remote import told
 from remote.api.stream import Stream
 from remote.gateway.records import Answer, Record
-from remote.health.standing import Board, How
+from remote.health.health_registry import Board, How
 from remote.overview import Overview
 from remote.settings import Settings
 

@@ -9,7 +9,7 @@ from protocol.messages import Progress
 from protocol.types import Action, Reason
 from remote.api.envelope import Event, stamp
 from remote.gateway.records import Answer, Record
-from remote.health.standing import Standing
+from remote.health.health_registry import Standing
 from remote.overview import Comparison
 from remote.settings import Settings
 

@@ -16,7 +16,7 @@ from protocol.diagnostics import CheckResult, bad, good, note
 from protocol.messages import FinalStatus, Progress
 from protocol.types import Action, ProtocolError, Reason
 from remote.errors import ConfigurationError, RemoteError
-from remote.health.line import Line
+from remote.health.nats_connection import Line
 from remote.installed.kinds.itself import own_version
 from remote.installed.versions import Versions
 from remote.releases.github import GitHub

@@ -9,10 +9,10 @@ from typing import NoReturn
 from loguru import logger
 
 from protocol.clock import Clock
-from remote.health import words
-from remote.health.lifetimes import Lifetimes
-from remote.health.line import Line, LineLostError
-from remote.health.standing import Board, How
+from remote.health import heartbeat_messages as words
+from remote.health.health_registry import Board, How
+from remote.health.liveness import Lifetimes
+from remote.health.nats_connection import Line, LineLostError
 from remote.settings import SELF, Nats
 
 _FIRST_PAUSE_S = 1.0

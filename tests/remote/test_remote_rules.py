@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from protocol.types import Action
-from remote.health.standing import Standing
+from remote.health.health_registry import Standing
 from remote.installed.versions import Installed
 from remote.overview import Comparison
 from remote.releases.catalogue import Known

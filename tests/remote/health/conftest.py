@@ -2,7 +2,7 @@
 
 import pytest
 
-from remote.health.line import Line
+from remote.health.nats_connection import Line
 
 
 @pytest.fixture

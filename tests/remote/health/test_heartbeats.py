@@ -4,12 +4,12 @@ import asyncio
 import json
 
 import pytest
-from heartbeat_stage import Stage, send_raw, stand_in, until
+from heartbeat_fixture import Stage, send_raw, stand_in, until
 
 from protocol.clock import SystemClock
-from remote.health import line as line_module
+from remote.health import nats_connection as line_module
+from remote.health.health_registry import Board, How, Standing
 from remote.health.heartbeats import Heartbeats
-from remote.health.standing import Board, How, Standing
 from remote.settings import Nats
 
 

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from heartbeat_stage import Stage, stand_in, until
+from heartbeat_fixture import Stage, stand_in, until
 from nats_server import NatsServer
 
-from remote.health import line as line_module
-from remote.health.standing import How, Standing
+from remote.health import nats_connection as line_module
+from remote.health.health_registry import How, Standing
 
 RIGHT = "the right one"
 

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from heartbeat_stage import DEADLINE_S, Stage, send_raw, stand_in, until
+from heartbeat_fixture import DEADLINE_S, Stage, send_raw, stand_in, until
 from nats_server import NatsServer
 
-from remote.health import line as line_module
-from remote.health.line import Line
+from remote.health import nats_connection as line_module
+from remote.health.nats_connection import Line
 
 
 def test_a_right_that_we_lack_is_told(tmp_path, tries):

@@ -2,7 +2,7 @@
 
 import math
 
-from remote.health.lifetimes import Lifetimes
+from remote.health.liveness import Lifetimes
 
 
 def watched(*components, interval_s=30, alive_s=45):

@@ -14,7 +14,7 @@ from nats.errors import SlowConsumerError
 
 from protocol.names import printable
 from remote.errors import RemoteError
-from remote.health import words
+from remote.health import heartbeat_messages as words
 
 CONNECT_S = 20
 ROUND_TRIP_S = 10

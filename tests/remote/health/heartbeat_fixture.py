@@ -11,8 +11,8 @@ from loguru import logger
 from nats.aio.client import Client
 
 from protocol.clock import SystemClock
+from remote.health.health_registry import Board
 from remote.health.heartbeats import Heartbeats
-from remote.health.standing import Board
 from remote.settings import Nats
 
 DEADLINE_S = 60

@@ -3,7 +3,7 @@
 import pytest
 from hand_clock import START, HandClock
 
-from remote.health.standing import Board, How, Standing
+from remote.health.health_registry import Board, How, Standing
 
 
 def test_nothing_is_known_at_first():

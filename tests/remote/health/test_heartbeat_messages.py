@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from remote.health.words import MESSAGE_BYTES, can_be_asked, question, speaker
+from remote.health.heartbeat_messages import MESSAGE_BYTES, can_be_asked, question, speaker
 
 
 def test_a_question_is_the_one_of_the_document():
