@@ -18,11 +18,11 @@ from tenacity.wait import wait_exponential_jitter
 
 from protocol.clock import Clock
 from protocol.names import printable
-from remote.releases import page
+from remote.releases import response as page
 from remote.releases.errors import AnswerInvalidError, RateLimitedError, UnreachableError
-from remote.releases.quota import REFUSALS, Quota, limit_in
+from remote.releases.github_rate_limit import REFUSALS, Quota, limit_in
+from remote.releases.http_client import Answer, Wire, is_same_origin
 from remote.releases.release import Entry
-from remote.releases.wire import Answer, Wire, is_same_origin
 from remote.settings import Releases
 
 PAGE_ENTRIES = 50  # with typical notes some 500 kB of JSON

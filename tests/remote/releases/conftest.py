@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from github_server import GitHubServer
-from release_stage import COMPONENTS, Stage
+from release_fixture import COMPONENTS, Stage
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import sqlite3
 
 import github_faults as faults
 import pytest
-from release_stage import REPOSITORY, log
+from release_fixture import REPOSITORY, log
 
 from remote.releases import cache as cache_module
 from remote.releases.errors import ReleasesUnavailableError

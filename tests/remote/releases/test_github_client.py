@@ -6,7 +6,7 @@ import github_faults as faults
 import httpx
 import pytest
 from github_server import GitHubServer
-from release_stage import REPOSITORY, log
+from release_fixture import REPOSITORY, log
 
 from remote.releases import github as github_module
 from remote.releases.errors import (
@@ -15,7 +15,7 @@ from remote.releases.errors import (
     UnreachableError,
 )
 from remote.releases.github import ATTEMPTS, PAGE_ENTRIES, PAGES, REDIRECTS
-from remote.releases.wire import Wire
+from remote.releases.http_client import Wire
 
 
 def publish(server, count, repository=REPOSITORY):

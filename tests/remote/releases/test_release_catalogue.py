@@ -5,7 +5,7 @@ import asyncio
 import github_faults as faults
 import pytest
 from hand_clock import START
-from release_stage import ALL_ONE, COMPONENTS, DAY_S, log, versions
+from release_fixture import ALL_ONE, COMPONENTS, DAY_S, log, versions
 
 from remote.releases.catalogue import Known
 from remote.releases.github import GitHub

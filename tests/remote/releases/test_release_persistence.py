@@ -5,7 +5,7 @@ import json
 
 import github_faults as faults
 import pytest
-from release_stage import ALL_ONE, COMPONENTS, log, versions
+from release_fixture import ALL_ONE, COMPONENTS, log, versions
 
 from remote.releases import catalogue as catalogue_module
 from remote.releases.catalogue import Known

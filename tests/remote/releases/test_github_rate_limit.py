@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from hand_clock import START, HandClock
-from release_stage import log
+from release_fixture import log
 
-from remote.releases import quota as quota_module
-from remote.releases.quota import PAUSE_S, WINDOW_S, Limit, Quota, limit_in
+from remote.releases import github_rate_limit as quota_module
+from remote.releases.github_rate_limit import PAUSE_S, WINDOW_S, Limit, Quota, limit_in
 
 DATE = "Fri, 16 Jan 2026 10:30:00 GMT"  # START
 ELSEWHEN = datetime(1999, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import github_faults as faults
 import pytest
 from hand_clock import START
-from release_stage import DAY_S
+from release_fixture import DAY_S
 
 from remote.releases.catalogue import JITTER, RETRY_S
 

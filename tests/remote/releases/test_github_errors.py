@@ -9,7 +9,7 @@ from remote.releases.errors import (
     RepositoryNotFoundError,
     TokenRefusedError,
 )
-from remote.releases.wire import PAGE_BYTES
+from remote.releases.http_client import PAGE_BYTES
 
 
 @pytest.mark.parametrize(

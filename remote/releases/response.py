@@ -16,8 +16,8 @@ from remote.releases.errors import (
     ServerFailedError,
     TokenRefusedError,
 )
+from remote.releases.http_client import PAGE_BYTES, Answer
 from remote.releases.release import Entry
-from remote.releases.wire import PAGE_BYTES, Answer
 
 SAID_CHARACTERS = 200
 OK, SERVER_ERRORS = 200, 500

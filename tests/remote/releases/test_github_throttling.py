@@ -6,7 +6,7 @@ from datetime import timedelta
 import github_faults as faults
 import pytest
 from hand_clock import START
-from release_stage import REPOSITORY
+from release_fixture import REPOSITORY
 
 from remote.releases.errors import RateLimitedError
 from remote.releases.github import PAGE_ENTRIES
