@@ -27,7 +27,7 @@ from remote.gateway.records import Records
 from remote.health.health_registry import Board
 from remote.health.heartbeats import Heartbeats
 from remote.house import House
-from remote.installed.kinds.itself import own_version
+from remote.installed.sources.self_version import own_version
 from remote.installed.versions import Versions
 from remote.overview import Overview
 from remote.releases.catalogue import Catalogue

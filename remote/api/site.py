@@ -20,7 +20,7 @@ from remote.api.connection import Connection
 from remote.api.dispatch import Dispatcher
 from remote.api.door import Door, Refusal
 from remote.house import House
-from remote.installed.kinds.itself import own_version
+from remote.installed.sources.self_version import own_version
 
 WEB = Path(__file__).parents[1] / "web"
 HEADERS = {

@@ -9,7 +9,7 @@ import click
 from protocol.clock import SystemClock
 from protocol.diagnostics import run_checks
 from remote import logs
-from remote.commands import examine
+from remote import serve_checks as examine
 from remote.settings import Settings
 
 

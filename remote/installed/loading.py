@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Protocol, cast
 
 from protocol.modules import modules_of
-from remote.installed import kinds
+from remote.installed import sources
 
 if TYPE_CHECKING:  # settings ask here what they may hold
     from remote.settings import Component
@@ -35,9 +35,9 @@ def known() -> list[str]:
     Raises:
         OSError: the folder cannot be read.
     """
-    return modules_of(kinds)
+    return modules_of(sources)
 
 
 def load(name: str) -> Kind:
     """The source's module, by one of the names that are known."""
-    return cast("Kind", importlib.import_module(f"{kinds.__name__}.{name}"))
+    return cast("Kind", importlib.import_module(f"{sources.__name__}.{name}"))

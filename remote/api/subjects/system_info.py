@@ -7,8 +7,8 @@ import asyncio
 from remote import told
 from remote.api.connection import Connection
 from remote.api.envelope import Incoming
+from remote.device_info import system_info
 from remote.house import House
-from remote.system_info import system_info
 
 SUBJECT = "controller.system_info"
 

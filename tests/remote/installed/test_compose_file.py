@@ -3,7 +3,7 @@
 import pytest
 
 from remote.installed.errors import VersionUnknownError
-from remote.installed.kinds.compose_file import FILE_BYTES, read
+from remote.installed.sources.compose_file import FILE_BYTES, read
 from remote.settings import Component
 
 

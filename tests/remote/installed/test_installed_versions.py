@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from remote.installed.kinds.itself import VARIABLE
+from remote.installed.sources.self_version import VARIABLE
 from remote.installed.versions import Installed, Versions
 from remote.settings import Component, Settings
 

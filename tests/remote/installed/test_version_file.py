@@ -6,7 +6,7 @@ import os
 import pytest
 
 from remote.installed.errors import VersionUnknownError
-from remote.installed.kinds.version_file import FILE_BYTES, read
+from remote.installed.sources.version_file import FILE_BYTES, read
 from remote.settings import Component
 
 

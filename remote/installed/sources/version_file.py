@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from remote.installed.errors import VersionUnknownError
-from remote.installed.reading import read_text
+from remote.installed.version_source import read_text
 from remote.installed.well_formed import version_in
 from remote.settings import Component
 

@@ -9,9 +9,9 @@ import psutil
 import pytest
 from hand_clock import START, HandClock
 
-from remote import system_info as module
+from remote import device_info as module
+from remote.device_info import system_info
 from remote.settings import Device
-from remote.system_info import system_info
 
 
 def told(**device):

@@ -5,8 +5,8 @@ from importlib import metadata
 import pytest
 
 from remote.installed.errors import VersionUnknownError
-from remote.installed.kinds import itself
-from remote.installed.kinds.itself import DISTRIBUTION, VARIABLE, own_version, read
+from remote.installed.sources import self_version as itself
+from remote.installed.sources.self_version import DISTRIBUTION, VARIABLE, own_version, read
 from remote.settings import Component
 
 OURS = Component(repository="dunebugger-remote", installed="itself")

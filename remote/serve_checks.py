@@ -17,7 +17,7 @@ from protocol.messages import FinalStatus, Progress
 from protocol.types import Action, ProtocolError, Reason
 from remote.errors import ConfigurationError, RemoteError
 from remote.health.nats_connection import Line
-from remote.installed.kinds.itself import own_version
+from remote.installed.sources.self_version import own_version
 from remote.installed.versions import Versions
 from remote.releases.github import GitHub
 from remote.releases.release import newest

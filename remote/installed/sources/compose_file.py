@@ -14,7 +14,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from protocol.names import printable
 from remote.installed.errors import VersionUnknownError
-from remote.installed.reading import read_text
+from remote.installed.version_source import read_text
 from remote.installed.well_formed import version_in
 from remote.settings import Component
 
