@@ -28,7 +28,7 @@ from remote.health.health_registry import Board
 from remote.health.heartbeats import Heartbeats
 from remote.house import House
 from remote.installed.sources.self_version import own_version
-from remote.installed.versions import Versions
+from remote.installed.versions import VersionReader
 from remote.overview import Overview
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHub
@@ -61,7 +61,7 @@ class App:
         )
         board = Board(settings.components, SELF if SELF in settings.components else None, clock)
         catalogue = Catalogue(settings, self._github, state / "releases.json", clock)
-        overview = Overview(settings, Versions(settings), catalogue, board)
+        overview = Overview(settings, VersionReader(settings), catalogue, board)
         stream = Stream(numbers, partial(told.answers_between, records, settings))
         self._undisturbed = Undisturbed()
         teller = Teller(settings, stream, overview, board, self._ask_health)

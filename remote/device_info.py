@@ -21,7 +21,7 @@ import psutil
 
 from protocol.clock import Clock
 from remote.api.envelope import stamp
-from remote.settings import Device
+from remote.settings import DeviceSettings
 
 _Value = TypeVar("_Value")
 
@@ -45,7 +45,7 @@ class _Store(Protocol):
     percent: float
 
 
-def system_info(device: Device, clock: Clock) -> dict[str, object]:
+def system_info(device: DeviceSettings, clock: Clock) -> dict[str, object]:
     """Everything, ready to become JSON; what cannot be told is None, and nothing waits for a measurement.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from remote.health.health_registry import Board, Standing
-from remote.installed.versions import Installed, Versions
+from remote.installed.versions import InstalledVersion, VersionReader
 from remote.releases.catalogue import Catalogue, Known
 from remote.releases.release import is_newer
 from remote.settings import Settings
@@ -18,7 +18,7 @@ class Comparison:
 
     name: str
     display_name: str
-    installed: Installed
+    installed: InstalledVersion
     known: Known
     standing: Standing
 
@@ -37,7 +37,7 @@ class Comparison:
 class Overview:
     """Puts together what the others know."""
 
-    def __init__(self, settings: Settings, versions: Versions, catalogue: Catalogue, board: Board) -> None:
+    def __init__(self, settings: Settings, versions: VersionReader, catalogue: Catalogue, board: Board) -> None:
         self._settings = settings
         self._versions = versions
         self._catalogue = catalogue

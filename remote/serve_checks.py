@@ -18,7 +18,7 @@ from protocol.types import Action, ProtocolError, Reason
 from remote.errors import ConfigurationError, RemoteError
 from remote.health.nats_connection import Line
 from remote.installed.sources.self_version import own_version
-from remote.installed.versions import Versions
+from remote.installed.versions import VersionReader
 from remote.releases.github import GitHub
 from remote.releases.release import newest
 from remote.settings import Settings, read_secret
@@ -111,7 +111,7 @@ def _answered(component: str, final: FinalStatus) -> CheckResult:
 
 def installed(settings: Settings) -> Iterator[CheckResult]:
     """Which versions run here."""
-    versions = Versions(settings)
+    versions = VersionReader(settings)
     versions.refresh()
     for component in settings.components:
         found = versions.of(component)

@@ -22,7 +22,7 @@ from remote.gateway import verdicts
 from remote.gateway.bell import Bell
 from remote.gateway.errors import CannotAskError, Trouble, cannot_ask
 from remote.gateway.records import Answer, Record, Records
-from remote.settings import Gateway as Limits
+from remote.settings import GatewaySettings as Limits
 
 _GRACE_S = 2.0  # for a coordinator that read a request in the very moment in which it was withdrawn
 

@@ -13,7 +13,7 @@ from remote.health import heartbeat_messages as words
 from remote.health.health_registry import Board, How
 from remote.health.liveness import Lifetimes
 from remote.health.nats_connection import Line, LineLostError
-from remote.settings import SELF, Nats
+from remote.settings import SELF, NatsSettings
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
@@ -37,7 +37,7 @@ class Heartbeats:
 
     def __init__(
         self,
-        settings: Nats,
+        settings: NatsSettings,
         token: str | None,
         components: Sequence[str],
         board: Board,

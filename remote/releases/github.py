@@ -23,7 +23,7 @@ from remote.releases.errors import AnswerInvalidError, RateLimitedError, Unreach
 from remote.releases.github_rate_limit import REFUSALS, Quota, limit_in
 from remote.releases.http_client import Answer, Wire, is_same_origin
 from remote.releases.release import Entry
-from remote.settings import Releases
+from remote.settings import ReleaseSettings
 
 PAGE_ENTRIES = 50  # with typical notes some 500 kB of JSON
 PAGES = 20  # a thousand releases, the latest first: nobody's newest is further down
@@ -50,7 +50,7 @@ class GitHub:
 
     def __init__(
         self,
-        settings: Releases,
+        settings: ReleaseSettings,
         token: str | None,
         state: Path,
         clock: Clock,

@@ -11,12 +11,12 @@ from hand_clock import START, HandClock
 
 from remote import device_info as module
 from remote.device_info import system_info
-from remote.settings import Device
+from remote.settings import DeviceSettings
 
 
 def told(**device):
     """What is told of a device, after a journey through JSON."""
-    return json.loads(json.dumps(system_info(Device(**device), HandClock()), allow_nan=False))
+    return json.loads(json.dumps(system_info(DeviceSettings(**device), HandClock()), allow_nan=False))
 
 
 def test_all_parts_are_told():

@@ -18,7 +18,15 @@ from ruamel.yaml import YAML
 from remote.api.dispatch import handlers
 from remote.gateway.errors import Trouble
 from remote.rules import Objection
-from remote.settings import Component, Device, Gateway, Nats, Paths, Releases, Server
+from remote.settings import (
+    ComponentSettings,
+    DeviceSettings,
+    GatewaySettings,
+    NatsSettings,
+    PathSettings,
+    ReleaseSettings,
+    Server,
+)
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "remote.md").read_text(encoding="utf-8")
@@ -105,13 +113,13 @@ def test_the_routes_are_as_described(serving, path):
 def test_the_guide_names_every_configuration_key():
     """A key that nobody can read about does not exist."""
     models = {
-        "paths": Paths,
+        "paths": PathSettings,
         "server": Server,
-        "releases": Releases,
-        "nats": Nats,
-        "gateway": Gateway,
-        "device": Device,
-        "components.NAME": Component,
+        "releases": ReleaseSettings,
+        "nats": NatsSettings,
+        "gateway": GatewaySettings,
+        "device": DeviceSettings,
+        "components.NAME": ComponentSettings,
     }
     keys = [f"{section}.{key}" for section, model in models.items() for key in model.model_fields]
     assert [key for key in keys if f"`{key}`" not in GUIDE] == []

@@ -8,7 +8,7 @@ import pytest
 
 from protocol.types import Action
 from remote.health.health_registry import Standing
-from remote.installed.versions import Installed
+from remote.installed.versions import InstalledVersion
 from remote.overview import Comparison
 from remote.releases.catalogue import Known
 from remote.releases.release import Release
@@ -26,7 +26,7 @@ def comparison(name, installed, latest, error=None):
     return Comparison(
         name=name,
         display_name=f"dunebugger-{name}",
-        installed=Installed(installed, None if installed else "cannot tell"),
+        installed=InstalledVersion(installed, None if installed else "cannot tell"),
         known=Known(release=release, checked_at=AT if release else None, error=error),
         standing=Standing(None, None, None),
     )

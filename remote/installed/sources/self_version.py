@@ -1,40 +1,41 @@
-"""This program's own version: as its image was built, or as its package says."""
+"""Version source ``itself``: the version of this program, from its image's build or its Python package."""
 
 from __future__ import annotations
 
 import os
 from importlib import metadata
 
-from remote.installed.errors import VersionUnknownError
-from remote.installed.well_formed import version_in
-from remote.settings import SELF, Component
+from remote.installed.version_source import SourceSettings, VersionSource, VersionUnknownError, parse_version
 
-NEEDS = ()
 VARIABLE = "DUNEBUGGER_REMOTE_VERSION"
 DISTRIBUTION = "dunebugger-update-coordinator"
+_OWN_REPOSITORY = "dunebugger-remote"
 
 
-def read(component: Component) -> str:
-    """The version of the program that runs here, whatever else is mounted.
+def read(component: SourceSettings) -> str:
+    """Return the version of the running program; the image's variable takes precedence over the package.
 
     Raises:
-        VersionUnknownError: neither the image nor the package tells it.
+        VersionUnknownError: neither the image nor the package has a version.
     """
     if text := os.environ.get(VARIABLE):
-        return version_in(component, text, VARIABLE, "build the image anew with its release's version")
+        return parse_version(component, text, VARIABLE, "rebuild the image with the version of its release")
     try:
         text = metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         raise VersionUnknownError(
             component, f"{VARIABLE} is not set, and {DISTRIBUTION} is not installed; install it with pip"
         ) from None
-    return version_in(component, text, f"the version of {DISTRIBUTION}", f"set {VARIABLE}")
+    return parse_version(component, text, f"the version of {DISTRIBUTION}", f"set {VARIABLE}")
 
 
 def own_version() -> str:
-    """The version of the program that runs here.
+    """Return the version of the running program, for log lines, ``/healthz`` and the ``User-Agent`` header.
 
     Raises:
-        VersionUnknownError: neither the image nor the package tells it.
+        VersionUnknownError: neither the image nor the package has a version.
     """
-    return read(Component(repository=f"dunebugger-{SELF}", installed="itself"))
+    return read(SourceSettings(repository=_OWN_REPOSITORY))
+
+
+SOURCE = VersionSource(needs={}, read=read)

@@ -12,7 +12,7 @@ from protocol.outbox import Outbox
 from remote.gateway.bell import Bell
 from remote.gateway.gateway import Gateway
 from remote.gateway.records import Records
-from remote.settings import Gateway as Limits
+from remote.settings import GatewaySettings as Limits
 
 DEADLINE_S = 60
 LIMITS = Limits(pickup_s=10, timeout_s=100, history=20)

@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from protocol.clock import SystemClock
 from remote.health.health_registry import Board
 from remote.health.heartbeats import Heartbeats
-from remote.settings import Nats
+from remote.settings import NatsSettings
 
 DEADLINE_S = 60
 FOR_EVER_S = 10 * DEADLINE_S
@@ -35,7 +35,7 @@ class Stage:
         self.board = Board(components, "remote", self.clock)
         self.changes = []
         self.log = []
-        settings = Nats(url=url, interval_s=interval_s, alive_s=alive_s)
+        settings = NatsSettings(url=url, interval_s=interval_s, alive_s=alive_s)
         self._heartbeats = Heartbeats(settings, token, components, self.board, self._note, self.clock)
 
     async def __aenter__(self):

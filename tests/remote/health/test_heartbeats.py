@@ -10,7 +10,7 @@ from protocol.clock import SystemClock
 from remote.health import nats_connection as line_module
 from remote.health.health_registry import Board, How, Standing
 from remote.health.heartbeats import Heartbeats
-from remote.settings import Nats
+from remote.settings import NatsSettings
 
 
 def test_who_answers_runs(nats):
@@ -208,5 +208,5 @@ def test_without_a_server_configured_there_is_nothing_to_do():
     """Where no NATS is configured, it ends at once, and everything stays unknown."""
     clock = SystemClock()
     board = Board(["core"], None, clock)
-    asyncio.run(Heartbeats(Nats(), None, ["core"], board, pytest.fail, clock).run())
+    asyncio.run(Heartbeats(NatsSettings(), None, ["core"], board, pytest.fail, clock).run())
     assert board.of("core") == Standing(None, None, None)

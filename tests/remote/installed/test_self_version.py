@@ -1,68 +1,68 @@
-"""The version of the program itself."""
+"""Version source ``itself``: the version of the running program."""
 
 from importlib import metadata
 
 import pytest
 
-from remote.installed.errors import VersionUnknownError
-from remote.installed.sources import self_version as itself
+from remote.installed.sources import self_version
 from remote.installed.sources.self_version import DISTRIBUTION, VARIABLE, own_version, read
-from remote.settings import Component
+from remote.installed.version_source import VersionUnknownError
+from remote.settings import ComponentSettings
 
-OURS = Component(repository="dunebugger-remote", installed="itself")
+OURS = ComponentSettings(repository="dunebugger-remote", installed="itself")
 
 
 @pytest.fixture(autouse=True)
 def _no_image(monkeypatch):
-    """No image's build has said a version."""
+    """The image's variable is not set."""
     monkeypatch.delenv(VARIABLE, raising=False)
 
 
-def packaged(monkeypatch, version):
-    """Let the installed package have that version; None when it is not installed."""
+def install_package(monkeypatch, version):
+    """Make ``importlib.metadata`` report this version; None for a package that is not installed."""
 
-    def answer(name):
+    def version_of(name):
         assert name == DISTRIBUTION
         if version is None:
             raise metadata.PackageNotFoundError(name)
         return version
 
-    monkeypatch.setattr(itself.metadata, "version", answer)
+    monkeypatch.setattr(self_version.metadata, "version", version_of)
 
 
-def test_the_package_tells_it(monkeypatch):
-    """Where no image says otherwise, it is the version of the installed package."""
-    packaged(monkeypatch, "0.1.0")
+def test_self_version_is_the_package_version(monkeypatch):
+    """Without the image's variable, the installed package decides."""
+    install_package(monkeypatch, "0.1.0")
     assert (own_version(), read(OURS)) == ("0.1.0", "0.1.0")
 
 
-def test_the_image_has_the_last_word(monkeypatch):
-    """What the image's build says counts before the package."""
-    packaged(monkeypatch, "0.1.0")
+def test_self_version_prefers_the_image_variable(monkeypatch):
+    """The image's variable takes precedence over the package."""
+    install_package(monkeypatch, "0.1.0")
     monkeypatch.setenv(VARIABLE, "v1.2.3")
     assert (own_version(), read(OURS)) == ("1.2.3", "1.2.3")
 
 
-def test_an_empty_variable_says_nothing(monkeypatch):
-    """A build without a version leaves an empty variable."""
-    packaged(monkeypatch, "0.1.0")
+def test_self_version_ignores_an_empty_variable(monkeypatch):
+    """An image built without a version has an empty variable."""
+    install_package(monkeypatch, "0.1.0")
     monkeypatch.setenv(VARIABLE, "")
     assert own_version() == "0.1.0"
 
 
-def test_nothing_says_it(monkeypatch):
-    """Where neither is there, the message says what to do."""
-    packaged(monkeypatch, None)
+def test_self_version_reports_a_missing_package(monkeypatch):
+    """With neither, the error names the remedy."""
+    install_package(monkeypatch, None)
     with pytest.raises(
-        VersionUnknownError, match=f"version of dunebugger-remote .*{VARIABLE} is not set, and {DISTRIBUTION} is not"
+        VersionUnknownError, match=f"version of dunebugger-remote: {VARIABLE} is not set, and {DISTRIBUTION} is not"
     ):
         own_version()
 
 
 @pytest.mark.parametrize(("variable", "package"), [("main", "0.1.0"), ("", "1.0rc1")])
-def test_what_is_no_version_is_told(monkeypatch, variable, package):
-    """What is not SemVer is an error, wherever it stands."""
-    packaged(monkeypatch, package)
+def test_self_version_reports_text_that_is_no_version(monkeypatch, variable, package):
+    """Both places are checked by the version rule."""
+    install_package(monkeypatch, package)
     monkeypatch.setenv(VARIABLE, variable)
     with pytest.raises(VersionUnknownError, match=rf"{VARIABLE}.*|'{package}', which is not SemVer"):
         own_version()

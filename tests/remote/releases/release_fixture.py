@@ -10,7 +10,7 @@ from loguru import logger
 
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHub
-from remote.settings import Releases, Settings
+from remote.settings import ReleaseSettings, Settings
 
 REPOSITORY = "owner/app"
 COMPONENTS = {name: {"repository": name, "installed": "itself"} for name in ("one", "two", "three")}
@@ -35,7 +35,7 @@ class Stage:
 
     def github(self):
         """A client."""
-        settings = Releases(**self.settings)
+        settings = ReleaseSettings(**self.settings)
         return GitHub(settings, self.token, self.state, self.clock, "1.2.3", pause=self.pause)
 
     def catalogue(self, github):
