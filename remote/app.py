@@ -31,7 +31,7 @@ from remote.installed.sources.self_version import own_version
 from remote.installed.versions import VersionReader
 from remote.overview import Overview
 from remote.releases.catalogue import Catalogue
-from remote.releases.github import GitHub
+from remote.releases.github import GitHubClient
 from remote.settings import SELF, TOKEN_CHARACTERS, Settings, read_secret
 from remote.teller import Teller
 from remote.undisturbed import Undisturbed
@@ -52,7 +52,7 @@ class App:
         self.door = Door(settings.server, _access_token(settings))
         state = settings.paths.state
         records, numbers = _remembered(settings)
-        self._github = GitHub(
+        self._github = GitHubClient(
             settings.releases,
             read_secret(settings.releases.token_file, "the token for GitHub"),
             state,
@@ -94,7 +94,7 @@ class App:
     async def living(self, _starlette: Starlette | None = None) -> AsyncIterator[None]:
         """Follow requests, releases and heartbeats as long as the block lasts."""
         await asyncio.to_thread(self.house.overview.refresh)
-        endless = [self.house.gateway.run(), self.house.catalogue.keep_fresh(self.house.teller.look_again)]
+        endless = [self.house.gateway.run(), self.house.catalogue.poll(self.house.teller.look_again)]
         if self._heartbeats is not None:
             endless.append(self._heartbeats.run())
         tasks = [asyncio.create_task(coroutine) for coroutine in endless]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from remote.health.health_registry import Board, Standing
 from remote.installed.versions import InstalledVersion, VersionReader
-from remote.releases.catalogue import Catalogue, Known
+from remote.releases.catalogue import Catalogue, ReleaseInfo
 from remote.releases.release import is_newer
 from remote.settings import Settings
 
@@ -19,7 +19,7 @@ class Comparison:
     name: str
     display_name: str
     installed: InstalledVersion
-    known: Known
+    known: ReleaseInfo
     standing: Standing
 
     @property
@@ -53,7 +53,7 @@ class Overview:
             name=component,
             display_name=self._settings.display_name_of(component),
             installed=self._versions.of(component),
-            known=self._catalogue.known(component),
+            known=self._catalogue.info(component),
             standing=self._board.of(component),
         )
 

@@ -19,7 +19,7 @@ from remote.errors import ConfigurationError, RemoteError
 from remote.health.nats_connection import Line
 from remote.installed.sources.self_version import own_version
 from remote.installed.versions import VersionReader
-from remote.releases.github import GitHub
+from remote.releases.github import GitHubClient
 from remote.releases.release import newest
 from remote.settings import Settings, read_secret
 
@@ -138,14 +138,14 @@ def releases(settings: Settings, clock: Clock) -> Iterator[CheckResult]:
 
 
 async def _repositories(settings: Settings, token: str | None, clock: Clock, scratch: Path) -> list[CheckResult]:
-    async with GitHub(settings.releases, token, scratch, clock, own_version()) as github:
+    async with GitHubClient(settings.releases, token, scratch, clock, own_version()) as github:
         return [await _repository(github, settings, component) for component in settings.components]
 
 
-async def _repository(github: GitHub, settings: Settings, component: str) -> CheckResult:
+async def _repository(github: GitHubClient, settings: Settings, component: str) -> CheckResult:
     repository = settings.repository_of(component)
     try:
-        entries = await github.releases(repository)
+        entries = await github.list_releases(repository)
     except RemoteError as error:
         return bad(f"{component}: {error}", "see [releases] and the component's repository in the configuration")
     release = newest(entries, prereleases=settings.releases.prereleases)

@@ -64,7 +64,7 @@ class Updater:
         component = self._settings.named(wish.component)
         if component is None:
             return _refused(wish.component[:100], wish, self._unknown(wish.component))
-        if wish.action is Action.UPDATE and self._catalogue.known(component).checked_at is None:
+        if wish.action is Action.UPDATE and self._catalogue.info(component).checked_at is None:
             await self._catalogue.refresh(force=False)
         async with self._one_at_a_time:
             await asyncio.to_thread(self._overview.refresh)

@@ -1,4 +1,4 @@
-"""One question, one answer: HTTP with a cache above it, a token below it, and bounds all around."""
+"""HTTP client for one server: GET with a cache above, the token below it, and bounds on time and size."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ import httpx
 from hishel import CacheOptions
 from hishel.httpx import AsyncCacheTransport
 
-from remote.releases.cache import BROKEN, Store, open_store
+from remote.releases.cache import DATABASE_ERRORS, ResponseCache, open_cache
 
-PAGE_BYTES = 4 * 1024 * 1024  # fifty releases with notes of 80 kB each; a machine may have 512 MiB in all
+PAGE_BYTES = 4 * 1024 * 1024  # fifty releases with notes of 80 kB each; a device may have 512 MiB of memory
 _STORABLE = (200, 304)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back.
+class HttpResponse:
+    """One response.
 
     Args:
-        url: what was asked.
-        status: the HTTP status; a 304 arrives as the 200 that it stands for.
+        url: the requested URL.
+        status: the HTTP status; a 304 is returned as the 200 that it confirms.
         headers: the latest ones.
-        body: all of it; None when it is larger than ``PAGE_BYTES``.
-        following: where the next page is, as the server wrote it.
+        body: the whole body; None if it is larger than ``PAGE_BYTES``.
+        next_page: the URL of the next page, as the server wrote it; None on the last one.
     """
 
     url: httpx.URL
     status: int
     headers: httpx.Headers
     body: bytes | None
-    following: str | None
+    next_page: str | None
 
 
 @dataclass(frozen=True)
-class _Line:
-    """An open client and the store beneath it, which the client closes."""
+class _OpenClient:
+    """An open client and its cache; closing the client closes the cache."""
 
     client: httpx.AsyncClient
-    store: Store
+    cache: ResponseCache
 
 
 def is_same_origin(one: httpx.URL, other: httpx.URL) -> bool:
-    """Whether scheme, host and port agree (RFC 6454); httpx leaves out a scheme's usual port."""
+    """Whether scheme, host and port are equal (RFC 6454); httpx leaves out the default port of a scheme."""
     return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
 
 
-class _Network(httpx.AsyncBaseTransport):
-    """The network below the cache, which therefore keeps neither the token nor anything but good answers."""
+class _TokenTransport(httpx.AsyncBaseTransport):
+    """Network transport below the cache, so that the cache stores neither the token nor error responses."""
 
     def __init__(self, origin: httpx.URL, token: str | None) -> None:
         self._origin = origin
@@ -57,7 +57,7 @@ class _Network(httpx.AsyncBaseTransport):
         self._transport = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Ask, with the token if this is the host that it is for."""
+        """Send the request; with the token only if it goes to the token's own server."""
         if self._token is not None and is_same_origin(request.url, self._origin):
             request.headers["Authorization"] = f"Bearer {self._token}"
         response = await self._transport.handle_async_request(request)
@@ -66,12 +66,20 @@ class _Network(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         await self._transport.aclose()
 
 
-class Wire:
-    """GET requests to one server; opened at the first question."""
+class HttpClient:
+    """GET requests to one server; opened by the first request, and opened again after a cache failure.
+
+    Args:
+        origin: the server; only it receives the token.
+        token: the access token; None for anonymous requests.
+        cache: the file of the HTTP cache.
+        timeout_s: the longest pause within a response, > 0.
+        version: of this program, for the ``User-Agent`` header.
+    """
 
     def __init__(self, origin: httpx.URL, token: str | None, cache: Path, *, timeout_s: float, version: str) -> None:
         self._origin = origin
@@ -79,58 +87,69 @@ class Wire:
         self._cache = cache
         self._timeout_s = timeout_s
         self._version = version
-        self._opening: asyncio.Task[_Line] | None = None
+        self._opening: asyncio.Task[_OpenClient] | None = None
 
-    async def get(self, url: httpx.URL) -> Answer:
-        """Ask for ``url``, in any case of the server itself, which may answer that nothing changed.
+    async def get(self, url: httpx.URL) -> HttpResponse:
+        """Request ``url`` from the server, which may answer 304 for what is cached.
+
+        A cache entry that cannot be read is removed and the page requested once more. If that fails too, this request
+        fails, and the next one opens the cache again, which replaces a damaged file.
 
         Raises:
-            httpx.TransportError: no connection, no complete answer, or a pause of more than ``timeout_s`` in it.
+            httpx.TransportError: no connection, an incomplete response, or a pause of more than ``timeout_s``.
+            anysqlite.Error, RuntimeError: the cache failed twice.
         """
-        line = await self._line()
+        opened = await self._open_once()
         try:
-            return await self._get(line.client, url)
-        except BROKEN:  # what was kept cannot be read
-            await line.store.forget(str(url))
-            return await self._get(line.client, url)
+            return await self._get(opened.client, url)
+        except DATABASE_ERRORS:
+            try:
+                await opened.cache.remove(str(url))
+                return await self._get(opened.client, url)
+            except DATABASE_ERRORS:
+                await self.aclose()
+                raise
 
     async def aclose(self) -> None:
-        """Hang up, and close the cache; nobody may be asking any more."""
+        """Close the connections and the cache; a later request opens them again."""
         opening, self._opening = self._opening, None
         if opening is not None:
             await asyncio.wait([opening])
-            if opening.exception() is None:  # else whoever asked was told
+            if not opening.cancelled() and opening.exception() is None:
                 await opening.result().client.aclose()
 
-    async def _get(self, client: httpx.AsyncClient, url: httpx.URL) -> Answer:
+    async def _get(self, client: httpx.AsyncClient, url: httpx.URL) -> HttpResponse:
         async with client.stream("GET", url, extensions={"caching": {"key": str(url)}}) as response:
-            following = response.links.get("next", {}).get("url") or None
-            return Answer(url, response.status_code, response.headers, await _body(response), following)
+            next_page = response.links.get("next", {}).get("url") or None
+            return HttpResponse(url, response.status_code, response.headers, await _read_body(response), next_page)
 
-    async def _line(self) -> _Line:
-        """The one line, for all who ask; a task of its own, so that nothing half open is lost with a cancelled one."""
-        if self._opening is None:
+    async def _open_once(self) -> _OpenClient:
+        """Return the one client; opened in a task of its own, so that a cancelled request leaves nothing half open.
+
+        A failed opening is reported to all requests that wait for it; the next request tries again.
+        """
+        if self._opening is None or (self._opening.done() and self._opening.exception() is not None):
             self._opening = asyncio.create_task(self._open())
         return await asyncio.shield(self._opening)
 
-    async def _open(self) -> _Line:
-        network = _Network(self._origin, self._token)
-        store = await open_store(self._cache, PAGE_BYTES)
+    async def _open(self) -> _OpenClient:
+        network = _TokenTransport(self._origin, self._token)
+        cache = await open_cache(self._cache, PAGE_BYTES)
         client = httpx.AsyncClient(
-            transport=AsyncCacheTransport(network, storage=store, rfc=CacheOptions(shared=False)),
+            transport=AsyncCacheTransport(network, storage=cache, rfc=CacheOptions(shared=False)),
             timeout=httpx.Timeout(self._timeout_s),
             headers={
                 "Accept": "application/vnd.github+json",
-                "Accept-Encoding": "identity",  # else a small answer could unpack to a huge one before it is measured
+                "Accept-Encoding": "identity",  # a compressed response could expand beyond PAGE_BYTES unnoticed
                 "Cache-Control": "no-cache",
                 "User-Agent": f"dunebugger-remote/{self._version}",
                 "X-GitHub-Api-Version": "2022-11-28",
             },
         )
-        return _Line(client, store)
+        return _OpenClient(client, cache)
 
 
-async def _body(response: httpx.Response) -> bytes | None:
+async def _read_body(response: httpx.Response) -> bytes | None:
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk

@@ -10,7 +10,7 @@ from protocol.types import Action
 from remote.health.health_registry import Standing
 from remote.installed.versions import InstalledVersion
 from remote.overview import Comparison
-from remote.releases.catalogue import Known
+from remote.releases.catalogue import ReleaseInfo
 from remote.releases.release import Release
 from remote.rules import Objection, judge_busy, judge_update, what_would_happen
 
@@ -27,7 +27,7 @@ def comparison(name, installed, latest, error=None):
         name=name,
         display_name=f"dunebugger-{name}",
         installed=InstalledVersion(installed, None if installed else "cannot tell"),
-        known=Known(release=release, checked_at=AT if release else None, error=error),
+        known=ReleaseInfo(release=release, checked_at=AT if release else None, error=error),
         standing=Standing(None, None, None),
     )
 

@@ -1,4 +1,4 @@
-"""What the tests of releases share: a client of the server, without waiting, and what is said to the log."""
+"""Test fixture for releases: clients of the fake server with a manual clock, and captured log lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hand_clock import HandClock
 from loguru import logger
 
 from remote.releases.catalogue import Catalogue
-from remote.releases.github import GitHub
+from remote.releases.github import GitHubClient
 from remote.settings import ReleaseSettings, Settings
 
 REPOSITORY = "owner/app"
@@ -18,8 +18,8 @@ ALL_ONE = dict.fromkeys(COMPONENTS, "1.0.0")
 DAY_S = 24 * 3600
 
 
-class Stage:
-    """A server, a state folder and a clock; every question is asked by a new process, so to speak."""
+class ReleaseFixture:
+    """A server, a state directory and a manual clock; each call uses a new client, as after a restart."""
 
     def __init__(self, server, state):
         self.server, self.state, self.clock = server, state, HandClock()
@@ -28,57 +28,57 @@ class Stage:
         self.settings = {"api": server.url, "account": "owner"}
 
     async def pause(self, seconds):
-        """Time passes at once."""
+        """Advance the clock instead of waiting."""
         self.pauses.append(seconds)
         self.clock.sleep(seconds)
         await asyncio.sleep(0)
 
     def github(self):
-        """A client."""
+        """Return a new client."""
         settings = ReleaseSettings(**self.settings)
-        return GitHub(settings, self.token, self.state, self.clock, "1.2.3", pause=self.pause)
+        return GitHubClient(settings, self.token, self.state, self.clock, "1.2.3", pause=self.pause)
 
     def catalogue(self, github):
-        """A catalogue of three components."""
+        """Return a new catalogue of three components."""
         settings = Settings.model_validate({"releases": self.settings, "components": COMPONENTS})
         return Catalogue(settings, github, self.state / "releases.json", self.clock, pause=self.pause)
 
-    def ask(self, repository=REPOSITORY):
-        """The tags that a new client finds."""
+    def list_tags(self, repository=REPOSITORY):
+        """Return the tags that a new client lists."""
 
-        async def ask():
+        async def list_tags():
             async with self.github() as github:
-                return [entry.tag_name for entry in await github.releases(repository)]
+                return [entry.tag_name for entry in await github.list_releases(repository)]
 
-        return asyncio.run(ask())
+        return asyncio.run(list_tags())
 
     def refresh(self, *, force=False):
-        """What a new catalogue knows after it was refreshed, by component."""
+        """Return what a new catalogue knows after a refresh, by component."""
 
         async def refresh(catalogue):
             await catalogue.refresh(force=force)
-            return {name: catalogue.known(name) for name in COMPONENTS}
+            return {name: catalogue.info(name) for name in COMPONENTS}
 
         return self.run(refresh)
 
-    def run(self, walk):
-        """What comes of walking with a new catalogue."""
+    def run(self, scenario):
+        """Run a coroutine function with a new catalogue."""
 
         async def run():
             async with self.github() as github:
-                return await walk(self.catalogue(github))
+                return await scenario(self.catalogue(github))
 
         return asyncio.run(run())
 
-    def recall(self):
-        """What a new catalogue knows without asking."""
+    def load(self):
+        """Return what a new catalogue knows without a request, by component."""
         catalogue = self.catalogue(self.github())
-        return {name: catalogue.known(name) for name in COMPONENTS}
+        return {name: catalogue.info(name) for name in COMPONENTS}
 
 
 @contextmanager
-def log():
-    """The lines that are logged meanwhile."""
+def captured_log():
+    """Warnings that are logged within the block."""
     lines = []
     sink = logger.add(lambda line: lines.append(line.record["message"]), level="WARNING")
     try:
@@ -87,6 +87,6 @@ def log():
         logger.remove(sink)
 
 
-def versions(known):
-    """The newest versions, by component."""
-    return {name: one.release.version if one.release else None for name, one in known.items()}
+def versions(infos):
+    """Return the newest versions, by component."""
+    return {name: info.release.version if info.release else None for name, info in infos.items()}

@@ -1,17 +1,17 @@
-"""When the server may be asked again."""
+"""Rate limits: parsing, durations and persistence."""
 
 import errno
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hand_clock import START, HandClock
-from release_fixture import log
+from release_fixture import captured_log
 
-from remote.releases import github_rate_limit as quota_module
-from remote.releases.github_rate_limit import PAUSE_S, WINDOW_S, Limit, Quota, limit_in
+from remote.releases import github_rate_limit as rate_limit_module
+from remote.releases.github_rate_limit import PAUSE_S, WINDOW_S, RateLimit, RateLimitTracker, parse_rate_limit
 
 DATE = "Fri, 16 Jan 2026 10:30:00 GMT"  # START
-ELSEWHEN = datetime(1999, 1, 1, tzinfo=UTC)
+OTHER_TIME = datetime(1999, 1, 1, tzinfo=UTC)
 EPOCH = int(START.timestamp())
 SECONDARY = "You have exceeded a secondary rate limit."
 
@@ -39,9 +39,9 @@ SECONDARY = "You have exceeded a secondary rate limit."
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH - 1)}, "", None),
     ],
 )
-def test_a_limit_says_how_long(status, headers, message, wait_s):
-    """A limit is read as the seconds from the server's date to when it ends, or as one that does not say."""
-    assert limit_in(status, {"date": DATE, **headers}, message, ELSEWHEN) == Limit(wait_s)
+def test_rate_limit_duration_is_parsed(status, headers, message, wait_s):
+    """The duration is relative to the server's date; an unreadable one is None."""
+    assert parse_rate_limit(status, {"date": DATE, **headers}, message, OTHER_TIME) == RateLimit(wait_s)
 
 
 @pytest.mark.parametrize(
@@ -52,16 +52,16 @@ def test_a_limit_says_how_long(status, headers, message, wait_s):
         {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH + 10**8)},
     ],
 )
-def test_no_limit_is_longer_than_the_window(headers):
-    """A wait beyond the hour by which GitHub counts is not believed, but cut to that."""
-    assert limit_in(403, {"date": DATE, **headers}, "", ELSEWHEN) == Limit(WINDOW_S)
+def test_rate_limit_duration_is_bounded(headers):
+    """GitHub counts per hour: a longer duration is reduced to an hour."""
+    assert parse_rate_limit(403, {"date": DATE, **headers}, "", OTHER_TIME) == RateLimit(WINDOW_S)
 
 
 @pytest.mark.parametrize("date", [{}, {"date": "yesterday"}])
-def test_without_the_servers_date_our_clock_counts(date):
-    """Where the answer has no readable date, the wait is from now."""
+def test_rate_limit_without_a_date_header_uses_the_local_clock(date):
+    """Without a readable ``Date``, the duration counts from now."""
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(EPOCH + 600)}
-    assert limit_in(403, date | headers, "", START) == Limit(600)
+    assert parse_rate_limit(403, date | headers, "", START) == RateLimit(600)
 
 
 @pytest.mark.parametrize(
@@ -76,121 +76,121 @@ def test_without_the_servers_date_our_clock_counts(date):
         (404, {}, SECONDARY),
     ],
 )
-def test_other_answers_tell_of_no_limit(status, headers, message):
-    """A good answer, or a refusal of another kind, is no rate limit."""
-    assert limit_in(status, {"date": DATE, **headers}, message, ELSEWHEN) is None
+def test_rate_limit_is_not_seen_in_other_responses(status, headers, message):
+    """A good response, or an error of another kind, is no rate limit."""
+    assert parse_rate_limit(status, {"date": DATE, **headers}, message, OTHER_TIME) is None
 
 
-def test_a_limit_ends(tmp_path):
-    """Until the time is over nothing may be asked, from then on it may."""
+def test_tracker_allows_requests_after_the_limit(tmp_path):
+    """Nothing is allowed before the end, everything afterwards."""
     clock = HandClock()
-    quota = Quota(tmp_path / "limit.json", clock)
-    assert quota.wait_s() == 0
-    quota.note(Limit(90))
-    assert (quota.wait_s(), quota.again_at()) == (90, START + timedelta(seconds=90))
+    tracker = RateLimitTracker(tmp_path / "limit.json", clock)
+    assert tracker.wait_s() == 0
+    tracker.record_limit(RateLimit(90))
+    assert (tracker.wait_s(), tracker.allowed_at()) == (90, START + timedelta(seconds=90))
     clock.sleep(89)
-    assert quota.wait_s() == 1
+    assert tracker.wait_s() == 1
     clock.sleep(1)
-    assert quota.wait_s() == 0
+    assert tracker.wait_s() == 0
 
 
-def test_a_shorter_limit_does_not_end_a_longer_one(tmp_path):
-    """Of several limits the last to end counts."""
-    quota = Quota(tmp_path / "limit.json", HandClock())
-    quota.note(Limit(90))
-    quota.note(Limit(30))
-    quota.note(Limit(None))
-    assert quota.wait_s() == 90
+def test_tracker_keeps_the_longest_limit(tmp_path):
+    """A shorter limit does not end a longer one."""
+    tracker = RateLimitTracker(tmp_path / "limit.json", HandClock())
+    tracker.record_limit(RateLimit(90))
+    tracker.record_limit(RateLimit(30))
+    tracker.record_limit(RateLimit(None))
+    assert tracker.wait_s() == 90
 
 
-def untold(quota, clock, times):
-    """The pauses after limits that do not say how long, each when the one before is over."""
+def pauses_without_duration(tracker, clock, times):
+    """The pauses after limits without a duration, each after the end of the previous one."""
     pauses = []
     for _ in range(times):
-        quota.note(Limit(None))
-        pauses.append(quota.wait_s())
-        clock.sleep(quota.wait_s())
+        tracker.record_limit(RateLimit(None))
+        pauses.append(tracker.wait_s())
+        clock.sleep(tracker.wait_s())
     return pauses
 
 
-def test_pauses_grow(tmp_path):
-    """Without a given length a pause is a minute, then twice as long every time, up to an hour."""
+def test_tracker_doubles_pauses_without_duration(tmp_path):
+    """A minute, then twice as long each time, up to an hour."""
     clock = HandClock()
-    quota = Quota(tmp_path / "limit.json", clock)
-    assert untold(quota, clock, 8) == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+    tracker = RateLimitTracker(tmp_path / "limit.json", clock)
+    assert pauses_without_duration(tracker, clock, 8) == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
-def test_pauses_stay_bounded(tmp_path):
-    """However often limits came before, the next pause is an hour."""
+def test_tracker_bounds_pauses_after_many_limits(tmp_path):
+    """A saved count of 5000 does not overflow: the pause is an hour."""
     (tmp_path / "limit.json").write_text('{"until": "2026-01-16T10:00:00Z", "pauses": 5000}')
     clock = HandClock()
-    assert untold(Quota(tmp_path / "limit.json", clock), clock, 1) == [WINDOW_S]
+    assert pauses_without_duration(RateLimitTracker(tmp_path / "limit.json", clock), clock, 1) == [WINDOW_S]
 
 
-def test_questions_beside_each_other_meet_one_limit(tmp_path):
-    """Several refusals of one moment make one pause, not a growing one."""
-    quota = Quota(tmp_path / "limit.json", HandClock())
+def test_tracker_counts_limits_of_concurrent_requests_once(tmp_path):
+    """Several rejections at the same time do not double the pause."""
+    tracker = RateLimitTracker(tmp_path / "limit.json", HandClock())
     for _ in range(3):
-        quota.note(Limit(None))
-    assert quota.wait_s() == PAUSE_S
+        tracker.record_limit(RateLimit(None))
+    assert tracker.wait_s() == PAUSE_S
 
 
-def test_a_good_answer_ends_the_growing(tmp_path):
-    """After a good answer the next pause is a short one again, also for the next process."""
+def test_tracker_resets_pauses_after_a_success(tmp_path):
+    """The reset also applies to the next process."""
     clock = HandClock()
-    quota = Quota(tmp_path / "limit.json", clock)
-    untold(quota, clock, 3)
-    quota.granted()
-    assert untold(Quota(tmp_path / "limit.json", clock), clock, 1) == [PAUSE_S]
-    assert untold(quota, clock, 1) == [PAUSE_S]
+    tracker = RateLimitTracker(tmp_path / "limit.json", clock)
+    pauses_without_duration(tracker, clock, 3)
+    tracker.record_success()
+    assert pauses_without_duration(RateLimitTracker(tmp_path / "limit.json", clock), clock, 1) == [PAUSE_S]
+    assert pauses_without_duration(tracker, clock, 1) == [PAUSE_S]
 
 
-def test_a_limit_outlives_the_process(tmp_path):
-    """The next process keeps to the limit, and goes on with the growing."""
+def test_tracker_restores_the_limit_after_a_restart(tmp_path):
+    """The next process respects the limit and continues to double the pause."""
     clock = HandClock()
-    untold(Quota(tmp_path / "limit.json", clock), clock, 2)
-    Quota(tmp_path / "limit.json", clock).note(Limit(None))
+    pauses_without_duration(RateLimitTracker(tmp_path / "limit.json", clock), clock, 2)
+    RateLimitTracker(tmp_path / "limit.json", clock).record_limit(RateLimit(None))
     clock.sleep(100)
-    assert Quota(tmp_path / "limit.json", clock).wait_s() == 140
+    assert RateLimitTracker(tmp_path / "limit.json", clock).wait_s() == 140
 
 
 @pytest.mark.parametrize(("jump", "wait_s"), [(-timedelta(days=300), 0), (timedelta(days=300), 0)])
-def test_a_limit_is_not_believed_after_the_clock_jumped(tmp_path, jump, wait_s):
-    """What would have to be waited for much longer than an hour, or is long past, is no limit for the next process."""
-    Quota(tmp_path / "limit.json", HandClock()).note(Limit(600))
+def test_tracker_ignores_a_saved_limit_after_a_clock_jump(tmp_path, jump, wait_s):
+    """A saved limit of much more than an hour, or one long past, is ignored."""
+    RateLimitTracker(tmp_path / "limit.json", HandClock()).record_limit(RateLimit(600))
     jumped = HandClock()
     jumped.utc = lambda: START + jump
-    assert Quota(tmp_path / "limit.json", jumped).wait_s() == wait_s
+    assert RateLimitTracker(tmp_path / "limit.json", jumped).wait_s() == wait_s
 
 
 @pytest.mark.parametrize("jump", [-timedelta(days=300), timedelta(days=300)])
-def test_a_jump_of_the_clock_does_not_move_a_limit(tmp_path, jump):
-    """Within one process a limit lasts as long as it was to last, whatever the wall clock says."""
+def test_tracker_uses_the_monotonic_clock_within_a_process(tmp_path, jump):
+    """A jump of the wall clock does not change the remaining time."""
     clock = HandClock()
-    quota = Quota(tmp_path / "limit.json", clock)
-    quota.note(Limit(600))
+    tracker = RateLimitTracker(tmp_path / "limit.json", clock)
+    tracker.record_limit(RateLimit(600))
     clock.utc = lambda: START + jump
-    assert quota.wait_s() == 600
+    assert tracker.wait_s() == 600
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"until": "never", "pauses": 0}', b"\xff", b'{"pauses": 1}'])
-def test_a_torn_file_is_no_limit(tmp_path, content):
-    """A file that cannot be read is told, and nothing is waited for."""
+def test_tracker_ignores_an_invalid_file(tmp_path, content):
+    """An unreadable file is logged, and requests are allowed."""
     (tmp_path / "limit.json").write_bytes(content)
-    with log() as lines:
-        assert Quota(tmp_path / "limit.json", HandClock()).wait_s() == 0
-    assert lines == [f"cannot read the rate limit in {tmp_path}/limit.json: it holds something else; asking anyway"]
+    with captured_log() as lines:
+        assert RateLimitTracker(tmp_path / "limit.json", HandClock()).wait_s() == 0
+    assert lines == [f"cannot read the rate limit in {tmp_path}/limit.json: invalid content; ignoring it"]
 
 
-def test_a_limit_holds_where_it_cannot_be_kept(tmp_path, monkeypatch):
-    """With a full disk the limit is told not to be remembered, and kept to all the same."""
+def test_tracker_respects_a_limit_that_cannot_be_saved(tmp_path, monkeypatch):
+    """A full disk is logged, and the limit is respected in this process."""
 
-    def refuse(*_arguments):
+    def disk_full(*_arguments):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(quota_module, "write_atomic", refuse)
-    quota = Quota(tmp_path / "limit.json", HandClock())
-    with log() as lines:
-        quota.note(Limit(90))
-    assert lines == [f"cannot remember the rate limit in {tmp_path}/limit.json: No space left on device"]
-    assert quota.wait_s() == 90
+    monkeypatch.setattr(rate_limit_module, "write_atomic", disk_full)
+    tracker = RateLimitTracker(tmp_path / "limit.json", HandClock())
+    with captured_log() as lines:
+        tracker.record_limit(RateLimit(90))
+    assert lines == [f"cannot save the rate limit in {tmp_path}/limit.json: No space left on device"]
+    assert tracker.wait_s() == 90

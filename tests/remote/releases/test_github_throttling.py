@@ -1,4 +1,4 @@
-"""Leaving GitHub alone while it asks for that."""
+"""GitHub client: no request while a rate limit is in force."""
 
 import asyncio
 from datetime import timedelta
@@ -8,14 +8,14 @@ import pytest
 from hand_clock import START
 from release_fixture import REPOSITORY
 
-from remote.releases.errors import RateLimitedError
 from remote.releases.github import PAGE_ENTRIES
+from remote.releases.response import RateLimitedError
 
 
 @pytest.fixture(autouse=True)
-def same_time(server, stage):
-    """The server's clock goes with ours."""
-    server.now = lambda: stage.clock.utc().timestamp()
+def same_time(server, fixture):
+    """The server uses the manual clock."""
+    server.now = lambda: fixture.clock.utc().timestamp()
 
 
 @pytest.mark.parametrize(
@@ -31,93 +31,93 @@ def same_time(server, stage):
         (faults.secondary_limit(status=429), 60),
     ],
 )
-def test_nothing_is_asked_until_a_limit_is_over(server, stage, fault, wait_s):
-    """After a refusal for a limit nobody asks anything before its end, not even the next process; then one may."""
+def test_client_sends_nothing_until_a_rate_limit_ends(server, fixture, fault, wait_s):
+    """The limit is respected by the next process, too; afterwards requests succeed."""
     server.publish(REPOSITORY, "1.0.0")
     server.misbehave(fault)
     again = f"{START + timedelta(seconds=wait_s):%Y-%m-%d %H:%M:%S} UTC"
     for _ in range(3):
-        with pytest.raises(RateLimitedError, match=f"cannot check owner/app: .* it is asked again after {again}"):
-            stage.ask()
-    assert (len(server.answers), stage.pauses) == (1, [])
-    stage.clock.sleep(wait_s - 1)
+        with pytest.raises(RateLimitedError, match=f"cannot check owner/app: .* the next one is sent after {again}"):
+            fixture.list_tags()
+    assert (len(server.answers), fixture.pauses) == (1, [])
+    fixture.clock.sleep(wait_s - 1)
     with pytest.raises(RateLimitedError) as caught:
-        stage.ask()
-    assert caught.value.again_in_s == pytest.approx(1)
-    stage.clock.sleep(1)
-    assert stage.ask() == ["v1.0.0"]
+        fixture.list_tags()
+    assert caught.value.retry_after_s == pytest.approx(1)
+    fixture.clock.sleep(1)
+    assert fixture.list_tags() == ["v1.0.0"]
 
 
-def test_a_limit_holds_for_all_repositories(server, stage):
-    """A limit is the server's, not a repository's."""
+def test_client_respects_a_rate_limit_for_all_repositories(server, fixture):
+    """The limit belongs to the server."""
     server.publish("owner/other", "1.0.0")
     server.misbehave(faults.primary_limit())
     for repository in (REPOSITORY, "owner/other"):
         with pytest.raises(RateLimitedError):
-            stage.ask(repository)
+            fixture.list_tags(repository)
     assert len(server.answers) == 1
 
 
-def test_a_used_up_quota_is_respected_before_the_server_refuses(server, stage):
-    """The last answer of a quota counts, and after it nothing is asked before the server's reset."""
+def test_client_respects_an_exhausted_quota_before_the_server_rejects(server, fixture):
+    """The last response within the quota counts; then nothing is sent before the reset."""
     server.publish(REPOSITORY, "1.0.0")
     server.remaining = 1
-    assert stage.ask() == ["v1.0.0"]
+    assert fixture.list_tags() == ["v1.0.0"]
     with pytest.raises(RateLimitedError):
-        stage.ask()
+        fixture.list_tags()
     assert server.statuses() == {200: 1}
-    stage.clock.sleep(1800)
+    fixture.clock.sleep(1800)
     server.remaining = 60
-    assert stage.ask() == ["v1.0.0"]
+    assert fixture.list_tags() == ["v1.0.0"]
 
 
-def test_a_quota_may_end_between_two_pages(server, stage):
-    """Half a list is no answer."""
+def test_client_returns_no_partial_list_if_the_quota_ends_between_pages(server, fixture):
+    """A partial list would hide the newest version."""
     for number in range(PAGE_ENTRIES + 1):
         server.publish(REPOSITORY, f"1.0.{number}")
     server.remaining = 1
     with pytest.raises(RateLimitedError):
-        stage.ask()
+        fixture.list_tags()
     assert server.statuses() == {200: 1}
 
 
-def test_a_304_uses_up_nothing(server, stage):
-    """Asking again where nothing changed leaves the quota as it is."""
+def test_client_304_does_not_count_against_the_quota(server, fixture):
+    """Unchanged pages can be requested with one request left."""
     server.publish(REPOSITORY, "1.0.0")
-    stage.ask()
+    fixture.list_tags()
     server.remaining = 1
-    assert stage.ask() == stage.ask() == ["v1.0.0"]
+    assert fixture.list_tags() == fixture.list_tags() == ["v1.0.0"]
 
 
-def test_pauses_grow_until_an_answer_comes(server, stage):
-    """Limits that do not say how long are waited for longer every time; a good answer ends that."""
+def test_client_pauses_without_duration_grow_until_a_success(server, fixture):
+    """A limit without a duration doubles the pause; a good response resets it."""
     server.publish(REPOSITORY, "1.0.0")
     waits = []
     for times in (3, 1):
         server.misbehave(faults.secondary_limit(), times=times)
         for _ in range(times):
             with pytest.raises(RateLimitedError) as caught:
-                stage.ask()
-            waits.append(round(caught.value.again_in_s))
-            stage.clock.sleep(caught.value.again_in_s)
-        stage.ask()
+                fixture.list_tags()
+            waits.append(round(caught.value.retry_after_s))
+            fixture.clock.sleep(caught.value.retry_after_s)
+        fixture.list_tags()
     assert waits == [60, 120, 240, 60]
 
 
-def test_a_limit_stops_the_tries_of_others(server, stage):
-    """Whoever waits to try again after a mishap does not, when a limit came in between."""
+def test_client_stops_retries_when_a_rate_limit_begins(server, fixture):
+    """A request that waits for its retry is not sent if another one met a limit."""
     server.misbehave(faults.refusal(502, "Bad Gateway"))
     server.misbehave(faults.primary_limit())
 
     async def ask():
-        async with stage.github() as github:
+        async with fixture.github() as github:
 
             async def meanwhile(_seconds):
                 with pytest.raises(RateLimitedError):
-                    await github.releases("owner/other")
+                    await github.list_releases("owner/other")
 
             github._pause = meanwhile
-            await github.releases(REPOSITORY)
+            await github.list_releases(REPOSITORY)
 
     with pytest.raises(RateLimitedError):
         asyncio.run(ask())
