@@ -24,8 +24,8 @@ from remote.gateway.bell import Bell
 from remote.gateway.errors import CannotAskError
 from remote.gateway.gateway import Gateway
 from remote.gateway.records import Records
-from remote.health.health_registry import Board
-from remote.health.heartbeats import Heartbeats
+from remote.health.health_registry import HealthRegistry
+from remote.health.heartbeats import HeartbeatMonitor
 from remote.house import House
 from remote.installed.sources.self_version import own_version
 from remote.installed.versions import VersionReader
@@ -59,7 +59,7 @@ class App:
             clock,
             own_version(),
         )
-        board = Board(settings.components, SELF if SELF in settings.components else None, clock)
+        board = HealthRegistry(settings.components, SELF if SELF in settings.components else None, clock)
         catalogue = Catalogue(settings, self._github, state / "releases.json", clock)
         overview = Overview(settings, VersionReader(settings), catalogue, board)
         stream = Stream(numbers, partial(told.answers_between, records, settings))
@@ -72,7 +72,7 @@ class App:
         self._heartbeats = (
             None
             if settings.nats.url is None
-            else Heartbeats(
+            else HeartbeatMonitor(
                 settings.nats,
                 read_secret(settings.nats.token_file, "the token for NATS"),
                 tuple(settings.components),

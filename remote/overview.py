@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remote.health.health_registry import Board, Standing
+from remote.health.health_registry import HealthRegistry, HealthStatus
 from remote.installed.versions import InstalledVersion, VersionReader
 from remote.releases.catalogue import Catalogue, ReleaseInfo
 from remote.releases.release import is_newer
@@ -20,7 +20,7 @@ class Comparison:
     display_name: str
     installed: InstalledVersion
     known: ReleaseInfo
-    standing: Standing
+    standing: HealthStatus
 
     @property
     def latest(self) -> str | None:
@@ -37,7 +37,9 @@ class Comparison:
 class Overview:
     """Puts together what the others know."""
 
-    def __init__(self, settings: Settings, versions: VersionReader, catalogue: Catalogue, board: Board) -> None:
+    def __init__(
+        self, settings: Settings, versions: VersionReader, catalogue: Catalogue, board: HealthRegistry
+    ) -> None:
         self._settings = settings
         self._versions = versions
         self._catalogue = catalogue

@@ -16,7 +16,7 @@ from protocol.diagnostics import CheckResult, bad, good, note
 from protocol.messages import FinalStatus, Progress
 from protocol.types import Action, ProtocolError, Reason
 from remote.errors import ConfigurationError, RemoteError
-from remote.health.nats_connection import Line
+from remote.health.nats_connection import NatsConnection
 from remote.installed.sources.self_version import own_version
 from remote.installed.versions import VersionReader
 from remote.releases.github import GitHubClient
@@ -162,13 +162,13 @@ def heartbeats(settings: Settings) -> Iterator[CheckResult]:
         return
     try:
         token = read_secret(settings.nats.token_file, "the token for NATS")
-        asyncio.run(_reach(Line(url, token, settings.nats.subject_root, lambda _: None)))
+        asyncio.run(_reach(NatsConnection(url, token, settings.nats.subject_root, lambda _: None)))
     except RemoteError as error:
         yield bad(f"cannot reach NATS: {error}", "see nats.url and nats.token_file in the configuration")
     else:
         yield good("it answers: heartbeats tell which components run")
 
 
-async def _reach(line: Line) -> None:
-    await line.open()
-    await line.close()
+async def _reach(connection: NatsConnection) -> None:
+    await connection.open()
+    await connection.close()

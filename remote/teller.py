@@ -12,7 +12,7 @@ from protocol.types import Action, Reason
 from remote import told
 from remote.api.stream import Stream
 from remote.gateway.records import Answer, Record
-from remote.health.health_registry import Board, How
+from remote.health.health_registry import HealthRegistry, HealthSource
 from remote.overview import Overview
 from remote.settings import Settings
 
@@ -35,7 +35,7 @@ class Teller:
         settings: Settings,
         stream: Stream,
         overview: Overview,
-        board: Board,
+        board: HealthRegistry,
         ask_health: Callable[[str], Awaitable[None]],
     ) -> None:
         self._settings = settings
@@ -74,15 +74,15 @@ class Teller:
         if record.action is Action.HEALTH:
             runs = told.runs(answer)
             if runs is not None:  # a check that could not be made takes nothing back of what is known
-                self.learn(record.component, runs, How.HEALTH_CHECK)
+                self.learn(record.component, runs, HealthSource.HEALTH_CHECK)
             return
         self._tell_comparison()
         if answer.is_final and self._settings.nats.url is None and answer.reason not in _NOTHING_RAN:
             await self._ask_health(record.component)
 
-    def learn(self, component: str, running: bool, how: How) -> None:
+    def learn(self, component: str, running: bool, how: HealthSource) -> None:
         """Take in whether a component runs."""
-        if self._board.learn(component, running, how):
+        if self._board.record(component, running, how):
             self.tell_standing(component)
 
     def tell_standing(self, component: str) -> None:

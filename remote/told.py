@@ -9,7 +9,7 @@ from protocol.messages import Progress
 from protocol.types import Action, Reason
 from remote.api.envelope import Event, stamp
 from remote.gateway.records import Answer, Record
-from remote.health.health_registry import Standing
+from remote.health.health_registry import HealthStatus
 from remote.overview import Comparison
 from remote.settings import Settings
 
@@ -71,7 +71,7 @@ def components(comparisons: Mapping[str, Comparison]) -> list[dict[str, Any]]:
     return [_listed(comparison) for comparison in comparisons.values()]
 
 
-def running(component: str, standing: Standing) -> Event:
+def running(component: str, standing: HealthStatus) -> Event:
     """Whether a component runs, as far as anybody knows."""
     body = {"component": component, "running": standing.running, "at": stamp(standing.at), "how": standing.how}
     return Event("component_running", body)

@@ -1,4 +1,4 @@
-"""What is known of every component: running, not running or unknown; since when, and how it was learned."""
+"""Registry of the health of all components: running, not running or unknown; since when and from which source."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from enum import StrEnum
 from protocol.clock import Clock
 
 
-class How(StrEnum):
-    """How it was learned."""
+class HealthSource(StrEnum):
+    """The source of a health status."""
 
     HEARTBEAT = "heartbeat"
     HEALTH_CHECK = "health check"
@@ -20,44 +20,44 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What is known of one component.
+class HealthStatus:
+    """Health of one component.
 
     Attributes:
-        running: None when nothing is known, or not any more.
-        at: when that was learned, aware UTC; None where nothing ever was.
-        how: None when nothing is known.
+        running: None if unknown.
+        at: when this was recorded, aware UTC; None if nothing was ever recorded.
+        how: the source; None if unknown.
     """
 
     running: bool | None
     at: datetime | None
-    how: How | None
+    how: HealthSource | None
 
 
-class Board:
-    """The standing of every component, in memory: after a start everything is learned anew.
+class HealthRegistry:
+    """Health of every component, in memory only: after a start everything is unknown.
 
     Args:
-        components: the names of all there are.
-        itself: the one among them that this program is: it runs, whatever is said of it. None when it is none.
-        clock: tells when something was learned.
+        components: the names of all components.
+        itself: the component that this program is, which always runs; None if it is none of them.
+        clock: the source of time.
     """
 
     def __init__(self, components: Iterable[str], itself: str | None, clock: Clock) -> None:
-        self._standings = dict.fromkeys(components, Standing(None, None, None))
+        self._statuses = dict.fromkeys(components, HealthStatus(None, None, None))
         self._itself = itself
         self._clock = clock
-        if itself in self._standings:
-            self._standings[itself] = Standing(running=True, at=clock.utc(), how=How.ITSELF)
+        if itself in self._statuses:
+            self._statuses[itself] = HealthStatus(running=True, at=clock.utc(), how=HealthSource.ITSELF)
 
-    def of(self, component: str) -> Standing:
-        """What is known of ``component``, which must be one of those given."""
-        return self._standings[component]
+    def of(self, component: str) -> HealthStatus:
+        """Return the health of ``component``, which must be one of the given names."""
+        return self._statuses[component]
 
-    def learn(self, component: str, running: bool | None, how: How | None) -> bool:
-        """Note what was learned just now, and tell whether ``running`` changed by it."""
+    def record(self, component: str, running: bool | None, how: HealthSource | None) -> bool:
+        """Record a health status with the present time; return whether ``running`` changed."""
         before = self.of(component)
         if component == self._itself:
             return False
-        self._standings[component] = Standing(running, self._clock.utc(), how)
+        self._statuses[component] = HealthStatus(running, self._clock.utc(), how)
         return running is not before.running

@@ -1,4 +1,4 @@
-"""What is said on the bus: our questions, and who speaks in a message of somebody else."""
+"""NATS messages: heartbeat requests and the echo of this program, and the sender of any received message."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from remote.settings import SELF
 
-# Far more than anyone says. What is larger is not looked into: each of many would cost memory and time.
+# Far larger than any component's message. Larger ones are not parsed: a flood of them would cost memory and time.
 MESSAGE_BYTES = 256 * 1024
 
 
@@ -18,9 +18,9 @@ class _Message(BaseModel):
     source: str
 
 
-def question(root: str, component: str) -> tuple[str, bytes]:
-    """The subject and the content of the question whether ``component`` lives."""
-    return f"{root}.{component}.heartbeat", _message(
+def heartbeat_request(root: str, component: str) -> tuple[str, bytes]:
+    """Return subject and content of a heartbeat request to ``component``."""
+    return f"{root}.{component}.heartbeat", _encode(
         subject="heartbeat",
         body="are you there?",
         destination=component,
@@ -28,18 +28,18 @@ def question(root: str, component: str) -> tuple[str, bytes]:
     )
 
 
-def echo(root: str) -> tuple[str, bytes]:
-    """The subject and the content of what we say to ourselves, to see whether it comes back."""
-    return f"{root}.{SELF}.echo", _message(subject="echo", body="is this heard?", destination=SELF)
+def echo_message(root: str) -> tuple[str, bytes]:
+    """Return subject and content of a message to this program itself, which tests the connection both ways."""
+    return f"{root}.{SELF}.echo", _encode(subject="echo", body="is this heard?", destination=SELF)
 
 
-def can_be_asked(component: str) -> bool:
-    """Whether the name can be a part of a subject: where two dots meet, a server ends the connection."""
+def has_valid_subject(component: str) -> bool:
+    """Whether the name can be part of a subject: for an empty token, a server closes the connection."""
     return all(component.split("."))
 
 
-def speaker(content: bytes) -> str | None:
-    """The ``source`` of a message, in lower case; None for what is no message, which anybody may send."""
+def parse_sender(content: bytes) -> str | None:
+    """Return the ``source`` of a message in lower case; None for content that is not a message, never an error."""
     if len(content) > MESSAGE_BYTES:
         return None
     try:
@@ -48,5 +48,5 @@ def speaker(content: bytes) -> str | None:
         return None
 
 
-def _message(**parts: str) -> bytes:
-    return json.dumps({**parts, "source": SELF}).encode()
+def _encode(**fields: str) -> bytes:
+    return json.dumps({**fields, "source": SELF}).encode()

@@ -1,4 +1,4 @@
-"""Who has been silent for too long: told the time, does no I/O."""
+"""Liveness tracker: which components have been silent for too long. Pure; time is an argument."""
 
 from __future__ import annotations
 
@@ -6,55 +6,55 @@ import math
 from collections.abc import Iterable
 
 
-class Lifetimes:
-    """When each component was heard last, and until when it counts as alive.
+class LivenessTracker:
+    """Tracks the latest message of each component, and when it expires.
 
-    A component that answers questions and else is silent must have been asked, and have had the time to answer that
-    lies between two questions and its end. So it costs nobody their life that questions came late: because we were
-    paused, say, or the machine was busy.
+    A component that sends nothing but answers must have been sent a heartbeat request, and must have had the time
+    between two requests and its expiry to answer. So a late request, after this process was suspended or the machine
+    was busy, marks no component as silent.
 
     Args:
-        components: those that are watched.
-        interval_s: the time between two questions.
-        alive_s: how long one message proves that its sender lives.
+        components: the names of the tracked components.
+        interval_s: the time between two heartbeat requests, > 0.
+        alive_s: how long a message proves that its sender runs, > 0.
     """
 
     def __init__(self, components: Iterable[str], interval_s: float, alive_s: float) -> None:
         self._components = tuple(components)
         self._alive_s = alive_s
         self._answer_s = alive_s - interval_s
-        self._heard: dict[str, float] = {}
-        self._asked: dict[str, float] = {}
+        self._last_message: dict[str, float] = {}
+        self._unanswered_since: dict[str, float] = {}
 
-    def begin(self, now: float) -> None:
-        """Give everyone a whole life from ``now``."""
-        self._heard = dict.fromkeys(self._components, now)
-        self._asked.clear()
+    def restart(self, now: float) -> None:
+        """Give every component its full time from ``now`` (monotonic seconds, as for all methods)."""
+        self._last_message = dict.fromkeys(self._components, now)
+        self._unanswered_since.clear()
 
-    def asked(self, now: float) -> None:
-        """Everyone was asked ``now``."""
-        for component in self._heard:
-            self._asked.setdefault(component, now)
+    def record_request(self, now: float) -> None:
+        """Record that every component was sent a heartbeat request."""
+        for component in self._last_message:
+            self._unanswered_since.setdefault(component, now)
 
-    def heard(self, component: str, now: float) -> None:
-        """``component`` said something ``now``."""
-        self._heard[component] = now
-        self._asked.pop(component, None)
+    def record_message(self, component: str, now: float) -> None:
+        """Record a message of ``component``."""
+        self._last_message[component] = now
+        self._unanswered_since.pop(component, None)
 
-    def next_end(self) -> float:
-        """When the next life ends if nothing is heard; infinite when none does."""
-        return min(map(self._end, self._heard), default=math.inf)
+    def next_expiry(self) -> float:
+        """Return when the next component expires without a message; infinity if none does."""
+        return min(map(self._expiry, self._last_message), default=math.inf)
 
-    def take_ended(self, now: float) -> list[str]:
-        """Those whose lives have ended by ``now``; each is told once, until it is heard again."""
-        ended = [component for component in self._heard if self._end(component) <= now]
-        for component in ended:
-            del self._heard[component]
-            self._asked.pop(component, None)
-        return ended
+    def pop_expired(self, now: float) -> list[str]:
+        """Return the components that have expired by ``now``; each is returned once until its next message."""
+        expired = [component for component in self._last_message if self._expiry(component) <= now]
+        for component in expired:
+            del self._last_message[component]
+            self._unanswered_since.pop(component, None)
+        return expired
 
-    def _end(self, component: str) -> float:
-        end = self._heard[component] + self._alive_s
-        if self._answer_s <= 0:  # a life that is shorter than the time between two questions cannot wait for them
-            return end
-        return max(end, self._asked.get(component, math.inf) + self._answer_s)
+    def _expiry(self, component: str) -> float:
+        expiry = self._last_message[component] + self._alive_s
+        if self._answer_s <= 0:  # alive_s is shorter than the interval: waiting for a request would take longer
+            return expiry
+        return max(expiry, self._unanswered_since.get(component, math.inf) + self._answer_s)

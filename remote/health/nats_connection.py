@@ -1,4 +1,4 @@
-"""One connection to a NATS server, from its beginning to its loss."""
+"""NATS connection: opened once, subscribed to one subject tree, and used until it is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nats.errors import SlowConsumerError
 
 from protocol.names import printable
 from remote.errors import RemoteError
-from remote.health import heartbeat_messages as words
+from remote.health.heartbeat_messages import echo_message
 
 CONNECT_S = 20
 ROUND_TRIP_S = 10
@@ -24,48 +24,48 @@ _PENDING_BYTES = 4 * 1024 * 1024
 _PENDING_MESSAGES = 65536
 
 
-class LineLostError(RemoteError):
-    """The connection cannot be had, or is gone: the server's fault, or that of what lies between."""
+class ConnectionLostError(RemoteError):
+    """The connection could not be opened, or is lost: the server's or the network's fault."""
 
 
-class Line:
-    """What is said and heard below one subject.
+class NatsConnection:
+    """NATS connection subscribed to one subject tree.
 
-    nats-py's own reconnecting is off: it gives up for good at many of a server's errors, and at some without a word.
-    Whoever uses this makes a new line instead, and learns that the old one is lost by ``LineLostError``.
+    nats-py's own reconnecting is off: after some server errors it gives up for ever, and not always with an error.
+    The caller opens a new connection instead, after ``ConnectionLostError``.
 
     Args:
-        url: the server's.
-        token: what it asks for; None when it asks for none.
-        root: the subject below which everything is heard.
-        hear: is given the content of each message.
+        url: of the server.
+        token: for the server; None if it requires none.
+        root: the first token of the subjects that are subscribed to.
+        on_message: called with the content of each message.
     """
 
-    def __init__(self, url: str, token: str | None, root: str, hear: Callable[[bytes], None]) -> None:
+    def __init__(self, url: str, token: str | None, root: str, on_message: Callable[[bytes], None]) -> None:
         self._url = url
         self._token = token
         self._root = root
-        self._hear = hear
-        self._echo_subject, self._echo_content = words.echo(root)
+        self._deliver = on_message
+        self._echo_subject, self._echo_content = echo_message(root)
         self._echo = asyncio.Event()
         self._lost = asyncio.Event()
         self._closed = asyncio.Event()
         self._reason = ""
         self._client = Client()
-        # It writes there, with a traceback, what others send and it cannot read; that ends the line, which we tell.
+        # nats-py logs protocol errors there with a traceback; they end the connection, which is reported here.
         logging.getLogger("nats.aio.client").setLevel(logging.CRITICAL)
 
     async def open(self) -> None:
-        """Connect, and listen.
+        """Connect and subscribe.
 
         Raises:
-            LineLostError: there is no server, it does not let us in, or it lets us not listen.
+            ConnectionLostError: there is no server, or it rejects the connection or the subscription.
         """
         await self._before_loss(self._connect(), CONNECT_S, "it does not answer")
         await self.round_trip()
 
     async def close(self) -> None:
-        """Hang up, whatever state the line is in."""
+        """Close the connection in any state, within ``CLOSE_S``."""
         closing = asyncio.ensure_future(self._close())
         try:
             await asyncio.wait([closing], timeout=CLOSE_S)
@@ -73,37 +73,37 @@ class Line:
             closing.cancel()
             await asyncio.gather(closing, return_exceptions=True)
 
-    async def say(self, subject: str, content: bytes) -> None:
+    async def publish(self, subject: str, content: bytes) -> None:
         """Publish one message.
 
         Raises:
-            LineLostError: the line is lost, or the server takes nothing.
+            ConnectionLostError: the connection is lost, or the server accepts nothing.
         """
-        await self._before_loss(self._client.publish(subject, content), ROUND_TRIP_S, "it takes no messages")
+        await self._before_loss(self._client.publish(subject, content), ROUND_TRIP_S, "it accepts no messages")
 
     async def round_trip(self) -> None:
-        """Let a message of our own come back: then all that was said to us before has been heard.
+        """Wait until a message to this program itself arrives: all messages sent to us before have been delivered.
 
-        nats-py's ``flush`` does not prove that: it succeeds at once where the reading has ended, and that ends
-        without a word at a subject that is not UTF-8, which anybody may publish.
+        nats-py's ``flush`` does not prove that: it succeeds although the reader has ended, and the reader ends silently
+        at a subject that is not UTF-8, which any client may publish.
 
         Raises:
-            LineLostError: it does not come back.
+            ConnectionLostError: the message does not arrive within ``ROUND_TRIP_S``.
         """
         self._echo.clear()
-        await self.say(self._echo_subject, self._echo_content)
-        await self._before_loss(self._echo.wait(), ROUND_TRIP_S, "messages do not come back")
+        await self.publish(self._echo_subject, self._echo_content)
+        await self._before_loss(self._echo.wait(), ROUND_TRIP_S, "messages do not arrive")
 
     async def pause(self, seconds: float) -> None:
-        """Let ``seconds`` pass.
+        """Wait for ``seconds``.
 
         Raises:
-            LineLostError: the line was lost meanwhile.
+            ConnectionLostError: the connection was lost in that time.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._lost.wait()
-        self._require_line()
+        self._require_connection()
 
     async def _connect(self) -> None:
         await self._client.connect(
@@ -112,7 +112,7 @@ class Line:
             name="dunebugger-remote",
             connect_timeout=ROUND_TRIP_S,
             allow_reconnect=False,
-            max_reconnect_attempts=1,  # and not zero, which means: for ever
+            max_reconnect_attempts=1,  # zero would mean: without end
             reconnect_time_wait=0,
             error_cb=self._on_error,
             closed_cb=self._on_closed,
@@ -125,13 +125,13 @@ class Line:
         )
 
     async def _close(self) -> None:
-        await self._client.close()  # returns at once where another part of nats-py has begun to close it
+        await self._client.close()  # returns at once if nats-py is already closing it
         await self._closed.wait()
 
-    async def _before_loss(self, work: Coroutine[Any, Any, object], limit_s: float, otherwise: str) -> None:
-        """Do ``work`` to its end, unless the line is lost or the time is over before.
+    async def _before_loss(self, work: Coroutine[Any, Any, object], limit_s: float, timeout_reason: str) -> None:
+        """Await ``work`` until the connection is lost or ``limit_s`` has passed.
 
-        In a task of its own: nats-py swallows some cancellations, and a deadline with them.
+        Runs in a task of its own: nats-py swallows some cancellations, and a deadline with them.
         """
         task = asyncio.ensure_future(work)
         loss = asyncio.ensure_future(self._lost.wait())
@@ -143,39 +143,39 @@ class Line:
             loss.cancel()
             outcome, _ = await asyncio.gather(task, loss, return_exceptions=True)
         if not is_done:
-            self._lose(otherwise)
+            self._lose(timeout_reason)
         elif isinstance(outcome, BaseException):
             self._lose(outcome)
-        self._require_line()
+        self._require_connection()
 
     async def _on_message(self, message: Msg) -> None:
         if message.subject == self._echo_subject:
             self._echo.set()
         else:
-            self._hear(message.data)
+            self._deliver(message.data)
 
     async def _on_error(self, error: Exception) -> None:
-        """Note what goes wrong; a right that we lack, too, ends the line, for we would wait for answers in vain."""
-        if isinstance(error, SlowConsumerError):  # a message that is too large to keep: it counts for nobody
+        """Record the reason; a missing permission ends the connection too, as no answer would arrive."""
+        if isinstance(error, SlowConsumerError):  # a message over the memory limit was dropped
             return
-        self._reason = self._reason or _words(error)
+        self._reason = self._reason or _describe(error)
         if self._client.is_connected:
             self._lose(error)
 
     async def _on_closed(self) -> None:
         self._closed.set()
-        self._lose("it ended the connection")
+        self._lose("it closed the connection")
 
     def _lose(self, reason: BaseException | str) -> None:
-        """End the line; what went wrong first is the reason."""
-        self._reason = self._reason or (reason if isinstance(reason, str) else _words(reason))
+        """Mark the connection as lost; the first reason counts."""
+        self._reason = self._reason or (reason if isinstance(reason, str) else _describe(reason))
         self._lost.set()
 
-    def _require_line(self) -> None:
+    def _require_connection(self) -> None:
         if self._lost.is_set():
-            raise LineLostError(self._reason)
+            raise ConnectionLostError(self._reason)
 
 
-def _words(error: BaseException) -> str:
-    """What an error says, some of it in the server's words."""
+def _describe(error: BaseException) -> str:
+    """Return the message of an error, escaped: some of it comes from the server."""
     return printable(str(error) or type(error).__name__, _REASON_CHARACTERS)

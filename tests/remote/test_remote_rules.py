@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from protocol.types import Action
-from remote.health.health_registry import Standing
+from remote.health.health_registry import HealthStatus
 from remote.installed.versions import InstalledVersion
 from remote.overview import Comparison
 from remote.releases.catalogue import ReleaseInfo
@@ -28,7 +28,7 @@ def comparison(name, installed, latest, error=None):
         display_name=f"dunebugger-{name}",
         installed=InstalledVersion(installed, None if installed else "cannot tell"),
         known=ReleaseInfo(release=release, checked_at=AT if release else None, error=error),
-        standing=Standing(None, None, None),
+        standing=HealthStatus(None, None, None),
     )
 
 

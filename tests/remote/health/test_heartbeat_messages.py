@@ -1,15 +1,15 @@
-"""What is said on the bus, and by whom."""
+"""Heartbeat messages: requests and senders."""
 
 import json
 
 import pytest
 
-from remote.health.heartbeat_messages import MESSAGE_BYTES, can_be_asked, question, speaker
+from remote.health.heartbeat_messages import MESSAGE_BYTES, has_valid_subject, heartbeat_request, parse_sender
 
 
-def test_a_question_is_the_one_of_the_document():
-    """The question goes to the component's own subject, and says where the answer is expected."""
-    subject, content = question("dunebugger", "core")
+def test_heartbeat_request_has_the_documented_form():
+    """The request goes to the component's subject and names the subject of the answer."""
+    subject, content = heartbeat_request("dunebugger", "core")
     assert subject == "dunebugger.core.heartbeat"
     assert json.loads(content) == {
         "subject": "heartbeat",
@@ -21,7 +21,7 @@ def test_a_question_is_the_one_of_the_document():
 
 
 @pytest.mark.parametrize(
-    ("content", "who"),
+    ("content", "sender"),
     [
         (b'{"source": "core"}', "core"),
         (b' {"body": {"a": [1]}, "source": " Core ", "more": null} ', "core"),
@@ -44,14 +44,14 @@ def test_a_question_is_the_one_of_the_document():
         (b'{"source": "core"}' + b" " * (MESSAGE_BYTES - 17), None),
     ],
 )
-def test_who_speaks_is_the_source_of_an_object(content, who):
-    """Only a JSON object of bearable size with a text as its source is a message; nothing else is an error."""
-    assert speaker(content) == who
+def test_parse_sender_returns_the_source_of_a_json_object(content, sender):
+    """Only a JSON object within the limit, with a text as ``source``, is a message; nothing raises."""
+    assert parse_sender(content) == sender
 
 
 @pytest.mark.parametrize(
-    ("component", "can"), [("core", True), ("a.b", True), ("a-b_c", True), ("a..b", False), ("a.", False)]
+    ("component", "is_valid"), [("core", True), ("a.b", True), ("a-b_c", True), ("a..b", False), ("a.", False)]
 )
-def test_a_name_without_a_subject_is_not_asked(component, can):
-    """Some names cannot be a part of a subject: asking would end the connection."""
-    assert can_be_asked(component) is can
+def test_has_valid_subject_rejects_empty_tokens(component, is_valid):
+    """A request with an empty subject token would close the connection."""
+    assert has_valid_subject(component) is is_valid

@@ -1,84 +1,84 @@
-"""How long silence is borne."""
+"""Liveness tracker: when silence counts as not running."""
 
 import math
 
-from remote.health.liveness import Lifetimes
+from remote.health.liveness import LivenessTracker
 
 
-def watched(*components, interval_s=30, alive_s=45):
-    """Lifetimes as the document has them, begun at 0 with a question."""
-    lifetimes = Lifetimes(components, interval_s, alive_s)
-    lifetimes.begin(0)
-    lifetimes.asked(0)
-    return lifetimes
+def tracker_of(*components, interval_s=30, alive_s=45):
+    """LivenessTracker with the default intervals, restarted at 0 with a request."""
+    tracker = LivenessTracker(components, interval_s, alive_s)
+    tracker.restart(0)
+    tracker.record_request(0)
+    return tracker
 
 
-def test_nobody_is_silent_before_the_time_is_over():
-    """After the first question a component has its whole time to live, and then it is over."""
-    lifetimes = watched("core")
-    assert (lifetimes.next_end(), lifetimes.take_ended(44.9)) == (45, [])
-    assert lifetimes.take_ended(45) == ["core"]
+def test_tracker_expires_a_component_after_its_time():
+    """After the first request a component has its full time."""
+    tracker = tracker_of("core")
+    assert (tracker.next_expiry(), tracker.pop_expired(44.9)) == (45, [])
+    assert tracker.pop_expired(45) == ["core"]
 
 
-def test_silence_is_told_once():
-    """Who was told to be silent is not told again, however many questions follow."""
-    lifetimes = watched("core")
-    assert lifetimes.take_ended(45) == ["core"]
-    lifetimes.asked(60)
-    assert (lifetimes.next_end(), lifetimes.take_ended(1000)) == (math.inf, [])
+def test_tracker_returns_an_expired_component_once():
+    """Further requests do not return it again."""
+    tracker = tracker_of("core")
+    assert tracker.pop_expired(45) == ["core"]
+    tracker.record_request(60)
+    assert (tracker.next_expiry(), tracker.pop_expired(1000)) == (math.inf, [])
 
 
-def test_a_message_gives_a_life():
-    """The time to live counts from the last message, also of one that was told to be silent."""
-    lifetimes = watched("core")
-    lifetimes.take_ended(45)
-    lifetimes.heard("core", 50)
-    lifetimes.asked(60)
-    lifetimes.heard("core", 61)
-    lifetimes.asked(90)
-    assert (lifetimes.take_ended(105.9), lifetimes.take_ended(106)) == ([], ["core"])
+def test_tracker_counts_from_the_latest_message():
+    """Also for a component that had expired."""
+    tracker = tracker_of("core")
+    tracker.pop_expired(45)
+    tracker.record_message("core", 50)
+    tracker.record_request(60)
+    tracker.record_message("core", 61)
+    tracker.record_request(90)
+    assert (tracker.pop_expired(105.9), tracker.pop_expired(106)) == ([], ["core"])
 
 
-def test_each_has_a_life_of_its_own():
-    """One component's message says nothing of another."""
-    lifetimes = watched("core", "scheduler")
-    lifetimes.heard("core", 20)
-    lifetimes.asked(30)
-    assert lifetimes.take_ended(64) == ["scheduler"]
-    assert lifetimes.take_ended(65) == ["core"]
+def test_tracker_treats_components_independently():
+    """A message of one component does not extend another."""
+    tracker = tracker_of("core", "scheduler")
+    tracker.record_message("core", 20)
+    tracker.record_request(30)
+    assert tracker.pop_expired(64) == ["scheduler"]
+    assert tracker.pop_expired(65) == ["core"]
 
 
-def test_nobody_pays_for_a_late_question():
-    """Who was asked late has the time to answer that a punctual question leaves."""
-    lifetimes = watched("core")
-    lifetimes.heard("core", 1)
-    assert lifetimes.take_ended(100) == []
-    lifetimes.asked(100)
-    assert (lifetimes.take_ended(114.9), lifetimes.take_ended(115)) == ([], ["core"])
+def test_tracker_extends_the_time_after_a_late_request():
+    """The time to answer is the same as after a punctual request."""
+    tracker = tracker_of("core")
+    tracker.record_message("core", 1)
+    assert tracker.pop_expired(100) == []
+    tracker.record_request(100)
+    assert (tracker.pop_expired(114.9), tracker.pop_expired(115)) == ([], ["core"])
 
 
-def test_further_questions_give_no_more_time():
-    """The time to answer counts from the first question that was not answered."""
-    lifetimes = watched("core", alive_s=100)
-    lifetimes.heard("core", 1)
+def test_tracker_counts_from_the_first_unanswered_request():
+    """Further requests do not extend the time."""
+    tracker = tracker_of("core", alive_s=100)
+    tracker.record_message("core", 1)
     for moment in (30, 60, 90):
-        lifetimes.asked(moment)
-    assert lifetimes.next_end() == 101
+        tracker.record_request(moment)
+    assert tracker.next_expiry() == 101
 
 
-def test_a_life_shorter_than_the_questions_are_apart_ends_by_itself():
-    """With a time to live below the interval, only the last message counts."""
-    lifetimes = watched("core", alive_s=10)
-    lifetimes.heard("core", 5)
-    assert (lifetimes.take_ended(14.9), lifetimes.take_ended(15)) == ([], ["core"])
+def test_tracker_with_a_time_below_the_interval_ignores_requests():
+    """Only the latest message counts."""
+    tracker = tracker_of("core", alive_s=10)
+    tracker.record_message("core", 5)
+    assert (tracker.pop_expired(14.9), tracker.pop_expired(15)) == ([], ["core"])
 
 
-def test_a_new_beginning_is_one_for_all():
-    """After a beginning everyone has a whole life, the silent and the forgotten, too."""
-    lifetimes = watched("core", "scheduler")
-    lifetimes.heard("core", 40)
-    lifetimes.take_ended(60)
-    lifetimes.begin(100)
-    lifetimes.asked(100)
-    assert lifetimes.next_end() == 145
-    assert lifetimes.take_ended(145) == ["core", "scheduler"]
+def test_tracker_restart_gives_every_component_its_full_time():
+    """Also to components that had expired."""
+    tracker = tracker_of("core", "scheduler")
+    tracker.record_message("core", 40)
+    tracker.pop_expired(60)
+    tracker.restart(100)
+    tracker.record_request(100)
+    assert tracker.next_expiry() == 145
+    assert tracker.pop_expired(145) == ["core", "scheduler"]

@@ -1,20 +1,20 @@
-"""What becomes of heartbeats when the server goes away, refuses us, or is shaken."""
+"""Heartbeat monitor while the NATS server is down, rejects the connection, or restarts."""
 
 import asyncio
 
 import pytest
-from heartbeat_fixture import Stage, stand_in, until
+from heartbeat_fixture import HeartbeatFixture, fake_component, until
 from nats_server import NatsServer
 
-from remote.health import nats_connection as line_module
-from remote.health.health_registry import How, Standing
+from remote.health import nats_connection
+from remote.health.health_registry import HealthSource, HealthStatus
 
-RIGHT = "the right one"
+TOKEN = "the-right-token"  # noqa: S105
 
 
 @pytest.fixture
 def absent(tmp_path):
-    """A server that does not run yet."""
+    """A server that is not running yet."""
     server = NatsServer(tmp_path)
     yield server
     server.close()
@@ -22,148 +22,151 @@ def absent(tmp_path):
 
 @pytest.fixture
 def guarded(tmp_path):
-    """A server that asks for a token."""
-    server = NatsServer(tmp_path, token=RIGHT)
+    """A server that requires a token."""
+    server = NatsServer(tmp_path, token=TOKEN)
     server.start()
     yield server
     server.close()
 
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
-def test_a_lost_server_makes_all_unknown_until_it_is_back(nats, end):
-    """While there is no server, nothing is known; when it is back on its port, components are heard again."""
+def test_outage_makes_health_unknown_until_the_server_is_back(nats, end):
+    """Unknown during the outage; monitored again afterwards."""
 
-    async def story():
-        async with stand_in(nats.url), Stage(nats.url, components=("core", "scheduler"), alive_s=3) as stage:
-            await stage.learns(running=True)
-            await stage.learns(running=False, component="scheduler")
+    async def scenario():
+        async with (
+            fake_component(nats.url),
+            HeartbeatFixture(nats.url, components=("core", "scheduler"), alive_s=3) as fixture,
+        ):
+            await fixture.wait_for_running(running=True)
+            await fixture.wait_for_running(running=False, component="scheduler")
             getattr(nats, end)()
-            await stage.learns(running=None)
-            await stage.learns(running=None, component="scheduler")
-            lost = stage.board.of("core")
+            await fixture.wait_for_running(running=None)
+            await fixture.wait_for_running(running=None, component="scheduler")
+            lost = fixture.registry.of("core")
             assert (lost.how, lost.at is None) == (None, False)
             nats.start()
-            await stage.learns(running=True)
-            await stage.learns(running=False, component="scheduler")
-            assert stage.told() == [True, None, True]
-            assert stage.told("scheduler") == [False, None, False]
+            await fixture.wait_for_running(running=True)
+            await fixture.wait_for_running(running=False, component="scheduler")
+            assert fixture.changes_of() == [True, None, True]
+            assert fixture.changes_of("scheduler") == [False, None, False]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_after_a_loss_the_time_to_live_starts_anew(nats):
-    """Nobody is called silent before its whole time to live has passed since the line is back."""
+def test_outage_restarts_the_time_of_each_component(nats):
+    """A component is not silent before its full time has passed since the reconnect."""
 
-    async def story():
-        async with Stage(nats.url, alive_s=0.7) as stage:
-            await stage.learns(running=False)
+    async def scenario():
+        async with HeartbeatFixture(nats.url, alive_s=0.7) as fixture:
+            await fixture.wait_for_running(running=False)
             nats.kill()
-            await stage.learns(running=None)
-            began = stage.clock.monotonic()
+            await fixture.wait_for_running(running=None)
+            began = fixture.clock.monotonic()
             nats.start()
-            await stage.learns(running=False)
-            assert stage.changes[-1][2] - began >= 0.7
+            await fixture.wait_for_running(running=False)
+            assert fixture.changes[-1][2] - began >= 0.7
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_dead_line_accuses_nobody(nats, monkeypatch):
-    """Where nothing comes through any more, components are unknown: it is not they who are silent."""
+def test_outage_without_a_closed_connection_marks_nothing_as_silent(nats, monkeypatch):
+    """Over a dead connection health is unknown, not "not running"."""
 
-    async def story():
-        async with stand_in(nats.url), Stage(nats.url, alive_s=2, interval_s=30) as stage:
-            await stage.learns(running=True)
-            monkeypatch.setattr(line_module, "ROUND_TRIP_S", 0.5)
+    async def scenario():
+        async with fake_component(nats.url), HeartbeatFixture(nats.url, alive_s=2, interval_s=30) as fixture:
+            await fixture.wait_for_running(running=True)
+            monkeypatch.setattr(nats_connection, "ROUND_TRIP_S", 0.5)
             nats.freeze()
-            await until(lambda: stage.lines("WARNING"), "the loss")
+            await until(lambda: fixture.log_lines("WARNING"), "the outage")
             nats.thaw()
-            assert stage.told() == [True, None]
+            assert fixture.changes_of() == [True, None]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_server_may_come_late(absent, tries):
-    """A server that is not there at first is tried again and again, and told once; then components are heard."""
+def test_monitor_waits_for_a_server_that_starts_late(absent, attempts):
+    """It retries, logs the reason once, and connects when the server is there."""
 
-    async def story():
-        async with Stage(absent.url) as stage:
-            await until(lambda: len(tries) >= 4, "some tries")
-            assert len(stage.lines("WARNING")) == 1
-            assert f"NATS at 127.0.0.1:{absent.port}: " in stage.log[0]
-            assert "Connect call failed" in stage.log[0]
+    async def scenario():
+        async with HeartbeatFixture(absent.url) as fixture:
+            await until(lambda: len(attempts) >= 4, "several attempts")
+            assert len(fixture.log_lines("WARNING")) == 1
+            assert f"NATS at 127.0.0.1:{absent.port}: " in fixture.log[0]
+            assert "Connect call failed" in fixture.log[0]
             absent.start()
-            async with stand_in(absent.url):
-                await stage.learns(running=True)
-            assert [line.split(":")[0] for line in stage.log] == ["WARNING", "INFO"]
+            async with fake_component(absent.url):
+                await fixture.wait_for_running(running=True)
+            assert [line.split(":")[0] for line in fixture.log] == ["WARNING", "INFO"]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_each_outage_is_told(nats, tries):
-    """A line is told when it is there, and its loss when it is lost, each time."""
+def test_monitor_logs_each_outage(nats, attempts):
+    """Each connection and each loss is logged."""
 
-    async def story():
-        async with Stage(nats.url) as stage:
+    async def scenario():
+        async with HeartbeatFixture(nats.url) as fixture:
             for count in (1, 2, 3):
-                await until(lambda count=count: len(stage.lines("INFO")) == count, "a line")
+                await until(lambda count=count: len(fixture.log_lines("INFO")) == count, "a connection")
                 nats.kill()
-                await until(lambda: stage.log[-1].startswith("WARNING"), "its loss")
-                tried = len(tries)
-                await until(lambda tried=tried: len(tries) > tried + 1, "a try in vain")
+                await until(lambda: fixture.log[-1].startswith("WARNING"), "its loss")
+                before = len(attempts)
+                await until(lambda before=before: len(attempts) > before + 1, "a failed attempt")
                 nats.start()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_the_right_token_is_let_in(guarded):
-    """The configured token is shown to the server."""
+def test_monitor_connects_with_the_configured_token(guarded):
+    """The token is sent to the server."""
 
-    async def story():
-        async with stand_in(guarded.url, token=RIGHT), Stage(guarded.url, token=RIGHT) as stage:
-            await stage.learns(running=True)
+    async def scenario():
+        async with fake_component(guarded.url, token=TOKEN), HeartbeatFixture(guarded.url, token=TOKEN) as fixture:
+            await fixture.wait_for_running(running=True)
 
-    asyncio.run(story())
-
-
-@pytest.mark.parametrize("token", ["a wrong one", None])
-def test_a_wrong_token_is_told_once(guarded, tries, token):
-    """A server that lets us not in is tried on; the log says why, once, and not the token."""
-
-    async def story():
-        async with Stage(guarded.url, token=token) as stage:
-            await until(lambda: len(tries) >= 4, "some tries")
-            assert len(stage.log) == 1
-            assert "Authorization Violation" in stage.log[0]
-            assert "wrong one" not in stage.log[0]
-            assert stage.board.of("core") == Standing(None, None, None)
-
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_password_in_the_url_is_not_told(absent):
-    """The log names the server without the password that its URL may hold."""
+@pytest.mark.parametrize("token", ["wrong-token", None])
+def test_monitor_logs_a_wrong_token_once(guarded, attempts, token):
+    """It retries; the log contains the reason once, and not the token."""
 
-    async def story():
-        async with Stage(absent.url.replace("://", "://user:secret@")) as stage:
-            await until(lambda: stage.log, "a line in the log")
-            assert f"127.0.0.1:{absent.port}" in stage.log[0]
-            assert "secret" not in stage.log[0]
+    async def scenario():
+        async with HeartbeatFixture(guarded.url, token=token) as fixture:
+            await until(lambda: len(attempts) >= 4, "several attempts")
+            assert len(fixture.log) == 1
+            assert "Authorization Violation" in fixture.log[0]
+            assert "wrong-token" not in fixture.log[0]
+            assert fixture.registry.of("core") == HealthStatus(None, None, None)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_loss_takes_back_only_what_heartbeats_told(nats):
-    """What a health check or an update told stays when the server goes."""
+def test_monitor_does_not_log_a_password_in_the_url(absent):
+    """The log contains host and port only."""
 
-    async def story():
-        async with Stage(nats.url, components=("core", "scheduler")) as stage:
-            await stage.listens()
-            stage.board.learn("core", True, How.HEALTH_CHECK)
-            stage.board.learn("scheduler", False, How.UPDATE)
+    async def scenario():
+        async with HeartbeatFixture(absent.url.replace("://", "://user:secret@")) as fixture:
+            await until(lambda: fixture.log, "a log line")
+            assert f"127.0.0.1:{absent.port}" in fixture.log[0]
+            assert "secret" not in fixture.log[0]
+
+    asyncio.run(scenario())
+
+
+def test_outage_keeps_health_from_other_sources(nats):
+    """The results of a health check and an update stay."""
+
+    async def scenario():
+        async with HeartbeatFixture(nats.url, components=("core", "scheduler")) as fixture:
+            await fixture.wait_for_connection()
+            fixture.registry.record("core", True, HealthSource.HEALTH_CHECK)
+            fixture.registry.record("scheduler", False, HealthSource.UPDATE)
             nats.kill()
-            await until(lambda: stage.lines("WARNING"), "the loss")
-            assert stage.board.of("core").running is True
-            assert stage.board.of("scheduler").running is False
-            assert stage.changes == []
+            await until(lambda: fixture.log_lines("WARNING"), "the outage")
+            assert fixture.registry.of("core").running is True
+            assert fixture.registry.of("scheduler").running is False
+            assert fixture.changes == []
 
-    asyncio.run(story())
+    asyncio.run(scenario())
