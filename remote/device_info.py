@@ -1,11 +1,10 @@
-"""What can be told of this device.
+"""Device information: hardware, operating system and network, as far as they are visible from a container.
 
-Much of it is the host's even when a container looks: processors, load, memory, temperatures and the time since boot.
-Of its own a container has the distribution (its image's), the host name (its id, unless it is given one), the machine
-id (none, unless ``/etc/machine-id`` is mounted), the disk below ``/`` (with the size and use of the host's disk that
-holds its layers) and, without ``network_mode: host``, the network: an interface with an address that only the host
-knows. Docker hides ``/sys/firmware``, where ``/proc/device-tree`` leads; a Raspberry Pi tells its model in
-``/proc/cpuinfo``, too.
+A container sees the host's processors, load, memory, temperatures and uptime. Its own are the distribution (the
+image's), the host name (the container id by default), the machine id (missing unless ``/etc/machine-id`` is mounted),
+the disk at ``/`` (with size and use of the host's disk that holds its layers) and, without ``network_mode: host``, the
+network: an interface with an address that only the host can reach. Docker hides ``/sys/firmware``, the target of
+``/proc/device-tree``; a Raspberry Pi also has its model in ``/proc/cpuinfo``.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ _FILE_CHARACTERS = 256
 _FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6", psutil.AF_LINK: "mac"}
 
 
-class _Store(Protocol):
-    """What psutil tells alike of memory, swap and disks."""
+class _Usage(Protocol):
+    """The fields that psutil has for memory, swap and disks alike."""
 
     total: int
     used: int
@@ -46,11 +45,11 @@ class _Store(Protocol):
 
 
 def system_info(device: DeviceSettings, clock: Clock) -> dict[str, object]:
-    """Everything, ready to become JSON; what cannot be told is None, and nothing waits for a measurement.
+    """Return the body of a ``system_info`` message; what is not available is None, and no measurement takes time.
 
     Args:
-        device: what the operator calls it, and where it is.
-        clock: tells the present time.
+        device: the configured name and location.
+        clock: the source of time.
     """
     return {
         "device_id": device.id or _first_line(_MACHINE_ID) or platform.node(),
@@ -64,27 +63,27 @@ def system_info(device: DeviceSettings, clock: Clock) -> dict[str, object]:
 
 def _hardware() -> dict[str, object]:
     return {
-        "model": next(filter(None, map(_first_line, _MODEL_FILES)), None) or _sensed(_model_of_processor),
+        "model": next(filter(None, map(_first_line, _MODEL_FILES)), None) or _read_sensor(_board_model),
         "cpu": {
-            "count": _sensed(psutil.cpu_count),
-            "frequency_mhz": _sensed(lambda: float(psutil.cpu_freq().current)),
-            "percent": _sensed(psutil.cpu_percent),  # since the last call in this thread: measuring would take time
-            "temperature_c": _sensed(_cpu_temperature),
-            "load": _sensed(lambda: list(psutil.getloadavg())),
+            "count": _read_sensor(psutil.cpu_count),
+            "frequency_mhz": _read_sensor(lambda: float(psutil.cpu_freq().current)),
+            "percent": _read_sensor(psutil.cpu_percent),  # since the last call in this thread, without a wait
+            "temperature_c": _read_sensor(_cpu_temperature),
+            "load": _read_sensor(lambda: list(psutil.getloadavg())),
         },
-        "memory": _sensed(lambda: _use(psutil.virtual_memory())),
-        "swap": _sensed(lambda: _use(psutil.swap_memory())),
-        "disk": _sensed(lambda: _use(psutil.disk_usage("/"))),
+        "memory": _read_sensor(lambda: _usage(psutil.virtual_memory())),
+        "swap": _read_sensor(lambda: _usage(psutil.swap_memory())),
+        "disk": _read_sensor(lambda: _usage(psutil.disk_usage("/"))),
     }
 
 
 def _os(clock: Clock) -> dict[str, object]:
-    booted = _sensed(lambda: datetime.fromtimestamp(psutil.boot_time(), UTC))
+    booted = _read_sensor(lambda: datetime.fromtimestamp(psutil.boot_time(), UTC))
     return {
         "system": platform.system(),
         "release": platform.release(),
         "machine": platform.machine(),
-        "distribution": _sensed(lambda: platform.freedesktop_os_release()["PRETTY_NAME"]),
+        "distribution": _read_sensor(lambda: platform.freedesktop_os_release()["PRETTY_NAME"]),
         "python": platform.python_version(),
         "boot_time": stamp(booted),
         "uptime_s": max(0, int((clock.utc() - booted).total_seconds())) if booted else None,
@@ -92,9 +91,9 @@ def _os(clock: Clock) -> dict[str, object]:
 
 
 def _network() -> dict[str, object]:
-    counters = _sensed(lambda: psutil.net_io_counters(pernic=True)) or {}
+    counters = _read_sensor(lambda: psutil.net_io_counters(pernic=True)) or {}
     interfaces = {}
-    for name, addresses in (_sensed(psutil.net_if_addrs) or {}).items():
+    for name, addresses in (_read_sensor(psutil.net_if_addrs) or {}).items():
         counted = counters.get(name)
         interfaces[name] = {
             "addresses": [
@@ -108,12 +107,12 @@ def _network() -> dict[str, object]:
     return {"host_name": platform.node(), "interfaces": interfaces}
 
 
-def _use(found: _Store) -> dict[str, object]:
+def _usage(found: _Usage) -> dict[str, object]:
     return {"total_bytes": found.total, "used_bytes": found.used, "percent": found.percent}
 
 
 def _cpu_temperature() -> float | None:
-    """That of the processor, or of whatever is measured where no sensor is known to be the processor's."""
+    """Return the temperature of the processor, or of the first sensor if none is known to be the processor's."""
     found = psutil.sensors_temperatures()
     for name in (*_CPU_SENSORS, *found):
         if found.get(name):
@@ -121,16 +120,16 @@ def _cpu_temperature() -> float | None:
     return None
 
 
-def _model_of_processor() -> str | None:
+def _board_model() -> str | None:
     for line in _CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines():
         key, _, value = line.partition(":")
-        if key.strip() == "Model":  # the board's; "model name" is the processor's
+        if key.strip() == "Model":  # of the board; "model name" is the processor's
             return value.strip() or None
     return None
 
 
 def _first_line(path: Path) -> str | None:
-    """The first line of a short file of the system, which may end in a NUL; None when there is none."""
+    """Return the first line of a system file, without a trailing NUL; None if there is none."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.read(_FILE_CHARACTERS).partition("\n")[0].strip("\0 ") or None
@@ -138,8 +137,8 @@ def _first_line(path: Path) -> str | None:
         return None
 
 
-def _sensed(sensor: Callable[[], _Value]) -> _Value | None:
+def _read_sensor(sensor: Callable[[], _Value]) -> _Value | None:
     try:
         return sensor()
-    except Exception:  # noqa: BLE001  a device without this sensor: psutil tells it by a dozen kinds of errors
+    except Exception:  # noqa: BLE001  psutil reports a missing sensor by many types of errors
         return None

@@ -1,4 +1,4 @@
-"""What can be told of this device."""
+"""Device information."""
 
 import json
 import platform
@@ -9,28 +9,28 @@ import psutil
 import pytest
 from hand_clock import START, HandClock
 
-from remote import device_info as module
+from remote import device_info
 from remote.device_info import system_info
 from remote.settings import DeviceSettings
 
 
-def told(**device):
-    """What is told of a device, after a journey through JSON."""
+def collect(**device):
+    """Return the information, encoded to JSON and decoded."""
     return json.loads(json.dumps(system_info(DeviceSettings(**device), HandClock()), allow_nan=False))
 
 
-def test_all_parts_are_told():
-    """Every part of the contract is there."""
-    info = told()
+def test_device_info_has_all_parts():
+    """Every key of the contract is present."""
+    info = collect()
     assert list(info) == ["device_id", "timestamp", "hardware", "os", "network", "location"]
     assert list(info["hardware"]) == ["model", "cpu", "memory", "swap", "disk"]
     assert list(info["hardware"]["cpu"]) == ["count", "frequency_mhz", "percent", "temperature_c", "load"]
     assert datetime.fromisoformat(info["timestamp"]) == START
 
 
-def test_this_machine_is_told():
-    """What every machine has is told truly."""
-    info = told()
+def test_device_info_describes_this_machine():
+    """Values that every machine has are correct."""
+    info = collect()
     assert info["hardware"]["cpu"]["count"] == psutil.cpu_count()
     assert len(info["hardware"]["cpu"]["load"]) == 3
     assert info["hardware"]["memory"]["total_bytes"] == psutil.virtual_memory().total
@@ -42,38 +42,38 @@ def test_this_machine_is_told():
     assert loopback["bytes_sent"] >= 0
 
 
-def test_what_the_operator_says_counts():
-    """The configured name and place are told."""
-    info = told(id="dune-7", location="Cape Town")
+def test_device_info_has_the_configured_name_and_location():
+    """The configuration takes precedence."""
+    info = collect(id="dune-7", location="Cape Town")
     assert (info["device_id"], info["location"]) == ("dune-7", "Cape Town")
 
 
-def test_an_unnamed_device_has_a_name(tmp_path, monkeypatch):
-    """Without a configured name it is the machine's id, and without that the host's name."""
+def test_device_info_falls_back_to_machine_id_and_host_name(tmp_path, monkeypatch):
+    """Without a configured name the machine id, without that the host name."""
     machine_id = tmp_path / "machine-id"
-    monkeypatch.setattr(module, "_MACHINE_ID", machine_id)
-    assert told()["device_id"] == platform.node()
+    monkeypatch.setattr(device_info, "_MACHINE_ID", machine_id)
+    assert collect()["device_id"] == platform.node()
     machine_id.write_text("")
-    assert told()["device_id"] == platform.node()
+    assert collect()["device_id"] == platform.node()
     machine_id.write_text("0123456789abcdef\n")
-    assert told()["device_id"] == "0123456789abcdef"
-    assert told()["location"] is None
+    assert collect()["device_id"] == "0123456789abcdef"
+    assert collect()["location"] is None
 
 
-def test_the_model_is_told_where_there_is_one(tmp_path, monkeypatch):
-    """The first of the files that tells a model is believed; a NUL at its end does not matter."""
+def test_device_info_reads_the_model_from_the_first_file_that_has_it(tmp_path, monkeypatch):
+    """A NUL at the end is removed."""
     first, second, third = tmp_path / "first", tmp_path / "second", tmp_path / "cpuinfo"
-    monkeypatch.setattr(module, "_MODEL_FILES", (first, second))
-    monkeypatch.setattr(module, "_CPU_INFO", third)
-    assert told()["hardware"]["model"] is None
+    monkeypatch.setattr(device_info, "_MODEL_FILES", (first, second))
+    monkeypatch.setattr(device_info, "_CPU_INFO", third)
+    assert collect()["hardware"]["model"] is None
     third.write_text("model name\t: ARMv7 Processor rev 3 (v7l)\n\nHardware\t: BCM2711\n")
-    assert told()["hardware"]["model"] is None
+    assert collect()["hardware"]["model"] is None
     third.write_text("model name\t: ARMv7 Processor rev 3 (v7l)\n\nModel\t\t: Raspberry Pi 3 Model B Rev 1.2\n")
-    assert told()["hardware"]["model"] == "Raspberry Pi 3 Model B Rev 1.2"
+    assert collect()["hardware"]["model"] == "Raspberry Pi 3 Model B Rev 1.2"
     second.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
-    assert told()["hardware"]["model"] == "Raspberry Pi 4 Model B Rev 1.4"
+    assert collect()["hardware"]["model"] == "Raspberry Pi 4 Model B Rev 1.4"
     first.write_bytes(b"Raspberry \xff\n")
-    assert told()["hardware"]["model"] == "Raspberry \N{REPLACEMENT CHARACTER}"
+    assert collect()["hardware"]["model"] == "Raspberry \N{REPLACEMENT CHARACTER}"
 
 
 @pytest.mark.parametrize(
@@ -84,20 +84,20 @@ def test_the_model_is_told_where_there_is_one(tmp_path, monkeypatch):
         ({"cpu_thermal": [], "acpitz": [40.0]}, 40.0),
     ],
 )
-def test_the_processors_temperature_is_preferred(monkeypatch, sensors, temperature):
-    """The processor's sensor is told, else any, else none."""
+def test_device_info_prefers_the_temperature_of_the_processor(monkeypatch, sensors, temperature):
+    """The processor's sensor, else the first one, else None."""
     found = {name: [SimpleNamespace(current=value) for value in values] for name, values in sensors.items()}
     monkeypatch.setattr(psutil, "sensors_temperatures", lambda: found)
-    assert told()["hardware"]["cpu"]["temperature_c"] == temperature
+    assert collect()["hardware"]["cpu"]["temperature_c"] == temperature
 
 
-def test_the_time_since_boot_is_told(monkeypatch):
-    """Boot and uptime are told; a clock that was set back does not make it negative."""
+def test_device_info_uptime_is_never_negative(monkeypatch):
+    """A clock that was set back gives an uptime of 0."""
     monkeypatch.setattr(psutil, "boot_time", lambda: START.timestamp() - 90)
-    assert told()["os"]["uptime_s"] == 90
-    assert datetime.fromisoformat(told()["os"]["boot_time"]).astimezone(UTC) < START
+    assert collect()["os"]["uptime_s"] == 90
+    assert datetime.fromisoformat(collect()["os"]["boot_time"]).astimezone(UTC) < START
     monkeypatch.setattr(psutil, "boot_time", lambda: START.timestamp() + 90)
-    assert told()["os"]["uptime_s"] == 0
+    assert collect()["os"]["uptime_s"] == 0
 
 
 SENSORS = [
@@ -109,8 +109,8 @@ SENSORS = [
 @pytest.mark.parametrize(
     "error", [FileNotFoundError("/proc"), AttributeError("no"), psutil.AccessDenied(), ValueError()]
 )
-def test_a_sensor_that_is_not_there_is_null(monkeypatch, error):
-    """Whatever a sensor fails with, the rest is told."""
+def test_device_info_is_null_for_missing_sensors(monkeypatch, error):
+    """Any error of a sensor leaves the other values (I16)."""
 
     def fail(*_, **__):
         raise error
@@ -118,7 +118,7 @@ def test_a_sensor_that_is_not_there_is_null(monkeypatch, error):
     for name in SENSORS:
         monkeypatch.setattr(psutil, name, fail)
     monkeypatch.setattr(platform, "freedesktop_os_release", fail)
-    info = told()
+    info = collect()
     assert set(info["hardware"]["cpu"].values()) == {None}
     assert [info["hardware"][name] for name in ("memory", "swap", "disk")] == [None] * 3
     assert [info["os"][name] for name in ("distribution", "boot_time", "uptime_s")] == [None] * 3
@@ -126,22 +126,22 @@ def test_a_sensor_that_is_not_there_is_null(monkeypatch, error):
     assert info["os"]["system"] == "Linux"
 
 
-def test_a_processor_without_a_known_frequency_is_told(monkeypatch):
-    """Where a board tells no frequency, it is null."""
+def test_device_info_is_null_for_an_unknown_frequency(monkeypatch):
+    """Some boards have no frequency."""
     monkeypatch.setattr(psutil, "cpu_freq", lambda: None)
-    assert told()["hardware"]["cpu"]["frequency_mhz"] is None
+    assert collect()["hardware"]["cpu"]["frequency_mhz"] is None
 
 
 @pytest.mark.parametrize("counters", [{}, None])
-def test_an_interface_without_counters_is_told(monkeypatch, counters):
-    """An interface that came between the two looks, or that nobody counts, has addresses and no counts."""
+def test_device_info_lists_interfaces_without_counters(monkeypatch, counters):
+    """An interface that appeared between the two calls has addresses and no counters."""
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: counters)
-    assert told()["network"]["interfaces"]["lo"]["bytes_sent"] is None
+    assert collect()["network"]["interfaces"]["lo"]["bytes_sent"] is None
 
 
-def test_no_measurement_is_waited_for(monkeypatch):
-    """The processor's load is what it was since the last look: measuring it anew would block everything else."""
-    asked = []
-    monkeypatch.setattr(psutil, "cpu_percent", lambda interval=None: asked.append(interval) or 1.0)
-    told()
-    assert asked == [None]
+def test_device_info_does_not_wait_for_a_measurement(monkeypatch):
+    """The load since the last call is used: a new measurement would block the event loop."""
+    intervals = []
+    monkeypatch.setattr(psutil, "cpu_percent", lambda interval=None: intervals.append(interval) or 1.0)
+    collect()
+    assert intervals == [None]
