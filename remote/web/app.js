@@ -8,13 +8,13 @@ import { draw, icon, mark, say } from "./dom.js";
 import { showHeadline } from "./headline.js";
 import { History } from "./history.js";
 import { Notices } from "./notices.js";
-import { question } from "./questions.js";
+import { question } from "./confirmations.js";
 import { obstacle, replacingServer } from "./rules.js";
 import { SignIn } from "./sign_in.js";
 import * as store from "./store.js";
 import { showSystem } from "./system.js";
 import { now, tick } from "./times.js";
-import { REMOTE, endWords, reasonWords } from "./words.js";
+import { REMOTE, endWords, reasonWords } from "./texts.js";
 
 const URGENT_MS = 3000; // the longest wait while the server is being replaced
 

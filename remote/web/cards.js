@@ -1,12 +1,12 @@
 // The cards of the components. A card is built once and then patched: focus, open notes and selections stay.
 
 import { arrange, button, draw, element, icon, mark, say } from "./dom.js";
-import { link, notes, safeAddress } from "./notes.js";
+import { link, notes, safeAddress } from "./release_notes.js";
 import { outcome, summary } from "./outcome.js";
 import { Progress } from "./progress.js";
 import { busy, lastEnded, obstacle, replacingServer } from "./rules.js";
 import { showTime } from "./times.js";
-import { RUNNING, actionWords, endWords, howWords } from "./words.js";
+import { RUNNING, actionWords, endWords, howWords } from "./texts.js";
 
 const DRAWN = new Set(["core", "scheduler", "remote"]);
 const AWAY = "This page's own server is being replaced, so there is no connection for a moment. "

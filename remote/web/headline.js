@@ -2,7 +2,7 @@
 
 import { element, say } from "./dom.js";
 import { showTime } from "./times.js";
-import { headlineWords, listed } from "./words.js";
+import { headlineWords, listed } from "./texts.js";
 
 const COUNTS = ["No updates are", "One update is", "Two updates are", "Three updates are"];
 

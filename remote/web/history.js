@@ -3,7 +3,7 @@
 import { arrange, element, icon, say } from "./dom.js";
 import { printed } from "./output.js";
 import { exact, showTime } from "./times.js";
-import { askedWords, endWords, reasonWords } from "./words.js";
+import { askedWords, endWords, reasonWords } from "./texts.js";
 
 const PAGE = 15;
 

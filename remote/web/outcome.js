@@ -2,7 +2,7 @@
 
 import { element, icon } from "./dom.js";
 import { printed } from "./output.js";
-import { endWords, reasonWords } from "./words.js";
+import { endWords, reasonWords } from "./texts.js";
 
 const LATE = "The answer came late, when nobody was waiting for it any more.";
 

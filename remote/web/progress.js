@@ -3,7 +3,7 @@
 import { element, icon, mark, say } from "./dom.js";
 import { Output } from "./output.js";
 import { now, stopwatch } from "./times.js";
-import { stateWords, underWayWords } from "./words.js";
+import { stateWords, underWayWords } from "./texts.js";
 
 /** The panel of one request; `update` shows its state, `tick` lets its clock run. */
 export class Progress {

@@ -1,6 +1,6 @@
 // What may be done now, and why not: pure questions to the state. The server decides; this spares people a refusal.
 
-import { REMOTE, actionWords } from "./words.js";
+import { REMOTE, actionWords } from "./texts.js";
 
 /** What is under way for a component, or was asked for and has not shown up yet. */
 export function busy(state, name) {

@@ -1,6 +1,6 @@
 // The state of the page, made from messages alone: every function takes a state and gives the next one.
 
-import { emptyOutput, extend } from "./tail.js";
+import { emptyOutput, extend } from "./output_tail.js";
 
 const ACTIVITY_KEPT = 200;
 const ENDED_KEPT = 50;

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from chromium import chromium
+from fake_server import FakeServer
 from page_object import UpdatePage
-from stand_in_server import StandInServer
 
 # A server that is away, or that asks for a token, is an error to the browser's console; it is none of the page's.
 NETWORK_WORDS = ("Failed to load resource", "WebSocket connection to")
@@ -28,7 +28,7 @@ def browser():
 @pytest.fixture
 def server():
     """A server without a token, with the usual device behind it; tests change it before they open the page."""
-    server = StandInServer()
+    server = FakeServer()
     server.address = server.start()
     yield server
     server.close()

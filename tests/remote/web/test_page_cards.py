@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+import message_bodies as bodies
 import pytest
-import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
 

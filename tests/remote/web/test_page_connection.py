@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import message_bodies as bodies
 import pytest
-import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
 # Without its timers the page never tries again by itself: what connects it then is what the test has done.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import message_bodies as bodies
 import pytest
-import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
 from protocol.types import Reason
@@ -136,7 +136,7 @@ def test_every_reason_has_words(browser, server):
     """Each reason there is, of the coordinator's and of our own, is a sentence and not a code."""
     page = browser.new_page()
     page.goto(server.address)
-    script = "async (codes) => { const words = await import('/static/words.js'); return codes.map(words.reasonWords); }"
+    script = "async (codes) => { const words = await import('/static/texts.js'); return codes.map(words.reasonWords); }"
     codes = sorted({str(reason) for reason in (*OUR_REASONS, *Reason)})
     said = dict(zip(codes, page.evaluate(script, codes), strict=True))
     page.close()

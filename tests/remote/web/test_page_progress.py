@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import stand_in_bodies as bodies
+import message_bodies as bodies
 from playwright.sync_api import expect
 
 GAP = "node => Math.round(node.scrollHeight - node.scrollTop - node.clientHeight)"  # how far from its end

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from fake_server import FakeServer
 from playwright.sync_api import expect
-from stand_in_server import StandInServer
 
 TOKEN = "sand~dune~~?>"  # noqa: S105  in base64 it has +, / and =, which a subprotocol may not have
 
@@ -12,7 +12,7 @@ TOKEN = "sand~dune~~?>"  # noqa: S105  in base64 it has +, / and =, which a subp
 @pytest.fixture
 def server():
     """A server that lets in who knows the token."""
-    server = StandInServer(TOKEN)
+    server = FakeServer(TOKEN)
     server.address = server.start()
     yield server
     server.close()

@@ -1,4 +1,4 @@
-"""``python tests/remote/web/play_stand_in.py [--token WORD]``: the page with a device behind it that only pretends.
+"""``python tests/remote/web/demo_fake_server.py [--token WORD]``: the page with a device behind it that only pretends.
 
 For whoever works on the page: core can be updated, the scheduler's update is rolled back, and remote's finds no
 coordinator. Nothing is installed anywhere.
@@ -10,8 +10,8 @@ import argparse
 import asyncio
 import sys
 
-import stand_in_bodies as bodies
-from stand_in_server import StandInServer
+import message_bodies as bodies
+from fake_server import FakeServer
 
 STEPS = (("download", 15), ("download", 30), ("backup", 40), ("install", 60), ("install", 80), ("start", 95))
 STEP_S = 0.9
@@ -20,7 +20,7 @@ STEP_S = 0.9
 class Play:
     """Answers what the page asks as a device might."""
 
-    def __init__(self, server: StandInServer) -> None:
+    def __init__(self, server: FakeServer) -> None:
         self.server = server
         self.tasks: set[asyncio.Task] = set()  # the loop itself holds its tasks only weakly
 
@@ -65,7 +65,7 @@ def main() -> None:
     """Serve until Enter is pressed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--token", help="ask for this access token")
-    server = StandInServer(parser.parse_args().token)
+    server = FakeServer(parser.parse_args().token)
     server.components["scheduler"] = bodies.with_update("scheduler", current="0.9.4")
     server.on_action = Play(server).act
     sys.stdout.write(f"{server.start()} (Enter ends it)\n")

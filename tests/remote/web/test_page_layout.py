@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import message_bodies as bodies
 import pytest
-import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
 # Contrast of every visible text against what is painted below it (WCAG 1.4.3), computed from the colours of the page.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import stand_in_bodies as bodies
+import message_bodies as bodies
 from playwright.sync_api import expect
 
 ATTACK = (

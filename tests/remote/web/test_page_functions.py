@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from stand_in_server import StandInServer
+from fake_server import FakeServer
 
 
 @pytest.fixture(scope="module")
 def server():
     """A server for all of them: they change nothing."""
-    server = StandInServer()
+    server = FakeServer()
     server.address = server.start()
     yield server
     server.close()
@@ -43,7 +43,7 @@ def call(browser, server):
 )
 def test_only_what_is_new_is_added(call, seen, piece, fresh):
     """Of an end of the output that overlaps what is there, only the rest is new; of one that does not, all is."""
-    assert call("tail", "fresh", seen, piece) == fresh
+    assert call("output_tail", "fresh", seen, piece) == fresh
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_stopwatch(call, milliseconds, words):
 )
 def test_only_the_web_is_linked(call, address, safe):
     """An address is linked when it leads to the web, and else not."""
-    assert call("notes", "safeAddress", address) == safe
+    assert call("release_notes", "safeAddress", address) == safe
 
 
 def test_the_clock_of_the_server_counts(browser, server):

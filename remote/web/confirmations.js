@@ -1,6 +1,6 @@
 // What the page says before it does something: exactly what will happen, and what if it does not work.
 
-import { REMOTE } from "./words.js";
+import { REMOTE } from "./texts.js";
 
 const AWAY = "This page belongs to it: it will be away for a moment, and come back by itself.";
 const KEEP_ON = "You need not wait here: the host goes on when this page is closed.";

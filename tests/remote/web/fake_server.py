@@ -8,7 +8,7 @@ import json
 import threading
 from pathlib import Path
 
-import stand_in_bodies as bodies
+import message_bodies as bodies
 import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse
@@ -25,7 +25,7 @@ DEADLINE_S = 20
 LAST_ASKED = "controller.system_info"  # by a page that has just connected
 
 
-class StandInServer:
+class FakeServer:
     """The page's other side; every public method may be called from the test's thread."""
 
     def __init__(self, token: str | None = None) -> None:
