@@ -66,7 +66,7 @@ def parse_version(component: SourceSettings, text: str, where: str, remedy: str)
 def read_text(component: SourceSettings, limit: int) -> str:
     """Return the content of the file at the component's ``path``; symbolic links, such as ``current``, are followed.
 
-    Never blocks and never reads more than ``limit`` + 1 bytes, whatever the host placed at ``path``.
+    Never blocks and never reads more than ``limit`` + 1 bytes, also if ``path`` is a FIFO or a device.
 
     Args:
         component: the component whose file it is.

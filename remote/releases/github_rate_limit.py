@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from protocol.clock import Clock
 from protocol.fs import write_atomic
 
-WINDOW_S = 3600.0  # GitHub counts per hour: no wait is longer, whatever a header says
+WINDOW_S = 3600.0  # GitHub counts per hour: a longer wait in a header is reduced to this
 MAX_SAVED_WAIT_S = 2 * WINDOW_S  # a longer wait in the file comes from a clock that jumped
 PAUSE_S = 60.0  # "wait for at least one minute" if the limit has no duration; doubled each time
 FORBIDDEN, TOO_MANY_REQUESTS = LIMIT_STATUSES = (403, 429)

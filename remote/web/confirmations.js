@@ -1,27 +1,27 @@
-// What the page says before it does something: exactly what will happen, and what if it does not work.
+// Confirmation texts: what an action does, and what happens if it fails.
 
 import { REMOTE } from "./texts.js";
 
-const AWAY = "This page belongs to it: it will be away for a moment, and come back by itself.";
-const KEEP_ON = "You need not wait here: the host goes on when this page is closed.";
+const AWAY = "This page is part of it: it disconnects for a moment and reconnects by itself.";
+const KEEP_ON = "You can close this page: the host continues.";
 
-const QUESTIONS = {
+const CONFIRMATIONS = {
   update: (name, label, { current, latest }) => ({
     title: `Update ${label} to ${latest ?? "the latest version"}?`,
     lines: [
-      `${label} goes from ${current ?? "the version that is installed"} to ${latest ?? "the latest version"}. `
-        + "It may stand still for a moment.",
+      `${label} goes from ${current ?? "the installed version"} to ${latest ?? "the latest version"}. `
+        + "It may be unavailable for a moment.",
       "Its health is checked afterwards.",
       `If the new version does not work, ${current ?? "the old one"} is put back.`,
       name === REMOTE ? AWAY : KEEP_ON,
     ],
     confirm: `Update to ${latest ?? "the latest version"}`,
-    tryOut: true,
+    dryRun: true,
   }),
   rollback: (name, label, { current }) => ({
     title: `Roll ${label} back?`,
     lines: [
-      `${label} leaves ${current ?? "the version that is installed"} and goes back to the version that was there `
+      `${label} leaves ${current ?? "the installed version"} and goes back to the version that was there `
         + "before its latest update.",
       "Its health is checked afterwards.",
       "If there is no version to go back to, nothing is changed.",
@@ -36,7 +36,7 @@ const QUESTIONS = {
   }),
 };
 
-/** Title, lines and words of the button for what is about to be asked. */
-export function question(action, name, component) {
-  return QUESTIONS[action](name, component.display_name ?? name, component);
+/** Returns title, lines and button text for the confirmation of an action. */
+export function confirmation(action, name, component) {
+  return CONFIRMATIONS[action](name, component.display_name ?? name, component);
 }

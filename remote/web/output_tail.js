@@ -1,11 +1,11 @@
-// The output of a script, put together from its growing end: each message carries only the last few KiB of it.
+// Script output, merged from progress messages that each contain only its last few KiB.
 
-const KEPT = 65536; // characters per stream of what one card shows
-const CUT = /^\uFFFD+/; // a character that was cut through at the beginning of the piece
+const MAX_CHARACTERS = 65536; // per stream
+const PARTIAL = /^\uFFFD+/; // a character that was cut at the beginning of the piece
 
-/** The part of `piece` that is new after `seen`; both are ends of the same growing text. */
-export function fresh(seen, piece) {
-  const text = piece.replace(CUT, "");
+/** Returns the part of `piece` that follows `seen`; both are ends of the same growing text. */
+export function newText(seen, piece) {
+  const text = piece.replace(PARTIAL, "");
   if (text === "" || seen.endsWith(text)) return "";
   const start = Math.max(0, seen.length - text.length);
   for (let from = start; from < seen.length; from += 1) {
@@ -14,22 +14,25 @@ export function fresh(seen, piece) {
   return text;
 }
 
-/** What both streams have said so far, in the order in which it came. */
+/** Returns an empty output: both streams, in order of arrival. */
 export function emptyOutput() {
   return { seen: { stdout: "", stderr: "" }, chunks: [] };
 }
 
-/** `output` with what a progress message adds to it; the oldest goes when it becomes long. */
-export function extend(output, stdout, stderr) {
+/** Returns `output` with the new text of a progress message; over the limits, the oldest text is dropped. */
+export function appendOutput(output, stdout, stderr) {
   const seen = { ...output.seen };
   const chunks = [...output.chunks];
   for (const [stream, piece] of [["stdout", stdout], ["stderr", stderr]]) {
-    const text = fresh(seen[stream], piece ?? "");
+    const text = newText(seen[stream], piece ?? "");
     if (text === "") continue;
-    seen[stream] = (seen[stream] + text).slice(-KEPT);
+    seen[stream] = (seen[stream] + text).slice(-MAX_CHARACTERS);
     const last = chunks.at(-1);
-    if (last?.stream === stream) chunks[chunks.length - 1] = { stream, text: (last.text + text).slice(-KEPT) };
-    else chunks.push({ stream, text });
+    if (last?.stream === stream) {
+      chunks[chunks.length - 1] = { stream, text: (last.text + text).slice(-MAX_CHARACTERS) };
+    } else {
+      chunks.push({ stream, text });
+    }
   }
   return { seen, chunks: chunks.slice(-400) };
 }

@@ -1,24 +1,24 @@
-// Release notes: a small part of Markdown, as nodes. What is not understood stays the text it is; no markup is parsed.
+// Release notes: renders a subset of Markdown as nodes. Other syntax stays text; HTML is not parsed.
 
 import { element } from "./dom.js";
 
-const LONGEST = 20000; // characters
-const MOST_LINES = 400;
+const MAX_CHARACTERS = 20000;
+const MAX_LINES = 400;
 
 const INLINE = /`([^`]+)`|\*\*([^*]+)\*\*|__([^_]+)__|\[([^\]]*)\]\(([^()\s]+)\)|(https?:\/\/[^\s<>()"']+)/g;
 
-/** `text` as a fragment of headings, lists, paragraphs and code. */
-export function notes(text) {
-  const cut = text.length > LONGEST;
-  const lines = text.slice(0, LONGEST).split(/\r?\n/);
-  const blocks = read(lines.slice(0, MOST_LINES));
-  if (cut || lines.length > MOST_LINES) blocks.push(element("p", { class: "soft", text: "… and more." }));
+/** Returns `text` as a fragment of headings, lists, paragraphs and code. */
+export function renderNotes(text) {
+  const cut = text.length > MAX_CHARACTERS;
+  const lines = text.slice(0, MAX_CHARACTERS).split(/\r?\n/);
+  const blocks = parse(lines.slice(0, MAX_LINES));
+  if (cut || lines.length > MAX_LINES) blocks.push(element("p", { class: "soft", text: "… and more." }));
   const fragment = document.createDocumentFragment();
   fragment.append(...blocks);
   return fragment;
 }
 
-function read(lines) {
+function parse(lines) {
   const blocks = [];
   const highest = Math.min(...lines.map((line) => /^(#{1,6})\s/.exec(line)?.[1].length ?? 6));
   let code = null; // the open code block
@@ -43,7 +43,7 @@ function read(lines) {
       closeAll();
     } else if (heading) {
       closeAll();
-      // The card's own heading is an h3, so theirs begin right below it.
+      // The card's heading is an h3, so these start below it.
       blocks.push(element(heading[1].length === highest ? "h4" : "h5", {}, ...inline(heading[2])));
     } else if (item) {
       const tag = /\d/.test(item[1]) ? "ol" : "ul";
@@ -78,12 +78,12 @@ function inline(text) {
 function node([whole, code, stars, lines, label, target, bare]) {
   if (code) return element("code", { text: code });
   if (stars ?? lines) return element("strong", { text: stars ?? lines });
-  const address = safeAddress(target ?? bare);
-  return address ? link(address, label || whole) : whole;
+  const url = safeUrl(target ?? bare);
+  return url ? link(url, label || whole) : whole;
 }
 
-/** The address when it leads to the web; null for javascript:, data: and everything else. */
-export function safeAddress(text) {
+/** Returns an http(s) URL; null for javascript:, data: and everything else. */
+export function safeUrl(text) {
   try {
     const url = new URL(text);
     return url.protocol === "https:" || url.protocol === "http:" ? url.href : null;
@@ -92,7 +92,7 @@ export function safeAddress(text) {
   }
 }
 
-/** A link to elsewhere, which learns nothing of this page. */
-export function link(address, text, attributes = {}) {
-  return element("a", { href: address, target: "_blank", rel: "noopener noreferrer", ...attributes }, text);
+/** Returns a link to another site, which gets no referrer and no access to this page. */
+export function link(url, text, attributes = {}) {
+  return element("a", { href: url, target: "_blank", rel: "noopener noreferrer", ...attributes }, text);
 }

@@ -1,7 +1,7 @@
-"""``python tests/remote/web/demo_fake_server.py [--token WORD]``: the page with a device behind it that only pretends.
+"""``python tests/remote/web/demo_fake_server.py [--token WORD]``: the page with a simulated device.
 
-For whoever works on the page: core can be updated, the scheduler's update is rolled back, and remote's finds no
-coordinator. Nothing is installed anywhere.
+For work on the page: core can be updated, the scheduler's update is rolled back, and remote's update finds no
+coordinator. Nothing is installed.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ STEPS = (("download", 15), ("download", 30), ("backup", 40), ("install", 60), ("
 STEP_S = 0.9
 
 
-class Play:
-    """Answers what the page asks as a device might."""
+class SimulatedDevice:
+    """Answers the messages of the page as a device would."""
 
     def __init__(self, server: FakeServer) -> None:
         self.server = server
         self.tasks: set[asyncio.Task] = set()  # the loop itself holds its tasks only weakly
 
     async def act(self, subject: str, body: dict) -> None:
-        """Begin what was asked, and let the page go on asking."""
+        """Handle a message in a task, so that further ones are received."""
         task = asyncio.create_task(self._act(subject, body))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -55,8 +55,8 @@ class Play:
         self.server.under_way = []
         ended = bodies.result if name == "core" else bodies.rolled_back
         result = ended(request, name, action=action)
-        told = {key: result[key] for key in ("version", "success", "state", "reason", "message", "output", "error")}
-        line = bodies.entry(name, request_id=request, action=action, asked_at=bodies.ago(seconds=6), **told)
+        fields = {key: result[key] for key in ("version", "success", "state", "reason", "message", "output", "error")}
+        line = bodies.entry(name, request_id=request, action=action, asked_at=bodies.ago(seconds=6), **fields)
         self.server.history.insert(0, {**line, "finished_at": bodies.ago(seconds=0)})
         await self.server.publish("update_result", result)
 
@@ -64,10 +64,10 @@ class Play:
 def main() -> None:
     """Serve until Enter is pressed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--token", help="ask for this access token")
+    parser.add_argument("--token", help="require this access token")
     server = FakeServer(parser.parse_args().token)
     server.components["scheduler"] = bodies.with_update("scheduler", current="0.9.4")
-    server.on_action = Play(server).act
+    server.on_action = SimulatedDevice(server).act
     sys.stdout.write(f"{server.start()} (Enter ends it)\n")
     sys.stdout.flush()
     sys.stdin.readline()

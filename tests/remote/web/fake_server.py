@@ -1,4 +1,4 @@
-"""A server that keeps the contract of the page's WebSocket, and says whatever a test tells it to."""
+"""Fake server with the WebSocket contract of the page; tests decide its messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAST_ASKED = "controller.system_info"  # by a page that has just connected
 
 
 class FakeServer:
-    """The page's other side; every public method may be called from the test's thread."""
+    """Fake server; every public method may be called from the test's thread."""
 
     def __init__(self, token: str | None = None) -> None:
         self.token = token
@@ -34,18 +34,18 @@ class FakeServer:
         self.components = bodies.components()
         self.history = bodies.history()
         self.under_way: list[dict] = []
-        self.received: list[dict] = []  # what pages have sent, heartbeats left out
+        self.received: list[dict] = []  # the messages of pages, without heartbeats
         self.sinces: list[str | None] = []  # the ``since`` of each connection
         self.complete = True
         self.on_action = None  # called with (subject, body) in the server's loop, for a scripted answer
-        self.mute = False  # whether it hears and says nothing, like a connection that died in silence
+        self.mute = False  # whether it receives without answering, like a connection that is lost without an event
         self.overtaking: dict | None = (
-            None  # progress that is told just before it is answered that nothing is under way
+            None  # progress that is sent just before the answer that no request is outstanding
         )
         self._away = False
         self._events: list[dict] = []
         self._sockets: set = set()
-        self._greeting: set = set()  # the connections whose page has not been told yet what it asks at first
+        self._greeting: set = set()  # the connections whose page has not received the answers to its first messages
         self._heard = threading.Condition()
         app = Starlette(
             routes=[
@@ -59,56 +59,56 @@ class FakeServer:
             self._with_policy(app), host="127.0.0.1", port=0, log_level="error", ws="websockets-sansio", lifespan="off"
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="stand-in")
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="fake-server")
         self._ready = threading.Event()
 
     def start(self) -> str:
-        """Begin to serve; the address of the page."""
+        """Start to serve; return the URL of the page."""
         self._thread.start()
         assert self._ready.wait(DEADLINE_S)
         return f"http://127.0.0.1:{self._port}/"
 
     def close(self) -> None:
-        """Stop to serve."""
+        """Stop serving."""
         self._server.should_exit = True
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
 
     def event(self, subject: str, body: dict) -> None:
-        """Tell something to every page, after what it asked at first; numbered, and kept for those who come back."""
+        """Send an event to every page, after the answers to its first messages; numbered, and kept for reconnects."""
         self._greeted()
         self._in_loop(self.publish(subject, body))
 
     def go_away(self) -> None:
-        """Drop every connection, and answer nobody until ``come_back``."""
+        """Close every connection, and reject new ones until ``come_back``."""
         self._greeted()
         self._away = True
         self._in_loop(self._drop())
 
     def come_back(self, **change) -> None:
-        """Answer again, as somebody who may have changed (``version``, ``complete``)."""
+        """Accept connections again, with changed attributes (``version``, ``complete``)."""
         for name, value in change.items():
             setattr(self, name, value)
         self._away = False
 
     def wait_for(self, subject: str, count: int = 1) -> list[dict]:
-        """The bodies of what pages have sent with this subject, once there are ``count``."""
+        """Wait for ``count`` messages of this subject; return their bodies."""
 
         def bodies_now():
             return [message.get("body") for message in self.received if message["subject"] == subject]
 
         with self._heard:
-            assert self._heard.wait_for(lambda: len(bodies_now()) >= count, DEADLINE_S), f"nobody sent {subject}"
+            assert self._heard.wait_for(lambda: len(bodies_now()) >= count, DEADLINE_S), f"no page sent {subject}"
         return bodies_now()
 
     async def publish(self, subject: str, body: dict) -> None:
-        """``event``, from within the server's loop."""
+        """Send an event; to be called in the server's loop."""
         message = {"subject": subject, "body": body, "source": "controller", "destination": "broadcast"}
         self._events.append({**message, "seq": len(self._events) + 1})
         for socket in list(self._sockets):
             await socket.send_text(json.dumps(self._events[-1]))
 
-    # The answers of a server that has the news would tell them too: these are older, and must not come after them.
+    # The answers to the first messages do not contain the event, so they must not arrive after it.
     def _greeted(self):
         with self._heard:
             assert self._heard.wait_for(lambda: not self._greeting, DEADLINE_S), f"a page never sent {LAST_ASKED}"
@@ -153,13 +153,13 @@ class FakeServer:
             return JSONResponse({}, status_code=401)
         return JSONResponse({"token_required": self.token is not None})
 
-    def _lets_in(self, socket):
+    def _accepts(self, socket):
         offered = [word.strip() for word in socket.headers.get("sec-websocket-protocol", "").split(",")]
         encoded = base64.urlsafe_b64encode((self.token or "").encode()).rstrip(b"=").decode()
         return not self._away and (self.token is None or f"bearer.{encoded}" in offered)
 
     async def _connection(self, socket):
-        if not self._lets_in(socket):
+        if not self._accepts(socket):
             await socket.close()
             return
         self._greeting.add(socket)
@@ -169,7 +169,7 @@ class FakeServer:
             while True:
                 await self._hear(socket, json.loads(await socket.receive_text()))
         except (WebSocketDisconnect, RuntimeError):
-            pass  # the page went, or was sent away
+            pass  # the page closed the connection, or ``go_away`` did
         finally:
             self._sockets.discard(socket)
             self._welcome(socket)

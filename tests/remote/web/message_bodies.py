@@ -1,4 +1,4 @@
-"""What the stand-in server says: message bodies as the contract has them, each a function of what a test changes."""
+"""Message bodies of the fake server, as the contract has them; tests override single fields."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _ids = count(1)
 
 
 def ago(**by):
-    """A moment in the past, ISO 8601."""
+    """Return a time in the past, ISO 8601."""
     return (datetime.now(UTC) - timedelta(**by)).isoformat()
 
 
 def new_id():
-    """A request id that nobody had before."""
+    """Return a new request id."""
     return f"7d0c54c2-3f6e-4f0b-9a51-{next(_ids):012d}"
 
 
 def component(name, **change):
-    """One component of a check; up to date and running unless changed."""
+    """Return a component of a check result; up to date and running by default."""
     return {
         "current": "1.0.0",
         "latest": "1.0.0",
@@ -59,12 +59,12 @@ def component(name, **change):
 
 
 def with_update(name, latest="1.1.0", **change):
-    """One component with a newer release."""
+    """Return a component with a newer release."""
     return component(name, latest=latest, update_available=True, release_notes=NOTES, **change)
 
 
 def components():
-    """What a device usually looks like: one update, two that have none."""
+    """Return three components; one has an update."""
     return {
         "core": with_update("core"),
         "scheduler": component("scheduler", current="0.9.4", latest="0.9.4", running_how="health check"),
@@ -73,7 +73,7 @@ def components():
 
 
 def progress(request_id, name="core", **change):
-    """One ``update_progress``."""
+    """Return an ``update_progress`` body."""
     return {
         "request_id": request_id,
         "component": name,
@@ -90,7 +90,7 @@ def progress(request_id, name="core", **change):
 
 
 def result(request_id, name="core", **change):
-    """One ``update_result``; a success unless changed."""
+    """Return an ``update_result`` body; a success by default."""
     return {
         "component": name,
         "success": True,
@@ -110,7 +110,7 @@ def result(request_id, name="core", **change):
 
 
 def rolled_back(request_id, name="core", **change):
-    """An update that turned out not to work."""
+    """Return the result of an update that was rolled back."""
     return result(
         request_id,
         name,
@@ -127,7 +127,7 @@ def rolled_back(request_id, name="core", **change):
 
 
 def refused(name="core", reason="coordinator_not_running", **change):
-    """A request that was never written."""
+    """Return the result of a request that was not submitted."""
     return result(
         None,
         name,
@@ -144,7 +144,7 @@ def refused(name="core", reason="coordinator_not_running", **change):
 
 
 def entry(name="core", **change):
-    """One line of the history."""
+    """Return a history entry."""
     return {
         "request_id": new_id(),
         "component": name,
@@ -163,7 +163,7 @@ def entry(name="core", **change):
 
 
 def history():
-    """A few months of one device, newest first."""
+    """Return several months of history, newest first."""
     health = {"action": "health", "version": None, "message": "Healthy", "output": "ok\n"}
     failed = {"success": False, "output": "Fetching\n"}
     return [
@@ -196,7 +196,7 @@ def history():
 
 
 def system_info():
-    """A Raspberry Pi."""
+    """Return the device information of a Raspberry Pi."""
     return {
         "device_id": "dune-garden",
         "timestamp": ago(seconds=1),

@@ -1,4 +1,4 @@
-"""Asking for something: the question before it, by keyboard too, and what is sent."""
+"""Confirmation dialog: its texts, keyboard use, and the messages that are sent."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import message_bodies as bodies
 from playwright.sync_api import expect
 
 
-def test_the_question_says_what_will_happen(page):
-    """Update asks first, from which version to which, and what if the new one does not work."""
+def test_confirmation_describes_the_update(page):
+    """The dialog names both versions, and what happens if the new one fails."""
     page.open().card("core").button("update").click()
     expect(page.dialog).to_contain_text("dunebugger-core goes from 1.0.0 to 1.1.0")
     expect(page.dialog).to_contain_text("If the new version does not work, 1.0.0 is put back")
 
 
-def test_nothing_is_asked_before_the_question_is_answered(page, server):
-    """Cancel sends nothing to the server."""
+def test_confirmation_cancelled_sends_nothing(page, server):
+    """Cancel sends no message to the server."""
     page.open().card("core").button("update").click()
     page.cancel.click()
     expect(page.dialog).to_be_hidden()
@@ -23,8 +23,8 @@ def test_nothing_is_asked_before_the_question_is_answered(page, server):
     assert "updater.perform_update" not in [message["subject"] for message in server.received]
 
 
-def test_an_update_needs_only_a_keyboard(page, server):
-    """Tab reaches Update, Enter opens the question with the focus on Cancel, and Tab and Enter confirm it."""
+def test_confirmation_works_by_keyboard(page, server):
+    """Tab reaches Update, Enter opens the dialog with the focus on Cancel, and Tab and Enter confirm it."""
     page.open()
     keyboard = page.page.keyboard
     update = page.card("core").button("update")
@@ -42,8 +42,8 @@ def test_an_update_needs_only_a_keyboard(page, server):
     expect(page.dialog).to_be_hidden()
 
 
-def test_escape_cancels_and_gives_the_focus_back(page):
-    """Esc closes the question, and the focus is on the button that opened it."""
+def test_confirmation_escape_restores_the_focus(page):
+    """Esc closes the dialog, and the focus returns to the button that opened it."""
     update = page.open().card("core").button("update")
     update.focus()
     page.page.keyboard.press("Enter")
@@ -53,8 +53,8 @@ def test_escape_cancels_and_gives_the_focus_back(page):
     expect(update).to_be_focused()
 
 
-def test_the_first_tab_reaches_the_skip_link(page):
-    """The first stop of Tab leads past the head of the page."""
+def test_page_first_tab_stop_is_the_skip_link(page):
+    """The first tab stop skips the header."""
     page.open().page.keyboard.press("Tab")
     skip = page.page.get_by_role("link", name="Skip to the components")
     expect(skip).to_be_focused()
@@ -62,8 +62,8 @@ def test_the_first_tab_reaches_the_skip_link(page):
     expect(page.page.locator("main")).to_be_focused()
 
 
-def test_trying_changes_nothing_and_tells_what_would_happen(page, server):
-    """Try without changing anything asks for a dry run, and its message stands in the question."""
+def test_confirmation_dry_run_shows_its_result(page, server):
+    """The button sends a dry run, and its message appears in the dialog."""
     page.open().card("core").button("update").click()
     page.try_out.click()
     assert server.wait_for("updater.perform_update") == [{"component": "core", "dry_run": True}]
@@ -75,8 +75,8 @@ def test_trying_changes_nothing_and_tells_what_would_happen(page, server):
     expect(page.card("core").current).to_have_text("1.0.0")
 
 
-def test_what_could_not_be_tried_is_told_in_the_question(page, server):
-    """It is no outcome of an update: the card knows nothing of it."""
+def test_confirmation_dry_run_failure_is_shown_in_the_dialog(page, server):
+    """It is not a result of an update: the card does not show it."""
     page.open().card("core").button("update").click()
     page.try_out.click()
     refused = bodies.refused(dry_run=True)
@@ -85,28 +85,28 @@ def test_what_could_not_be_tried_is_told_in_the_question(page, server):
     expect(page.card("core").result).to_have_count(0)
 
 
-def test_what_others_begin_is_not_begun_twice(page, server):
-    """When somebody else begins while the question is open, it cannot be confirmed any more, and says why."""
+def test_confirmation_is_disabled_when_another_client_starts_an_update(page, server):
+    """While the dialog is open, it is disabled and shows the reason."""
     page.open().card("core").button("update").click()
     server.event("update_progress", bodies.progress(bodies.new_id()))
     expect(page.confirm).to_be_disabled()
-    expect(page.dialog).to_contain_text("Update under way")
+    expect(page.dialog).to_contain_text("Update in progress")
 
 
-def test_what_was_asked_is_busy_at_once(page, server):
-    """From the confirmation on, the card's buttons wait and say for what, before the server has said a word."""
+def test_card_is_busy_immediately_after_the_confirmation(page, server):
+    """The buttons are disabled with a reason before the server answers."""
     page.open().ask("core", "rollback")
     assert server.wait_for("updater.rollback") == [{"component": "core"}]
     core = page.card("core")
     expect(core.progress).to_contain_text("Putting the previous version back")
     for action in ("update", "rollback", "health"):
         expect(core.button(action)).to_be_disabled()
-    expect(core.why).to_have_text("Roll back under way: one thing at a time.")
+    expect(core.why).to_have_text("Roll back in progress: wait until it has finished.")
     expect(page.card("scheduler").button("health")).to_be_enabled()
 
 
-def test_what_the_server_cannot_do_is_told(page, server):
-    """An error of the server is shown in its own words, and what waited for it waits no more."""
+def test_page_shows_errors_of_the_server(page, server):
+    """The error is shown as sent, and the card is no longer busy."""
     page.open().ask("core", "health")
     expect(page.card("core").progress).to_be_visible()
     server.event("error", {"message": "cannot read the message: too many of them", "subject": "updater.health"})
@@ -114,8 +114,8 @@ def test_what_the_server_cannot_do_is_told(page, server):
     expect(page.card("core").button("health")).to_be_enabled()
 
 
-def test_buttons_name_their_component(page):
-    """Every button says to a screen reader which component it is about."""
+def test_buttons_have_accessible_names_with_the_component(page):
+    """Every button names its component to screen readers."""
     page.open()
     for name in ("Update dunebugger-core to 1.1.0", "Roll back dunebugger-core", "Health dunebugger-scheduler"):
         expect(page.page.get_by_role("button", name=name)).to_be_visible()

@@ -1,4 +1,4 @@
-"""The parts of the page that need no page: the output put together, times, notes; each called as the page calls it."""
+"""Pure functions of the page's modules, called in the browser."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def call(browser, server):
         ("one\n", "", ""),
     ],
 )
-def test_only_what_is_new_is_added(call, seen, piece, fresh):
-    """Of an end of the output that overlaps what is there, only the rest is new; of one that does not, all is."""
-    assert call("output_tail", "fresh", seen, piece) == fresh
+def test_new_text_returns_the_part_after_the_overlap(call, seen, piece, fresh):
+    """For pieces that overlap the known output, the rest is new; otherwise all of it."""
+    assert call("output_tail", "newText", seen, piece) == fresh
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def test_only_what_is_new_is_added(call, seen, piece, fresh):
         (-120, "in 2 minutes"),
     ],
 )
-def test_times_as_people_say_them(call, seconds, words):
-    """A moment is as far away as people say it."""
+def test_ago_returns_relative_times(call, seconds, words):
+    """Relative times as the locale formats them."""
     assert call("times", "ago", "2026-01-01T00:00:00Z", 1_767_225_600_000 + seconds * 1000) == words
 
 
 @pytest.mark.parametrize(
     ("milliseconds", "words"), [(0, "0:00"), (67_000, "1:07"), (7_205_000, "2:00:05"), (-5, "0:00")]
 )
-def test_a_stopwatch(call, milliseconds, words):
-    """How long something has been going on reads like a stopwatch."""
+def test_stopwatch_formats_elapsed_time(call, milliseconds, words):
+    """Hours only if there are any; negative times are zero."""
     assert call("times", "stopwatch", milliseconds) == words
 
 
@@ -84,19 +84,19 @@ def test_a_stopwatch(call, milliseconds, words):
         ("", None),
     ],
 )
-def test_only_the_web_is_linked(call, address, safe):
-    """An address is linked when it leads to the web, and else not."""
-    assert call("release_notes", "safeAddress", address) == safe
+def test_safe_url_accepts_http_only(call, address, safe):
+    """Other schemes return null."""
+    assert call("release_notes", "safeUrl", address) == safe
 
 
-def test_the_clock_of_the_server_counts(browser, server):
-    """A device whose clock is years off still says "just now" of what just was."""
+def test_ago_uses_the_clock_of_the_server(browser, server):
+    """A device whose clock is years off still shows correct relative times."""
     page = browser.new_page()
     page.goto(server.address)
     words = page.evaluate(
         """async () => {
-            const { ago, learnClock } = await import("/static/times.js");
-            learnClock("Thu, 01 Jan 1970 01:00:00 GMT");
+            const { ago, setServerClock } = await import("/static/times.js");
+            setServerClock("Thu, 01 Jan 1970 01:00:00 GMT");
             return ago("1970-01-01T00:57:00Z");
         }"""
     )
@@ -104,9 +104,9 @@ def test_the_clock_of_the_server_counts(browser, server):
     assert words == "3 minutes ago"
 
 
-def test_the_device_in_words(call):
-    """A fact that it does not tell, such as the temperature of a sensor that is not there, is left out."""
-    told = call(
+def test_facts_formats_device_information(call):
+    """Facts that are not available, such as a missing sensor, are left out."""
+    groups = call(
         "system",
         "facts",
         {
@@ -143,7 +143,7 @@ def test_the_device_in_words(call):
             "location": None,
         },
     )
-    assert told == [
+    assert groups == [
         ["Device", [["Name", "d"]]],
         [
             "Hardware",
@@ -154,6 +154,6 @@ def test_the_device_in_words(call):
     ]
 
 
-def test_a_device_that_tells_nothing_is_no_trouble(call):
-    """Not even its name."""
+def test_facts_of_an_empty_device_are_empty(call):
+    """Not even the name is required."""
     assert call("system", "facts", {}) == []

@@ -1,4 +1,4 @@
-"""On a phone, in the dark, by people who see little or like no motion."""
+"""Layout and accessibility: phones, dark scheme, contrast, reduced motion, headings and names."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def busy(server):
 
 
 @pytest.mark.parametrize("width", [320, 360, 390, 600, 833, 1024, 1280, 2560])
-def test_nothing_scrolls_sideways(new_page, server, busy, width):
-    """The page fits its window, from a small phone to a wide desk."""
+def test_page_does_not_scroll_horizontally(new_page, server, busy, width):
+    """The page fits its window, from a small phone to a wide desktop."""
     server.components["core"]["display_name"] = "a-component-with-quite-a-long-name-of-its-own"
     page = busy(new_page(server, viewport={"width": width, "height": 800}))
     assert page.page.evaluate("() => document.documentElement.scrollWidth") <= width
@@ -99,8 +99,8 @@ def test_nothing_scrolls_sideways(new_page, server, busy, width):
     assert box["x"] + box["width"] <= width
 
 
-def test_everything_can_be_hit_with_a_thumb(new_page, server, busy):
-    """On a phone, everything that can be pressed is at least 44 pixels high."""
+def test_controls_are_large_enough_for_touch(new_page, server, busy):
+    """On a phone, every control is at least 44 pixels high."""
     page = busy(new_page(server, viewport={"width": 360, "height": 800}, has_touch=True))
     small = page.page.evaluate(
         """() => [...document.querySelectorAll("button, select, summary, a.release")]
@@ -112,8 +112,8 @@ def test_everything_can_be_hit_with_a_thumb(new_page, server, busy):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_can_be_read(new_page, server, busy, scheme):
-    """Every text has a contrast of 4.5 : 1, in light and in dark."""
+def test_texts_have_sufficient_contrast(new_page, server, busy, scheme):
+    """Every text has a contrast of 4.5 : 1, in light and dark."""
     page = busy(new_page(server, color_scheme=scheme, reduced_motion="reduce"))
     found = contrasts(page)
     assert len(found) > 60
@@ -121,8 +121,8 @@ def test_every_text_can_be_read(new_page, server, busy, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_question_and_disabled_buttons_can_be_read(new_page, server, scheme):
-    """The question, the form and buttons that wait have the same contrast."""
+def test_dialog_and_disabled_buttons_have_sufficient_contrast(new_page, server, scheme):
+    """Dialog, form and disabled buttons have the same contrast."""
     page = new_page(server, color_scheme=scheme, reduced_motion="reduce").open()
     page.card("core").button("update").click()
     server.event("update_progress", bodies.progress(bodies.new_id()))
@@ -134,8 +134,8 @@ def test_the_question_and_disabled_buttons_can_be_read(new_page, server, scheme)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_headline_can_be_read_on_the_dunes(new_page, server, scheme):
-    """The headline and the line below it have 4.5 : 1 on the sky and on each dune they may lie on."""
+def test_headline_has_sufficient_contrast_on_the_background(new_page, server, scheme):
+    """Headline and subline have 4.5 : 1 on the sky and on each dune."""
     page = new_page(server, color_scheme=scheme, reduced_motion="reduce").open()
     expect(page.headline).to_have_text("One update is ready")
     expect(page.system).to_contain_text("dune-garden")
@@ -146,15 +146,15 @@ def test_the_headline_can_be_read_on_the_dunes(new_page, server, scheme):
         assert too_faint(on_it) == []
 
 
-def test_dark_is_dark(new_page, server):
-    """Whoever likes it dark gets a dark page."""
+def test_dark_scheme_is_dark(new_page, server):
+    """A dark colour scheme gives a dark page."""
     page = new_page(server, color_scheme="dark").open()
     red = page.page.evaluate("() => Number(/\\d+/.exec(getComputedStyle(document.body).backgroundColor)[0])")
     assert red < 40
 
 
-def test_no_motion_where_none_is_wanted(new_page, server, busy):
-    """With reduced motion nothing goes on moving, and a bar without a number does not stand still in one place."""
+def test_reduced_motion_stops_animations(new_page, server, busy):
+    """With reduced motion nothing moves, and an indeterminate bar is not shown at one position."""
     page = busy(new_page(server, reduced_motion="reduce"))
     running = page.page.evaluate(
         "() => document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime > 100).length"
@@ -164,8 +164,8 @@ def test_no_motion_where_none_is_wanted(new_page, server, busy):
     assert page.card("remote").bar.evaluate(full) > 0.99
 
 
-def test_the_focus_can_be_seen(page):
-    """Whoever goes through the page by keyboard sees where they are."""
+def test_focus_is_visible(page):
+    """Keyboard focus has a visible outline."""
     page.open()
     expect(page.card("core").pill).to_be_visible()
     for _ in range(12):
@@ -176,8 +176,8 @@ def test_the_focus_can_be_seen(page):
         assert outline == ["solid", "3px"]
 
 
-def test_headings_are_in_order(page, busy):
-    """No level of heading is left out on the way down."""
+def test_heading_levels_are_not_skipped(page, busy):
+    """No heading level is left out."""
     busy(page)
     levels = page.page.evaluate(
         """() => [...document.querySelectorAll("h1, h2, h3, h4, h5")].filter((node) => node.checkVisibility())
@@ -187,8 +187,8 @@ def test_headings_are_in_order(page, busy):
     assert all(below - above <= 1 for above, below in itertools.pairwise(levels))
 
 
-def test_everything_that_is_named_has_a_name(page, busy):
-    """Everything that can be pressed or read by itself has a name for a screen reader, and no id stands twice."""
+def test_controls_have_accessible_names(page, busy):
+    """Every control has a name for screen readers, and ids are unique."""
     busy(page)
     nameless, double = page.page.evaluate(
         """() => {

@@ -1,4 +1,4 @@
-"""Words of others: release notes, outputs and messages are text, whatever is in them."""
+"""Untrusted content: release notes, outputs and messages are shown as text."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def unharmed(page):
     )
 
 
-def test_release_notes_are_text(page, server):
-    """Markup and dangerous links in release notes are shown as the text they are."""
+def test_release_notes_cannot_inject_markup(page, server):
+    """Markup and dangerous links in release notes stay text."""
     server.components["core"]["release_notes"] = NOTES
     core = page.open().card("core")
     core.notes.locator("summary").click()
@@ -39,8 +39,8 @@ def test_release_notes_are_text(page, server):
     assert unharmed(page)
 
 
-def test_outputs_and_messages_are_text(page, server):
-    """Markup in outputs, phases, messages, names, errors and logs is shown as the text it is."""
+def test_messages_cannot_inject_markup(page, server):
+    """Markup in outputs, phases, messages, names, errors and logs stays text."""
     server.components["core"].update({"error": ATTACK, "display_name": ATTACK, "current": ATTACK})
     server.history = [bodies.entry(message=ATTACK, output=ATTACK, error=ATTACK, version=ATTACK, reason=ATTACK)]
     page.open()
@@ -57,26 +57,26 @@ def test_outputs_and_messages_are_text(page, server):
     assert unharmed(page)
 
 
-def test_a_dangerous_release_address_is_no_link(page, server):
-    """A release page that is not on the web is not linked."""
+def test_release_url_must_be_http(page, server):
+    """A release page with another scheme is not linked."""
     server.components["core"]["release_url"] = "javascript:window.broken=1"
     core = page.open().card("core")
     expect(core.pill).to_be_visible()
     expect(core.root.get_by_role("link")).to_have_count(0)
 
 
-def test_names_of_the_language_are_no_words(page, server):
-    """A state, action or reason named like something every object has is shown as it is."""
+def test_texts_ignore_properties_of_object_prototype(page, server):
+    """A state, action or reason such as ``valueOf`` is shown as it is."""
     page.open()
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, action="constructor", state="__proto__", phase=None))
     expect(page.card("core").progress).to_contain_text("constructor")
     server.event("update_result", bodies.rolled_back(request, action="toString", reason="valueOf", state="constructor"))
-    expect(page.card("core").result).to_contain_text("The reason given is “valueOf”.")
+    expect(page.card("core").result).to_contain_text("The reason is “valueOf”.")
 
 
-def test_endless_notes_end(page, server):
-    """Release notes of any length are cut, and say so."""
+def test_release_notes_are_truncated(page, server):
+    """Long release notes are cut, with a text that says so."""
     server.components["core"]["release_notes"] = "- **word** `code` [x](https://example.org)\n" * 100_000
     core = page.open().card("core")
     core.notes.locator("summary").click()
@@ -84,8 +84,8 @@ def test_endless_notes_end(page, server):
     assert core.notes.locator("li").count() <= 400
 
 
-def test_the_policy_forbids_what_the_page_never_does(browser, server):
-    """The policy the page is tested under refuses inline scripts, so that the tests above mean something."""
+def test_content_security_policy_blocks_inline_scripts(browser, server):
+    """The policy of the fake server blocks inline scripts, so that the tests above are meaningful."""
     page = browser.new_page()
     page.goto(server.address)
     refused = page.evaluate(

@@ -1,4 +1,4 @@
-"""The page with everything behind it that is real: serve, coordinator, scripts, a release server."""
+"""The page with real serve, coordinator, scripts and release server."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def real(serving):
     return serving
 
 
-def test_a_check_an_update_that_moves_and_its_success(new_page, serving):
-    """From nothing known, by the buttons alone: check, update, confirm, watch, done."""
+def test_update_from_check_to_success(new_page, serving):
+    """By the buttons alone: check, update, confirm, progress, result."""
     serving.github.publish("owner/core", "1.0.0")
     serving.github.publish("owner/scheduler", "1.0.0")
     serving.host.start()
@@ -44,8 +44,8 @@ def test_a_check_an_update_that_moves_and_its_success(new_page, serving):
     assert serving.installed() == "1.1.0"
 
 
-def test_an_update_that_does_not_work_is_told_as_put_back(new_page, real):
-    """In plain words, on the card and in the history; the good check after it does not hide that."""
+def test_update_that_fails_is_shown_as_rolled_back(new_page, real):
+    """On the card and in the history; the automatic check does not hide it."""
     page = new_page(real).open()
     scheduler = page.card("scheduler")
     page.ask("scheduler", "update")
@@ -57,8 +57,8 @@ def test_an_update_that_does_not_work_is_told_as_put_back(new_page, real):
     assert real.installed("scheduler") == "1.0.0"
 
 
-def test_a_coordinator_that_is_stopped_is_told_with_what_to_do(new_page, real):
-    """The request is withdrawn, and once the coordinator runs, the same button works."""
+def test_update_without_a_coordinator_names_the_remedy(new_page, real):
+    """The request is withdrawn; once the coordinator is running, the same button works."""
     real.stop()
     real.sections["gateway"]["pickup_s"] = 0.5
     real.start()
@@ -73,8 +73,8 @@ def test_a_coordinator_that_is_stopped_is_told_with_what_to_do(new_page, real):
     expect(core.result).to_contain_text("Updated to 1.1.0")
 
 
-def test_a_volume_that_is_not_mounted_is_told(new_page, real):
-    """At once, and as what it is."""
+def test_update_without_a_volume_is_reported_at_once(new_page, real):
+    """The reason is shown."""
     real.host.stop()
     real.host.requests.rmdir()
     page = new_page(real).open()
@@ -82,8 +82,8 @@ def test_a_volume_that_is_not_mounted_is_told(new_page, real):
     expect(page.card("core").result).to_contain_text("started without its volume")
 
 
-def test_a_reload_in_the_middle_of_an_update_shows_it_again(new_page, real):
-    """Phase, bar and output are back, and then the result."""
+def test_update_is_shown_after_a_reload(new_page, real):
+    """Phase, bar and output are restored, then the result."""
     page = new_page(real).open()
     core = page.card("core")
     real.pause()
@@ -99,8 +99,8 @@ def test_a_reload_in_the_middle_of_an_update_shows_it_again(new_page, real):
     expect(core.result).to_contain_text("Updated to 1.1.0")
 
 
-def test_a_server_that_is_replaced_by_its_own_update_comes_back_with_the_result(new_page, serving):
-    """The page says that this is expected, reconnects by itself, and shows how it ended."""
+def test_update_of_the_server_is_shown_after_its_restart(new_page, serving):
+    """The page expects the disconnect, reconnects, and shows the result."""
     serving.add_itself("1.0.0")
     serving.github.publish("owner/remote", "1.1.0")
     serving.github.publish("owner/core", "1.1.0")
@@ -125,8 +125,8 @@ def test_a_server_that_is_replaced_by_its_own_update_comes_back_with_the_result(
     expect(core.button("update")).to_be_enabled()
 
 
-def test_the_device_is_described(new_page, real):
-    """By what the server really tells; nothing of it spills over on a phone."""
+def test_device_information_of_the_real_server(new_page, real):
+    """The real facts fit on a phone."""
     page = new_page(real, viewport={"width": 360, "height": 780}).open()
     for words in ("Processors", "Memory", "Kernel", "Host name"):
         expect(page.system).to_contain_text(words)
@@ -135,8 +135,8 @@ def test_the_device_is_described(new_page, real):
     assert max(rows) < 120
 
 
-def test_roll_back_and_health(new_page, real):
-    """The two other buttons do what they say."""
+def test_rollback_and_health_buttons(new_page, real):
+    """The two other buttons work."""
     page = new_page(real).open()
     core = page.card("core")
     page.ask("core", "update")
@@ -151,8 +151,8 @@ def test_roll_back_and_health(new_page, real):
     expect(core.result).to_contain_text("It is healthy")
 
 
-def test_a_dry_run_tells_what_would_happen(new_page, real):
-    """In the dialog itself, and nothing happens."""
+def test_dry_run_shows_what_would_happen(new_page, real):
+    """In the dialog, without an effect."""
     page = new_page(real).open()
     page.card("core").button("update").click()
     page.try_out.click()
@@ -160,8 +160,8 @@ def test_a_dry_run_tells_what_would_happen(new_page, real):
     assert real.host.runs() == []
 
 
-def test_the_token_opens_the_page(new_page, real):
-    """A wrong one is told as wrong, the right one connects, and is remembered over a reload."""
+def test_sign_in_to_the_real_server(new_page, real):
+    """A wrong token is rejected, the right one connects and survives a reload."""
     real.stop()
     real.need_token()
     real.start()
@@ -169,7 +169,7 @@ def test_the_token_opens_the_page(new_page, real):
     page.page.goto(page.address)
     expect(page.sign_in_form).to_be_visible()
     page.sign_in("not-the-token-at-all")
-    expect(page.sign_in_form).to_contain_text("This token is not the right one")
+    expect(page.sign_in_form).to_contain_text("This token is wrong")
     page.sign_in(real.token)
     page.connected()
     expect(page.card("core").current).to_have_text("1.0.0")
