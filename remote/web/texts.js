@@ -9,6 +9,7 @@ const REASONS = {
   interrupted: "The host was interrupted during the request, for example by a power cut.",
   cannot_start: "The host could not start the script. It may be short of disk space, memory or processes.",
   rollback_failed: "The rollback to the previous version failed, too. Check the device.",
+  internal_error: "The update coordinator on the host failed repeatedly at this request. Its log shows why.",
   script_missing: "The host has no script for this.",
   script_unsafe: "The host refuses to run the script, because users other than its administrator can change it.",
   invalid_request: "The host rejected the request as invalid.",
