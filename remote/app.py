@@ -27,14 +27,14 @@ from remote.events.sequence import SequenceAllocator
 from remote.gateway.errors import SubmitError
 from remote.gateway.gateway import Gateway
 from remote.gateway.status_watcher import StatusWatcher
-from remote.health.heartbeats import Heartbeats
-from remote.health.standing import Board
-from remote.installed.kinds.itself import own_version
-from remote.installed.versions import Versions
+from remote.health.health_registry import HealthRegistry
+from remote.health.heartbeats import HeartbeatMonitor
+from remote.installed.sources.self_version import own_version
+from remote.installed.versions import VersionReader
 from remote.inventory import Inventory
 from remote.legacy_state import import_legacy_state
 from remote.releases.catalogue import Catalogue
-from remote.releases.github import GitHub
+from remote.releases.github import GitHubClient
 from remote.request_service import RequestService
 from remote.settings import SELF, TOKEN_CHARACTERS, Settings, read_secret
 from remote.store import StateStore, StoreError
@@ -53,16 +53,16 @@ class App:
         authenticator = Authenticator(settings.server, _access_token(settings))
         state = settings.paths.state
         self._lock, self._store, sequence = _open_state(settings)
-        self._github = GitHub(
+        self._github = GitHubClient(
             settings.releases,
-            read_secret(settings.releases.token_file, "the token for GitHub"),
+            read_secret(settings.releases.token_file, "the token for GitHubClient"),
             state,
             clock,
             own_version(),
         )
-        board = Board(settings.components, SELF if SELF in settings.components else None, clock)
+        board = HealthRegistry(settings.components, SELF if SELF in settings.components else None, clock)
         catalogue = Catalogue(settings, self._github, state / "releases.json", clock)
-        inventory = Inventory(settings, Versions(settings), catalogue, board)
+        inventory = Inventory(settings, VersionReader(settings), catalogue, board)
         self.bus = EventBus(sequence, partial(builders.answers_between, self._store, settings))
         notifier = RequestNotifier(settings, self.bus, inventory, board, self._submit_health_check)
         client = Client(settings.paths.requests, settings.paths.status, clock)
@@ -74,7 +74,7 @@ class App:
         self._heartbeats = (
             None
             if settings.nats.url is None
-            else Heartbeats(
+            else HeartbeatMonitor(
                 settings.nats,
                 read_secret(settings.nats.token_file, "the token for NATS"),
                 tuple(settings.components),
@@ -97,7 +97,7 @@ class App:
         """Follow requests, releases and heartbeats as long as the block lasts."""
         context = self._context
         await asyncio.to_thread(context.inventory.refresh)
-        loops = [context.gateway.run(), context.catalogue.keep_fresh(context.notifier.publish_inventory)]
+        loops = [context.gateway.run(), context.catalogue.poll(context.notifier.publish_inventory)]
         if self._heartbeats is not None:
             loops.append(self._heartbeats.run())
         tasks = [asyncio.create_task(loop) for loop in loops]

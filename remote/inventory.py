@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from remote.health.standing import Board, Standing
-from remote.installed.versions import Installed, Versions
-from remote.releases.catalogue import Catalogue, Known
+from remote.health.health_registry import HealthRegistry, HealthStatus
+from remote.installed.versions import InstalledVersion, VersionReader
+from remote.releases.catalogue import Catalogue, ReleaseInfo
 from remote.releases.release import is_newer
 from remote.settings import Settings
 
@@ -18,9 +18,9 @@ class ComponentStatus:
 
     name: str
     display_name: str
-    installed: Installed
-    releases: Known
-    health: Standing
+    installed: InstalledVersion
+    releases: ReleaseInfo
+    health: HealthStatus
 
     @property
     def latest(self) -> str | None:
@@ -37,7 +37,9 @@ class ComponentStatus:
 class Inventory:
     """Joins versions, releases and health into one status per component."""
 
-    def __init__(self, settings: Settings, versions: Versions, catalogue: Catalogue, board: Board) -> None:
+    def __init__(
+        self, settings: Settings, versions: VersionReader, catalogue: Catalogue, board: HealthRegistry
+    ) -> None:
         self._settings = settings
         self._versions = versions
         self._catalogue = catalogue
@@ -53,7 +55,7 @@ class Inventory:
             name=component,
             display_name=self._settings.display_name_of(component),
             installed=self._versions.of(component),
-            releases=self._catalogue.known(component),
+            releases=self._catalogue.info(component),
             health=self._board.of(component),
         )
 

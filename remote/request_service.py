@@ -69,7 +69,7 @@ class RequestService:
         component = self._settings.named(command.component)
         if component is None:
             return _rejected(command.component[:_NAME_CHARACTERS], command, self._unknown(command.component))
-        if command.action is Action.UPDATE and self._catalogue.known(component).checked_at is None:
+        if command.action is Action.UPDATE and self._catalogue.info(component).checked_at is None:
             await self._catalogue.refresh(force=False)
         async with self._submitting:
             await asyncio.to_thread(self._inventory.refresh)

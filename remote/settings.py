@@ -1,4 +1,4 @@
-"""The configuration of the container side: one frozen model, read from TOML, strict about every key."""
+"""Configuration of the container side: one frozen model, read from TOML; unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from protocol.configuration import AbsolutePath, ConfigurationInvalidError, Sect
 from protocol.fs import exists
 from protocol.names import is_component
 from remote.errors import ConfigurationError
-from remote.installed import loading
+from remote.installed.sources import SOURCES
+from remote.installed.version_source import SourceSettings
 
 DEFAULT_PATH = Path("/etc/dunebugger/remote.toml")
 SELF = "remote"
-TOKEN_CHARACTERS = 16
-_MEANINGS = {"path": "the file to read", "service": "its name in that file"}
-_BESIDE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not listened on
+TOKEN_CHARACTERS = 16  # the shortest accepted access token
+# The loopback address on which a server that listens on every address is reached.
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not listened on
 
 
 def _url(value: str) -> str:
@@ -35,13 +36,13 @@ def _origin(value: str) -> str:
 
 
 def _source(value: str) -> str:
-    if value not in loading.known():
-        raise ValueError(f"must be one of {', '.join(loading.known())}")
+    if value not in SOURCES:
+        raise ValueError(f"must be one of {', '.join(SOURCES)}")
     return value
 
 
-class Paths(Section):
-    """Where things lie."""
+class PathSettings(Section):
+    """``[paths]``: the shared folders, and the state folder of this program."""
 
     requests: AbsolutePath = Path("/var/dunebugger/updates/requests")
     status: AbsolutePath = Path("/var/dunebugger/updates/status")
@@ -49,7 +50,7 @@ class Paths(Section):
 
 
 class Server(Section):
-    """Where people and programs reach us, and who may."""
+    """``[server]``: the listening address, and which clients are accepted."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
@@ -62,7 +63,7 @@ class Server(Section):
 
     @property
     def is_loopback(self) -> bool:
-        """Whether nobody beyond this machine, or this container, can connect."""
+        """Whether only this machine, or this container, can connect."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -70,13 +71,13 @@ class Server(Section):
 
     @property
     def authority(self) -> str:
-        """``host:port`` at which who runs beside us reaches us, as URLs have it (RFC 3986, section 3.2)."""
-        host = _BESIDE.get(self.host, self.host)
+        """``host:port`` for a client on the same machine, as in a URL (RFC 3986, section 3.2)."""
+        host = _LOOPBACK_OF.get(self.host, self.host)
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
 
-class Releases(Section):
-    """Where releases are published."""
+class ReleaseSettings(Section):
+    """``[releases]``: the GitHub API that lists releases, and how often it is polled."""
 
     api: Annotated[str, AfterValidator(_url)] = "https://api.github.com"
     account: str = "marco-svitol"
@@ -86,8 +87,8 @@ class Releases(Section):
     timeout_s: float = Field(default=10, gt=0)
 
 
-class Nats(Section):
-    """Where components tell that they live; without ``url``, the coordinator's health checks do."""
+class NatsSettings(Section):
+    """``[nats]``: the server for heartbeats; without ``url``, the coordinator's health checks report health."""
 
     url: str | None = None
     token_file: AbsolutePath | None = None
@@ -96,83 +97,79 @@ class Nats(Section):
     alive_s: float = Field(default=45, gt=0)
 
 
-class Gateway(Section):
-    """How long the host is waited for."""
+class GatewaySettings(Section):
+    """``[gateway]``: time limits for answers of the host, and the number of answered requests that are kept."""
 
     timeout_s: float = Field(default=600, gt=0)
     pickup_s: float = Field(default=30, gt=0)
     history: int = Field(default=200, ge=1, le=10000)
 
 
-class Device(Section):
-    """What people call this machine, and where it is."""
+class DeviceSettings(Section):
+    """``[device]``: the name and the location of this machine, for ``system_info``."""
 
     id: str | None = None
     location: str | None = None
 
 
-class Component(Section):
-    """One thing that can be updated: where its releases are, and how its installed version is known."""
+class ComponentSettings(SourceSettings):
+    """``[components.NAME]``: a component that can be updated, its repository and its installed-version source."""
 
-    repository: str = Field(pattern=r"^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)?$")
-    display_name: str | None = None
     installed: Annotated[str, AfterValidator(_source)]
-    path: AbsolutePath | None = None
-    service: str | None = None
 
     @model_validator(mode="after")
-    def _has_what_it_needs(self) -> Component:
-        for key in loading.load(self.installed).NEEDS:
+    def _has_what_its_source_needs(self) -> ComponentSettings:
+        for key, meaning in SOURCES[self.installed].needs.items():
             if getattr(self, key) is None:
-                raise ValueError(f'installed = "{self.installed}" needs {key}, {_MEANINGS[key]}')
+                raise ValueError(f'installed = "{self.installed}" needs {key}, {meaning}')
         return self
 
 
-def _document_components() -> dict[str, Component]:
-    """The three of the design document."""
+def _default_components() -> dict[str, ComponentSettings]:
+    """The three components of a DuneBugger device."""
     return {
-        "core": Component(
+        "core": ComponentSettings(
             repository="dunebugger", installed="version_file", path=Path("/opt/dunebugger/core/current/VERSION")
         ),
-        "scheduler": Component(
+        "scheduler": ComponentSettings(
             repository="dunebugger-scheduler",
             installed="compose_file",
             path=Path("/opt/dunebugger/docker-compose.yml"),
             service="scheduler",
         ),
-        SELF: Component(repository="dunebugger-remote", installed="itself"),
+        SELF: ComponentSettings(repository="dunebugger-remote", installed="itself"),
     }
 
 
 class Settings(Section):
     """The whole configuration."""
 
-    paths: Paths = Paths()
+    paths: PathSettings = PathSettings()
     server: Server = Server()
-    releases: Releases = Releases()
-    nats: Nats = Nats()
-    gateway: Gateway = Gateway()
-    device: Device = Device()
-    components: Mapping[str, Component] = Field(default_factory=_document_components)
+    releases: ReleaseSettings = ReleaseSettings()
+    nats: NatsSettings = NatsSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    device: DeviceSettings = DeviceSettings()
+    components: Mapping[str, ComponentSettings] = Field(default_factory=_default_components)
 
     @model_validator(mode="after")
     def _names_are_safe(self) -> Settings:
         for name in self.components:
             if not is_component(name):
-                raise ValueError(f"components.{name}: a component's name is 1 to 64 of A-Z a-z 0-9 . _ -")
+                raise ValueError(f"components.{name}: a component name is 1 to 64 characters of A-Z a-z 0-9 . _ -")
         return self
 
     def repository_of(self, component: str) -> str:
-        """``owner/name`` of the repository where the component's releases are."""
+        """Return ``owner/name`` of the repository that publishes the component's releases."""
         repository = self.components[component].repository
         return repository if "/" in repository else f"{self.releases.account}/{repository}"
 
     def display_name_of(self, component: str) -> str:
-        """What people call the component."""
+        """Return the component's name for people."""
         return self.components[component].display_name or f"dunebugger-{component}"
 
     def named(self, text: str) -> str | None:
-        """The component that ``text`` names, by its own name or the one people use; None when there is none."""
+        """Return the component with this name or display name, case-insensitively; None if there is none."""
         wanted = text.strip().lower()
         for name in self.components:
             if wanted in (name.lower(), self.display_name_of(name).lower()):
@@ -184,10 +181,10 @@ def load_settings(path: Path | None) -> Settings:
     """Read the configuration.
 
     Args:
-        path: the file the operator named; None for the installed one, or the defaults where none is installed.
+        path: the file given by ``--config``; None for ``DEFAULT_PATH``, or for the defaults if that does not exist.
 
     Raises:
-        ConfigurationError: the file is missing, not TOML, or holds an unknown key or a wrong value.
+        ConfigurationError: the file is missing, not TOML, or has an unknown key or an invalid value; the operator's.
     """
     if path is None and not exists(DEFAULT_PATH):
         return Settings()
@@ -201,10 +198,14 @@ def load_settings(path: Path | None) -> Settings:
 
 
 def read_secret(path: Path | None, what: str) -> str | None:
-    """The one line of a file that holds a token; None where none is configured.
+    """Return the token in a file; None if ``path`` is None.
+
+    Args:
+        path: a file with one line.
+        what: the purpose of the token, for error messages.
 
     Raises:
-        ConfigurationError: the file cannot be read, or does not hold one printable word.
+        ConfigurationError: the file cannot be read, or is not one printable ASCII word; the operator's fault.
     """
     if path is None:
         return None
@@ -214,5 +215,5 @@ def read_secret(path: Path | None, what: str) -> str | None:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigurationError(f"cannot read {what} from {path}: {reason}; let this user read it") from None
     if not secret.isascii() or not secret.isprintable() or not secret or " " in secret:
-        raise ConfigurationError(f"cannot use {path} for {what}: it must hold one line without blanks")
+        raise ConfigurationError(f"cannot use {path} for {what}: it must contain one line of ASCII without spaces")
     return secret

@@ -24,9 +24,9 @@ from remote.api.codec import (
 )
 from remote.api.connection import Connection
 from remote.context import AppContext
+from remote.device_info import system_info
 from remote.events import bodies, builders
 from remote.request_service import UpdateCommand
-from remote.system_info import system_info
 
 _HISTORY_ENTRIES = 50
 _HEARTBEAT_INTERVAL_S = 60

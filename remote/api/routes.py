@@ -23,7 +23,7 @@ from remote.context import AppContext
 from remote.events.bodies import Connected
 from remote.events.bus import EventBus
 from remote.events.envelope import OutgoingMessage
-from remote.installed.kinds.itself import own_version
+from remote.installed.sources.self_version import own_version
 
 WEB = Path(__file__).parents[1] / "web"
 HEADERS = {

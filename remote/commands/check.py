@@ -1,4 +1,4 @@
-"""``dunebugger-remote check``: everything that serve needs, one check after the other."""
+"""``dunebugger-remote check``: check everything that ``serve`` needs."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import click
 
 from protocol.clock import SystemClock
 from protocol.diagnostics import run_checks
-from remote import logs
-from remote.commands import examine
+from remote import logs, serve_checks
 from remote.settings import Settings
 
 
 def execute(settings: Settings, *, as_json: bool) -> int:
-    """Print every result as it is found; 1 when something needs to be fixed."""
-    logs.set_up("CRITICAL")  # what goes wrong is among the results
+    """Run all checks and print each result as it is found; 1 if a result is bad."""
+    logs.set_up("CRITICAL")  # what would be logged is among the results
+    clock = SystemClock()
     checks = (
-        ("server", partial(examine.server, settings)),
-        ("folders", partial(examine.folders, settings)),
-        ("coordinator", partial(examine.coordinator, settings, clock=SystemClock())),
-        ("installed versions", partial(examine.installed, settings)),
-        ("releases", partial(examine.releases, settings, clock=SystemClock())),
-        ("NATS", partial(examine.heartbeats, settings)),
+        ("server", partial(serve_checks.check_server, settings)),
+        ("folders", partial(serve_checks.check_folders, settings)),
+        ("coordinator", partial(serve_checks.check_coordinator, settings, clock)),
+        ("installed versions", partial(serve_checks.check_installed_versions, settings)),
+        ("releases", partial(serve_checks.check_releases, settings, clock)),
+        ("NATS", partial(serve_checks.check_nats, settings)),
     )
     return run_checks(checks, click.echo, lambda text, colour: click.style(text, fg=colour), as_json=as_json)

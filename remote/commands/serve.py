@@ -11,7 +11,7 @@ from loguru import logger
 from remote import logs
 from remote.api.uvicorn_protocol import LingerLimitedProtocol
 from remote.app import App
-from remote.installed.kinds.itself import own_version
+from remote.installed.sources.self_version import own_version
 from remote.settings import Settings
 
 _STOP_S = 5

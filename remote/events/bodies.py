@@ -13,7 +13,7 @@ from pydantic import Field, RootModel
 from protocol.messages import AnyAction
 from protocol.types import State
 from remote.events.envelope import BodyPart, MessageBody
-from remote.health.standing import How
+from remote.health.health_registry import HealthSource
 
 Version = Annotated[str | None, Field(description="SemVer; null when it is not known or not needed")]
 ReasonCode = Annotated[
@@ -50,7 +50,7 @@ class CheckedComponent(BodyPart):
     last_checked: datetime | None
     running: Running
     running_since: datetime | None
-    running_how: How | None = Field(description="the source of running")
+    running_how: HealthSource | None = Field(description="the source of running")
 
 
 class UpdateCheckResult(MessageBody):
@@ -73,7 +73,7 @@ class _RequestFacts(BodyPart):
 
 
 class UpdateProgress(_RequestFacts, MessageBody):
-    """How far a request is."""
+    """HealthSource far a request is."""
 
     SUBJECT: ClassVar[str] = "update_progress"
 
@@ -89,7 +89,7 @@ class UpdateProgress(_RequestFacts, MessageBody):
 
 
 class UpdateResult(MessageBody):
-    """How an update or a rollback ended.
+    """HealthSource an update or a rollback ended.
 
     A request that was not submitted to the host is answered to its client alone, unnumbered, with request_id null.
     """
@@ -119,7 +119,7 @@ class HealthNotSubmitted(UpdateResult):
 
 
 class HealthResult(MessageBody):
-    """How a health check ended."""
+    """HealthSource a health check ended."""
 
     SUBJECT: ClassVar[str] = "health_result"
 
@@ -129,7 +129,7 @@ class HealthResult(MessageBody):
     message: str
     reason: ReasonCode
     at: datetime
-    how: How
+    how: HealthSource
     request_id: str
     state: State | None
     late: bool
@@ -146,7 +146,7 @@ class ComponentRunning(MessageBody):
     component: str
     running: Running
     at: datetime | None
-    how: How | None = Field(description="the source of running")
+    how: HealthSource | None = Field(description="the source of running")
 
 
 class Connected(MessageBody):
@@ -185,7 +185,7 @@ class ListedComponent(BodyPart):
     last_checked: datetime | None
     running: Running
     running_since: datetime | None
-    running_how: How | None = Field(description="the source of running")
+    running_how: HealthSource | None = Field(description="the source of running")
 
 
 class DeviceFacts(BodyPart):

@@ -9,7 +9,7 @@ from protocol.messages import Progress
 from protocol.types import Action, Reason
 from remote.events import bodies
 from remote.events.envelope import MessageBody, OutgoingMessage
-from remote.health.standing import How, Standing
+from remote.health.health_registry import HealthSource, HealthStatus
 from remote.inventory import ComponentStatus
 from remote.settings import Settings
 from remote.submission import RecordedAnswer, SubmissionRecord
@@ -20,7 +20,7 @@ _NOT_RUNNING = (Reason.UNHEALTHY, Reason.SCRIPT_FAILED)
 
 
 def progress_of(record: SubmissionRecord, progress: Progress | None) -> bodies.UpdateProgress:
-    """How far a request is; without ``progress`` the coordinator has not taken it up yet."""
+    """HealthSource far a request is; without ``progress`` the coordinator has not taken it up yet."""
     return bodies.UpdateProgress(
         **_request_facts(record),
         state=progress.state if progress else SUBMITTED,
@@ -88,7 +88,7 @@ def system_info_of(facts: Mapping[str, object], statuses: Mapping[str, Component
     )
 
 
-def component_running(component: str, health: Standing) -> bodies.ComponentRunning:
+def component_running(component: str, health: HealthStatus) -> bodies.ComponentRunning:
     """Whether a component runs, as far as it is known."""
     return bodies.ComponentRunning(component=component, running=health.running, at=health.at, how=health.how)
 
@@ -162,7 +162,7 @@ def _health_result(record: SubmissionRecord, answer: RecordedAnswer) -> bodies.H
         component=record.component,
         running=is_running(answer),
         at=answer.finished_at,
-        how=How.HEALTH_CHECK,
+        how=HealthSource.HEALTH_CHECK,
         **_answer_facts(record, answer),
     )
 

@@ -11,7 +11,7 @@ from protocol.messages import Progress
 from protocol.types import Action, Reason
 from remote.events import builders
 from remote.events.bus import EventBus
-from remote.health.standing import Board, How
+from remote.health.health_registry import HealthRegistry, HealthSource
 from remote.inventory import Inventory
 from remote.settings import Settings
 from remote.submission import RecordedAnswer, SubmissionRecord
@@ -35,7 +35,7 @@ class RequestNotifier:
         settings: Settings,
         bus: EventBus,
         inventory: Inventory,
-        board: Board,
+        board: HealthRegistry,
         submit_health_check: Callable[[str], Awaitable[None]],
     ) -> None:
         self._settings = settings
@@ -83,7 +83,7 @@ class RequestNotifier:
         if record.action == Action.HEALTH:
             running = builders.is_running(answer)
             # A check that could not be made does not invalidate what is known.
-            if running is not None and self._board.learn(record.component, running, How.HEALTH_CHECK):
+            if running is not None and self._board.record(record.component, running, HealthSource.HEALTH_CHECK):
                 self.publish_health(record.component)
             return
         self._publish_check_result()

@@ -21,7 +21,7 @@ from protocol.types import Action, ProtocolError
 from remote.gateway import local_outcomes
 from remote.gateway.errors import FailureCode, SubmitError, submit_error
 from remote.gateway.status_watcher import StatusWatcher
-from remote.settings import Gateway as Limits
+from remote.settings import GatewaySettings as Limits
 from remote.store import StateStore, StoreError
 from remote.submission import RecordedAnswer, SubmissionRecord
 

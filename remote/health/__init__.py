@@ -1,1 +1,1 @@
-"""Does it run? What is known of every component, and how it was learned."""
+"""Health: whether each component runs, as known from heartbeats, health checks and updates."""

@@ -1,4 +1,4 @@
-"""Heartbeats over NATS: components are asked whether they live, and whatever they say proves it for a while."""
+"""Heartbeat monitor: sends heartbeat requests over NATS; any message of a component proves that it runs."""
 
 from __future__ import annotations
 
@@ -9,143 +9,159 @@ from typing import NoReturn
 from loguru import logger
 
 from protocol.clock import Clock
-from remote.health import words
-from remote.health.lifetimes import Lifetimes
-from remote.health.line import Line, LineLostError
-from remote.health.standing import Board, How
-from remote.settings import SELF, Nats
+from protocol.names import printable
+from remote.health.health_registry import HealthRegistry, HealthSource
+from remote.health.heartbeat_messages import has_valid_subject, heartbeat_request, parse_sender
+from remote.health.liveness import LivenessTracker
+from remote.health.nats_connection import ConnectionLostError, NatsConnection
+from remote.settings import SELF, NatsSettings
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
-_REASONS_TOLD = 5
+_MAX_LOGGED_REASONS = 5
 
 
-class Heartbeats:
-    """Asks, listens, and puts on the board what follows from it.
+class HeartbeatMonitor:
+    """Records in the registry which components run, as far as heartbeats show it.
 
-    Nothing is held against a component that we could not hear: while there is no line to the server, what heartbeats
-    told is unknown again, and with a new line everyone's time to live starts anew.
+    Without a connection, what heartbeats showed is unknown again, and with a new connection every component gets its
+    full time: a component is never marked as silent because messages could not arrive.
 
     Args:
-        settings: where the server is, and the times; without ``url`` there is nothing to do.
-        token: what the server asks for; None when it asks for none.
-        components: the names of all; of ourselves and of those that cannot be asked, heartbeats tell nothing.
-        board: learns what changes.
-        changed: is told the component whose ``running`` changed.
-        clock: by which silence is measured.
+        settings: the server and the intervals; without ``url`` there is nothing to do.
+        token: for the server; None if it requires none.
+        components: all names; this program, and names that cannot be part of a subject, are not monitored.
+        registry: receives the results.
+        changed: called with a component whose ``running`` changed.
+        clock: measures silence.
     """
 
     def __init__(
         self,
-        settings: Nats,
+        settings: NatsSettings,
         token: str | None,
         components: Sequence[str],
-        board: Board,
+        registry: HealthRegistry,
         changed: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._token = token
-        self._others = [name for name in components if name != SELF and words.can_be_asked(name)]
-        self._named = _names(settings.subject_root, self._others)
-        self._board = board
+        self._monitored = [name for name in components if name != SELF and has_valid_subject(name)]
+        self._by_sender = _senders(settings.subject_root, self._monitored)
+        self._registry = registry
         self._changed = changed
         self._clock = clock
-        self._lifetimes = Lifetimes(self._others, settings.interval_s, settings.alive_s)
-        self._told: set[str] = set()
+        self._liveness = LivenessTracker(self._monitored, settings.interval_s, settings.alive_s)
+        self._logged_reasons: set[str] = set()
 
     async def run(self) -> None:
-        """Keep a line to the server, and ask and listen on it, until cancelled."""
+        """Keep a connection to the server and monitor the components, until cancelled.
+
+        Reconnects without end, because a server may be away for any time and nothing else depends on it; the pause
+        grows from 1 s to 30 s, or to the interval between requests if that is shorter. No error ends the loop (I16).
+        """
         if self._settings.url is None:
             return
         longest_s = min(_LONGEST_PAUSE_S, self._settings.interval_s)
-        pause_s = min(_FIRST_PAUSE_S, longest_s)
+        pause_s = first_s = min(_FIRST_PAUSE_S, longest_s)
         while True:
-            began = self._clock.monotonic()
-            reason = await self._use_line(self._settings.url)
-            self._tell(reason)
-            self._forget()
-            if self._clock.monotonic() - began > longest_s:
-                pause_s = min(_FIRST_PAUSE_S, longest_s)
+            started = self._clock.monotonic()
+            reason = await self._use_connection(self._settings.url)
+            self._log_loss(reason)
+            self._reset_health()
+            if self._clock.monotonic() - started > longest_s:
+                pause_s = first_s
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, longest_s)
 
-    async def _use_line(self, url: str) -> str:
-        """Ask and listen for as long as the line lasts; return why it ended."""
-        line = Line(url, self._token, self._settings.subject_root, self._hear)
+    async def _use_connection(self, url: str) -> str:
+        """Connect and monitor until the connection is lost; return the reason."""
+        connection = NatsConnection(url, self._token, self._settings.subject_root, self._on_message)
         try:
-            await line.open()
-            self._told.clear()
-            logger.info(f"listening for heartbeats at {_place(url)}")
-            return await self._watch(line)
-        except LineLostError as error:
+            await connection.open()
+            self._logged_reasons.clear()
+            logger.info(f"listening for heartbeats at {_address(url)}")
+            return await self._monitor(connection)
+        except ConnectionLostError as error:
             return str(error)
+        except Exception as error:  # noqa: BLE001  a defect here costs this connection, not the monitor (I16)
+            logger.opt(exception=error).error("cannot monitor heartbeats")
+            return f"unexpected {type(error).__name__}: {printable(str(error))}"
         finally:
-            await line.close()
+            await connection.close()
 
-    async def _watch(self, line: Line) -> NoReturn:
+    async def _monitor(self, connection: NatsConnection) -> NoReturn:
         next_round = self._clock.monotonic()
-        self._lifetimes.begin(next_round)
+        self._liveness.restart(next_round)
         while True:
             if self._clock.monotonic() >= next_round:
                 next_round = self._clock.monotonic() + self._settings.interval_s
-                await self._ask(line)
-            await self._judge(line)
-            next_event = min(next_round, self._lifetimes.next_end())
-            await line.pause(max(0.0, next_event - self._clock.monotonic()))
+                await self._send_requests(connection)
+            await self._mark_expired(connection)
+            next_event = min(next_round, self._liveness.next_expiry())
+            await connection.pause(max(0.0, next_event - self._clock.monotonic()))
 
-    async def _ask(self, line: Line) -> None:
-        for component in self._others:
-            await line.say(*words.question(self._settings.subject_root, component))
-        self._lifetimes.asked(self._clock.monotonic())
-        await line.round_trip()
+    async def _send_requests(self, connection: NatsConnection) -> None:
+        for component in self._monitored:
+            await connection.publish(*heartbeat_request(self._settings.subject_root, component))
+        self._liveness.record_request(self._clock.monotonic())
+        await connection.round_trip()
 
-    async def _judge(self, line: Line) -> None:
-        """Tell who does not run; not before all that was said has been heard."""
+    async def _mark_expired(self, connection: NatsConnection) -> None:
+        """Mark silent components as not running; the round trip first delivers all messages that are in transit."""
         now = self._clock.monotonic()
-        if self._lifetimes.next_end() > now:
+        if self._liveness.next_expiry() > now:
             return
-        await line.round_trip()
-        for component in self._lifetimes.take_ended(now):
-            self._learn(component, running=False)
+        await connection.round_trip()
+        for component in self._liveness.pop_expired(now):
+            self._record(component, running=False)
 
-    def _hear(self, content: bytes) -> None:
-        component = self._named.get(words.speaker(content) or "")
+    def _on_message(self, content: bytes) -> None:
+        component = self._by_sender.get(parse_sender(content) or "")
         if component is not None:
-            self._lifetimes.heard(component, self._clock.monotonic())
-            self._learn(component, running=True)
+            self._liveness.record_message(component, self._clock.monotonic())
+            self._record(component, running=True)
 
-    def _learn(self, component: str, *, running: bool) -> None:
-        """Put on the board what is news: a heartbeat more does not change since when a component runs."""
-        known = self._board.of(component)
-        if (known.running, known.how) == (running, How.HEARTBEAT):
+    def _record(self, component: str, *, running: bool) -> None:
+        """Record a change: a further heartbeat does not change since when a component runs."""
+        known = self._registry.of(component)
+        if (known.running, known.how) == (running, HealthSource.HEARTBEAT):
             return
-        if self._board.learn(component, running, How.HEARTBEAT):
+        if self._registry.record(component, running, HealthSource.HEARTBEAT):
+            self._notify(component)
+
+    def _reset_health(self) -> None:
+        """Make unknown what heartbeats showed; the results of other sources stay."""
+        for component in self._monitored:
+            is_from_heartbeat = self._registry.of(component).how is HealthSource.HEARTBEAT
+            if is_from_heartbeat and self._registry.record(component, None, None):
+                self._notify(component)
+
+    def _notify(self, component: str) -> None:
+        """Call ``changed``; its failure for one component must not keep the others from being recorded (I16)."""
+        try:
             self._changed(component)
+        except Exception:  # noqa: BLE001  see above
+            logger.exception("cannot publish whether {} runs", component)
 
-    def _forget(self) -> None:
-        """Take back what heartbeats told; what was learned otherwise is as true as before."""
-        for component in self._others:
-            if self._board.of(component).how is How.HEARTBEAT and self._board.learn(component, None, None):
-                self._changed(component)
-
-    def _tell(self, reason: str) -> None:
-        """Log why there is no line; each reason once, and not many, until there is one again."""
-        if reason in self._told or len(self._told) >= _REASONS_TOLD:
+    def _log_loss(self, reason: str) -> None:
+        """Log why there is no connection: each reason once, and at most five until there is one again."""
+        if reason in self._logged_reasons or len(self._logged_reasons) >= _MAX_LOGGED_REASONS:
             return
-        self._told.add(reason)
-        place = _place(self._settings.url or "")
+        self._logged_reasons.add(reason)
+        address = _address(self._settings.url or "")
         logger.warning(
-            f"cannot hear whether components run: NATS at {place}: {reason}; trying on; see [nats] in the configuration"
+            f"cannot monitor heartbeats: NATS at {address}: {reason}; trying again; see [nats] in the configuration"
         )
 
 
-def _names(root: str, components: Sequence[str]) -> dict[str, str]:
-    """Components by what they may call themselves, in lower case: their name, or that after the root and a dash."""
+def _senders(root: str, components: Sequence[str]) -> dict[str, str]:
+    """Return the components by the names they may send, in lower case: ``NAME`` and ``ROOT-NAME``."""
     long = {f"{root}-{component}".lower(): component for component in components}
     return {**long, **{component.lower(): component for component in components}}
 
 
-def _place(url: str) -> str:
-    """Host and port of a server's URL, without the password that may be in it."""
+def _address(url: str) -> str:
+    """Return host and port of ``url``, without the password that may be in it."""
     return url.rpartition("://")[2].rpartition("@")[2]

@@ -1,1 +1,1 @@
-"""WHICH version runs here?"""
+"""Installed versions: which version of each component runs on this device."""

@@ -1,47 +1,56 @@
-"""Which version of every component is installed, as far as it can be told."""
+"""Installed versions of all components, as the last ``refresh`` found them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from remote.installed import loading
-from remote.installed.errors import VersionUnknownError
-from remote.settings import Settings
+from loguru import logger
+
+from remote.installed.sources import SOURCES
+from remote.installed.version_source import VersionUnknownError
+from remote.settings import ComponentSettings, Settings
 
 
 @dataclass(frozen=True)
-class Installed:
-    """What is known of one component; both are None before the first look.
+class InstalledVersion:
+    """Result of reading one component's version; both fields are None before the first refresh.
 
     Attributes:
-        version: SemVer without a leading ``v``; None when it cannot be told.
-        error: why not.
+        version: SemVer without a leading ``v``; None if it is unknown.
+        error: why it is unknown.
     """
 
     version: str | None
     error: str | None
 
 
-class Versions:
-    """What the last look at every component's source found.
+class VersionReader:
+    """Reads every component's version from its configured source and keeps the results.
 
     Args:
-        settings: name the components and their sources.
+        settings: the components and their sources.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._kinds = {name: loading.load(component.installed) for name, component in settings.components.items()}
         self._components = settings.components
-        self._found = dict.fromkeys(settings.components, Installed(None, None))
+        self._results = dict.fromkeys(settings.components, InstalledVersion(None, None))
 
     def refresh(self) -> None:
-        """Look at every source anew: others change them."""
-        for component, kind in self._kinds.items():
-            try:
-                self._found[component] = Installed(kind.read(self._components[component]), None)
-            except VersionUnknownError as error:
-                self._found[component] = Installed(None, str(error))
+        """Read every source again; a source that fails does not affect the other components (I16)."""
+        for name, component in self._components.items():
+            self._results[name] = _read(name, component)
 
-    def of(self, component: str) -> Installed:
-        """What was found of ``component``, which must be one of those configured."""
-        return self._found[component]
+    def of(self, component: str) -> InstalledVersion:
+        """Return the latest result for ``component``, which must be configured."""
+        return self._results[component]
+
+
+def _read(name: str, component: ComponentSettings) -> InstalledVersion:
+    try:
+        return InstalledVersion(SOURCES[component.installed].read(component), None)
+    except VersionUnknownError as error:
+        return InstalledVersion(None, str(error))
+    except Exception as error:  # noqa: BLE001  a defect in one source must not hide the other components' versions (I16)
+        logger.opt(exception=error).error("cannot determine the installed version of {}", name)
+        reason = f"{component.installed} failed with {type(error).__name__}; report this with the log"
+        return InstalledVersion(None, str(VersionUnknownError(component, reason)))

@@ -1,1 +1,1 @@
-"""WHICH releases are there? Asks GitHub, politely, and remembers the last good answer."""
+"""Releases: the newest published version of each component, polled from GitHub and kept across restarts."""

@@ -1,4 +1,7 @@
-"""What the server said last, with its ETag, so that asking again costs a 304: hishel's store, kept small and sound."""
+"""HTTP cache: hishel's SQLite storage, one response per URL, checked when opened and bounded in size.
+
+With the ETag of the last response, a poll that finds nothing new costs a 304, which GitHub does not count.
+"""
 
 from __future__ import annotations
 
@@ -10,66 +13,66 @@ from loguru import logger
 
 from protocol.fs import remove_tree
 
-CACHE_BYTES = 32 * 1024 * 1024  # some eight of the largest pages that are read at all
-BROKEN = (anysqlite.Error, RuntimeError)  # what SQLite, and what hishel raises about a database that cannot be used
-_FILES = ("", "-wal", "-shm")
+CACHE_BYTES = 32 * 1024 * 1024  # about eight of the largest accepted pages
+DATABASE_ERRORS = (anysqlite.Error, RuntimeError)  # raised by SQLite and by hishel for a database that is unusable
+_SUFFIXES = ("", "-wal", "-shm")
 
 
-class Store(AsyncSqliteStorage):
-    """One answer per address.
+class ResponseCache(AsyncSqliteStorage):
+    """Keeps one response per URL.
 
-    hishel keeps the one before, too. A 304 with a weak ETag, as all of GitHub's are, then does not tell it which of
-    the two is meant (RFC 9111, section 4.3.4), and it asks again for the whole.
+    hishel alone also keeps the previous response. A 304 with a weak ETag, as GitHub sends them, then does not identify
+    which of the two it confirms (RFC 9111, section 4.3.4), and hishel requests the whole page again.
     """
 
     async def create_entry(
         self, request: Request, response: Response, key: str, *, ttl: float | None = None, tti: float | None = None
     ) -> Entry:
-        """Keep ``response`` in place of what was kept for ``key``."""
-        await self.forget(key)
+        """Store ``response`` in place of the entries for ``key``."""
+        await self.remove(key)
         return await super().create_entry(request, response, key, ttl=ttl, tti=tti)
 
-    async def forget(self, key: str) -> None:
-        """Keep nothing for ``key``."""
+    async def remove(self, key: str) -> None:
+        """Remove all entries for ``key``."""
         for entry in await self.get_entries(key):
             await self.remove_entry(entry.id)
 
 
-async def open_store(path: Path, page_bytes: int) -> Store:
-    """The store in the file ``path``: the one that is there if it is sound, else a new one, else one in memory.
+async def open_cache(path: Path, page_bytes: int) -> ResponseCache:
+    """Open the cache at ``path``; a damaged file is replaced, and without a usable file the cache is in memory.
 
     Args:
-        path: the database; its folder should exist.
-        page_bytes: the largest answer that is kept.
+        path: the database; its directory should exist.
+        page_bytes: the largest response that is stored.
     """
     try:
         return await _open(str(path), page_bytes)
-    except BROKEN as error:
-        logger.warning("cannot use the cache {}: {}; beginning a new one", path, error)
+    except DATABASE_ERRORS as error:
+        logger.warning("cannot use the cache {}: {}; creating a new one", path, error)
     try:
-        for suffix in _FILES:
+        for suffix in _SUFFIXES:
             remove_tree(path.with_name(f"{path.name}{suffix}"))
         return await _open(str(path), page_bytes)
-    except (*BROKEN, OSError) as error:
-        logger.warning("cannot keep a cache in {}: {}; let this user write there", path, error)
+    except (*DATABASE_ERRORS, OSError) as error:
+        logger.warning("cannot create the cache {}: {}; let this user write there", path, error)
         return await _open(":memory:", page_bytes)
 
 
-async def _open(database: str, page_bytes: int) -> Store:
+async def _open(database: str, page_bytes: int) -> ResponseCache:
     connection = await anysqlite.connect(database, isolation_level=None)
     try:
-        await _judge(connection)
-        store = Store(connection=connection, max_size=CACHE_BYTES, max_stream_size=page_bytes)
-        await store.get_entries("")  # hishel looks at its tables now
+        await _verify(connection)
+        cache = ResponseCache(connection=connection, max_size=CACHE_BYTES, max_stream_size=page_bytes)
+        await cache.get_entries("")  # hishel checks its tables at the first use
     except BaseException:
         await connection.close()
         raise
-    return store
+    return cache
 
 
-async def _judge(connection: anysqlite.Connection) -> None:
-    """Raise what hishel would only log: that the file is damaged, or cannot be written."""
-    verdict = await (await connection.execute("PRAGMA quick_check(1)")).fetchone()
-    if verdict != ("ok",):
-        raise anysqlite.DatabaseError(str(verdict[0]))
+async def _verify(connection: anysqlite.Connection) -> None:
+    """Raise ``anysqlite.Error`` for a damaged or read-only file, which hishel would only log."""
+    result = await (await connection.execute("PRAGMA quick_check(1)")).fetchone()
+    if result != ("ok",):
+        raise anysqlite.DatabaseError(str(result[0]))
     await connection.execute("PRAGMA user_version = 1")

@@ -1,4 +1,4 @@
-"""The newest release of every component: asked for when it is time, and remembered across restarts."""
+"""Release catalogue: the newest release of every component, polled and kept across restarts."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from protocol.clock import Clock
 from protocol.fs import write_atomic
-from remote.releases.errors import RateLimitedError, ReleasesUnavailableError
-from remote.releases.github import GitHub
+from remote.releases.github import GitHubClient
 from remote.releases.release import Release, newest
+from remote.releases.response import RateLimitedError, ReleasesUnavailableError
 from remote.settings import Settings
 
-RETRY_S = 900.0  # after a failed check, then twice that, and so on up to the interval
-JITTER = 0.1  # of a wait: a thousand machines that were switched on together do not ask together for ever
-_DOUBLINGS = 16  # more would only be cut to the interval, until they no longer fit a float
+RETRY_S = 900.0  # pause after a failed check; doubled each time, up to the interval
+JITTER = 0.1  # of a wait: devices that were switched on together do not poll in step
+_DOUBLINGS = 16  # more would exceed the interval, and in the end the range of a float
 _HOUR_S = 3600.0
 
 
-class Known(BaseModel):
-    """What is known of a component's releases.
+class ReleaseInfo(BaseModel):
+    """Result of checking one component's releases.
 
     Args:
-        release: the newest by the last good answer; None when there is none, or no answer yet.
-        checked_at: when that answer came.
-        error: why the latest try failed; None when it did not.
+        release: the newest one in the last good answer; None if there is none, or no answer yet.
+        checked_at: the time of the last good answer, aware UTC.
+        error: why the latest check failed; None if it did not fail.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,8 +42,8 @@ class Known(BaseModel):
     error: str | None = None
 
 
-class _Question(BaseModel):
-    """What was asked: a remembered answer to another question is none."""
+class _Query(BaseModel):
+    """What was requested: a saved answer to another query does not count."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,44 +52,54 @@ class _Question(BaseModel):
     prereleases: bool
 
 
-class _Remembered(BaseModel):
-    """A good answer, as the file holds it."""
+class _SavedRelease(BaseModel):
+    """A good answer in the file."""
 
-    question: _Question
+    question: _Query
     release: Release | None
     checked_at: AwareDatetime
 
 
-class _File(BaseModel):
-    components: Mapping[str, _Remembered]
+class _SavedFile(BaseModel):
+    """Content of the file; entries are validated one by one, so that a damaged one costs no other (I16)."""
+
+    components: Mapping[str, object]
 
 
 @dataclass
-class _Standing:
-    """A component's question, what is known, and when it is asked again, in seconds of the clock that never jumps."""
+class _Entry:
+    """State of one component.
 
-    question: _Question
+    Attributes:
+        query: what is requested.
+        due: when the next check is due, in seconds of the monotonic clock.
+        info: what is known.
+        failures: failed checks since the last good one.
+        checks: started checks; ``refresh`` compares it to join a check that is running.
+    """
+
+    query: _Query
     due: float
-    known: Known = field(default_factory=Known)
+    info: ReleaseInfo = field(default_factory=ReleaseInfo)
     failures: int = 0
-    begun: int = 0  # how often it was asked
+    checks: int = 0
 
 
 class Catalogue:
-    """What is known of every component's releases.
+    """The newest release of every component.
 
     Args:
-        settings: the components, their repositories, and how often to ask.
-        github: who is asked.
+        settings: the components, their repositories, and the polling interval.
+        github: lists releases.
         path: the file that keeps the good answers.
-        clock: what time it is.
-        pause: lets seconds pass between two checks.
+        clock: the source of time.
+        pause: waits for a number of seconds between two polls.
     """
 
     def __init__(
         self,
         settings: Settings,
-        github: GitHub,
+        github: GitHubClient,
         path: Path,
         clock: Clock,
         *,
@@ -100,9 +110,9 @@ class Catalogue:
         self._clock = clock
         self._pause = pause
         self._interval_s = settings.releases.interval_h * _HOUR_S
-        self._standings = {
-            name: _Standing(
-                _Question(
+        self._entries = {
+            name: _Entry(
+                _Query(
                     api=settings.releases.api,
                     repository=settings.repository_of(name),
                     prereleases=settings.releases.prereleases,
@@ -111,38 +121,41 @@ class Catalogue:
             )
             for name in settings.components
         }
-        self._one_refresh = asyncio.Lock()
-        self._one_write = threading.Lock()
-        self._recall()
+        self._refresh_lock = asyncio.Lock()
+        self._write_lock = threading.Lock()
+        self._load()
 
-    def known(self, component: str) -> Known:
-        """What is known of ``component``'s releases, without asking anybody."""
-        return self._standings[component].known
+    def info(self, component: str) -> ReleaseInfo:
+        """Return what is known of ``component``'s releases, without a request."""
+        return self._entries[component].info
 
     async def refresh(self, *, force: bool) -> None:
-        """Ask for the releases of all components, beside each other.
+        """Check the releases of all components concurrently; a failure is recorded in its component's ``info``.
 
-        Who calls while that is under way waits for it. What was asked after their call is not asked again for them; an
-        answer from before it is none to who uses ``force``: they may know of a release that has come since.
+        A caller during a running refresh waits for it. Checks that started after the call are not repeated for it;
+        with ``force``, a check that started before the call is repeated, as a release may have appeared since.
 
         Args:
-            force: ask for all; else only where the last good answer is older than the interval, or the last try failed.
+            force: check all components; else only those whose check is due or whose last check failed.
         """
-        begun = {name: standing.begun for name, standing in self._standings.items()}
-        async with self._one_refresh:
+        checks_before = {name: entry.checks for name, entry in self._entries.items()}
+        async with self._refresh_lock:
             wanted = [
-                standing
-                for name, standing in self._standings.items()
-                if standing.begun == begun[name] and (force or self._is_wanted(standing))
+                entry
+                for name, entry in self._entries.items()
+                if entry.checks == checks_before[name] and (force or self._is_wanted(entry))
             ]
             async with asyncio.TaskGroup() as group:
-                for standing in wanted:
-                    group.create_task(self._check(standing))
-            if any(standing.failures == 0 for standing in wanted):
-                await asyncio.to_thread(self._keep, self._remembered())
+                for entry in wanted:
+                    group.create_task(self._check(entry))
+            if any(entry.failures == 0 for entry in wanted):
+                await asyncio.to_thread(self._save, self._to_save())
 
-    async def keep_fresh(self, changed: Callable[[], Awaitable[None]]) -> None:
-        """Refresh now if it is time, then whenever it is, for ever.
+    async def poll(self, changed: Callable[[], Awaitable[None]]) -> None:
+        """Refresh whenever a check is due, until cancelled.
+
+        Endless because releases appear in the outside world. The wait after a failure grows from ``RETRY_S`` to the
+        interval, a failure of one repository does not delay the others, and a defect does not end the loop (I16).
 
         Args:
             changed: called after each refresh.
@@ -151,71 +164,83 @@ class Catalogue:
             if (wait_s := self._wait_s()) > 0:
                 await self._pause(wait_s * random.uniform(1, 1 + JITTER))  # noqa: S311  no secret
                 continue
-            await self.refresh(force=False)
-            await changed()
+            try:
+                await self.refresh(force=False)
+                await changed()
+            except Exception:  # noqa: BLE001  a defect here must not stop the polls after it (I16)
+                logger.exception("cannot complete the check for releases; trying again in {:g} s", RETRY_S)
+                await self._pause(RETRY_S)
 
     def _wait_s(self) -> float:
-        """Seconds until the first component is due."""
-        dues = [standing.due for standing in self._standings.values()]
+        """Return the seconds until the first check is due."""
+        dues = [entry.due for entry in self._entries.values()]
         return min(dues) - self._clock.monotonic() if dues else self._interval_s
 
-    def _is_wanted(self, standing: _Standing) -> bool:
-        return standing.failures > 0 or standing.due <= self._clock.monotonic()
+    def _is_wanted(self, entry: _Entry) -> bool:
+        return entry.failures > 0 or entry.due <= self._clock.monotonic()
 
-    async def _check(self, standing: _Standing) -> None:
-        standing.begun += 1
+    async def _check(self, entry: _Entry) -> None:
+        entry.checks += 1
         try:
-            entries = await self._github.releases(standing.question.repository)
+            listed = await self._github.list_releases(entry.query.repository)
+            release = newest(listed, prereleases=entry.query.prereleases)
         except ReleasesUnavailableError as error:
-            self._failed(standing, str(error), error.again_in_s if isinstance(error, RateLimitedError) else 0)
-        except Exception as error:  # noqa: BLE001  a server made a library stumble; the others go on
-            self._failed(standing, f"cannot check {standing.question.repository}: {error!r}; report this", 0)
+            self._record_failure(entry, str(error), error.retry_after_s if isinstance(error, RateLimitedError) else 0)
+        except Exception as error:  # noqa: BLE001  a defect met in one repository must not stop the others (I16)
+            self._record_failure(entry, f"cannot check {entry.query.repository}: {error!r}; report this", 0)
         else:
-            standing.known = Known(
-                release=newest(entries, prereleases=standing.question.prereleases), checked_at=self._clock.utc()
-            )
-            standing.failures = 0
-            standing.due = self._clock.monotonic() + self._interval_s
+            entry.info = ReleaseInfo(release=release, checked_at=self._clock.utc())
+            entry.failures = 0
+            entry.due = self._clock.monotonic() + self._interval_s
 
-    def _failed(self, standing: _Standing, message: str, again_in_s: float) -> None:
+    def _record_failure(self, entry: _Entry, message: str, retry_after_s: float) -> None:
         logger.warning("{}", message)
-        standing.known = standing.known.model_copy(update={"error": message})
-        pause_s = min(RETRY_S * 2 ** min(standing.failures, _DOUBLINGS), self._interval_s)
-        standing.failures += 1
-        standing.due = self._clock.monotonic() + max(pause_s, again_in_s)
+        entry.info = entry.info.model_copy(update={"error": message})
+        pause_s = min(RETRY_S * 2 ** min(entry.failures, _DOUBLINGS), self._interval_s)
+        entry.failures += 1
+        entry.due = self._clock.monotonic() + max(pause_s, retry_after_s)
 
-    def _remembered(self) -> _File:
-        return _File(
+    def _to_save(self) -> _SavedFile:
+        return _SavedFile(
             components={
-                name: _Remembered(
-                    question=standing.question, release=standing.known.release, checked_at=standing.known.checked_at
-                )
-                for name, standing in self._standings.items()
-                if standing.known.checked_at is not None
+                name: _SavedRelease(
+                    question=entry.query, release=entry.info.release, checked_at=entry.info.checked_at
+                ).model_dump(mode="json")
+                for name, entry in self._entries.items()
+                if entry.info.checked_at is not None
             }
         )
 
-    def _keep(self, file: _File) -> None:
-        """Write the good answers, in a thread, which a cancelled refresh leaves behind: hence one at a time."""
-        with self._one_write:
+    def _save(self, content: _SavedFile) -> None:
+        """Write the good answers. Runs in a thread that a cancelled refresh leaves behind, hence the lock."""
+        with self._write_lock:
             try:
-                write_atomic(self._path, file.model_dump_json().encode())
+                write_atomic(self._path, content.model_dump_json().encode())
             except OSError as error:
-                logger.warning("cannot remember the releases in {}: {}", self._path, error.strerror)
+                logger.warning("cannot save the releases in {}: {}", self._path, error.strerror)
 
-    def _recall(self) -> None:
+    def _load(self) -> None:
         try:
-            file = _File.model_validate_json(self._path.read_bytes())
+            content = _SavedFile.model_validate_json(self._path.read_bytes())
         except FileNotFoundError:
             return
         except (OSError, ValidationError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it holds something else"
-            logger.warning("cannot read the releases remembered in {}: {}; asking anew", self._path, reason)
+            self._log_unreadable(error.strerror if isinstance(error, OSError) else "invalid content")
             return
-        for name, remembered in file.components.items():
-            standing = self._standings.get(name)
-            if standing is not None and standing.question == remembered.question:
-                standing.known = Known(release=remembered.release, checked_at=remembered.checked_at)
-                age_s = (self._clock.utc() - remembered.checked_at).total_seconds()
-                if age_s >= 0:  # else a clock jumped, and nobody knows
-                    standing.due += max(0.0, self._interval_s - age_s)
+        for name, value in content.components.items():
+            try:
+                self._restore(name, _SavedRelease.model_validate(value))
+            except ValidationError:
+                self._log_unreadable(f"invalid content for {name}")
+
+    def _log_unreadable(self, reason: str | None) -> None:
+        logger.warning("cannot read the saved releases in {}: {}; requesting them again", self._path, reason)
+
+    def _restore(self, name: str, saved: _SavedRelease) -> None:
+        entry = self._entries.get(name)
+        if entry is None or entry.query != saved.question:
+            return
+        entry.info = ReleaseInfo(release=saved.release, checked_at=saved.checked_at)
+        age_s = (self._clock.utc() - saved.checked_at).total_seconds()
+        if age_s >= 0:  # a negative age comes from a clock that jumped: the real age is unknown
+            entry.due += max(0.0, self._interval_s - age_s)

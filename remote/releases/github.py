@@ -1,4 +1,4 @@
-"""The releases of a repository, as GitHub's REST interface tells them.
+"""GitHub client: list all releases of a repository, with bounded retries, redirects and pages.
 
 Source: GitHub REST API 2022-11-28, "List releases", "Using pagination", "Best practices" (redirects, rate limits).
 """
@@ -18,39 +18,46 @@ from tenacity.wait import wait_exponential_jitter
 
 from protocol.clock import Clock
 from protocol.names import printable
-from remote.releases import page
-from remote.releases.errors import AnswerInvalidError, RateLimitedError, UnreachableError
-from remote.releases.quota import REFUSALS, Quota, limit_in
-from remote.releases.release import Entry
-from remote.releases.wire import Answer, Wire, is_same_origin
-from remote.settings import Releases
+from remote.releases.github_rate_limit import LIMIT_STATUSES, RateLimitTracker, parse_rate_limit
+from remote.releases.http_client import HttpClient, HttpResponse, is_same_origin
+from remote.releases.release import ReleaseEntry
+from remote.releases.response import (
+    OK,
+    SERVER_ERRORS,
+    InvalidResponseError,
+    RateLimitedError,
+    UnreachableError,
+    error_message,
+    parse_releases,
+)
+from remote.settings import ReleaseSettings
 
-PAGE_ENTRIES = 50  # with typical notes some 500 kB of JSON
-PAGES = 20  # a thousand releases, the latest first: nobody's newest is further down
-REDIRECTS = 5
-ATTEMPTS = 4
+PAGE_ENTRIES = 50  # about 500 kB of JSON with typical notes
+MAX_PAGES = 20  # a thousand releases, the latest first: the newest version is among them
+MAX_REDIRECTS = 5
+MAX_ATTEMPTS = 4  # per page
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 20.0
-OVERALL = 12  # times timeout_s: all tries of all pages of one repository
-BESIDE = 4  # GitHub asks not to be asked much at the same time
+TOTAL_TIMEOUTS = 12  # times timeout_s: limit for all attempts of all pages of one repository
+MAX_CONCURRENT = 4  # repositories; GitHub asks for few concurrent requests
 
-_MOVED = (301, 302, 307, 308)
+_REDIRECTS = (301, 302, 307, 308)
 
 
-class GitHub:
-    """One server, for all repositories; it is left alone while it asks for that.
+class GitHubClient:
+    """Client of one GitHub server, for all repositories.
 
     Args:
-        settings: where it is, and how long it may take.
-        token: sent to it and to nobody else; None asks as anybody.
-        state: the folder for the cache and for the rate limit.
-        clock: what time it is.
-        version: ours, for the server's statistics.
-        pause: lets seconds pass between two tries.
+        settings: the server's URL and the time limit of a request.
+        token: sent to this server only; None for anonymous requests.
+        state: the directory for the HTTP cache and the rate limit.
+        clock: the source of time.
+        version: of this program, for the ``User-Agent`` header.
+        pause: waits for a number of seconds between two attempts.
     """
 
     def __init__(
         self,
-        settings: Releases,
+        settings: ReleaseSettings,
         token: str | None,
         state: Path,
         clock: Clock,
@@ -62,11 +69,11 @@ class GitHub:
         self._origin = httpx.URL(settings.api)
         self._pause = pause
         self._clock = clock
-        self._quota = Quota(state / "releases-limit.json", clock)
-        self._wire = Wire(
+        self._limits = RateLimitTracker(state / "releases-limit.json", clock)
+        self._http = HttpClient(
             self._origin, token, state / "releases-cache.sqlite", timeout_s=settings.timeout_s, version=version
         )
-        self._beside = asyncio.Semaphore(BESIDE)
+        self._concurrency = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,103 +84,107 @@ class GitHub:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Hang up; nobody may be asking any more."""
-        await self._wire.aclose()
+        """Close connections and cache; no request may be pending."""
+        await self._http.aclose()
 
-    async def releases(self, repository: str) -> list[Entry]:
-        """All releases of ``owner/name``, in the server's order: the latest first.
+    async def list_releases(self, repository: str) -> list[ReleaseEntry]:
+        """Return all releases of ``owner/name`` in the server's order, the latest first.
+
+        Takes at most ``TOTAL_TIMEOUTS`` times ``releases.timeout_s``.
 
         Raises:
-            ReleasesUnavailableError: which kind, and so whose fault, its subclasses say.
+            ReleasesUnavailableError: the subclass says why and whose fault it is.
         """
-        overall_s = OVERALL * self._settings.timeout_s
-        async with self._beside:
+        limit_s = TOTAL_TIMEOUTS * self._settings.timeout_s
+        async with self._concurrency:
             try:
-                async with asyncio.timeout(overall_s):
-                    return await self._pages(repository)
+                async with asyncio.timeout(limit_s):
+                    return await self._get_all_pages(repository)
             except TimeoutError:
                 raise UnreachableError(
-                    f"cannot check {repository}: {self._origin.host} gave no complete answer within {overall_s:g} s; "
+                    f"cannot check {repository}: {self._origin.host} sent no complete response within {limit_s:g} s; "
                     "is the network very slow? raise releases.timeout_s"
                 ) from None
 
-    async def _pages(self, repository: str) -> list[Entry]:
-        entries: list[Entry] = []
+    async def _get_all_pages(self, repository: str) -> list[ReleaseEntry]:
+        entries: list[ReleaseEntry] = []
         url = httpx.URL(f"{self._settings.api}/repos/{repository}/releases", params={"per_page": PAGE_ENTRIES})
-        for _ in range(PAGES):
-            answer = await self._page(repository, url)
-            entries += page.read(repository, answer)
-            if answer.following is None:
+        for _ in range(MAX_PAGES):
+            response = await self._get_page(repository, url)
+            entries += parse_releases(repository, response)
+            if response.next_page is None:
                 return entries
-            url = self._within(repository, answer, answer.following)
-        logger.warning("{} has more than {} pages of releases; the latest {} count", repository, PAGES, len(entries))
+            url = self._resolve(repository, response, response.next_page)
+        logger.warning(
+            "{} has more than {} pages of releases; only the latest {} count", repository, MAX_PAGES, len(entries)
+        )
         return entries
 
-    async def _page(self, repository: str, url: httpx.URL) -> Answer:
-        """The page at ``url``, or where it has moved to: GitHub answers 301 for a renamed repository."""
-        for _ in range(REDIRECTS + 1):
-            answer = await self._ask(repository, url)
-            if answer.status not in _MOVED:
-                return answer
-            url = self._within(repository, answer, answer.headers.get("location", ""))
-        raise AnswerInvalidError(
-            f"cannot check {repository}: {self._origin.host} redirected more than {REDIRECTS} times; "
-            "does releases.api point at GitHub's REST interface?"
+    async def _get_page(self, repository: str, url: httpx.URL) -> HttpResponse:
+        """Get a page and follow redirects: GitHub answers 301 for a renamed repository."""
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._get_with_retries(repository, url)
+            if response.status not in _REDIRECTS:
+                return response
+            url = self._resolve(repository, response, response.headers.get("location", ""))
+        raise InvalidResponseError(
+            f"cannot check {repository}: {self._origin.host} redirected more than {MAX_REDIRECTS} times; "
+            "does releases.api point to GitHub's REST API?"
         )
 
-    def _within(self, repository: str, answer: Answer, target: str) -> httpx.URL:
-        """Where ``answer`` leads, which must be the same server: another one has no business with our questions."""
+    def _resolve(self, repository: str, response: HttpResponse, target: str) -> httpx.URL:
+        """Return the URL that ``response`` refers to; only the same origin is followed, so no other server is asked."""
         try:
-            url = answer.url.join(target)
+            url = response.url.join(target)
         except httpx.InvalidURL:
             url = httpx.URL()
         if is_same_origin(url, self._origin):
             return url
-        raise AnswerInvalidError(
-            f"cannot check {repository}: {self._origin.host} leads to {printable(target)}, which is not followed; "
-            "set releases.api to the server that has the releases"
+        raise InvalidResponseError(
+            f"cannot check {repository}: {self._origin.host} refers to {printable(target)}, which is not followed; "
+            "set releases.api to the server that publishes the releases"
         )
 
-    async def _ask(self, repository: str, url: httpx.URL) -> Answer:
-        """Ask until there is an answer that asking again would not better, a bounded number of times."""
+    async def _get_with_retries(self, repository: str, url: httpx.URL) -> HttpResponse:
+        """Repeat a failed request or a 5xx, ``MAX_ATTEMPTS`` times in all, with exponential back-off and jitter."""
         retrying = AsyncRetrying(
             sleep=self._pause,
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(MAX_ATTEMPTS),
             wait=wait_exponential_jitter(initial=FIRST_PAUSE_S, max=LONGEST_PAUSE_S, jitter=FIRST_PAUSE_S),
-            retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(_is_ill),
+            retry=retry_if_exception_type(httpx.TransportError) | retry_if_result(_is_server_error),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
         try:
-            answer: Answer = await retrying(self._try, repository, url)
+            response: HttpResponse = await retrying(self._get_once, repository, url)
         except httpx.TransportError as error:
             reason = str(error) or f"{type(error).__name__} after {self._settings.timeout_s:g} s"
             raise UnreachableError(
                 f"cannot check {repository}: {self._origin.host} cannot be reached ({printable(reason)}); "
                 "is this machine on the network, and releases.api right?"
             ) from None
-        return answer
+        return response
 
-    async def _try(self, repository: str, url: httpx.URL) -> Answer:
-        """Ask once, unless the server wants to be left alone."""
-        if self._quota.wait_s() > 0:
-            raise self._limited(repository)
-        answer = await self._wire.get(url)
-        limit = limit_in(answer.status, answer.headers, page.said(answer), self._clock.utc())
+    async def _get_once(self, repository: str, url: httpx.URL) -> HttpResponse:
+        """Send one request, unless a rate limit is in force."""
+        if self._limits.wait_s() > 0:
+            raise self._rate_limited(repository)
+        response = await self._http.get(url)
+        limit = parse_rate_limit(response.status, response.headers, error_message(response), self._clock.utc())
         if limit is not None:
-            self._quota.note(limit)
-        elif answer.status == page.OK:
-            self._quota.granted()
-        if limit is not None and answer.status in REFUSALS:
-            raise self._limited(repository)
-        return answer
+            self._limits.record_limit(limit)
+        elif response.status == OK:
+            self._limits.record_success()
+        if limit is not None and response.status in LIMIT_STATUSES:
+            raise self._rate_limited(repository)
+        return response
 
-    def _limited(self, repository: str) -> RateLimitedError:
+    def _rate_limited(self, repository: str) -> RateLimitedError:
         return RateLimitedError(
-            f"cannot check {repository}: {self._origin.host} limits how often it may be asked; it is asked again after "
-            f"{self._quota.again_at():%Y-%m-%d %H:%M:%S} UTC; a token in releases.token_file raises the limit",
-            self._quota.wait_s(),
+            f"cannot check {repository}: {self._origin.host} limits the rate of requests; the next one is sent after "
+            f"{self._limits.allowed_at():%Y-%m-%d %H:%M:%S} UTC; a token in releases.token_file raises the limit",
+            self._limits.wait_s(),
         )
 
 
-def _is_ill(answer: Answer) -> bool:
-    return answer.status >= page.SERVER_ERRORS
+def _is_server_error(response: HttpResponse) -> bool:
+    return response.status >= SERVER_ERRORS

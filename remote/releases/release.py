@@ -1,8 +1,7 @@
-"""What counts as a release, and which of many is the newest: pure, no network, no disk."""
+"""Release entries, and the choice of the newest one by SemVer precedence. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
@@ -10,33 +9,32 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from semver import Version
 
-NOTES_CHARACTERS = 20_000  # what a page shows and a message carries; GitHub allows 125,000
-_CUT = "\n…"
+from protocol.version import is_version, without_prefix
 
-# semver's own pattern admits other alphabets' digits and a final newline. The coordinator does not, nor longer ones.
-_PLAIN = re.compile(r"[0-9A-Za-z.+-]{1,128}")
+NOTES_CHARACTERS = 20_000  # bounds page and messages; GitHub allows 125,000
+_ELLIPSIS = "\n…"
 
 
-def _cut(notes: str | None) -> str:
+def _truncated(notes: str | None) -> str:
     notes = notes or ""
-    return notes if len(notes) <= NOTES_CHARACTERS else f"{notes[: NOTES_CHARACTERS - len(_CUT)]}{_CUT}"
+    return notes if len(notes) <= NOTES_CHARACTERS else f"{notes[: NOTES_CHARACTERS - len(_ELLIPSIS)]}{_ELLIPSIS}"
 
 
-def _link(url: str) -> str:
-    """A browser follows what stands here: nothing but the web, then."""
+def _web_url(url: str) -> str:
+    """Return ``url`` if it is http(s), else an empty text: a browser would run a ``javascript:`` link."""
     return url if url.startswith(("https://", "http://")) else ""
 
 
-class Entry(BaseModel):
-    """One release as GitHub lists it, without the fields that nobody here reads."""
+class ReleaseEntry(BaseModel):
+    """One release as GitHub lists it, reduced to the fields that are used."""
 
     model_config = ConfigDict(frozen=True)
 
     tag_name: str
     draft: bool
     prerelease: bool
-    html_url: Annotated[str, AfterValidator(_link)]
-    body: Annotated[str | None, AfterValidator(_cut)] = ""
+    html_url: Annotated[str, AfterValidator(_web_url)]
+    body: Annotated[str | None, AfterValidator(_truncated)] = ""
     published_at: datetime | None = None
 
 
@@ -45,10 +43,10 @@ class Release(BaseModel):
 
     Args:
         version: SemVer without leading ``v``.
-        notes: Markdown, at most ``NOTES_CHARACTERS`` of it.
-        url: where people read about it; empty when the server named no web address.
-        prerelease: whether its publisher, or its version, calls it one.
-        published_at: when, by the server's clock.
+        notes: Markdown, at most ``NOTES_CHARACTERS`` characters.
+        url: the release's web page; empty if the server gave no http(s) URL.
+        prerelease: whether GitHub's flag or the version marks it as a pre-release.
+        published_at: by the server's clock.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,21 +58,21 @@ class Release(BaseModel):
     published_at: datetime | None
 
 
-def newest(entries: Sequence[Entry], *, prereleases: bool) -> Release | None:
-    """The release of the highest SemVer precedence, whichever was published last.
+def newest(entries: Sequence[ReleaseEntry], *, prereleases: bool) -> Release | None:
+    """Return the release with the highest SemVer precedence, independent of the date; None if there is none.
 
-    Drafts and tags that are no SemVer are passed over. Of versions that differ in nothing but build metadata, which
-    has no precedence (SemVer 2.0.0, clause 10), the one that is listed first is taken: GitHub lists the newest first.
+    Drafts and tags that are not versions are ignored. Of versions that differ in build metadata only, which has no
+    precedence (SemVer 2.0.0, clause 10), the first one listed is taken: GitHub lists the latest release first.
 
     Args:
-        entries: all that is listed.
-        prereleases: whether those count that are marked as such, or whose version says so.
+        entries: all listed releases.
+        prereleases: whether pre-releases count.
     """
     candidates = [
         (version, entry)
         for entry in entries
         if not entry.draft
-        and (version := _version(entry.tag_name)) is not None
+        and (version := _parse(entry.tag_name)) is not None
         and (prereleases or not _is_prerelease(version, entry))
     ]
     if not candidates:
@@ -90,15 +88,14 @@ def newest(entries: Sequence[Entry], *, prereleases: bool) -> Release | None:
 
 
 def is_newer(candidate: str, than: str) -> bool:
-    """Whether ``candidate`` has the higher SemVer precedence; False when either is no SemVer, leading ``v`` or not."""
-    offered, present = _version(candidate), _version(than)
+    """Whether ``candidate`` has the higher SemVer precedence; False if either is not a version."""
+    offered, present = _parse(candidate), _parse(than)
     return offered is not None and present is not None and offered > present
 
 
-def _is_prerelease(version: Version, entry: Entry) -> bool:
+def _is_prerelease(version: Version, entry: ReleaseEntry) -> bool:
     return entry.prerelease or version.prerelease is not None
 
 
-def _version(tag: str) -> Version | None:
-    text = tag.removeprefix("v")
-    return Version.parse(text) if _PLAIN.fullmatch(tag) and Version.is_valid(text) else None
+def _parse(tag: str) -> Version | None:
+    return Version.parse(without_prefix(tag)) if is_version(tag) else None

@@ -1,6 +1,6 @@
-// What the server says it is doing: a list that stays closed until somebody wants to know.
+// Activity log of the server: a list that is closed until it is opened.
 
-import { arrange, element, say } from "./dom.js";
+import { element, setChildren, setText } from "./dom.js";
 import { showTime } from "./times.js";
 
 const LEVELS = { warning: "Warning", error: "Error" };
@@ -14,10 +14,10 @@ export class Activity {
 
   update({ activity }) {
     this.section.hidden = activity.length === 0;
-    say(this.count, activity.length === 1 ? "1 line" : `${activity.length} lines`);
+    setText(this.count, activity.length === 1 ? "1 line" : `${activity.length} lines`);
     const nodes = new Map(activity.map((line) => [line, this.#nodes.get(line) ?? row(line)]));
     this.#nodes = nodes;
-    arrange(this.lines, [...nodes.values()]);
+    setChildren(this.lines, [...nodes.values()]);
   }
 }
 

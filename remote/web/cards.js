@@ -1,34 +1,34 @@
-// The cards of the components. A card is built once and then patched: focus, open notes and selections stay.
+// Component cards. A card is built once and then updated in place: focus, open notes and selections stay.
 
-import { arrange, button, draw, element, icon, mark, say } from "./dom.js";
-import { link, notes, safeAddress } from "./notes.js";
+import { button, element, icon, setAttribute, setChildren, setIcon, setText } from "./dom.js";
+import { link, renderNotes, safeUrl } from "./release_notes.js";
 import { outcome, summary } from "./outcome.js";
 import { Progress } from "./progress.js";
-import { busy, lastEnded, obstacle, replacingServer } from "./rules.js";
+import { activeRequest, disabledReason, isServerBeingReplaced, latestFinished } from "./rules.js";
 import { showTime } from "./times.js";
-import { RUNNING, actionWords, endWords, howWords } from "./words.js";
+import { actionText, describeResult, RUNNING, sourceText } from "./texts.js";
 
-const DRAWN = new Set(["core", "scheduler", "remote"]);
-const AWAY = "This page's own server is being replaced, so there is no connection for a moment. "
-  + "The page will come back by itself when the new version is up.";
-const LOST = "Not connected: the host goes on meanwhile, and the page shows how it ended.";
+const WITH_ICON = new Set(["core", "scheduler", "remote"]);
+const AWAY = "The server of this page is being replaced. "
+  + "The page reconnects by itself when the new version is running.";
+const LOST = "Not connected. The host continues, and the page shows the result after reconnecting.";
 
-/** All cards. @param {{ask: function, dismiss: function, announce: function}} does */
+/** All cards. @param {{confirm: function, dismiss: function, announce: function}} handlers */
 export class Cards {
   #cards = new Map();
 
-  constructor(container, does) {
+  constructor(container, handlers) {
     this.container = container;
-    this.does = does;
+    this.handlers = handlers;
   }
 
   update(state) {
     const names = Object.keys(state.components);
     for (const name of names) {
-      if (!this.#cards.has(name)) this.#cards.set(name, new Card(name, state.components[name], this.does));
+      if (!this.#cards.has(name)) this.#cards.set(name, new Card(name, state.components[name], this.handlers));
     }
     const cards = names.map((name) => this.#cards.get(name));
-    arrange(this.container, cards.map((card) => card.node)); // first: what is not on the page cannot be scrolled
+    setChildren(this.container, cards.map((card) => card.node)); // first: it cannot be scrolled outside the document
     for (const card of cards) card.update(state);
   }
 
@@ -38,26 +38,26 @@ export class Cards {
 }
 
 class Card {
-  #notes = null; // the text that is shown
-  #result = null; // the outcome that is shown
+  #notes = null; // the text shown
+  #result = null; // the outcome shown
   #progress = null;
 
-  constructor(name, { display_name }, does) {
+  constructor(name, { display_name }, handlers) {
     this.name = name;
     this.label = display_name ?? name;
-    this.does = does;
+    this.handlers = handlers;
     this.#build();
   }
 
   update(state) {
     const part = state.components[this.name];
-    this.#running(part);
-    this.#versions(part);
-    this.#releaseNotes(part);
-    this.#checked(part);
-    this.#actions(state, part);
-    this.#working(state);
-    this.#ended(state);
+    this.#showHealth(part);
+    this.#showVersions(part);
+    this.#showReleaseNotes(part);
+    this.#showCheck(part);
+    this.#showActions(state, part);
+    this.#showProgress(state);
+    this.#showOutcome(state);
   }
 
   tick() {
@@ -96,7 +96,7 @@ class Card {
     this.node = element(
       "article", { class: "card panel", "data-component": this.name, "data-testid": "card", "aria-labelledby": title },
       element("div", { class: "card-head" },
-        element("span", { class: "badge" }, icon(DRAWN.has(this.name) ? this.name : "part")),
+        element("span", { class: "badge" }, icon(WITH_ICON.has(this.name) ? this.name : "part")),
         element("h3", { id: title, text: this.label }), this.running),
       element("dl", { class: "versions" },
         element("div", {}, element("dt", { text: "Installed" }), this.current), this.arrow, this.next),
@@ -108,46 +108,46 @@ class Card {
   }
 
   #button(action) {
-    const words = action === "health" ? "Health" : actionWords(action);
-    return button(words, () => this.does.ask(this.name, action), {
+    const label = action === "health" ? "Health" : actionText(action);
+    return button(label, () => this.handlers.confirm(this.name, action), {
       class: action === "update" ? "button primary" : "button",
-      "aria-label": `${words} ${this.label}`, "aria-describedby": `why-${this.name}`, "data-action": action,
+      "aria-label": `${label} ${this.label}`, "aria-describedby": `why-${this.name}`, "data-action": action,
     });
   }
 
-  #running({ running, running_since, running_how }) {
+  #showHealth({ running, running_since, running_how }) {
     const { icon: drawing, text } = RUNNING[String(running ?? null)];
-    mark(this.running, "data-running", String(running ?? null));
-    draw(this.runs.firstChild, drawing);
-    say(this.runs.lastChild, text);
-    say(this.how, howWords(running_how, running));
-    showTime(this.since, running_how === "itself" ? null : running_since); // it runs as surely as this page is here
+    setAttribute(this.running, "data-running", String(running ?? null));
+    setIcon(this.runs.firstChild, drawing);
+    setText(this.runs.lastChild, text);
+    setText(this.how, sourceText(running_how, running));
+    showTime(this.since, running_how === "itself" ? null : running_since); // this page itself shows that it runs
   }
 
-  #versions({ current, latest, update_available, error }) {
-    say(this.current, current ?? "not known");
+  #showVersions({ current, latest, update_available, error }) {
+    setText(this.current, current ?? "not known");
     this.current.classList.toggle("word", !current);
     const differs = Boolean(update_available) || !latest;
     this.arrow.toggleAttribute("hidden", !differs);
     this.next.hidden = !differs;
-    say(this.latest, latest ?? "not known");
+    setText(this.latest, latest ?? "not known");
     this.latest.classList.toggle("word", !latest);
     const [tone, drawing, text] = update_available ? ["new", "new", "Update available"]
       : latest && current ? ["good", "good", "Up to date"]
         : ["unknown", "unknown", error ? "Could not check" : "Not checked yet"];
     this.pill.className = `pill ${tone}`;
-    draw(this.pill.firstChild, drawing);
-    say(this.pill.lastChild, text);
+    setIcon(this.pill.firstChild, drawing);
+    setText(this.pill.lastChild, text);
   }
 
-  #releaseNotes({ latest, release_notes, release_url }) {
-    const address = safeAddress(release_url ?? "");
+  #showReleaseNotes({ latest, release_notes, release_url }) {
+    const address = safeUrl(release_url ?? "");
     const shown = JSON.stringify([latest, release_notes, address]);
     if (shown === this.#notes) return;
     this.#notes = shown;
     this.notes.hidden = !release_notes?.trim();
     this.notesTitle.lastChild.textContent = `What is in ${latest ?? "the latest release"}`;
-    this.notesBody.replaceChildren(notes(release_notes ?? ""));
+    this.notesBody.replaceChildren(renderNotes(release_notes ?? ""));
     this.release.replaceChildren();
     if (address) {
       this.release.append(link(address, "Release page", {
@@ -157,32 +157,32 @@ class Card {
     }
   }
 
-  #checked({ last_checked, error }) {
-    say(this.checked.firstChild, last_checked ? "Checked " : "Never checked for updates.");
+  #showCheck({ last_checked, error }) {
+    setText(this.checked.firstChild, last_checked ? "Checked " : "Never checked for updates.");
     showTime(this.checkedAt, last_checked);
     this.checkTrouble.hidden = !error;
-    say(this.checkTrouble, error ? `The latest check did not succeed: ${error}` : "");
+    setText(this.checkTrouble, error ? `The latest check failed: ${error}` : "");
   }
 
-  #actions(state, { latest, update_available }) {
+  #showActions(state, { latest, update_available }) {
     const reasons = new Set();
     for (const [action, node] of Object.entries(this.buttons)) {
       if (action === "update") {
         node.hidden = !update_available;
-        say(node, `Update to ${latest ?? "the latest version"}`);
-        mark(node, "aria-label", `Update ${this.label} to ${latest ?? "the latest version"}`);
+        setText(node, `Update to ${latest ?? "the latest version"}`);
+        setAttribute(node, "aria-label", `Update ${this.label} to ${latest ?? "the latest version"}`);
       }
-      const why = obstacle(state, this.name, action);
-      mark(node, "aria-disabled", why === null ? null : "true");
+      const why = disabledReason(state, this.name, action);
+      setAttribute(node, "aria-disabled", why === null ? null : "true");
       if (why !== null && !node.hidden) reasons.add(why);
     }
     this.why.hidden = reasons.size === 0;
-    say(this.why, [...reasons].join(" "));
+    setText(this.why, [...reasons].join(" "));
   }
 
-  #working(state) {
-    const entry = busy(state, this.name);
-    mark(this.node, "data-busy", entry !== null);
+  #showProgress(state) {
+    const entry = activeRequest(state, this.name);
+    setAttribute(this.node, "data-busy", entry !== null);
     this.work.hidden = entry === null;
     if (entry === null) {
       this.work.replaceChildren();
@@ -190,29 +190,30 @@ class Card {
       return;
     }
     if (this.#progress === null) {
-      this.#progress = new Progress(this.label, this.does.announce);
+      this.#progress = new Progress(this.label, this.handlers.announce);
       this.work.append(this.#progress.node);
     }
-    const noted = (state.history ?? []).find(({ request_id }) => request_id === entry.request_id);
-    const replaced = replacingServer(state) && this.name === "remote";
+    const recorded = (state.history ?? []).find(({ request_id }) => request_id === entry.request_id);
+    const replaced = isServerBeingReplaced(state) && this.name === "remote";
     const away = state.connection.phase === "open" ? null : (replaced ? AWAY : LOST);
-    this.#progress.update(entry, noted?.asked_at ?? entry.begun ?? entry.at, away);
+    this.#progress.update(entry, recorded?.asked_at ?? entry.startedAt ?? entry.at, away);
   }
 
-  #ended(state) {
-    const entry = busy(state, this.name) ? null : (state.outcomes[this.name] ?? null);
+  #showOutcome(state) {
+    const entry = activeRequest(state, this.name) ? null : (state.outcomes[this.name] ?? null);
     if (entry !== this.#result) {
       this.#result = entry;
       this.result.hidden = entry === null;
-      this.result.replaceChildren(...(entry ? [outcome(entry, this.label, () => this.does.dismiss(this.name))] : []));
+      const dismiss = () => this.handlers.dismiss(this.name);
+      this.result.replaceChildren(...(entry ? [outcome(entry, this.label, dismiss)] : []));
     }
-    const last = entry || busy(state, this.name) ? null : lastEnded(state, this.name);
+    const last = entry || activeRequest(state, this.name) ? null : latestFinished(state, this.name);
     this.last.hidden = last === null;
     if (last === null) return;
-    const { tone, title } = endWords(last);
+    const { tone, title } = describeResult(last);
     this.last.className = `last ${tone}`;
-    draw(this.lastIcon, tone);
-    say(this.lastText, title);
+    setIcon(this.lastIcon, tone);
+    setText(this.lastText, title);
     showTime(this.lastAt, last.finished_at);
   }
 }

@@ -1,26 +1,26 @@
-// One WebSocket that comes back by itself, and goes on after the last event that was seen.
+// WebSocket that reconnects by itself and resumes after the last received event.
 
-import { knock, protocols } from "./session.js";
+import { checkSession, protocols } from "./session.js";
 
 const FIRST_WAIT_MS = 1000;
 const LONGEST_WAIT_MS = 30000;
 const OPENING_MS = 10000;
-const QUIET_MS = 25000; // after so long without a word we ask whether somebody is there
-const ANSWER_MS = 8000; // and so long we wait for the answer
+const QUIET_MS = 25000; // without a message for this time, a heartbeat is requested
+const ANSWER_MS = 8000; // time limit for its answer
 
 export class Connection {
   #socket = null;
-  #last = null; // the number of the last event seen
+  #last = null; // number of the last received event
   #attempts = 0;
-  #timer = null; // of the next attempt
-  #pulse = null; // of the next heartbeat, or of giving up on it
+  #retryTimer = null;
+  #heartbeatTimer = null; // of the next heartbeat, or of its time limit
   #stopped = true;
-  #greeted = false; // whether this connection has been let in
-  #run = 0; // an attempt that was overtaken by another one must not touch anything
+  #isAccepted = false; // whether the server has accepted this connection
+  #generation = 0; // an attempt that a later one replaced must not change anything
 
   /**
    * @param {{onMessage: (message: object) => void, onPhase: (phase: object) => void,
-   *          longestWait?: () => number|null}} listeners  `longestWait` in ms, where coming back is urgent
+   *          longestWait?: () => number|null}} listeners  `longestWait`: in ms, while reconnecting is urgent
    */
   constructor({ onMessage, onPhase, longestWait = () => null }) {
     this.onMessage = onMessage;
@@ -41,12 +41,12 @@ export class Connection {
     this.#close();
   }
 
-  /** Does not wait for the next attempt. */
-  now() {
+  /** Starts the next attempt at once. */
+  reconnectNow() {
     if (!this.#stopped && this.#socket === null) this.#attempt();
   }
 
-  /** Sends a message; false when there is no connection. */
+  /** Sends a message; returns false without a connection. */
   send(subject, body) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify({ subject, body, source: "web", destination: "controller" }));
@@ -55,16 +55,16 @@ export class Connection {
 
   async #attempt() {
     this.#close();
-    const run = this.#run;
+    const generation = this.#generation;
     this.#attempts += 1;
     this.onPhase({ phase: "connecting" });
-    const answer = await knock();
-    if (run !== this.#run || this.#stopped) return;
+    const answer = await checkSession();
+    if (generation !== this.#generation || this.#stopped) return;
     if (answer === "refused") {
       this.#stopped = true;
       this.onPhase({ phase: "refused" });
     } else if (answer === "away") {
-      this.#wait("The server does not answer");
+      this.#scheduleRetry("The server does not answer");
     } else {
       this.#open();
     }
@@ -76,68 +76,69 @@ export class Connection {
     if (this.#last !== null) url.searchParams.set("since", this.#last);
     const socket = new WebSocket(url, protocols());
     this.#socket = socket;
-    this.#pulse = setTimeout(() => this.#lose("The server does not answer"), OPENING_MS);
-    socket.addEventListener("message", (event) => socket === this.#socket && this.#hear(event.data));
+    this.#heartbeatTimer = setTimeout(() => this.#disconnect("The server does not answer"), OPENING_MS);
+    socket.addEventListener("message", (event) => socket === this.#socket && this.#receive(event.data));
     socket.addEventListener("close", () => {
-      if (socket === this.#socket) this.#lose(this.#greeted ? "Connection lost" : "The server refuses to connect");
+      if (socket !== this.#socket) return;
+      this.#disconnect(this.#isAccepted ? "Connection lost" : "The server rejects the connection");
     });
   }
 
-  #hear(text) {
+  #receive(text) {
     const message = parsed(text);
-    this.#rest();
+    this.#restartHeartbeat();
     if (message === null) return;
-    if (message.subject === "connected") this.#greet(message.body ?? {});
+    if (message.subject === "connected") this.#accept(message.body ?? {});
     if (Number.isInteger(message.seq)) this.#last = Math.max(this.#last ?? 0, message.seq);
     this.onMessage(message);
   }
 
-  #greet({ seq }) {
-    this.#greeted = true;
+  #accept({ seq }) {
+    this.#isAccepted = true;
     this.#attempts = 0;
-    // A server that was started again may count from the beginning.
+    // A restarted server may number its events from the beginning.
     if (Number.isInteger(seq) && (this.#last === null || seq < this.#last)) this.#last = seq;
     this.onPhase({ phase: "open" });
   }
 
-  #lose(why) {
+  #disconnect(why) {
     this.#close();
-    this.#wait(why);
+    this.#scheduleRetry(why);
   }
 
-  #wait(why) {
+  #scheduleRetry(why) {
     if (this.#stopped) return;
     const growing = FIRST_WAIT_MS * 2 ** Math.max(0, this.#attempts - 1);
     const longest = Math.min(this.longestWait() ?? LONGEST_WAIT_MS, growing);
-    // Between half and all of it: a crowd of pages must not come back in step.
+    // Random between half and all of it, so that many pages do not reconnect at the same time.
     const wait = Math.max(FIRST_WAIT_MS / 2, longest * (0.5 + Math.random() / 2));
-    this.#timer = setTimeout(() => this.#attempt(), wait);
+    this.#retryTimer = setTimeout(() => this.#attempt(), wait);
     this.onPhase({ phase: "waiting", until: Date.now() + wait, why });
   }
 
-  // The tab is looked at again, or the network is back: no time to lose.
+  // The tab is visible again, or the network is back: reconnect at once.
   #wake() {
-    if (this.#socket === null) this.now();
-    else this.#feel(ANSWER_MS / 2);
+    if (this.#socket === null) this.reconnectNow();
+    else this.#requestHeartbeat(ANSWER_MS / 2);
   }
 
-  // A connection can be dead without anybody having been told; only an answer proves that it is not.
-  #rest() {
-    clearTimeout(this.#pulse);
-    this.#pulse = setTimeout(() => this.#feel(ANSWER_MS), QUIET_MS);
+  // A connection can be lost without an event; only an answer proves that it works.
+  #restartHeartbeat() {
+    clearTimeout(this.#heartbeatTimer);
+    this.#heartbeatTimer = setTimeout(() => this.#requestHeartbeat(ANSWER_MS), QUIET_MS);
   }
 
-  #feel(patience) {
-    clearTimeout(this.#pulse);
-    this.#pulse = setTimeout(() => this.#lose("Connection lost"), patience);
+  #requestHeartbeat(timeout) {
+    clearTimeout(this.#heartbeatTimer);
+    this.#heartbeatTimer = setTimeout(() => this.#disconnect("Connection lost"), timeout);
     this.send("controller.heartbeat");
   }
 
   #close() {
-    this.#run += 1;
-    this.#greeted = false;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#pulse);
+    this.#generation += 1;
+    this.#isAccepted = false;
+    clearTimeout(this.#retryTimer);
+    clearTimeout(this.#heartbeatTimer);
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();

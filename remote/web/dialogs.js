@@ -1,40 +1,40 @@
-// The question before something is done. A native <dialog> keeps the focus inside, closes on Esc, and gives it back.
+// Confirmation dialog. A native <dialog> traps the focus, closes on Esc, and restores the focus.
 
-import { button, element, mark, say } from "./dom.js";
+import { button, element, setAttribute, setText } from "./dom.js";
 
 /** The one dialog of the page. */
 export class Dialog {
   #onConfirm = null;
-  #waitsForTrial = false;
+  #isDryRunPending = false;
 
   constructor(node) {
     this.node = node;
-    // A click on the backdrop is a click on the dialog itself, not on what lies in it.
+    // A click on the backdrop targets the dialog itself, not its content.
     node.addEventListener("click", (event) => event.target === node && this.#isOutside(event) && node.close());
     node.addEventListener("close", () => { this.#onConfirm = null; });
   }
 
-  /** @param {{title: string, lines: string[], confirm: string, tryOut?: boolean}} asked
-      @param {{onConfirm: () => void, onTry: () => void}} does */
-  open({ title, lines, confirm, tryOut = false }, { onConfirm, onTry }) {
+  /** @param {{title: string, lines: string[], confirm: string, dryRun?: boolean}} texts
+      @param {{onConfirm: () => void, onDryRun: () => void}} handlers */
+  open({ title, lines, confirm, dryRun = false }, { onConfirm, onDryRun }) {
     this.#onConfirm = onConfirm;
-    this.#waitsForTrial = false;
-    this.tried = element("p", { class: "tried", role: "status", "data-testid": "tried" });
-    this.tried.hidden = true;
+    this.#isDryRunPending = false;
+    this.dryRunResult = element("p", { class: "tried", role: "status", "data-testid": "tried" });
+    this.dryRunResult.hidden = true;
     this.why = element("p", { class: "why soft", id: "dialog-why", hidden: true });
-    // The focus is on what does no harm: a second Enter that was meant for nothing must not begin an update.
+    // The focus is on Cancel: an accidental second Enter must not start an update.
     const cancel = button("Cancel", () => this.node.close(), { autofocus: true, "data-testid": "cancel" });
     this.yes = button(confirm, () => this.#confirm(), {
       class: "button primary", "data-testid": "confirm", "aria-describedby": "dialog-why",
     });
-    this.trial = tryOut ? button("Try without changing anything", () => this.#try(onTry), {
+    this.dryRunButton = dryRun ? button("Try without changing anything", () => this.#startDryRun(onDryRun), {
       class: "button aside", "data-testid": "try",
     }) : null;
     this.node.replaceChildren(
       element("h2", { id: "dialog-title", text: title }),
       element("ul", { id: "dialog-lines" }, ...lines.map((line) => element("li", { text: line }))),
-      this.tried, this.why,
-      element("div", { class: "dialog-actions" }, ...[this.trial, cancel, this.yes].filter(Boolean)),
+      this.dryRunResult, this.why,
+      element("div", { class: "dialog-actions" }, ...[this.dryRunButton, cancel, this.yes].filter(Boolean)),
     );
     this.node.showModal();
     cancel.focus();
@@ -44,31 +44,33 @@ export class Dialog {
     return this.node.open;
   }
 
-  /** Forbids to confirm while there is a reason not to; null when there is none. */
-  forbid(why) {
-    for (const node of [this.yes, this.trial]) if (node) mark(node, "aria-disabled", why === null ? null : "true");
+  /** Disables the confirmation while there is a reason; null enables it. */
+  disable(why) {
+    for (const node of [this.yes, this.dryRunButton].filter(Boolean)) {
+      setAttribute(node, "aria-disabled", why === null ? null : "true");
+    }
     this.why.hidden = why === null;
-    say(this.why, why ?? "");
+    setText(this.why, why ?? "");
   }
 
-  /** Shows what the trial found. */
-  showTrial(message, tone) {
-    if (!this.#waitsForTrial) return false;
-    this.#waitsForTrial = false;
-    this.#tell(message, tone);
+  /** Shows the result of the dry run; returns false if none is pending. */
+  showDryRun(message, tone) {
+    if (!this.#isDryRunPending) return false;
+    this.#isDryRunPending = false;
+    this.#showMessage(message, tone);
     return true;
   }
 
-  #try(onTry) {
-    this.#waitsForTrial = true;
-    this.#tell("Trying…", "");
-    onTry();
+  #startDryRun(onDryRun) {
+    this.#isDryRunPending = true;
+    this.#showMessage("Trying…", "");
+    onDryRun();
   }
 
-  #tell(text, tone) {
-    this.tried.hidden = false;
-    this.tried.className = `tried ${tone}`.trim();
-    say(this.tried, text);
+  #showMessage(text, tone) {
+    this.dryRunResult.hidden = false;
+    this.dryRunResult.className = `tried ${tone}`.trim();
+    setText(this.dryRunResult, text);
   }
 
   #confirm() {
@@ -77,7 +79,7 @@ export class Dialog {
     confirmed?.();
   }
 
-  // Enter on a button fires a click at 0,0: only a pointer can be outside.
+  // Enter on a button fires a click at 0,0: only a pointer click can be outside.
   #isOutside({ clientX, clientY, detail }) {
     const { left, right, top, bottom } = this.node.getBoundingClientRect();
     return detail > 0 && (clientX < left || clientX > right || clientY < top || clientY > bottom);

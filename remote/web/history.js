@@ -1,14 +1,14 @@
-// What has been asked of the device, newest first; each line opens to the whole story.
+// Request history, newest first; each row opens to its details.
 
-import { arrange, element, icon, say } from "./dom.js";
-import { printed } from "./output.js";
+import { element, icon, setChildren, setText } from "./dom.js";
+import { outputBlock } from "./output.js";
 import { exact, showTime } from "./times.js";
-import { askedWords, endWords, reasonWords } from "./words.js";
+import { describeResult, reasonText, requestText } from "./texts.js";
 
 const PAGE = 15;
 
 export class History {
-  #rows = new Map(); // request_id -> {said, node}: a line that says the same stays, open or not
+  #rows = new Map(); // request_id -> {content, node}: an unchanged row keeps its node, open or not
   #limit = PAGE;
 
   constructor({ rows, none, more, filter }) {
@@ -18,7 +18,7 @@ export class History {
       const next = this.rows.childElementCount;
       this.#limit += PAGE;
       this.#show();
-      this.rows.children[next]?.querySelector("summary").focus(); // the button may be gone, the reader goes on below
+      this.rows.children[next]?.querySelector("summary").focus(); // the button may be hidden now
     });
   }
 
@@ -27,16 +27,16 @@ export class History {
     if (state.history === this.entries && state.components === this.components) return;
     this.entries = state.history;
     this.components = state.components;
-    this.#offer();
+    this.#updateFilter();
     this.#show();
   }
 
-  #offer() {
+  #updateFilter() {
     const names = new Set([...Object.keys(this.components), ...this.entries.map((entry) => entry.component)]);
     const options = [...names].filter(Boolean)
       .map((name) => element("option", { value: name, text: this.#label(name) }));
-    const said = (offered) => offered.map(({ value, text }) => `${value} ${text}`).join();
-    if (said([...this.filter.options].slice(1)) === said(options)) return;
+    const content = (list) => list.map(({ value, text }) => `${value} ${text}`).join();
+    if (content([...this.filter.options].slice(1)) === content(options)) return;
     const chosen = this.filter.value;
     this.filter.replaceChildren(this.filter.options[0], ...options);
     this.filter.value = names.has(chosen) ? chosen : "";
@@ -46,10 +46,10 @@ export class History {
     if (!this.entries) return;
     const wanted = this.entries.filter((entry) => !this.filter.value || entry.component === this.filter.value);
     const rows = wanted.slice(0, this.#limit).map((entry) => this.#row(entry));
-    arrange(this.rows, rows);
+    setChildren(this.rows, rows);
     this.none.hidden = wanted.length > 0;
     this.more.hidden = wanted.length <= this.#limit;
-    say(this.more, `Show more (${wanted.length - rows.length})`);
+    setText(this.more, `Show more (${wanted.length - rows.length})`);
   }
 
   #label(name) {
@@ -57,18 +57,18 @@ export class History {
   }
 
   #row(entry) {
-    const said = JSON.stringify([entry, this.#label(entry.component)]);
+    const content = JSON.stringify([entry, this.#label(entry.component)]);
     const known = this.#rows.get(entry.request_id);
-    if (known?.said === said) return known.node;
+    if (known?.content === content) return known.node;
     const names = { "data-testid": "history-row", "data-request": entry.request_id };
     const node = element("li", names, this.#details(entry));
     node.firstChild.open = known?.node.firstChild.open ?? false;
-    this.#rows.set(entry.request_id, { said, node });
+    this.#rows.set(entry.request_id, { content, node });
     return node;
   }
 
   #details(entry) {
-    const { tone, title } = endWords(entry);
+    const { tone, title } = describeResult(entry);
     const when = element("time", { class: "when" });
     showTime(when, entry.asked_at);
     return element(
@@ -76,23 +76,23 @@ export class History {
       element("summary", {},
         element("span", { class: `how ${tone}` }, icon(tone), element("span", { text: title })),
         element("span", { class: "who", text: this.#label(entry.component) }),
-        element("span", { class: "what", text: askedWords(entry) }),
+        element("span", { class: "what", text: requestText(entry) }),
         when, icon("chevron", "turn")),
-      story(entry),
+      details(entry),
     );
   }
 }
 
-function story(entry) {
-  const reason = reasonWords(entry.reason);
-  const said = printed(entry.output, entry.error, "Output of the script");
+function details(entry) {
+  const reason = reasonText(entry.reason);
+  const output = outputBlock(entry.output, entry.error, "Output of the script");
   const finished = entry.finished_at ? `, finished ${exact(entry.finished_at)}` : "";
   return element(
     "div", { class: "row-body" },
     reason ? element("p", { class: "lead", "data-testid": "reason", text: reason }) : null,
     entry.message ? element("p", { class: reason ? "soft" : "lead", text: entry.message }) : null,
-    said ? element("div", {}, element("h3", { text: "What the script said" }), said) : null,
+    output ? element("div", {}, element("h3", { text: "Script output" }), output) : null,
     element("p", { class: "id" },
-      `Asked ${exact(entry.asked_at)}${finished}`, element("br"), `Request ${entry.request_id}`),
+      `Requested ${exact(entry.asked_at)}${finished}`, element("br"), `Request ${entry.request_id}`),
   );
 }

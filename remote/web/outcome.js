@@ -1,30 +1,30 @@
-// How something ended, on the card of its component: until somebody puts it away or begins something new.
+// Result panel of a request on its component's card, until it is dismissed or a new request starts.
 
 import { element, icon } from "./dom.js";
-import { printed } from "./output.js";
-import { endWords, reasonWords } from "./words.js";
+import { outputBlock } from "./output.js";
+import { describeResult, reasonText } from "./texts.js";
 
-const LATE = "The answer came late, when nobody was waiting for it any more.";
+const LATE = "The answer came after the time limit.";
 
-/** The panel of a result. */
+/** Returns the panel of a result. */
 export function outcome(entry, label, onDismiss) {
-  const { tone, title } = endWords(entry);
+  const { tone, title } = describeResult(entry);
   const close = element("button", {
-    type: "button", class: "close", "aria-label": `Put away the result of ${label}`, onclick: onDismiss,
+    type: "button", class: "close", "aria-label": `Dismiss the result of ${label}`, onclick: onDismiss,
   }, icon("close"));
   const bad = tone !== "good";
-  const said = printed(entry.output, entry.error, `Output of the script of ${label}`);
+  const output = outputBlock(entry.output, entry.error, `Output of the script of ${label}`);
   return element(
     "div", { class: `outcome ${tone}`, "data-testid": "result", "data-tone": tone },
     element("div", { class: "outcome-head" }, icon(tone), element("h3", { text: title }), close),
-    bad && reasonWords(entry.reason) ? element("p", { text: reasonWords(entry.reason) }) : null,
+    bad && reasonText(entry.reason) ? element("p", { text: reasonText(entry.reason) }) : null,
     entry.message ? element("p", { class: "said", text: entry.message }) : null,
     entry.late ? element("p", { class: "said", text: LATE }) : null,
-    said ? element("details", {}, summary("What the script said"), said) : null,
+    output ? element("details", {}, summary("Script output"), output) : null,
   );
 }
 
-/** The head of something that opens. */
+/** Returns the summary of a <details>. */
 export function summary(text) {
   return element("summary", {}, icon("chevron", "turn"), text);
 }

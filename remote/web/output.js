@@ -1,32 +1,33 @@
-// What a script has said, in a box that follows its end unless somebody has scrolled up to read.
+// Script output, in a box that follows the end of the output unless the user has scrolled up.
 
 import { button, element } from "./dom.js";
 
 const NEAR_PX = 24;
 
-/** What a script says to people; where it is, it says to the bar. */
-function spoken(text) {
+/** Returns the output without the lines that control the progress bar. */
+function withoutProgressLines(text) {
   return text.replace(/^(PHASE|PROGRESS):.*(\n|$)/gm, "");
 }
 
-/** The two streams as blocks, for output that does not grow any more. */
-export function printed(output, error, label) {
+/** Returns both streams as blocks, for output that no longer grows; null if there is none. */
+export function outputBlock(output, error, label) {
   const pre = element("pre", { tabindex: "0", role: "group", "aria-label": label });
   for (const [stream, text] of [["stdout", output], ["stderr", error]]) {
-    if (spoken(text ?? "")) pre.append(element("span", { class: stream, text: spoken(text) }));
+    const shown = withoutProgressLines(text ?? "");
+    if (shown) pre.append(element("span", { class: stream, text: shown }));
   }
   return pre.childElementCount ? pre : null;
 }
 
-/** The growing output of one script. */
+/** Growing output of one script. */
 export class Output {
   #shown = [];
   #following = true;
 
   constructor(label) {
-    // No live region: a script says hundreds of lines, and a screen reader would say nothing else.
+    // Not a live region: a screen reader would read hundreds of lines.
     this.pre = element("pre", { tabindex: "0", role: "group", "aria-label": label, "data-testid": "output" });
-    this.follow = button("Follow the end", () => this.#end(), { class: "small follow", hidden: true });
+    this.follow = button("Scroll to the end", () => this.#scrollToEnd(), { class: "small follow", hidden: true });
     this.node = element("div", { class: "output", hidden: true }, this.pre, this.follow);
     this.pre.addEventListener("scroll", () => {
       const { scrollHeight, scrollTop, clientHeight } = this.pre;
@@ -37,20 +38,20 @@ export class Output {
 
   update(chunks) {
     if (chunks === this.#shown) return;
-    this.node.hidden = !chunks.some((chunk) => spoken(chunk.text));
-    chunks.forEach((chunk, index) => this.#put(chunk, index));
+    this.node.hidden = !chunks.some((chunk) => withoutProgressLines(chunk.text));
+    chunks.forEach((chunk, index) => this.#updateChunk(chunk, index));
     while (this.pre.childElementCount > chunks.length) this.pre.lastChild.remove();
     this.#shown = chunks;
     if (this.#following) this.pre.scrollTop = this.pre.scrollHeight;
   }
 
-  // What grew is appended, not replaced: a selection somebody makes in it survives.
-  #put(chunk, index) {
+  // New text is appended, not replaced, so that a selection stays.
+  #updateChunk(chunk, index) {
     const known = this.#shown[index];
     if (known === chunk) return;
     const span = this.pre.children[index] ?? this.pre.appendChild(element("span"));
     span.className = chunk.stream;
-    const [before, text] = [spoken(known?.text ?? ""), spoken(chunk.text)];
+    const [before, text] = [withoutProgressLines(known?.text ?? ""), withoutProgressLines(chunk.text)];
     if (known?.stream === chunk.stream && text.startsWith(before)) {
       span.append(text.slice(before.length));
     } else {
@@ -58,7 +59,7 @@ export class Output {
     }
   }
 
-  #end() {
+  #scrollToEnd() {
     this.pre.scrollTop = this.pre.scrollHeight;
     this.pre.focus({ preventScroll: true });
   }

@@ -1,16 +1,16 @@
-// What is under way for one component: the state in words, the phase, a bar, the time, and the output as it comes.
+// Progress panel of one request: state, phase, bar, elapsed time and output.
 
-import { element, icon, mark, say } from "./dom.js";
+import { element, icon, setAttribute, setText } from "./dom.js";
 import { Output } from "./output.js";
 import { now, stopwatch } from "./times.js";
-import { stateWords, underWayWords } from "./words.js";
+import { progressTitle, stateText } from "./texts.js";
 
-/** The panel of one request; `update` shows its state, `tick` lets its clock run. */
+/** Progress panel; `update` shows the state, `tick` the elapsed time. */
 export class Progress {
-  #begun = null;
+  #startedAt = null;
 
   /** @param {string} label  the name of the component
-      @param {(words: string) => void} announce  reads a change of phase to whoever cannot see it */
+      @param {(text: string) => void} announce  announces a change of phase to screen readers */
   constructor(label, announce) {
     this.label = label;
     this.announce = announce;
@@ -33,38 +33,38 @@ export class Progress {
     );
   }
 
-  /** @param {object} entry  the progress, or what was asked and has not shown up yet
-      @param {string|null} begun  when it began (ISO 8601)
-      @param {string|null} away  what to say of the missing connection */
-  update(entry, begun, away) {
-    this.#begun = begun;
-    const words = underWayWords(entry, entry.before);
-    const state = stateWords(entry.state ?? "submitted");
+  /** @param {object} entry  the progress, or a request without progress yet
+      @param {string|null} startedAt  ISO 8601
+      @param {string|null} away  the text about a missing connection */
+  update(entry, startedAt, away) {
+    this.#startedAt = startedAt;
+    const title = progressTitle(entry, entry.previousVersion);
+    const state = stateText(entry.state ?? "submitted");
     const phase = entry.phase && entry.state === "running" ? entry.phase : state;
-    if (this.phase.textContent !== phase || this.title.textContent !== words) this.announce(`${words}: ${phase}`);
-    say(this.title, words);
-    say(this.phase, phase);
+    if (this.phase.textContent !== phase || this.title.textContent !== title) this.announce(`${title}: ${phase}`);
+    setText(this.title, title);
+    setText(this.phase, phase);
     this.#bar(entry, phase);
     this.node.classList.toggle("undoing", entry.state === "failed");
-    mark(this.node, "data-state", entry.state ?? "asked");
+    setAttribute(this.node, "data-state", entry.state ?? "asked");
     this.away.hidden = away === null;
-    say(this.away, away ?? "");
+    setText(this.away, away ?? "");
     this.output.update(entry.script?.chunks ?? []);
     this.tick();
   }
 
   tick() {
-    say(this.elapsed, this.#begun ? stopwatch(now() - Date.parse(this.#begun)) : "");
+    setText(this.elapsed, this.#startedAt ? stopwatch(now() - Date.parse(this.#startedAt)) : "");
   }
 
   #bar({ percent, state }, phase) {
-    // While it is being undone, how far the doing had come says nothing.
+    // During a rollback, the percentage of the update is meaningless.
     const known = typeof percent === "number" && state !== "failed";
     const value = known ? Math.min(100, Math.max(0, Math.round(percent))) : null;
     this.track.classList.toggle("unknown", !known);
     this.fill.style.width = known ? `${value}%` : "";
-    mark(this.track, "aria-valuenow", value);
-    mark(this.track, "aria-valuetext", known ? `${value} %, ${phase}` : phase);
-    say(this.percent, known ? `${value} % · ` : "");
+    setAttribute(this.track, "aria-valuenow", value);
+    setAttribute(this.track, "aria-valuetext", known ? `${value} %, ${phase}` : phase);
+    setText(this.percent, known ? `${value} % · ` : "");
   }
 }

@@ -1,17 +1,17 @@
-// What may be done now, and why not: pure questions to the state. The server decides; this spares people a refusal.
+// Which actions are possible now: pure functions of the state. The server decides; this avoids rejected requests.
 
-import { REMOTE, actionWords } from "./words.js";
+import { actionText, REMOTE } from "./texts.js";
 
-/** What is under way for a component, or was asked for and has not shown up yet. */
-export function busy(state, name) {
-  const running = Object.values(state.underWay).find((entry) => entry.component === name);
-  return running ?? state.asked[name] ?? null;
+/** Returns the request of a component that is in progress, or was sent and has no progress yet; null if none. */
+export function activeRequest(state, name) {
+  const running = Object.values(state.active).find((entry) => entry.component === name);
+  return running ?? state.requested[name] ?? null;
 }
 
-/** Why `action` cannot be asked for `name` now, as a sentence; null when it can. */
-export function obstacle(state, name, action) {
-  const going = busy(state, name);
-  if (going) return `${actionWords(going.action)} under way: one thing at a time.`;
+/** Returns the reason why `action` is not possible now, as a sentence; null if it is possible. */
+export function disabledReason(state, name, action) {
+  const active = activeRequest(state, name);
+  if (active) return `${actionText(active.action)} in progress: wait until it has finished.`;
   if (state.connection.phase !== "open") return "Not connected.";
   const remote = state.components[REMOTE];
   if (action === "update" && name !== REMOTE && remote?.update_available) {
@@ -20,14 +20,14 @@ export function obstacle(state, name, action) {
   return null;
 }
 
-/** Whether the loss of the connection is to be expected, because what serves the page is being replaced. */
-export function replacingServer(state) {
-  const entry = Object.values(state.underWay).find(({ component }) => component === REMOTE);
+/** Whether a disconnect is expected, because the server of the page is being replaced. */
+export function isServerBeingReplaced(state) {
+  const entry = Object.values(state.active).find(({ component }) => component === REMOTE);
   return entry !== undefined && entry.action !== "health";
 }
 
-/** The last thing that ended for a component, of what the history knows; a good check after an update is part of it. */
-export function lastEnded(state, name) {
-  const isTold = (entry) => entry.component === name && entry.success !== null && !(entry.automatic && entry.success);
-  return (state.history ?? []).find(isTold) ?? null;
+/** Returns the latest finished request of a component; a good automatic check counts as part of its update. */
+export function latestFinished(state, name) {
+  const isShown = (entry) => entry.component === name && entry.success !== null && !(entry.automatic && entry.success);
+  return (state.history ?? []).find(isShown) ?? null;
 }

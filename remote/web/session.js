@@ -1,44 +1,44 @@
-// The access token: where it is kept, and whether the server takes it.
+// Access token: its storage, and whether the server accepts it.
 
-import { learnClock } from "./times.js";
+import { setServerClock } from "./times.js";
 
 const KEY = "dunebugger.token";
-const PATIENCE_MS = 10000;
+const TIMEOUT_MS = 10000;
 
-let inMemory = null; // where the browser keeps nothing for us
+let inMemory = null; // for browsers without storage
 
-/** The token that was entered before, or null. */
+/** Returns the stored token, or null. */
 export function token() {
-  return attempt(() => sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY)) ?? inMemory;
+  return withStorage(() => sessionStorage.getItem(KEY) ?? localStorage.getItem(KEY)) ?? inMemory;
 }
 
-/** Keeps a token: until this tab is closed, or on this device. */
-export function keep(value, onDevice) {
-  forget();
+/** Stores a token: until this tab is closed, or on this device. */
+export function storeToken(value, onDevice) {
+  removeToken();
   inMemory = value;
-  attempt(() => (onDevice ? localStorage : sessionStorage).setItem(KEY, value));
+  withStorage(() => (onDevice ? localStorage : sessionStorage).setItem(KEY, value));
 }
 
-export function forget() {
+export function removeToken() {
   inMemory = null;
-  attempt(() => sessionStorage.removeItem(KEY));
-  attempt(() => localStorage.removeItem(KEY));
+  withStorage(() => sessionStorage.removeItem(KEY));
+  withStorage(() => localStorage.removeItem(KEY));
 }
 
-/** What GET /session says: "welcome", "refused" (the token is missing or wrong), or "away" (no such answer). */
-export async function knock() {
+/** Asks GET /session: returns "accepted", "refused" (the token is missing or wrong), or "away" (any other answer). */
+export async function checkSession() {
   const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
   try {
-    const answer = await fetch("/session", { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
-    learnClock(answer.headers.get("date"));
-    if (answer.ok) return "welcome";
+    const answer = await fetch("/session", { headers, cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    setServerClock(answer.headers.get("date"));
+    if (answer.ok) return "accepted";
     return answer.status === 401 ? "refused" : "away";
   } catch {
-    return "away"; // not reachable, or too slow: both are mended by trying again
+    return "away"; // not reachable, or too slow: both are retried
   }
 }
 
-/** The subprotocols that carry the token: a browser's WebSocket cannot send the Authorization header. */
+/** Returns the subprotocols with the token: a browser's WebSocket cannot send the Authorization header. */
 export function protocols() {
   if (!token()) return ["dunebugger"];
   const bytes = String.fromCharCode(...new TextEncoder().encode(token()));
@@ -46,10 +46,10 @@ export function protocols() {
   return ["dunebugger", `bearer.${encoded}`];
 }
 
-// Storage throws where a browser is set to keep nothing.
-function attempt(what) {
+// Storage access throws if the browser blocks it.
+function withStorage(access) {
   try {
-    return what();
+    return access();
   } catch {
     return null;
   }

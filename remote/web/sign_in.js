@@ -1,8 +1,8 @@
-// The form for the access token, shown only where the server asks for one.
+// Sign-in form for the access token, shown only if the server requires one.
 
-import { forget, keep, token } from "./session.js";
+import { removeToken, storeToken, token } from "./session.js";
 
-const WRONG = "This token is not the right one. It is in the file that the server's configuration names as token_file.";
+const WRONG = "This token is wrong. The right one is in the file that server.token_file names on the server.";
 
 export class SignIn {
   /** @param {{form: HTMLFormElement, out: HTMLButtonElement, onToken: () => void, onOut: () => void}} parts */
@@ -12,13 +12,13 @@ export class SignIn {
     [this.field, this.remember, this.trouble] = ["#token", "#remember", "#sign-in-trouble"]
       .map((selector) => form.querySelector(selector));
     form.addEventListener("submit", (event) => {
-      event.preventDefault(); // the token goes into a header, never into an address
-      keep(this.field.value.trim(), this.remember.checked);
+      event.preventDefault(); // the token is sent in a header, never in a URL
+      storeToken(this.field.value.trim(), this.remember.checked);
       this.field.value = "";
       onToken();
     });
     out.addEventListener("click", () => {
-      forget();
+      removeToken();
       onOut();
     });
   }
@@ -26,20 +26,20 @@ export class SignIn {
   update({ connection }) {
     const refused = connection.phase === "refused";
     if (refused && this.form.hidden) this.#open();
-    else if (refused && token() !== null) this.#tellWrong();
+    else if (refused && token() !== null) this.#showWrong();
     if (connection.phase === "open") this.form.hidden = true;
     this.out.hidden = token() === null || connection.phase !== "open";
   }
 
   #open() {
     this.form.hidden = false;
-    if (token() !== null) this.#tellWrong();
+    if (token() !== null) this.#showWrong();
     else this.trouble.hidden = true;
     this.field.focus();
   }
 
-  #tellWrong() {
-    forget(); // once told, it is of no use any more
+  #showWrong() {
+    removeToken(); // a wrong token is useless
     this.trouble.textContent = WRONG;
     this.trouble.hidden = false;
     this.field.focus();

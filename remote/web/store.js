@@ -1,35 +1,35 @@
-// The state of the page, made from messages alone: every function takes a state and gives the next one.
+// State of the page, computed from messages: every function takes a state and returns the next one.
 
-import { emptyOutput, extend } from "./tail.js";
+import { appendOutput, emptyOutput } from "./output_tail.js";
 
-const ACTIVITY_KEPT = 200;
-const ENDED_KEPT = 50;
+const MAX_ACTIVITY = 200;
+const MAX_ENDED = 50;
 
 export function initial() {
   return {
     connection: { phase: "connecting" }, // connecting | open | waiting {until, why} | refused
-    connections: 0, // how many there have been: tells what was heard before the present one
+    connections: 0, // number of connections so far: marks what was received before the present one
     version: null, // of the server
-    components: {}, // name -> what update_check_result says of it; null values are "not known"
-    checked: false, // whether components have been told at all
-    checking: false, // whether a check that somebody asked for here is going on
-    asked: {}, // component -> {action, version, at}: asked for here, nothing heard yet
-    underWay: {}, // request_id -> update_progress, with `begun`, `before` and the collected `script` output
-    ended: [], // request_ids whose result has come: a progress that was overtaken must not revive them
-    lost: {}, // request_id -> component: ended while the connection was away; the history will tell how
-    outcomes: {}, // component -> the result to show on its card
-    tried: null, // the latest result of trying without changing anything
-    history: null, // newest first; null before it is known
+    components: {}, // name -> its entry in update_check_result; null values are "not known"
+    checked: false, // whether the components are known
+    checking: false, // whether a check requested here is running
+    requested: {}, // component -> {action, version, at}: requested here, no message yet
+    active: {}, // request_id -> update_progress, with `startedAt`, `previousVersion` and the merged `script` output
+    ended: [], // request_ids that have a result: late progress must not reactivate them
+    lost: {}, // request_id -> component: ended while disconnected; the history has the result
+    outcomes: {}, // component -> the result on its card
+    dryRun: null, // the latest result of a dry run
+    history: null, // newest first; null before it is received
     system: null,
     activity: [], // newest first
-    problem: null, // the latest error the server has told
+    problem: null, // the latest error of the server
   };
 }
 
 const RECEIVE = {
   connected(state, { version }) {
-    // What was asked before this connection is in `outstanding` now, or has ended.
-    return { ...state, connections: state.connections + 1, version: version ?? null, asked: {} };
+    // What was requested before this connection is in `outstanding`, or has ended.
+    return { ...state, connections: state.connections + 1, version: version ?? null, requested: {} };
   },
 
   update_check_result(state, { components }) {
@@ -42,11 +42,11 @@ const RECEIVE = {
 
   update_progress(state, body, at) {
     if (state.ended.includes(body.request_id)) return state;
-    return progress({ ...state, asked: without(state.asked, body.component) }, body, at);
+    return progress({ ...state, requested: without(state.requested, body.component) }, body, at);
   },
 
   update_result(state, body, at) {
-    if (body.dry_run) return { ...state, tried: { ...body, at }, asked: without(state.asked, body.component) };
+    if (body.dry_run) return { ...state, dryRun: { ...body, at }, requested: without(state.requested, body.component) };
     const next = end(state, body, at);
     if (!body.current) return next;
     const latest = state.components[body.component]?.latest;
@@ -63,17 +63,17 @@ const RECEIVE = {
 
   outstanding(state, { requests }, at) {
     const known = new Set(requests.map((request) => request.request_id));
-    // What has been heard of since we are connected may have begun after the answer was written: it is not gone.
-    const gone = Object.values(state.underWay)
+    // A request received since the connection may have started after the answer was written: it is not lost.
+    const gone = Object.values(state.active)
       .filter((entry) => !known.has(entry.request_id) && entry.connection < state.connections);
     const lost = Object.fromEntries(gone.map((entry) => [entry.request_id, entry.component]));
-    const underWay = without(state.underWay, ...Object.keys(lost));
-    const next = { ...state, underWay, lost: { ...state.lost, ...lost } };
+    const active = without(state.active, ...Object.keys(lost));
+    const next = { ...state, active, lost: { ...state.lost, ...lost } };
     return requests.reduce((before, request) => progress(before, request, at), next);
   },
 
   history(state, { component, requests }) {
-    if (component) return state; // we ask for all of it, and choose ourselves
+    if (component) return state; // the page requests the whole history, and filters it
     const found = requests.filter((entry) => entry.success !== null && Object.hasOwn(state.lost, entry.request_id));
     const outcomes = { ...state.outcomes };
     for (const entry of found.toReversed()) outcomes[entry.component] = { ...entry, at: entry.finished_at };
@@ -85,26 +85,26 @@ const RECEIVE = {
   },
 
   log(state, { message, level }, at) {
-    return { ...state, activity: [{ message, level, at }, ...state.activity].slice(0, ACTIVITY_KEPT) };
+    return { ...state, activity: [{ message, level, at }, ...state.activity].slice(0, MAX_ACTIVITY) };
   },
 
   error(state, { message, subject }, at) {
     const checking = subject === "updater.check_updates" ? false : state.checking;
-    return { ...state, checking, asked: {}, problem: { message, subject, at } };
+    return { ...state, checking, requested: {}, problem: { message, subject, at } };
   },
 };
 
-/** The state after `message`, which came at `at` (ISO 8601). What nobody knows here changes nothing. */
+/** Returns the state after `message`, received at `at` (ISO 8601). Unknown subjects change nothing. */
 export function receive(state, { subject, body }, at) {
   if (!Object.hasOwn(RECEIVE, subject)) return state;
   const fits = body !== null && typeof body === "object";
   return fits ? RECEIVE[subject](state, body, at) : state;
 }
 
-/** The state after somebody here asked for something. */
-export function ask(state, component, action, version, at) {
-  const asked = { ...state.asked, [component]: { component, action, version, at } };
-  return { ...state, asked, outcomes: without(state.outcomes, component) };
+/** Returns the state after a request was sent from here. */
+export function request(state, component, action, version, at) {
+  const requested = { ...state.requested, [component]: { component, action, version, at } };
+  return { ...state, requested, outcomes: without(state.outcomes, component) };
 }
 
 export function check(state) {
@@ -122,30 +122,30 @@ export function dismiss(state, component) {
 
 function progress(state, body, at) {
   const { output, error, ...rest } = body;
-  const known = state.underWay[body.request_id];
+  const known = state.active[body.request_id];
   const entry = {
     ...rest,
     connection: state.connections,
-    begun: known?.begun ?? body.timestamp ?? at,
-    before: known ? known.before : (state.components[body.component]?.current ?? null),
-    script: extend(known?.script ?? emptyOutput(), output, error),
+    startedAt: known?.startedAt ?? body.timestamp ?? at,
+    previousVersion: known ? known.previousVersion : (state.components[body.component]?.current ?? null),
+    script: appendOutput(known?.script ?? emptyOutput(), output, error),
   };
-  const isQuiet = known || body.automatic; // what nobody asked for does not put away what somebody may be reading
+  const isQuiet = known || body.automatic; // an automatic request does not remove a result that may be read
   const outcomes = isQuiet ? state.outcomes : without(state.outcomes, body.component);
-  return { ...state, outcomes, underWay: { ...state.underWay, [body.request_id]: entry } };
+  return { ...state, outcomes, active: { ...state.active, [body.request_id]: entry } };
 }
 
 function end(state, body, at) {
-  const before = state.underWay[body.request_id]?.before ?? null;
-  const outcome = { before, ...body, at };
-  // The host may still be at work after no_answer: what it tells then is welcome.
+  const previousVersion = state.active[body.request_id]?.previousVersion ?? null;
+  const outcome = { previousVersion, ...body, at };
+  // After no_answer the host may still be working: later messages count.
   const over = body.request_id && body.reason !== "no_answer" ? [body.request_id] : [];
   return {
     ...state,
-    asked: without(state.asked, body.component),
-    underWay: without(state.underWay, body.request_id),
-    ended: [...state.ended, ...over].slice(-ENDED_KEPT),
-    // A check that follows an update by itself is news only when it found something: the update's result stays.
+    requested: without(state.requested, body.component),
+    active: without(state.active, body.request_id),
+    ended: [...state.ended, ...over].slice(-MAX_ENDED),
+    // An automatic check is shown only if it failed: the update's result stays.
     outcomes: body.automatic && body.success ? state.outcomes : { ...state.outcomes, [body.component]: outcome },
   };
 }

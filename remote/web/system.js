@@ -1,9 +1,9 @@
-// What the device says of itself: a table of what people look for, each fact in the words they would use.
+// Device information: a table of facts as texts.
 
 import { element } from "./dom.js";
 import { duration, exact } from "./times.js";
 
-// Group -> label -> the fact in words; null, undefined or "" where the device does not tell.
+// Group -> label -> the fact as text; null, undefined or "" if it is not available.
 const FACTS = {
   Device: {
     Name: (info) => info.device_id,
@@ -27,17 +27,17 @@ const FACTS = {
   },
 };
 
-/** The facts as groups of label and text; pure. */
+/** Returns the facts as groups of label and text; pure. */
 export function facts(info) {
-  const told = Object.entries(FACTS).map(([title, group]) => [
-    title, Object.entries(group).map(([label, say]) => [label, say(info)]),
+  const groups = Object.entries(FACTS).map(([title, group]) => [
+    title, Object.entries(group).map(([label, read]) => [label, read(info)]),
   ]);
-  return [...told, ["Network", network(info.network)]]
+  return [...groups, ["Network", network(info.network)]]
     .map(([title, entries]) => [title, entries.filter(([, text]) => typeof text === "string" && text !== "")])
     .filter(([, entries]) => entries.length > 0);
 }
 
-/** Shows them. */
+/** Renders the facts. */
 export function showSystem(state, section, container) {
   section.hidden = state.system === null;
   if (state.system === null || container.shown === state.system) return;
@@ -50,13 +50,13 @@ export function showSystem(state, section, container) {
   )));
 }
 
-// The addresses by which it can be reached; those that lead nowhere else say nothing to people.
-function network(told) {
-  const interfaces = Object.entries(told?.interfaces ?? {}).map(([name, { addresses }]) => [
+// The reachable addresses; loopback and link-local addresses are left out.
+function network(info) {
+  const interfaces = Object.entries(info?.interfaces ?? {}).map(([name, { addresses }]) => [
     name,
     (addresses ?? []).filter(isReachable).map(({ address }) => address).join(", "),
   ]);
-  return [["Host name", told?.host_name], ...interfaces];
+  return [["Host name", info?.host_name], ...interfaces];
 }
 
 function isReachable({ kind, address }) {

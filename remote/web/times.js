@@ -1,8 +1,8 @@
-// Times as people say them, by the server's clock: a device without a battery for its clock may be years off.
+// Relative times, by the server's clock: a device without a real-time clock may be years off.
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
-const SKEW_MATTERS_MS = 5000; // the Date header has whole seconds and has travelled
+const SKEW_MATTERS_MS = 5000; // the Date header has whole seconds, plus the network delay
 
 const UNITS = [
   ["year", 365 * 86400],
@@ -14,20 +14,20 @@ const UNITS = [
 
 let skew = 0;
 
-/** Learns the server's clock from the Date header of one of its answers. */
-export function learnClock(header) {
-  const theirs = Date.parse(header ?? "");
-  if (Number.isNaN(theirs)) return;
-  const difference = theirs - Date.now();
+/** Sets the clock from the Date header of a response. */
+export function setServerClock(header) {
+  const serverTime = Date.parse(header ?? "");
+  if (Number.isNaN(serverTime)) return;
+  const difference = serverTime - Date.now();
   skew = Math.abs(difference) > SKEW_MATTERS_MS ? difference : 0;
 }
 
-/** Now, in ms, by the server's clock. */
+/** Returns the present time in ms, by the server's clock. */
 export function now() {
   return Date.now() + skew;
 }
 
-/** "3 minutes ago"; null for what is no time. */
+/** Returns "3 minutes ago"; null for an invalid time. */
 export function ago(iso, at = now()) {
   const seconds = (at - Date.parse(iso ?? "")) / 1000;
   if (Number.isNaN(seconds)) return null;
@@ -36,13 +36,13 @@ export function ago(iso, at = now()) {
   return RELATIVE.format(-Math.round(seconds / size), unit);
 }
 
-/** The same to the second, in the reader's own time zone. */
+/** Returns the time to the second, in the local time zone. */
 export function exact(iso) {
   const time = Date.parse(iso ?? "");
   return Number.isNaN(time) ? "" : EXACT.format(time);
 }
 
-/** "1:07", "2:00:05": how long something has been going on. */
+/** Returns an elapsed time such as "1:07" or "2:00:05". */
 export function stopwatch(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -50,27 +50,27 @@ export function stopwatch(milliseconds) {
   return parts.map((part, index) => (index ? String(part).padStart(2, "0") : String(part))).join(":");
 }
 
-/** "3 days 4 hours": how long something lasts, in its two largest units. */
+/** Returns a duration in its two largest units, such as "3 days 4 hours". */
 export function duration(seconds) {
   const steps = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
-  const words = [];
+  const parts = [];
   let rest = Math.max(0, Math.round(seconds));
   for (const [unit, size] of steps) {
     const count = Math.floor(rest / size);
     rest %= size;
-    if (count) words.push(`${count} ${unit}${count === 1 ? "" : "s"}`);
-    else if (words.length) break;
-    if (words.length === 2) break;
+    if (count) parts.push(`${count} ${unit}${count === 1 ? "" : "s"}`);
+    else if (parts.length) break;
+    if (parts.length === 2) break;
   }
-  return words.join(" ") || "0 seconds";
+  return parts.join(" ") || "0 seconds";
 }
 
-/** Shows a time in a <time>: relative as text, exact as title. `tick` keeps it true. */
+/** Shows a time in a <time>: relative as text, exact as title. `tick` updates it. */
 export function showTime(node, iso) {
   const text = ago(iso);
   node.hidden = text === null;
   if (text === null) {
-    node.removeAttribute("datetime"); // or the next tick would show it again
+    node.removeAttribute("datetime"); // otherwise the next tick would show it again
     delete node.dataset.relative;
     return;
   }
@@ -82,7 +82,7 @@ export function showTime(node, iso) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Lets every time on the page grow older. */
+/** Updates all relative times on the page. */
 export function tick(root = document) {
   for (const node of root.querySelectorAll("time[data-relative]")) showTime(node, node.dateTime);
 }

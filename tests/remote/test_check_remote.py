@@ -1,4 +1,4 @@
-"""`dunebugger-remote check`: everything that serve needs, tried for real."""
+"""``dunebugger-remote check`` against a real coordinator, release server and NATS server."""
 
 from __future__ import annotations
 
@@ -8,12 +8,19 @@ import sys
 
 import pytest
 
+from protocol.client import StatusTimeoutError
+from protocol.clock import SystemClock
+from protocol.diagnostics import Severity, good
+from remote import serve_checks
+from remote.commands import check
+from remote.releases.github import GitHubClient
+from remote.settings import Settings
 from tests.support.real_host import DEADLINE_S, REPOSITORY
 
 
 @pytest.fixture
 def ready(serving):
-    """A household that could not be better: the coordinator and serve run."""
+    """The coordinator and serve are running, and both components have a release."""
     for name in ("core", "scheduler"):
         serving.github.publish(f"owner/{name}", "1.0.0")
     serving.host.start()
@@ -21,8 +28,8 @@ def ready(serving):
     return serving
 
 
-def findings(serving, code):
-    """What it prints for programs: area → the findings there."""
+def run_check(serving, code):
+    """Run the command with ``--json``; return its results by area."""
     done = serving.cli("check", "--json")
     assert done.returncode == code, done.stdout + done.stderr
     found: dict[str, list] = {}
@@ -31,16 +38,16 @@ def findings(serving, code):
     return found
 
 
-def bad(found):
-    """Each finding that is to be mended, with its remedy."""
+def bad_results(found):
+    """Return area, finding and remedy of each bad result."""
     return [
         (row["area"], row["finding"], row["remedy"]) for rows in found.values() for row in rows if row["grade"] == "bad"
     ]
 
 
-def test_a_good_household_has_nothing_to_mend(ready):
-    """Every area is looked at, and nothing is left behind in the shared folders."""
-    found = findings(ready, 0)
+def test_check_finds_no_problem_in_a_working_installation(ready):
+    """Every area is checked, and no file is left in the shared folders."""
+    found = run_check(ready, 0)
     assert list(found) == ["server", "folders", "coordinator", "installed versions", "releases", "NATS"]
     assert "serve answers" in found["server"][1]["finding"]
     assert "core: the coordinator answers: Healthy" in [row["finding"] for row in found["coordinator"]]
@@ -48,72 +55,123 @@ def test_a_good_household_has_nothing_to_mend(ready):
     assert [*ready.host.status.glob("*.json"), *ready.host.requests.glob("*.json")] == []
 
 
-def test_a_proxy_for_the_world_is_not_asked_for_what_is_here(ready):
-    """A proxy named in the environment knows nothing of our own loopback."""
+def test_check_does_not_use_a_proxy_for_loopback(ready):
+    """A proxy in the environment does not reach our own loopback address."""
     ready.environment["http_proxy"] = "http://127.0.0.1:1"
-    assert "serve answers" in findings(ready, 0)["server"][1]["finding"]
+    assert "serve answers" in run_check(ready, 0)["server"][1]["finding"]
 
 
-def test_it_reads_well(ready):
-    """For people: an area, its findings with marks, and the sum."""
+def test_check_prints_marks_and_a_summary(ready):
+    """The output for people: areas, results with marks, and a summary."""
     done = ready.cli("check")
     assert done.returncode == 0
-    assert done.stdout.startswith("server\n  ✓ who connects to 127.0.0.1:")
+    assert done.stdout.startswith("server\n  ✓ clients of 127.0.0.1:")
     assert done.stdout.endswith("no problems found\n")
 
 
-def test_a_coordinator_that_does_not_run_is_found(ready):
-    """The request is withdrawn."""
+def test_check_reports_a_coordinator_that_is_not_running(ready):
+    """One result for all components; the request is withdrawn."""
     ready.sections["gateway"]["pickup_s"] = 0.3
     ready.host.stop()
-    ((area, finding, remedy),) = bad(findings(ready, 1))
+    ((area, finding, remedy),) = bad_results(run_check(ready, 1))
     assert area == "coordinator"
     assert "no answer" in finding
     assert "systemctl status" in remedy
     assert list(ready.host.requests.glob("*.json")) == []
 
 
-def test_a_component_that_the_host_does_not_know_is_found(ready):
-    """Both configurations must name it alike."""
+def test_check_reports_a_component_that_the_coordinator_does_not_have(ready):
+    """Both configurations must use the same name."""
     ready.sections["components.kore"] = ready.sections["components.core"]
     ready.github.publish("owner/core", "1.1.0")
-    ((area, finding, remedy),) = bad(findings(ready, 1))
-    assert (area, finding) == ("coordinator", "kore: the coordinator does not know it")
-    assert "one name" in remedy
+    ((area, finding, remedy),) = bad_results(run_check(ready, 1))
+    assert (area, finding) == ("coordinator", "kore: the coordinator has no such component")
+    assert "the same name" in remedy
 
 
-def test_a_missing_volume_is_found(ready):
-    """With what to mount."""
+def test_check_reports_a_missing_volume(ready):
+    """The finding names the folder."""
     ready.host.stop()
     ready.host.requests.rmdir()
-    found = bad(findings(ready, 1))
+    found = bad_results(run_check(ready, 1))
     assert ("folders", f"paths.requests {ready.host.requests}: No such file or directory") in [row[:2] for row in found]
 
 
-def test_what_cannot_be_told_or_reached_is_found(ready):
-    """A VERSION file, a repository and a NATS server that are not there."""
+def test_check_reports_version_repository_and_nats_problems(ready):
+    """Each area has its own result: a VERSION file, a repository and a NATS server are missing."""
     (ready.directory("core") / "VERSION").unlink()
     ready.sections["components.scheduler"]["repository"] = "nowhere"
     ready.sections["nats"] = {"url": "nats://127.0.0.1:9"}
-    found = bad(findings(ready, 1))
+    found = bad_results(run_check(ready, 1))
     assert [row[0] for row in found] == ["installed versions", "releases", "NATS"]
     assert "owner/nowhere" in found[1][1]
 
 
-def test_a_nats_server_that_answers_is_no_finding(ready, nats):
-    """It lets us in, and lets us listen."""
+def test_check_accepts_a_nats_server_that_answers(ready, nats):
+    """Connection and subscription are accepted."""
     ready.sections["nats"] = {"url": nats.url}
-    assert findings(ready, 0)["NATS"][0]["grade"] == "good"
+    assert run_check(ready, 0)["NATS"][0]["grade"] == "good"
 
 
-def test_an_address_that_lets_everybody_in_is_found(ready):
-    """As serve itself would refuse it."""
+def test_check_reports_an_open_address_without_a_token(ready):
+    """Serve rejects the same configuration."""
     ready.sections["server"]["host"] = "0.0.0.0"
-    assert "there is no access token" in bad(findings(ready, 1))[0][1]
+    assert "there is no access token" in bad_results(run_check(ready, 1))[0][1]
 
 
-def test_a_host_without_the_extra_is_told_what_to_install(ready):
-    """The command is there with the coordinator; its libraries are not."""
+@pytest.mark.parametrize("as_json", [True, False])
+def test_check_continues_after_a_check_that_raises(monkeypatch, capsys, as_json):
+    """An exception is a bad result of its area, and the areas around it have their own results (I16)."""
+
+    def broken(*_arguments):
+        yield good("before")
+        raise ZeroDivisionError("broken")
+
+    monkeypatch.setattr(check.logs, "set_up", lambda _level: None)  # the log of the other tests stays
+    for name in ("check_server", "check_coordinator", "check_releases", "check_nats"):
+        monkeypatch.setattr(serve_checks, name, lambda *_arguments: [good("works")])
+    monkeypatch.setattr(serve_checks, "check_folders", broken)
+    monkeypatch.setattr(serve_checks, "check_installed_versions", broken)
+    assert check.execute(Settings(), as_json=as_json) == 1
+    out = capsys.readouterr().out
+    assert out.count("works") == 4
+    assert out.count("before") == 2
+    for area in ("folders", "installed versions"):
+        assert f"cannot check {area}: ZeroDivisionError: broken" in out
+
+
+def test_check_releases_continues_after_an_unexpected_exception(monkeypatch):
+    """A defect that one repository triggers is a bad result, and the others are checked (I16)."""
+
+    async def list_releases(_github, repository):
+        if repository.endswith("/dunebugger"):
+            raise ZeroDivisionError
+        return []
+
+    monkeypatch.setattr(GitHubClient, "list_releases", list_releases)
+    first, *others = serve_checks.check_releases(Settings(), SystemClock())
+    assert (first.severity, "ZeroDivisionError" in first.text) == (Severity.BAD, True)
+    assert [result.severity for result in others] == [Severity.NOTE, Severity.NOTE]
+
+
+def test_check_coordinator_continues_after_a_component_without_an_answer(monkeypatch):
+    """A component whose request was taken up and not answered does not hide the others (I16)."""
+    asked = []
+
+    def request_health(_client, component, _pickup_s, progress):
+        asked.append(component)
+        if component == "core":
+            progress.append("taken up")
+        raise StatusTimeoutError(f"no answer for {component}")
+
+    monkeypatch.setattr(serve_checks, "_request_health", request_health)
+    results = list(serve_checks.check_coordinator(Settings(), SystemClock()))
+    assert asked == ["core", "scheduler"]
+    assert [result.text for result in results] == ["no answer for core", "no answer for scheduler"]
+
+
+def test_command_without_its_libraries_names_the_package_extra(ready):
+    """The command is installed with the coordinator, its libraries with the extra only."""
     missing = "import sys; sys.modules['uvicorn'] = None; from remote.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", missing, "serve", "--config", str(ready.config)],

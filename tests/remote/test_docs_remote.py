@@ -19,7 +19,15 @@ from remote.api.codec import IncomingMessage, MessageInvalidError
 from remote.api.handlers import SUBJECTS
 from remote.gateway.errors import FailureCode
 from remote.rules import RejectionCode
-from remote.settings import Component, Device, Gateway, Nats, Paths, Releases, Server
+from remote.settings import (
+    ComponentSettings,
+    DeviceSettings,
+    GatewaySettings,
+    NatsSettings,
+    PathSettings,
+    ReleaseSettings,
+    Server,
+)
 from tests.support.real_host import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
@@ -136,13 +144,13 @@ def test_openapi_describes_every_route(serving, path):
 def test_guide_names_every_configuration_key():
     """A key without documentation does not exist."""
     models = {
-        "paths": Paths,
+        "paths": PathSettings,
         "server": Server,
-        "releases": Releases,
-        "nats": Nats,
-        "gateway": Gateway,
-        "device": Device,
-        "components.NAME": Component,
+        "releases": ReleaseSettings,
+        "nats": NatsSettings,
+        "gateway": GatewaySettings,
+        "device": DeviceSettings,
+        "components.NAME": ComponentSettings,
     }
     keys = [f"{section}.{key}" for section, model in models.items() for key in model.model_fields]
     assert [key for key in keys if f"`{key}`" not in GUIDE] == []

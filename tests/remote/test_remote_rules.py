@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from protocol.types import Action
-from remote.health.standing import Standing
-from remote.installed.versions import Installed
+from remote.health.health_registry import HealthStatus
+from remote.installed.versions import InstalledVersion
 from remote.inventory import ComponentStatus
-from remote.releases.catalogue import Known
+from remote.releases.catalogue import ReleaseInfo
 from remote.releases.release import Release
 from remote.rules import RejectionCode, describe_dry_run, evaluate_busy, evaluate_update
 
@@ -26,9 +26,9 @@ def status_of(name, installed, latest, error=None):
     return ComponentStatus(
         name=name,
         display_name=f"dunebugger-{name}",
-        installed=Installed(installed, None if installed else "cannot tell"),
-        releases=Known(release=release, checked_at=AT if release else None, error=error),
-        health=Standing(None, None, None),
+        installed=InstalledVersion(installed, None if installed else "cannot tell"),
+        releases=ReleaseInfo(release=release, checked_at=AT if release else None, error=error),
+        health=HealthStatus(None, None, None),
     )
 
 

@@ -1,12 +1,11 @@
-"""What the configuration of the container side may say, and what it says when it may not."""
-
-import importlib
+"""Configuration of the container side: accepted values and error messages."""
 
 import pytest
 
 from remote.errors import ConfigurationError
-from remote.installed import loading
-from remote.installed.versions import Versions
+from remote.installed.sources import SOURCES
+from remote.installed.version_source import VersionSource
+from remote.installed.versions import VersionReader
 from remote.settings import Server, load_settings, read_secret
 
 SECTION = '[components.core]\nrepository = "dunebugger"\n'
@@ -14,7 +13,7 @@ SECTION = '[components.core]\nrepository = "dunebugger"\n'
 
 @pytest.fixture
 def configured(tmp_path):
-    """Loads a configuration that holds one component, with these lines."""
+    """Loads a configuration with one component and these lines."""
 
     def load(*lines):
         path = tmp_path / "remote.toml"
@@ -25,7 +24,7 @@ def configured(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "words"),
+    ("lines", "message"),
     [
         (['installed = "guess"'], "must be one of compose_file, itself, version_file"),
         (['installed = "version_file"'], 'installed = "version_file" needs path, the file to read'),
@@ -34,26 +33,22 @@ def configured(tmp_path):
         ([], "installed"),
     ],
 )
-def test_remote_settings_reject_a_source_that_cannot_work(configured, lines, words):
-    """At the start, and not at the first look."""
-    with pytest.raises(ConfigurationError, match=words) as refusal:
+def test_settings_reject_a_source_without_the_keys_it_needs(configured, lines, message):
+    """The configuration is rejected at the start, not at the first refresh."""
+    with pytest.raises(ConfigurationError, match=message) as rejection:
         configured(*lines)
-    assert "components.core" in str(refusal.value)
+    assert "components.core" in str(rejection.value)
 
 
-def test_a_file_is_all_that_a_new_source_needs(configured, tmp_path, monkeypatch):
-    """Its name can be configured, what it needs is asked for, and it is read."""
-    folder = tmp_path / "more_kinds"
-    folder.mkdir()
-    (folder / "__init__.py").touch()
-    (folder / "in_the_name.py").write_text(
-        'NEEDS = ("service",)\n\n\ndef read(component):\n    return component.service.partition("@")[2]\n'
+def test_settings_know_a_source_from_its_registration(configured, monkeypatch):
+    """An entry in the registry suffices: its name is accepted, its keys are required, and it is read."""
+    source = VersionSource(
+        needs={"service": "name@version"}, read=lambda component: component.service.partition("@")[2]
     )
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(loading, "kinds", importlib.import_module("more_kinds"))
-    with pytest.raises(ConfigurationError, match='installed = "in_the_name" needs service'):
+    monkeypatch.setitem(SOURCES, "in_the_name", source)
+    with pytest.raises(ConfigurationError, match='installed = "in_the_name" needs service, name@version'):
         configured('installed = "in_the_name"')
-    versions = Versions(configured('installed = "in_the_name"', 'service = "core@1.2.3"'))
+    versions = VersionReader(configured('installed = "in_the_name"', 'service = "core@1.2.3"'))
     versions.refresh()
     assert versions.of("core").version == "1.2.3"
 
@@ -69,14 +64,14 @@ def test_a_file_is_all_that_a_new_source_needs(configured, tmp_path, monkeypatch
         ("dune.local", "dune.local:80"),
     ],
 )
-def test_remote_settings_authority_is_reachable_from_the_same_host(host, authority):
-    """Where one listens everywhere, on loopback; and IPv6 as URLs have it."""
+def test_server_authority_is_reachable_from_the_same_machine(host, authority):
+    """Loopback for a server that listens on every address; IPv6 in brackets (RFC 3986)."""
     assert Server(host=host, port=80).authority == authority
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"one\ntwo", "schlüssel".encode(), b"\xff", b"bell\x07"])
-def test_remote_settings_accept_one_printable_word_as_a_secret(tmp_path, content):
-    """Anything else would end in a header as something that nobody meant."""
+def test_read_secret_accepts_one_printable_word_only(tmp_path, content):
+    """Anything else would corrupt the HTTP header that carries the token."""
     path = tmp_path / "token"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"the access token"):

@@ -139,7 +139,7 @@ def test_page_shows_an_update_interrupted_by_a_power_cut(home: ServedHost, githu
     home.machine.boot()
     result = page.card("remote").result
     expect(result).to_contain_text("1.1.0 did not work, 1.0.0 was put back", timeout=UPDATE_MS)
-    expect(result).to_contain_text("interrupted in the middle of it, for example by a power cut")
+    expect(result).to_contain_text("interrupted during the request, for example by a power cut")
     expect(page.history_rows.filter(has_text="1.1.0 did not work")).to_have_count(1)
     assert has_reconnected(page)
     assert (home.running_version(), home.compose_file_version()) == (("1.0.0", "running"), "1.0.0")

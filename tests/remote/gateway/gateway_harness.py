@@ -9,7 +9,7 @@ from protocol.client import Client
 from protocol.outbox import Outbox
 from remote.gateway.gateway import Gateway
 from remote.gateway.status_watcher import StatusWatcher
-from remote.settings import Gateway as Limits
+from remote.settings import GatewaySettings as Limits
 from remote.store import StateStore
 from tests.support.manual_clock import ManualClock
 

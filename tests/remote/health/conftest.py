@@ -1,19 +1,19 @@
-"""What the tests of lost and troubled lines share."""
+"""Fixtures for the tests of NATS outages and failures."""
 
 import pytest
 
-from remote.health.line import Line
+from remote.health.nats_connection import NatsConnection
 
 
 @pytest.fixture
-def tries(monkeypatch):
-    """How often a connection was tried."""
+def attempts(monkeypatch):
+    """The connections that were opened, or attempted."""
     made = []
-    really = Line.open
+    original = NatsConnection.open
 
-    async def count(line):
-        made.append(line)
-        await really(line)
+    async def counted(connection):
+        made.append(connection)
+        await original(connection)
 
-    monkeypatch.setattr(Line, "open", count)
+    monkeypatch.setattr(NatsConnection, "open", counted)
     return made

@@ -1,212 +1,265 @@
-"""Heartbeats, with a real NATS server and a component that answers."""
+"""Heartbeat monitor with a real NATS server and a fake component."""
 
 import asyncio
 import json
 
 import pytest
-from heartbeat_stage import Stage, send_raw, stand_in, until
+from heartbeat_fixture import HeartbeatFixture, fake_component, send_raw, until
 
 from protocol.clock import SystemClock
-from remote.health import line as line_module
-from remote.health.heartbeats import Heartbeats
-from remote.health.standing import Board, How, Standing
-from remote.settings import Nats
+from remote.health import nats_connection
+from remote.health.health_registry import HealthRegistry, HealthSource, HealthStatus
+from remote.health.heartbeats import HeartbeatMonitor
+from remote.settings import NatsSettings
 
 
-def test_who_answers_runs(nats):
-    """A component that answers the question runs, by its heartbeat."""
+def test_monitor_marks_a_responding_component_as_running(nats):
+    """The source of the status is the heartbeat."""
 
-    async def story():
-        async with stand_in(nats.url), Stage(nats.url) as stage:
-            await stage.learns(running=True)
-            assert stage.board.of("core").how is How.HEARTBEAT
-            assert stage.changes[0][:2] == ("core", True)
+    async def scenario():
+        async with fake_component(nats.url), HeartbeatFixture(nats.url) as fixture:
+            await fixture.wait_for_running(running=True)
+            assert fixture.registry.of("core").how is HealthSource.HEARTBEAT
+            assert fixture.changes[0][:2] == ("core", True)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_every_other_component_is_asked_again_and_again(nats):
-    """Each component but ourselves is asked at its own subject, and every interval anew."""
+def test_monitor_sends_requests_to_every_other_component(nats):
+    """Each component but this program gets a request per interval, at its own subject."""
 
-    async def story():
+    async def scenario():
         async with (
-            stand_in(nats.url, answers=False) as listener,
-            Stage(nats.url, components=("core", "scheduler", "remote")),
+            fake_component(nats.url, responds=False) as listener,
+            HeartbeatFixture(nats.url, components=("core", "scheduler", "remote")),
         ):
-            await until(lambda: len(listener.asked) >= 6, "three rounds of questions")
-            assert [message["destination"] for _, message in listener.asked[:4]] == ["core", "scheduler"] * 2
-            assert {subject for subject, _ in listener.asked} == {
+            await until(lambda: len(listener.requests) >= 6, "three rounds of requests")
+            assert [message["destination"] for _, message in listener.requests[:4]] == ["core", "scheduler"] * 2
+            assert {subject for subject, _ in listener.requests} == {
                 "dunebugger.core.heartbeat",
                 "dunebugger.scheduler.heartbeat",
             }
-            assert all(message["source"] == "remote" for _, message in listener.asked)
+            assert all(message["source"] == "remote" for _, message in listener.requests)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_questions_are_an_interval_apart(nats):
-    """The second question does not come before the interval is over."""
+def test_monitor_waits_an_interval_between_requests(nats):
+    """The second request does not come before the interval has passed."""
 
-    async def story():
-        async with stand_in(nats.url) as core, Stage(nats.url, interval_s=2) as stage:
-            await until(lambda: core.asked, "a question")
-            first = core.spoke_at
-            await until(lambda: len(core.asked) == 2, "another")
-            assert core.spoke_at - first > 1  # the first may have been heard late
-            assert stage.told() == [True]
+    async def scenario():
+        async with fake_component(nats.url) as core, HeartbeatFixture(nats.url, interval_s=2) as fixture:
+            await until(lambda: core.requests, "a request")
+            first = core.sent_at
+            await until(lambda: len(core.requests) == 2, "another")
+            assert core.sent_at - first > 1  # the first may have arrived late
+            assert fixture.changes_of() == [True]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("name", ["core", "Core", "DUNEBUGGER-core"])
 @pytest.mark.parametrize("subject", ["dunebugger.log", "dunebugger.scheduler.a.b", "dunebugger.remote.heartbeat"])
-def test_whatever_a_component_says_counts(nats, name, subject):
-    """Any message below the root proves that its source lives, whatever its subject and its capitals."""
+def test_monitor_accepts_any_message_of_a_component(nats, name, subject):
+    """Subject and upper or lower case of the sender do not matter."""
 
-    async def story():
-        async with stand_in(nats.url, name=name, answers=False) as core, Stage(nats.url) as stage:
-            await stage.listens()
-            await core.say(subject, body={"level": 3})
-            await stage.learns(running=True)
+    async def scenario():
+        async with fake_component(nats.url, name=name, responds=False) as core, HeartbeatFixture(nats.url) as fixture:
+            await fixture.wait_for_connection()
+            await core.publish(subject, body={"level": 3})
+            await fixture.wait_for_running(running=True)
 
-    asyncio.run(story())
-
-
-def test_who_is_never_heard_does_not_run(nats):
-    """Of what was never heard nothing is known, until its time to live has passed since the question."""
-
-    async def story():
-        async with Stage(nats.url, alive_s=0.5) as stage:
-            assert stage.board.of("core") == Standing(None, None, None)
-            began = stage.clock.monotonic()
-            await stage.learns(running=False)
-            assert stage.told() == [False]
-            assert stage.changes[0][2] - began >= 0.5
-            assert stage.board.of("core").how is How.HEARTBEAT
-
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_who_falls_silent_does_not_run_and_runs_again_when_it_speaks(nats):
-    """A component runs for its time to live after its last message, and again from the next on."""
+def test_monitor_marks_a_component_without_messages_as_not_running(nats):
+    """Unknown until its time has passed, then not running."""
 
-    async def story():
-        async with stand_in(nats.url) as core, Stage(nats.url, alive_s=3, interval_s=0.2) as stage:
-            await until(lambda: len(core.asked) >= 18, "more answers than one life is long")
-            assert stage.board.of("core").running is True
-            core.answers = False
-            await stage.learns(running=False)
-            assert stage.changes[-1][2] - core.spoke_at >= 3
-            core.answers = True
-            await stage.learns(running=True)
+    async def scenario():
+        async with HeartbeatFixture(nats.url, alive_s=0.5) as fixture:
+            assert fixture.registry.of("core") == HealthStatus(None, None, None)
+            began = fixture.clock.monotonic()
+            await fixture.wait_for_running(running=False)
+            assert fixture.changes_of() == [False]
+            assert fixture.changes[0][2] - began >= 0.5
+            assert fixture.registry.of("core").how is HealthSource.HEARTBEAT
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_our_own_messages_prove_nothing(nats):
-    """What bears our own name, our questions among it, makes nobody run; nor do strangers."""
+def test_monitor_follows_a_component_that_stops_and_resumes(nats):
+    """Running for its time after the latest message, and again from the next message."""
 
-    async def story():
+    async def scenario():
+        async with fake_component(nats.url) as core, HeartbeatFixture(nats.url, alive_s=3, interval_s=0.2) as fixture:
+            await until(lambda: len(core.requests) >= 18, "more answers than fit into its time")
+            assert fixture.registry.of("core").running is True
+            core.responds = False
+            await fixture.wait_for_running(running=False)
+            assert fixture.changes[-1][2] - core.sent_at >= 3
+            core.responds = True
+            await fixture.wait_for_running(running=True)
+
+    asyncio.run(scenario())
+
+
+def test_monitor_ignores_its_own_messages_and_strangers(nats):
+    """Messages of this program, and of unknown senders, mark no component as running."""
+
+    async def scenario():
         async with (
-            stand_in(nats.url, name="remote") as ours,
-            stand_in(nats.url, name="stranger"),
-            Stage(nats.url, alive_s=0.5) as stage,
+            fake_component(nats.url, name="remote") as ours,
+            fake_component(nats.url, name="stranger"),
+            HeartbeatFixture(nats.url, alive_s=0.5) as fixture,
         ):
-            await ours.say("dunebugger.core.heartbeat", destination="core")
-            await stage.learns(running=False)
-            assert stage.told() == [False]
-            assert stage.told("remote") == []
+            await ours.publish("dunebugger.core.heartbeat", destination="core")
+            await fixture.wait_for_running(running=False)
+            assert fixture.changes_of() == [False]
+            assert fixture.changes_of("remote") == []
 
-    asyncio.run(story())
-
-
-def test_a_heartbeat_more_is_no_news(nats):
-    """Since when a component runs does not move with its messages; what was learned otherwise gives way to them."""
-
-    async def story():
-        async with stand_in(nats.url) as core, Stage(nats.url) as stage:
-            await stage.learns(running=True)
-            before = stage.board.of("core")
-            heard = len(core.asked)
-            await until(lambda: len(core.asked) >= heard + 3, "more questions")
-            assert stage.board.of("core") == before
-            stage.board.learn("core", False, How.HEALTH_CHECK)
-            await stage.learns(running=True)
-            assert stage.board.of("core").how is How.HEARTBEAT
-            stage.board.learn("core", True, How.HEALTH_CHECK)
-            await until(lambda: stage.board.of("core").how is How.HEARTBEAT, "a heartbeat")
-            assert stage.told() == [True, True]
-
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-JUNK = [b"", b"{", b"null", b"[]", b'["core"]', b'{"source": 7}', b"\xff\xfe", b"[" * 200_000, b"x" * 1_000_000]
+def test_monitor_keeps_the_time_of_the_first_heartbeat(nats):
+    """Further heartbeats do not change the status; they replace one from another source."""
+
+    async def scenario():
+        async with fake_component(nats.url) as core, HeartbeatFixture(nats.url) as fixture:
+            await fixture.wait_for_running(running=True)
+            before = fixture.registry.of("core")
+            count = len(core.requests)
+            await until(lambda: len(core.requests) >= count + 3, "more requests")
+            assert fixture.registry.of("core") == before
+            fixture.registry.record("core", False, HealthSource.HEALTH_CHECK)
+            await fixture.wait_for_running(running=True)
+            assert fixture.registry.of("core").how is HealthSource.HEARTBEAT
+            fixture.registry.record("core", True, HealthSource.HEALTH_CHECK)
+            await until(lambda: fixture.registry.of("core").how is HealthSource.HEARTBEAT, "a heartbeat")
+            assert fixture.changes_of() == [True, True]
+
+    asyncio.run(scenario())
 
 
-def test_junk_is_ignored(nats):
-    """What is no message of a component, however large and often, changes nothing and ends nothing."""
-
-    async def story():
-        async with stand_in(nats.url, answers=False) as core, Stage(nats.url) as stage:
-            await stage.listens()
-            for content in JUNK * 5:
-                await core.say_raw(content)
-            await core.say_raw(json.dumps({"source": "core", "body": "x" * 500_000}).encode())
-            assert stage.told() == []
-            await core.say()
-            await stage.learns(running=True)
-            assert len(stage.lines("INFO")) == 1
-
-    asyncio.run(story())
+INVALID_MESSAGES = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b'["core"]',
+    b'{"source": 7}',
+    b"\xff\xfe",
+    b"[" * 200_000,
+    b"x" * 1_000_000,
+]
 
 
-def test_a_message_that_is_too_large_to_keep_costs_nothing(nats, monkeypatch):
-    """What exceeds the memory set aside for messages is dropped; the line stays."""
-    monkeypatch.setattr(line_module, "_PENDING_BYTES", 1000)
+def test_monitor_ignores_invalid_messages(nats):
+    """Invalid messages of any size and number change nothing and do not end the connection."""
 
-    async def story():
-        async with stand_in(nats.url, answers=False) as core, Stage(nats.url) as stage:
-            await stage.listens()
-            await core.say_raw(b"x" * 2000)
-            await core.say()
-            await stage.learns(running=True)
-            assert stage.lines("WARNING") == []
+    async def scenario():
+        async with fake_component(nats.url, responds=False) as core, HeartbeatFixture(nats.url) as fixture:
+            await fixture.wait_for_connection()
+            for content in INVALID_MESSAGES * 5:
+                await core.publish_raw(content)
+            await core.publish_raw(json.dumps({"source": "core", "body": "x" * 500_000}).encode())
+            assert fixture.changes_of() == []
+            await core.publish()
+            await fixture.wait_for_running(running=True)
+            assert len(fixture.log_lines("INFO")) == 1
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_a_component_is_heard_in_a_flood(nats):
-    """Many messages of others at once do not keep a component from being heard, nor the line from being used."""
+def test_monitor_survives_messages_over_the_memory_limit(nats, monkeypatch):
+    """A message over the limit is dropped; the connection stays."""
+    monkeypatch.setattr(nats_connection, "_PENDING_BYTES", 1000)
+
+    async def scenario():
+        async with fake_component(nats.url, responds=False) as core, HeartbeatFixture(nats.url) as fixture:
+            await fixture.wait_for_connection()
+            await core.publish_raw(b"x" * 2000)
+            await core.publish()
+            await fixture.wait_for_running(running=True)
+            assert fixture.log_lines("WARNING") == []
+
+    asyncio.run(scenario())
+
+
+def test_monitor_receives_a_component_in_a_flood_of_messages(nats):
+    """50,000 messages of others delay neither the component nor the connection."""
     message = b'PUB dunebugger.log 22\r\n{"source": "stranger"}\r\n'
 
-    async def story():
-        async with stand_in(nats.url, answers=False) as core, Stage(nats.url) as stage:
-            await stage.listens()
+    async def scenario():
+        async with fake_component(nats.url, responds=False) as core, HeartbeatFixture(nats.url) as fixture:
+            await fixture.wait_for_connection()
             await send_raw(nats.port, message * 50_000)
-            await core.say()
-            await stage.learns(running=True)
-            assert stage.lines("WARNING") == []
+            await core.publish()
+            await fixture.wait_for_running(running=True)
+            assert fixture.log_lines("WARNING") == []
 
-    asyncio.run(story())
-
-
-def test_a_name_that_is_no_subject_spoils_nothing(nats):
-    """A component that cannot be asked stays unknown, and the others are asked."""
-
-    async def story():
-        async with stand_in(nats.url), Stage(nats.url, components=("a..b", "core"), alive_s=0.5) as stage:
-            await stage.learns(running=True)
-            began = stage.clock.monotonic()
-            await until(lambda: stage.clock.monotonic() - began > 1, "more than a time to live")
-            assert stage.board.of("a..b").running is None
-            assert stage.lines("WARNING") == []
-
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_without_a_server_configured_there_is_nothing_to_do():
-    """Where no NATS is configured, it ends at once, and everything stays unknown."""
+def test_monitor_skips_a_name_that_is_no_valid_subject(nats):
+    """It stays unknown, and the others are monitored (I16)."""
+
+    async def scenario():
+        async with (
+            fake_component(nats.url),
+            HeartbeatFixture(nats.url, components=("a..b", "core"), alive_s=0.5) as fixture,
+        ):
+            await fixture.wait_for_running(running=True)
+            began = fixture.clock.monotonic()
+            await until(lambda: fixture.clock.monotonic() - began > 1, "more than its time")
+            assert fixture.registry.of("a..b").running is None
+            assert fixture.log_lines("WARNING") == []
+
+    asyncio.run(scenario())
+
+
+def test_monitor_continues_after_an_error_of_its_listener(nats):
+    """An exception of ``changed`` for one component does not keep the others from being recorded (I16)."""
+
+    async def scenario():
+        async with (
+            fake_component(nats.url) as core,
+            HeartbeatFixture(nats.url, components=("core", "scheduler"), alive_s=1, interval_s=0.2) as fixture,
+        ):
+            fixture.fails = True
+            await fixture.wait_for_running(running=True)
+            await fixture.wait_for_running(running=False, component="scheduler")
+            core.responds = False
+            await fixture.wait_for_running(running=False)
+            assert len(fixture.log_lines("INFO")) == 1  # the connection
+            assert len(fixture.log_lines("ERROR: cannot publish whether")) == len(fixture.changes) == 3
+
+    asyncio.run(scenario())
+
+
+def test_monitor_reconnects_after_an_unexpected_error(nats, monkeypatch):
+    """A defect costs one connection: it is logged, health is unknown, and the next connection works (I16)."""
+    original, calls = HeartbeatMonitor._send_requests, []
+
+    async def failing_once(monitor, connection):
+        calls.append(connection)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        await original(monitor, connection)
+
+    monkeypatch.setattr(HeartbeatMonitor, "_send_requests", failing_once)
+
+    async def scenario():
+        async with fake_component(nats.url), HeartbeatFixture(nats.url) as fixture:
+            await fixture.wait_for_running(running=True)
+            assert "unexpected ZeroDivisionError" in fixture.log_lines("WARNING")[0]
+            assert calls[0] is not calls[1]
+
+    asyncio.run(scenario())
+
+
+def test_monitor_ends_at_once_without_a_configured_server():
+    """Everything stays unknown."""
     clock = SystemClock()
-    board = Board(["core"], None, clock)
-    asyncio.run(Heartbeats(Nats(), None, ["core"], board, pytest.fail, clock).run())
-    assert board.of("core") == Standing(None, None, None)
+    registry = HealthRegistry(["core"], None, clock)
+    asyncio.run(HeartbeatMonitor(NatsSettings(), None, ["core"], registry, pytest.fail, clock).run())
+    assert registry.of("core") == HealthStatus(None, None, None)

@@ -1,16 +1,16 @@
-"""The version that the tag of a service's image tells."""
+"""Version source ``compose_file``: the tag of a service's image."""
 
 import pytest
 
-from remote.installed.errors import VersionUnknownError
-from remote.installed.kinds.compose_file import FILE_BYTES, read
-from remote.settings import Component
+from remote.installed.sources.compose_file import FILE_BYTES, read
+from remote.installed.version_source import VersionUnknownError
+from remote.settings import ComponentSettings
 
 
 @pytest.fixture
 def container(tmp_path):
-    """A component whose version a compose file tells."""
-    return Component(
+    """A component with the source ``compose_file``."""
+    return ComponentSettings(
         repository="dunebugger-scheduler",
         installed="compose_file",
         path=tmp_path / "docker-compose.yml",
@@ -19,7 +19,7 @@ def container(tmp_path):
 
 
 def with_image(image):
-    """A compose file whose service has that image, among others."""
+    """A compose file with two services; ``scheduler`` has this image."""
     return f"services:\n  other:\n    image: other:9.9.9\n  scheduler:\n    image: {image}\n    restart: always\n"
 
 
@@ -36,14 +36,14 @@ def with_image(image):
         ('"scheduler:1.2.3" # of January', "1.2.3"),
     ],
 )
-def test_the_tag_is_the_version(container, image, version):
-    """The tag is told, whatever stands before and behind it; a leading v is left out."""
+def test_compose_file_version_is_the_image_tag(container, image, version):
+    """Registry, owner, port, digest, quotes and comments are ignored; a leading v is removed."""
     container.path.write_text(with_image(image))
     assert read(container) == version
 
 
 @pytest.mark.parametrize(
-    ("image", "words"),
+    ("image", "message"),
     [
         ("scheduler", "the image 'scheduler' has no tag; write it like name:1.2.3"),
         ("host:5000/scheduler", "the image 'host:5000/scheduler' has no tag"),
@@ -51,22 +51,24 @@ def test_the_tag_is_the_version(container, image, version):
         ('"scheduler:"', "is '', which is not SemVer"),
         ("scheduler:latest", "the tag of the image in .* is 'latest', which is not SemVer"),
         ("scheduler:1.2", "'1.2', which is not SemVer"),
-        ("scheduler:${TAG:-1.2.3}", r"the image 'scheduler:\$\{TAG:-1.2.3\}' holds a variable"),
-        ("$IMAGE:1.2.3", "holds a variable"),
-        ("[scheduler:1.2.3]", "the image is not a name"),
+        ("scheduler:${TAG:-1.2.3}", r"the image 'scheduler:\$\{TAG:-1.2.3\}' contains a variable"),
+        ("$IMAGE:1.2.3", "contains a variable"),
+        ("[scheduler:1.2.3]", "the image is not a string"),
         ("", "has no tag"),
         ('"a\\eb"', r"'a\\x1bb' has no tag"),
     ],
 )
-def test_an_image_without_a_version_is_told(container, image, words):
-    """What is no version in the end is an error that names what was found, and what to do."""
+def test_compose_file_reports_images_without_a_version(container, image, message):
+    """The error names what was found and the remedy."""
     container.path.write_text(with_image(image))
-    with pytest.raises(VersionUnknownError, match=f"^cannot tell which version of dunebugger-scheduler .*({words})"):
+    with pytest.raises(
+        VersionUnknownError, match=f"^cannot determine the installed version of dunebugger-scheduler: .*({message})"
+    ):
         read(container)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("", "the file has no 'services'"),
         ("- a\n", "the file has no 'services'"),
@@ -81,10 +83,10 @@ def test_an_image_without_a_version_is_told(container, image, words):
         ("[" * 200, "maximum depth"),
     ],
 )
-def test_a_file_without_the_service_is_told(container, text, words):
-    """A file that is not what it should be is an error in words."""
+def test_compose_file_reports_files_without_the_service(container, text, message):
+    """A file without the service, or that is not YAML, is an error with the position where there is one."""
     container.path.write_text(text)
-    with pytest.raises(VersionUnknownError, match=words):
+    with pytest.raises(VersionUnknownError, match=message):
         read(container)
 
 
@@ -105,31 +107,31 @@ def test_a_file_without_the_service_is_told(container, text, words):
         ("? [a, b]\n: c\nservices: {scheduler: {image: 'n:1.0.0'}}", "1.0.0"),
     ],
 )
-def test_what_compose_files_may_hold_is_understood(container, text, version):
-    """Aliases, merge keys by their rank, tags of compose's own, and other oddities do not hide the image."""
+def test_compose_file_follows_aliases_and_merge_keys(container, text, version):
+    """Aliases, merge keys by precedence, Compose's own tags and complex keys do not hide the image."""
     container.path.write_text(text)
     assert read(container) == version
 
 
 def bomb(kind):
-    """Forty generations of tenfold aliases: written out, more than there are atoms."""
+    """Forty levels of tenfold aliases ("billion laughs"): 10 to the 40 nodes if expanded."""
     first, rest = {"list": ("[x]", "[{}]"), "merge": ("{x: 1}", "{{<<: [{}]}}")}[kind]
     yield f"a0: &a0 {first}\n"
-    for generation in range(1, 41):
-        yield f"a{generation}: &a{generation} {rest.format(', '.join([f'*a{generation - 1}'] * 10))}\n"
+    for level in range(1, 41):
+        yield f"a{level}: &a{level} {rest.format(', '.join([f'*a{level - 1}'] * 10))}\n"
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("kind", "use"), [("list", "ports: *a40"), ("merge", "<<: *a40")])
-def test_aliases_that_multiply_cost_nothing(container, kind, use):
-    """What would not fit into memory when written out is not written out."""
+def test_compose_file_does_not_expand_nested_aliases(container, kind, use):
+    """A file that would not fit into memory when expanded is read at no cost."""
     container.path.write_text("".join(bomb(kind)) + f"services: {{scheduler: {{{use}, image: 'n:1.0.0'}}}}\n")
     assert read(container) == "1.0.0"
 
 
 @pytest.mark.timeout(60)
-def test_merges_that_multiply_or_go_round_come_to_an_end(container):
-    """Looking for an image through merge keys visits each mapping once."""
+def test_compose_file_search_through_merge_keys_terminates(container):
+    """Each mapping is visited once, also if merges are nested or cyclic."""
     container.path.write_text("".join(bomb("merge")) + "services: {scheduler: {<<: *a40}}\n")
     with pytest.raises(VersionUnknownError, match="'scheduler' has no 'image'"):
         read(container)
@@ -138,8 +140,8 @@ def test_merges_that_multiply_or_go_round_come_to_an_end(container):
         read(container)
 
 
-def test_a_file_that_is_too_large_is_told(container):
-    """A file beyond the limit is not looked into."""
+def test_compose_file_reports_files_over_the_limit(container):
+    """A file over the limit is not parsed."""
     container.path.write_text("#" * (FILE_BYTES + 1))
     with pytest.raises(VersionUnknownError, match=f"has more than {FILE_BYTES} bytes"):
         read(container)

@@ -1,38 +1,40 @@
-"""What is known of all components' versions."""
+"""Installed versions of all components."""
 
 import json
 
 import pytest
 
-from remote.installed.kinds.itself import VARIABLE
-from remote.installed.versions import Installed, Versions
-from remote.settings import Component, Settings
+from remote.installed.sources import SOURCES
+from remote.installed.sources.self_version import VARIABLE
+from remote.installed.version_source import VersionSource
+from remote.installed.versions import InstalledVersion, VersionReader
+from remote.settings import ComponentSettings, Settings
 
 
 @pytest.fixture
 def versions(tmp_path, monkeypatch):
-    """Three components, one of each kind; of two, nothing is installed yet."""
+    """Three components, one per source; two of them are not installed yet."""
     monkeypatch.setenv(VARIABLE, "3.0.0")
-    return Versions(
+    return VersionReader(
         Settings(
             components={
-                "core": Component(repository="core", installed="version_file", path=tmp_path / "VERSION"),
-                "scheduler": Component(
+                "core": ComponentSettings(repository="core", installed="version_file", path=tmp_path / "VERSION"),
+                "scheduler": ComponentSettings(
                     repository="s", installed="compose_file", path=tmp_path / "compose.yml", service="scheduler"
                 ),
-                "remote": Component(repository="remote", installed="itself"),
+                "remote": ComponentSettings(repository="remote", installed="itself"),
             }
         )
     )
 
 
-def test_before_the_first_look_nothing_is_known(versions):
-    """Nothing is read before it is asked for."""
-    assert versions.of("remote") == Installed(version=None, error=None)
+def test_versions_are_unknown_before_the_first_refresh(versions):
+    """The constructor reads no source."""
+    assert versions.of("remote") == InstalledVersion(version=None, error=None)
 
 
-def test_every_component_is_read_by_its_own_kind(versions, tmp_path):
-    """Each kind's source is read."""
+def test_refresh_reads_each_component_from_its_source(versions, tmp_path):
+    """Each of the three sources is read."""
     (tmp_path / "VERSION").write_text(json.dumps({"full_version": "1.0.0"}))
     (tmp_path / "compose.yml").write_text("services: {scheduler: {image: 'scheduler:2.0.0'}}")
     versions.refresh()
@@ -40,26 +42,42 @@ def test_every_component_is_read_by_its_own_kind(versions, tmp_path):
     assert [versions.of(name).error for name in ("core", "scheduler", "remote")] == [None] * 3
 
 
-def test_one_that_cannot_be_told_hides_no_other(versions, tmp_path):
-    """Why a version is unknown is kept in words, and the others are read all the same."""
+def test_refresh_keeps_the_error_of_a_component_and_reads_the_others(versions, tmp_path):
+    """A missing file does not affect the other components (I16)."""
     versions.refresh()
     assert versions.of("core").version is None
     assert versions.of("core").error == (
-        f"cannot tell which version of core is installed: {tmp_path}/VERSION: No such file or directory; "
-        "is it installed, mounted here, and may this user read it?"
+        f"cannot determine the installed version of core: {tmp_path}/VERSION: No such file or directory; "
+        "is it installed, mounted here, and readable for this user?"
     )
     assert "compose.yml: No such file" in versions.of("scheduler").error
-    assert versions.of("remote") == Installed("3.0.0", None)
+    assert versions.of("remote") == InstalledVersion("3.0.0", None)
 
 
-def test_a_new_look_finds_what_changed(versions, tmp_path):
-    """What others install is found at the next look, and what they remove is gone."""
+def test_refresh_survives_a_source_that_raises_any_exception(versions, tmp_path, monkeypatch):
+    """A defect in one source is an error of its component, and the components after it are read (I16)."""
+
+    def defective(component):
+        raise ZeroDivisionError(component)
+
+    monkeypatch.setitem(SOURCES, "version_file", VersionSource(needs={}, read=defective))
+    (tmp_path / "compose.yml").write_text("services: {scheduler: {image: 'scheduler:2.0.0'}}")
+    versions.refresh()
+    assert versions.of("core").error == (
+        "cannot determine the installed version of core: version_file failed with ZeroDivisionError; "
+        "report this with the log"
+    )
+    assert [versions.of(name).version for name in ("scheduler", "remote")] == ["2.0.0", "3.0.0"]
+
+
+def test_refresh_finds_changed_and_removed_versions(versions, tmp_path):
+    """A result stays until the next refresh."""
     (tmp_path / "VERSION").write_text("1.0.0\n")
     versions.refresh()
     (tmp_path / "VERSION").write_text("1.1.0\n")
     assert versions.of("core").version == "1.0.0"
     versions.refresh()
-    assert versions.of("core") == Installed("1.1.0", None)
+    assert versions.of("core") == InstalledVersion("1.1.0", None)
     (tmp_path / "VERSION").unlink()
     versions.refresh()
     assert versions.of("core").version is None

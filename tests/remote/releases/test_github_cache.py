@@ -1,94 +1,96 @@
-"""Asking again costs next to nothing, and what was kept is never in the way."""
+"""HTTP cache of the GitHub client: 304 for unchanged pages, and recovery from damaged files."""
 
+import asyncio
 import sqlite3
 
 import github_faults as faults
 import pytest
-from release_stage import REPOSITORY, log
+from release_fixture import REPOSITORY, captured_log
 
 from remote.releases import cache as cache_module
-from remote.releases.errors import ReleasesUnavailableError
+from remote.releases import http_client as http_client_module
 from remote.releases.github import PAGE_ENTRIES
+from remote.releases.response import ReleasesUnavailableError
 
 
 @pytest.fixture
-def database(stage):
-    """Where the cache lies."""
-    return stage.state / "releases-cache.sqlite"
+def database(fixture):
+    """The path of the cache."""
+    return fixture.state / "releases-cache.sqlite"
 
 
-def test_asking_again_costs_a_304(server, stage):
-    """Where nothing changed, the server says just that, to a new process as well, and all is still known."""
+def test_cache_turns_unchanged_pages_into_304s(server, fixture):
+    """The cached page is returned, also to a new process."""
     server.publish(REPOSITORY, "1.0.0")
-    assert stage.ask() == stage.ask() == stage.ask() == ["v1.0.0"]
+    assert fixture.list_tags() == fixture.list_tags() == fixture.list_tags() == ["v1.0.0"]
     assert server.statuses() == {200: 1, 304: 2}
 
 
-def test_every_page_is_asked_for_by_its_own_tag(server, stage):
-    """Where nothing changed on any page, every page costs a 304."""
+def test_cache_keeps_an_etag_per_page(server, fixture):
+    """Each page of an unchanged list costs a 304."""
     for number in range(PAGE_ENTRIES + 1):
         server.publish(REPOSITORY, f"1.0.{number}")
-    assert stage.ask() == stage.ask()
+    assert fixture.list_tags() == fixture.list_tags()
     assert server.statuses() == {200: 2, 304: 2}
 
 
-def test_every_question_reaches_the_server(server, stage):
-    """What was published a moment ago is found, although the last answer may still be kept for a minute."""
+def test_cache_revalidates_every_request(server, fixture):
+    """A release published a moment ago is found, although ``max-age`` has not expired."""
     server.publish(REPOSITORY, "1.0.0")
-    stage.ask()
+    fixture.list_tags()
     server.publish(REPOSITORY, "1.1.0")
-    assert stage.ask() == ["v1.1.0", "v1.0.0"]
+    assert fixture.list_tags() == ["v1.1.0", "v1.0.0"]
 
 
-def test_asking_again_after_a_change_costs_a_304(server, stage):
-    """The answer before the last one is forgotten: it does not keep the server from saying that nothing changed."""
+def test_cache_keeps_only_the_latest_response(server, fixture):
+    """The previous response does not prevent a 304 after a change."""
     server.publish(REPOSITORY, "1.0.0")
-    stage.ask()
+    fixture.list_tags()
     server.publish(REPOSITORY, "1.1.0")
-    stage.ask()
-    assert stage.ask() == stage.ask() == ["v1.1.0", "v1.0.0"]
+    fixture.list_tags()
+    assert fixture.list_tags() == fixture.list_tags() == ["v1.1.0", "v1.0.0"]
     assert server.statuses() == {200: 2, 304: 2}
 
 
 @pytest.mark.parametrize("status", [301, 404, 410, 501])
-def test_a_refusal_is_not_kept(server, stage, status):
-    """What went wrong in between is forgotten, and asking again costs a 304 as before."""
+def test_cache_does_not_store_error_responses(server, fixture, status):
+    """After an error, an unchanged page costs a 304 as before."""
     server.publish(REPOSITORY, "1.0.0")
-    stage.ask()
+    fixture.list_tags()
     target = f"{server.url}/elsewhere"
     fault = faults.redirect(target) if status == 301 else faults.refusal(status)
     server.misbehave(fault, times=4 if status >= 500 else 1)
     with pytest.raises(ReleasesUnavailableError):
-        stage.ask()
-    assert stage.ask() == ["v1.0.0"]
+        fixture.list_tags()
+    assert fixture.list_tags() == ["v1.0.0"]
     assert server.answers[-1].status == 304
 
 
 @pytest.mark.parametrize("fault", [faults.dropped(), faults.dropped_midway(), faults.body(b"<html>")])
-def test_half_an_answer_is_not_kept(server, stage, fault):
-    """An answer that broke off, or made no sense, is not taken for the last good one."""
+def test_cache_does_not_store_incomplete_responses(server, fixture, fault):
+    """A truncated or invalid response is not taken for the last good one."""
     server.publish(REPOSITORY, "1.0.0")
-    stage.ask()
+    fixture.list_tags()
     server.publish(REPOSITORY, "1.1.0")
     server.misbehave(fault, times=4)
     with pytest.raises(ReleasesUnavailableError):
-        stage.ask()
+        fixture.list_tags()
     server.behave()
-    assert stage.ask() == ["v1.1.0", "v1.0.0"]
+    assert fixture.list_tags() == ["v1.1.0", "v1.0.0"]
 
 
-def test_the_token_is_not_kept(server, stage, database):
-    """Nothing on disk holds the token."""
-    server.token = stage.token = "a-secret-word"  # noqa: S105
+def test_cache_does_not_store_the_token(server, fixture, database):
+    """No file contains the token."""
+    server.token = fixture.token = "a-secret-word"  # noqa: S105
     server.publish(REPOSITORY, "1.0.0")
-    stage.ask()
+    fixture.list_tags()
     assert server.statuses() == {200: 1}
-    assert not [path for path in stage.state.rglob("*") if path.is_file() and b"a-secret-word" in path.read_bytes()]
+    assert not [path for path in fixture.state.rglob("*") if path.is_file() and b"a-secret-word" in path.read_bytes()]
     assert b"1.0.0" in database.read_bytes()
 
 
 def foreign(database):
-    """A database of somebody else's, in which hishel finds a table of its own name."""
+    """Another program's database, with a table of hishel's name."""
     database.unlink()
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TABLE entries (something)")
@@ -96,62 +98,116 @@ def foreign(database):
 
 
 def damaged(database):
-    """A database that begins well."""
+    """A database with a valid first page only."""
     data = database.read_bytes()
     database.write_bytes(data[:4096] + bytes(len(data) - 4096))
 
 
-def folder(database):
-    """Not even a file."""
+def directory(database):
+    """A directory in place of the file."""
     database.unlink()
     (database / "inside").mkdir(parents=True)
 
 
 def text(database):
-    """No database at all."""
+    """A file that is not a database."""
     database.write_bytes(b"not a database, whatever its name says" * 100)
 
 
-@pytest.mark.parametrize("spoil", [foreign, damaged, folder, text])
-def test_a_spoilt_cache_is_begun_anew(server, stage, database, spoil):
-    """A database that cannot be used is told and replaced: it keeps nobody from asking, now or the next time."""
+@pytest.mark.parametrize("damage", [foreign, damaged, directory, text])
+def test_cache_replaces_a_damaged_file(server, fixture, database, damage):
+    """An unusable database is logged once and replaced; no request fails."""
     server.publish(REPOSITORY, "1.0.0")
-    stage.ask()
-    spoil(database)
-    with log() as lines:
-        assert stage.ask() == stage.ask() == ["v1.0.0"]
+    fixture.list_tags()
+    damage(database)
+    with captured_log() as lines:
+        assert fixture.list_tags() == fixture.list_tags() == ["v1.0.0"]
     assert server.statuses() == {200: 2, 304: 1}
     assert len(lines) == 1
     assert f"cannot use the cache {database}: " in lines[0]
-    assert lines[0].endswith("; beginning a new one")
+    assert lines[0].endswith("; creating a new one")
 
 
-def test_a_lost_body_is_asked_for_anew(server, stage, database):
-    """A kept answer of which a part is missing is forgotten, and the whole is asked for."""
+def test_cache_requests_a_page_again_if_its_body_is_lost(server, fixture, database):
+    """A cached response without its body is removed, and the page is requested again."""
     server.publish(REPOSITORY, "1.0.0")
-    stage.ask()
+    fixture.list_tags()
     with sqlite3.connect(database) as connection:
         connection.execute("DELETE FROM streams")
     connection.close()
-    assert stage.ask() == ["v1.0.0"]
+    assert fixture.list_tags() == ["v1.0.0"]
     assert [answered.status for answered in server.answers] == [200, 304, 200]
 
 
-def test_without_a_place_for_the_cache_all_is_asked_for(server, stage):
-    """Where the state folder cannot be written, that is told, and every question is answered all the same."""
+def test_cache_that_fails_while_open_is_opened_again(server, fixture, database, monkeypatch):
+    """A database that fails twice costs one request; the next one opens, and so verifies, it again (I16)."""
     server.publish(REPOSITORY, "1.0.0")
-    stage.state = stage.state / "file"
-    stage.state.write_bytes(b"")
-    with log() as lines:
-        assert stage.ask() == stage.ask() == ["v1.0.0"]
-    assert [line for line in lines if "cannot keep a cache in" in line and line.endswith("; let this user write there")]
+    fixture.list_tags()
+    with sqlite3.connect(database) as connection:
+        connection.execute("DELETE FROM streams")
+    connection.close()
+    opened = []
+
+    async def counted(*arguments):
+        opened.append(arguments)
+        return await cache_module.open_cache(*arguments)
+
+    async def failing(_cache, _key):
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr(http_client_module, "open_cache", counted)
+
+    async def scenario():
+        async with fixture.github() as github:
+            with monkeypatch.context() as patched:
+                patched.setattr(cache_module.ResponseCache, "remove", failing)
+                with pytest.raises(sqlite3.DatabaseError):
+                    await github.list_releases(REPOSITORY)
+            return [entry.tag_name for entry in await github.list_releases(REPOSITORY)]
+
+    assert asyncio.run(scenario()) == ["v1.0.0"]
+    assert len(opened) == 2
+
+
+def test_cache_that_could_not_be_opened_is_opened_by_the_next_request(server, fixture, monkeypatch):
+    """A failed opening is the error of the requests that wait for it, not of all later ones (I16)."""
+    server.publish(REPOSITORY, "1.0.0")
+    opened = []
+
+    async def failing_once(*arguments):
+        opened.append(arguments)
+        if len(opened) == 1:
+            raise MemoryError
+        return await cache_module.open_cache(*arguments)
+
+    monkeypatch.setattr(http_client_module, "open_cache", failing_once)
+
+    async def scenario():
+        async with fixture.github() as github:
+            with pytest.raises(MemoryError):
+                await github.list_releases(REPOSITORY)
+            return [entry.tag_name for entry in await github.list_releases(REPOSITORY)]
+
+    assert asyncio.run(scenario()) == ["v1.0.0"]
+
+
+def test_cache_is_in_memory_without_a_writable_directory(server, fixture):
+    """An unwritable state directory is logged, and requests succeed."""
+    server.publish(REPOSITORY, "1.0.0")
+    fixture.state = fixture.state / "file"
+    fixture.state.write_bytes(b"")
+    with captured_log() as lines:
+        assert fixture.list_tags() == fixture.list_tags() == ["v1.0.0"]
+    assert [
+        line for line in lines if "cannot create the cache" in line and line.endswith("; let this user write there")
+    ]
     assert server.statuses() == {200: 2}
 
 
-def test_the_cache_is_bounded(server, stage, database, monkeypatch):
-    """What changes again and again does not fill the disk, and is still found when the cache is full."""
+def test_cache_file_size_is_bounded(server, fixture, database, monkeypatch):
+    """Many changes do not fill the disk, and a full cache does not hide the latest page."""
     monkeypatch.setattr(cache_module, "CACHE_BYTES", 256 * 1024)
     for number in range(12):
         server.publish(REPOSITORY, f"1.0.{number}", notes="a" * 20_000)
-        assert stage.ask()[0] == f"v1.0.{number}"
+        assert fixture.list_tags()[0] == f"v1.0.{number}"
     assert database.stat().st_size < 1024 * 1024

@@ -1,4 +1,4 @@
-"""Asking GitHub for releases."""
+"""GitHub client: pages, redirects, retries, timeouts and the token."""
 
 import asyncio
 
@@ -6,32 +6,32 @@ import github_faults as faults
 import httpx
 import pytest
 from github_server import GitHubServer
-from release_stage import REPOSITORY, log
+from release_fixture import REPOSITORY, captured_log
 
 from remote.releases import github as github_module
-from remote.releases.errors import (
-    AnswerInvalidError,
+from remote.releases.github import MAX_ATTEMPTS, MAX_PAGES, MAX_REDIRECTS, PAGE_ENTRIES
+from remote.releases.http_client import HttpClient
+from remote.releases.response import (
+    InvalidResponseError,
     ServerFailedError,
     UnreachableError,
 )
-from remote.releases.github import ATTEMPTS, PAGE_ENTRIES, PAGES, REDIRECTS
-from remote.releases.wire import Wire
 
 
 def publish(server, count, repository=REPOSITORY):
-    """So many releases, and their tags as the server lists them."""
+    """Publish ``count`` releases; return their tags in the server's order."""
     for number in range(count):
         server.publish(repository, f"1.0.{number}")
     return [f"v1.0.{number}" for number in reversed(range(count))]
 
 
-def test_all_releases_are_found(server, stage):
-    """What is published is listed, with all that is told about it."""
+def test_client_returns_all_fields_of_a_release(server, fixture):
+    """Tag, notes, flags, URL and date are returned."""
     server.publish(REPOSITORY, "1.0.0", notes="# New\nall", prerelease=True)
 
     async def ask():
-        async with stage.github() as github:
-            return await github.releases(REPOSITORY)
+        async with fixture.github() as github:
+            return await github.list_releases(REPOSITORY)
 
     (entry,) = asyncio.run(ask())
     assert (entry.tag_name, entry.body, entry.prerelease, entry.draft) == ("v1.0.0", "# New\nall", True, False)
@@ -39,23 +39,23 @@ def test_all_releases_are_found(server, stage):
     assert entry.published_at.isoformat() == "2026-01-01T00:00:00+00:00"
 
 
-def test_a_repository_without_releases_has_none(server, stage):
-    """An empty list is an answer."""
+def test_client_returns_an_empty_list_for_a_repository_without_releases(server, fixture):
+    """An empty list is a valid answer."""
     server.create(REPOSITORY)
-    assert stage.ask() == []
+    assert fixture.list_tags() == []
 
 
-def test_all_pages_are_read(server, stage):
-    """The list goes on where the server says that it does, and ends where it does."""
+def test_client_reads_all_pages(server, fixture):
+    """The ``Link`` header decides about the next page."""
     tags = publish(server, 2 * PAGE_ENTRIES + 1)
-    assert stage.ask() == tags
+    assert fixture.list_tags() == tags
     assert server.statuses() == {200: 3}
 
 
-def test_the_server_learns_who_asks(server, stage):
-    """Every question says which interface it wants, and who we are; nothing that could unpack to more is wanted."""
+def test_client_sends_api_version_and_user_agent(server, fixture):
+    """Compressed responses are not accepted: they could expand beyond the limit."""
     publish(server, 1)
-    stage.ask()
+    fixture.list_tags()
     headers = server.answers[0].headers
     assert headers["accept"] == "application/vnd.github+json"
     assert headers["x-github-api-version"] == "2022-11-28"
@@ -64,182 +64,184 @@ def test_the_server_learns_who_asks(server, stage):
     assert "authorization" not in headers
 
 
-def test_pages_are_bounded(server, stage):
-    """A list without end is read up to a bound, and that is told."""
+def test_client_stops_after_the_maximum_of_pages(server, fixture):
+    """An endless list is read up to the limit, and a warning is logged."""
     tags = publish(server, 1)
     link = f'<{server.url}/repos/{REPOSITORY}/releases>; rel="next"'
     server.misbehave(faults.headers(Link=link), times=None)
-    with log() as lines:
-        assert stage.ask() == tags * PAGES
-    assert len(server.answers) == PAGES
-    assert lines == [f"{REPOSITORY} has more than {PAGES} pages of releases; the latest {PAGES} count"]
+    with captured_log() as lines:
+        assert fixture.list_tags() == tags * MAX_PAGES
+    assert len(server.answers) == MAX_PAGES
+    assert lines == [f"{REPOSITORY} has more than {MAX_PAGES} pages of releases; only the latest {MAX_PAGES} count"]
 
 
 @pytest.mark.parametrize("link", ["nonsense", "<", '<>; rel="prev"', "; rel=next", '<x>; rel="last"', ",,,"])
-def test_a_link_that_leads_nowhere_ends_the_list(server, stage, link):
-    """A header without a next page means that there is none."""
+def test_client_ignores_links_without_a_next_page(server, fixture, link):
+    """A malformed ``Link`` header means that this is the last page."""
     tags = publish(server, 1)
     server.misbehave(faults.headers(Link=link))
-    assert stage.ask() == tags
+    assert fixture.list_tags() == tags
 
 
 @pytest.mark.parametrize(
     "target", ["//127.0.0.1:1/", "file:///etc/passwd", "https://127.0.0.1/", "http://[", "http://x:abc/"]
 )
-def test_a_page_elsewhere_is_not_asked_for(server, stage, target):
-    """A next page on another host, at another port or of another kind is refused."""
+def test_client_does_not_follow_pages_on_another_server(server, fixture, target):
+    """A next page with another host, port or scheme is rejected."""
     publish(server, 1)
     server.misbehave(faults.headers(Link=f'<{target}>; rel="next"'))
-    with pytest.raises(AnswerInvalidError, match=r"cannot check owner/app: 127\.0\.0\.1 leads to '.*set releases.api"):
-        stage.ask()
+    with pytest.raises(InvalidResponseError, match=r"owner/app: 127\.0\.0\.1 refers to '.*set releases.api"):
+        fixture.list_tags()
     assert len(server.answers) == 1
 
 
-def test_the_token_is_sent(server, stage):
-    """With a token, every question carries it."""
-    server.token = stage.token = "secret"  # noqa: S105
+def test_client_sends_the_token_with_each_request(server, fixture):
+    """Each page is requested with the token."""
+    server.token = fixture.token = "secret"  # noqa: S105
     tags = publish(server, PAGE_ENTRIES + 1)
-    assert stage.ask() == tags
+    assert fixture.list_tags() == tags
     assert [answered.headers["authorization"] for answered in server.answers] == ["Bearer secret"] * 2
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_another_server_learns_nothing(server, stage, status):
-    """Neither a redirect nor a next page takes a question, or the token, to another server."""
-    stage.token = "secret"  # noqa: S105
+def test_client_does_not_follow_redirects_to_another_server(server, fixture, status):
+    """Another server receives neither a request nor the token."""
+    fixture.token = "secret"  # noqa: S105
     with GitHubServer() as other:
         publish(other, 1)
         server.misbehave(faults.redirect(f"{other.url}/repos/{REPOSITORY}/releases", status=status))
-        with pytest.raises(AnswerInvalidError, match="leads to 'http://127"):
-            stage.ask()
+        with pytest.raises(InvalidResponseError, match="refers to 'http://127"):
+            fixture.list_tags()
         assert other.answers == []
 
 
-def test_the_token_is_for_one_server_alone(server, stage):
-    """Even a question that did go to another server would not carry the token."""
+def test_client_sends_the_token_to_its_own_server_only(server, fixture):
+    """A request to another server would not contain the token."""
 
     async def ask():
-        wire = Wire(httpx.URL("https://api.example.org"), "secret", stage.state / "cache", timeout_s=10, version="1")
-        await wire.get(httpx.URL(server.url))
-        await wire.aclose()
+        client = HttpClient(
+            httpx.URL("https://api.example.org"), "secret", fixture.state / "cache", timeout_s=10, version="1"
+        )
+        await client.get(httpx.URL(server.url))
+        await client.aclose()
 
     asyncio.run(ask())
     assert "authorization" not in server.answers[0].headers
 
 
-def test_a_renamed_repository_is_found(server, stage):
-    """A redirect within the server is followed, with the token, and so are the pages behind it."""
-    server.token = stage.token = "secret"  # noqa: S105
+def test_client_follows_redirects_of_renamed_repositories(server, fixture):
+    """A redirect within the server is followed with the token, also for further pages."""
+    server.token = fixture.token = "secret"  # noqa: S105
     tags = publish(server, PAGE_ENTRIES + 1)
     server.rename(REPOSITORY, "owner/other")
-    assert stage.ask() == tags
+    assert fixture.list_tags() == tags
     assert server.statuses() == {301: 1, 200: 2}
 
 
-def test_redirects_are_bounded(server, stage):
-    """A redirect to itself ends."""
+def test_client_stops_after_the_maximum_of_redirects(server, fixture):
+    """A redirect loop is an error."""
     server.misbehave(faults.redirect(f"/repos/{REPOSITORY}/releases"), times=None)
-    with pytest.raises(AnswerInvalidError, match=f"redirected more than {REDIRECTS} times; does releases.api point"):
-        stage.ask()
-    assert len(server.answers) == REDIRECTS + 1
+    with pytest.raises(InvalidResponseError, match=f"redirected more than {MAX_REDIRECTS} times; does releases.api"):
+        fixture.list_tags()
+    assert len(server.answers) == MAX_REDIRECTS + 1
 
 
 @pytest.mark.parametrize("fault", [faults.dropped(), faults.dropped_midway(), faults.refusal(502, "Bad Gateway")])
-def test_a_mishap_is_tried_again(server, stage, fault):
-    """A dropped connection, before or in the middle of the answer, and an ill server are asked again."""
+def test_client_retries_transient_errors(server, fixture, fault):
+    """A connection that drops before or within the response, and a 5xx, are retried."""
     tags = publish(server, 1)
-    server.misbehave(fault, times=ATTEMPTS - 1)
-    assert stage.ask() == tags
-    assert len(server.answers) == ATTEMPTS
+    server.misbehave(fault, times=MAX_ATTEMPTS - 1)
+    assert fixture.list_tags() == tags
+    assert len(server.answers) == MAX_ATTEMPTS
 
 
-def test_pauses_between_tries_grow(server, stage):
-    """Between two tries there is a pause, longer every time and never the same."""
+def test_client_pauses_grow_between_attempts(server, fixture):
+    """Exponential back-off with jitter."""
     server.misbehave(faults.dropped(), times=None)
     with pytest.raises(UnreachableError):
-        stage.ask()
-    assert [int(pause) for pause in stage.pauses] in ([1, 2, 4], [1, 2, 5], [1, 3, 4], [1, 3, 5], [2, 2, 4])
-    assert len({pause % 1 for pause in stage.pauses}) == ATTEMPTS - 1
+        fixture.list_tags()
+    assert [int(pause) for pause in fixture.pauses] in ([1, 2, 4], [1, 2, 5], [1, 3, 4], [1, 3, 5], [2, 2, 4])
+    assert len({pause % 1 for pause in fixture.pauses}) == MAX_ATTEMPTS - 1
 
 
 @pytest.mark.parametrize("fault", [faults.dropped(), faults.dropped_midway()])
-def test_a_dropped_connection_is_told(server, stage, fault):
-    """When every try fails, the last reason is told."""
+def test_client_reports_dropped_connections(server, fixture, fault):
+    """After the last attempt, the error names the last reason."""
     server.misbehave(fault, times=None)
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1 cannot be reached \('.*is this machine on the network"):
-        stage.ask()
-    assert len(server.answers) == ATTEMPTS
+        fixture.list_tags()
+    assert len(server.answers) == MAX_ATTEMPTS
 
 
-def test_an_ill_server_is_told(server, stage):
-    """When the server stays ill, that is told."""
+def test_client_reports_repeated_server_errors(server, fixture):
+    """After the last attempt, the error names the status."""
     server.misbehave(faults.refusal(503, "Unavailable"), times=None)
-    with pytest.raises(ServerFailedError, match="at last with HTTP 503; wait until it is mended"):
-        stage.ask()
-    assert len(server.answers) == ATTEMPTS
+    with pytest.raises(ServerFailedError, match="the last time with HTTP 503; wait until the server works again"):
+        fixture.list_tags()
+    assert len(server.answers) == MAX_ATTEMPTS
 
 
-def test_a_server_that_is_not_there_is_told(server, stage):
-    """Where nobody listens, that is told."""
+def test_client_reports_a_refused_connection(server, fixture):
+    """A closed port is an error."""
     server.close()
     with pytest.raises(UnreachableError, match="cannot be reached"):
-        stage.ask()
+        fixture.list_tags()
 
 
-def test_a_slow_answer_is_given_up_and_asked_for_again(server, stage):
-    """An answer that does not come in time is asked for again."""
-    stage.settings["timeout_s"] = 0.5
+def test_client_retries_after_a_timeout(server, fixture):
+    """A response that does not come in time is requested again."""
+    fixture.settings["timeout_s"] = 0.5
     tags = publish(server, 1)
     server.misbehave(faults.slow(3600))
-    assert stage.ask() == tags
+    assert fixture.list_tags() == tags
 
 
-def test_slow_answers_are_told(server, stage):
-    """When no answer comes in time, that is told with the time."""
-    stage.settings["timeout_s"] = 0.1
+def test_client_reports_timeouts(server, fixture):
+    """The error names the time limit."""
+    fixture.settings["timeout_s"] = 0.1
     server.misbehave(faults.slow(3600), times=None)
     with pytest.raises(UnreachableError, match=r"cannot be reached \('\w+Timeout after 0.1 s'\)"):
-        stage.ask()
+        fixture.list_tags()
 
 
-def test_an_answer_that_never_ends_is_given_up(server, stage, monkeypatch):
-    """A server that sends a little all the time does not hold us for ever."""
-    monkeypatch.setattr(github_module, "OVERALL", 0.05)
+def test_client_limits_the_total_time(server, fixture, monkeypatch):
+    """A server that sends single bytes for ever does not block the client."""
+    monkeypatch.setattr(github_module, "TOTAL_TIMEOUTS", 0.05)
     server.misbehave(faults.trickling(0.01), times=None)
-    with pytest.raises(UnreachableError, match=r"gave no complete answer within 0.5 s; .*raise releases.timeout_s"):
-        stage.ask()
+    with pytest.raises(UnreachableError, match=r"sent no complete response within 0.5 s; .*raise releases.timeout_s"):
+        fixture.list_tags()
 
 
-def test_a_cancelled_question_leaves_nothing_broken(server, stage):
-    """Who stops waiting can ask again at once, and whoever asks beside is not disturbed."""
+def test_client_cancelled_request_does_not_affect_others(server, fixture):
+    """After a cancellation, a new request and a concurrent one succeed."""
     tags = publish(server, 1)
     server.misbehave(faults.slow(3600))
 
     async def ask():
-        async with stage.github() as github:
-            cancelled = asyncio.create_task(github.releases(REPOSITORY))
+        async with fixture.github() as github:
+            cancelled = asyncio.create_task(github.list_releases(REPOSITORY))
             await asyncio.to_thread(server.wait_for, 1)
-            beside = asyncio.create_task(github.releases(REPOSITORY))
+            concurrent = asyncio.create_task(github.list_releases(REPOSITORY))
             cancelled.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await cancelled
-            assert [entry.tag_name for entry in await github.releases(REPOSITORY)] == tags
-            return [entry.tag_name for entry in await beside]
+            assert [entry.tag_name for entry in await github.list_releases(REPOSITORY)] == tags
+            return [entry.tag_name for entry in await concurrent]
 
     assert asyncio.run(ask()) == tags
 
 
-def test_a_question_cancelled_at_the_start_leaves_nothing_open(server, stage):
-    """Stopping while the cache is being opened loses nothing that would have to be closed."""
+def test_client_cancelled_while_the_cache_opens_leaks_nothing(server, fixture):
+    """A request cancelled while the cache opens leaves no open file."""
     tags = publish(server, 1)
 
     async def ask():
-        async with stage.github() as github:
-            question = asyncio.create_task(github.releases(REPOSITORY))
+        async with fixture.github() as github:
+            request = asyncio.create_task(github.list_releases(REPOSITORY))
             await asyncio.sleep(0)
-            question.cancel()
+            request.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await question
-            return [entry.tag_name for entry in await github.releases(REPOSITORY)]
+                await request
+            return [entry.tag_name for entry in await github.list_releases(REPOSITORY)]
 
     assert asyncio.run(ask()) == tags

@@ -1,26 +1,28 @@
-"""What is known of the components' releases, and how it stays known."""
+"""Release catalogue: refresh, force, failures and concurrent callers."""
 
 import asyncio
 
 import github_faults as faults
 import pytest
-from release_stage import ALL_ONE, COMPONENTS, DAY_S, log, versions
+from hand_clock import START
+from release_fixture import ALL_ONE, COMPONENTS, DAY_S, captured_log, versions
 
-from remote.releases.catalogue import Known
-from remote.releases.github import GitHub
-from tests.support.manual_clock import START
+from remote.releases import catalogue as catalogue_module
+from remote.releases.catalogue import ReleaseInfo
+from remote.releases.github import GitHubClient
+from remote.releases.release import newest
 
 pytestmark = pytest.mark.usefixtures("published")
 
 
-def test_before_the_first_answer_nothing_is_known(stage):
-    """Without an answer there is neither a release nor an age nor an error."""
-    assert stage.recall() == dict.fromkeys(COMPONENTS, Known())
+def test_catalogue_is_empty_before_the_first_answer(fixture):
+    """No release, no time, no error."""
+    assert fixture.load() == dict.fromkeys(COMPONENTS, ReleaseInfo())
 
 
-def test_a_refresh_finds_the_newest_releases(stage):
-    """After a refresh every component's newest release is known, with its notes, its address and its age."""
-    known = stage.refresh()
+def test_refresh_finds_the_newest_releases(fixture):
+    """Version, notes, URL and time of each component are known."""
+    known = fixture.refresh()
     assert versions(known) == ALL_ONE
     assert known["two"].release.notes == "notes of two"
     assert known["two"].release.url == "https://github.com/owner/two/releases/tag/v1.0.0"
@@ -28,203 +30,217 @@ def test_a_refresh_finds_the_newest_releases(stage):
 
 
 @pytest.mark.parametrize(("prereleases", "version"), [(False, "1.0.0"), (True, "2.0.0-rc.1")])
-def test_prereleases_are_as_configured(server, stage, prereleases, version):
-    """Pre-releases count where the configuration wants them."""
-    stage.settings["prereleases"] = prereleases
+def test_refresh_includes_prereleases_as_configured(server, fixture, prereleases, version):
+    """``releases.prereleases`` decides."""
+    fixture.settings["prereleases"] = prereleases
     server.publish("owner/one", "2.0.0-rc.1", prerelease=True)
-    assert versions(stage.refresh())["one"] == version
+    assert versions(fixture.refresh())["one"] == version
 
 
-def test_a_component_without_releases_is_known_to_have_none(server, stage):
-    """A repository that lists nothing is a good answer."""
+def test_refresh_of_a_repository_without_releases_is_a_good_answer(server, fixture):
+    """An empty list sets the time and no error."""
     server.repository("owner/one").releases.clear()
-    assert stage.refresh()["one"] == Known(checked_at=START)
+    assert fixture.refresh()["one"] == ReleaseInfo(checked_at=START)
 
 
-def test_a_check_of_three_where_nothing_changed_costs_three_304s(server, stage):
-    """A check of three repositories in which nothing changed costs three 304s, and nothing is forgotten by it."""
-    first = stage.refresh()
+def test_refresh_of_unchanged_repositories_costs_304s(server, fixture):
+    """Three unchanged repositories cost three 304s, and all is still known."""
+    first = fixture.refresh()
     server.answers.clear()
-    assert stage.refresh(force=True) == first
+    assert fixture.refresh(force=True) == first
     assert server.statuses() == {304: 3}
 
 
-def test_what_is_fresh_is_asked_for_only_by_force(server, stage):
-    """Within the interval after a good answer only force asks again, also in the next process."""
-    stage.refresh()
-    stage.clock.sleep(DAY_S - 1)
+def test_refresh_skips_fresh_answers_without_force(server, fixture):
+    """Within the interval only ``force`` causes a request, also in the next process."""
+    fixture.refresh()
+    fixture.clock.sleep(DAY_S - 1)
     server.publish("owner/one", "1.1.0")
-    assert versions(stage.refresh()) == ALL_ONE
-    assert versions(stage.refresh(force=True)) == ALL_ONE | {"one": "1.1.0"}
+    assert versions(fixture.refresh()) == ALL_ONE
+    assert versions(fixture.refresh(force=True)) == ALL_ONE | {"one": "1.1.0"}
 
 
-def test_what_is_old_is_asked_for(server, stage):
-    """A good answer that is as old as the interval is asked for again."""
-    stage.refresh()
-    stage.clock.sleep(DAY_S)
+def test_refresh_requests_old_answers(server, fixture):
+    """An answer as old as the interval is requested again."""
+    fixture.refresh()
+    fixture.clock.sleep(DAY_S)
     server.publish("owner/one", "1.1.0")
-    assert versions(stage.refresh()) == ALL_ONE | {"one": "1.1.0"}
+    assert versions(fixture.refresh()) == ALL_ONE | {"one": "1.1.0"}
 
 
-def test_what_failed_is_asked_for_again(server, stage):
-    """After a failed check that component alone is asked for again, even within the interval."""
+def test_refresh_requests_failed_components_again(server, fixture):
+    """Only the failed component is requested, also within the interval."""
 
-    async def walk(catalogue):
+    async def scenario(catalogue):
         await catalogue.refresh(force=False)
         server.misbehave(faults.refusal(404))
         await catalogue.refresh(force=True)
         server.answers.clear()
         await catalogue.refresh(force=False)
-        assert {catalogue.known(name).error for name in COMPONENTS} == {None}
+        assert {catalogue.info(name).error for name in COMPONENTS} == {None}
 
-    stage.run(walk)
+    fixture.run(scenario)
     assert len(server.answers) == 1
 
 
-def test_what_no_longer_fails_is_fresh(server, stage):
-    """A good answer after a failed check is as good as any: nobody asks again within the interval."""
+def test_refresh_skips_components_that_recovered(server, fixture):
+    """A good answer after a failure starts a new interval."""
     server.misbehave(faults.refusal(404), times=3)
 
-    async def walk(catalogue):
+    async def scenario(catalogue):
         for _ in range(3):
             await catalogue.refresh(force=False)
 
-    stage.run(walk)
+    fixture.run(scenario)
     assert server.statuses() == {404: 3, 200: 3}
 
 
-def test_a_failure_keeps_the_last_good_answer(server, stage):
-    """After a failed check the last good answer and its age stay, with the reason why there is none newer."""
+def test_refresh_failure_keeps_the_last_good_answer(server, fixture):
+    """Release and time stay; the error is added and logged."""
 
-    async def walk(catalogue):
+    async def scenario(catalogue):
         await catalogue.refresh(force=True)
-        stage.clock.sleep(60)
+        fixture.clock.sleep(60)
         server.misbehave(faults.refusal(404), times=3)
-        with log() as lines:
+        with captured_log() as lines:
             await catalogue.refresh(force=True)
         for name in COMPONENTS:
-            known = catalogue.known(name)
-            assert (known.release.version, known.checked_at) == ("1.0.0", START)
-            assert known.error.startswith(f"cannot check owner/{name}: 127.0.0.1 knows no such repository")
-            assert known.error in lines
+            info = catalogue.info(name)
+            assert (info.release.version, info.checked_at) == ("1.0.0", START)
+            assert info.error.startswith(f"cannot check owner/{name}: 127.0.0.1 has no such repository")
+            assert info.error in lines
         assert len(lines) == 3
 
-    stage.run(walk)
+    fixture.run(scenario)
 
 
-def test_one_failure_leaves_the_others_alone(server, stage):
-    """A repository that is not there keeps nobody from knowing the others."""
+def test_refresh_failure_of_one_repository_does_not_affect_the_others(server, fixture):
+    """A missing repository is the error of its component only (I16)."""
     server.rename("owner/two", "owner/gone")
     server.repository("owner/gone").name = "owner/away"
     server.repository("owner/two").number = 99
-    known = stage.refresh()
+    known = fixture.refresh()
     assert versions(known) == ALL_ONE | {"two": None}
     assert (known["two"].checked_at, known["one"].error) == (None, None)
 
 
-def test_a_stumble_leaves_the_others_alone(stage, monkeypatch):
-    """An error that nobody foresaw counts as a failed check."""
+def test_refresh_counts_unexpected_exceptions_as_failures(fixture, monkeypatch):
+    """An unexpected exception is the error of its component (I16)."""
 
-    async def stumble(_github, repository):
+    async def defective(_github, repository):
         raise ZeroDivisionError(repository)
 
-    monkeypatch.setattr("remote.releases.github.GitHub.releases", stumble)
-    with log() as lines:
-        known = stage.refresh()
+    monkeypatch.setattr("remote.releases.github.GitHubClient.list_releases", defective)
+    with captured_log() as lines:
+        known = fixture.refresh()
     assert known["one"].error == "cannot check owner/one: ZeroDivisionError('owner/one'); report this"
     assert len(lines) == 3
 
 
-def test_callers_share_one_refresh(server, stage):
-    """Who wants a refresh while one is under way gets that one."""
+def test_refresh_failure_to_choose_a_release_does_not_affect_the_others(fixture, monkeypatch):
+    """A list in which no newest release can be chosen is the error of its component (I16)."""
 
-    async def walk(catalogue):
+    def defective(entries, *, prereleases):
+        if "/one/" in entries[0].html_url:
+            raise ZeroDivisionError
+        return newest(entries, prereleases=prereleases)
+
+    monkeypatch.setattr(catalogue_module, "newest", defective)
+    infos = fixture.refresh()
+    assert versions(infos) == ALL_ONE | {"one": None}
+    assert "ZeroDivisionError" in infos["one"].error
+
+
+def test_refresh_is_shared_by_concurrent_callers(server, fixture):
+    """A caller during a running refresh joins it."""
+
+    async def scenario(catalogue):
         await asyncio.gather(*(catalogue.refresh(force=force) for force in (True, True, False, True)))
-        assert versions({name: catalogue.known(name) for name in COMPONENTS}) == ALL_ONE
+        assert versions({name: catalogue.info(name) for name in COMPONENTS}) == ALL_ONE
 
-    stage.run(walk)
+    fixture.run(scenario)
     assert len(server.answers) == 3
 
 
-def test_who_insists_gets_no_answer_from_before_the_question(server, stage, monkeypatch):
-    """A release that came while a check was under way is found by whoever asks then; all who wait share one more."""
-    releases, has_come = GitHub.releases, asyncio.Event()
+def test_forced_refresh_does_not_join_an_earlier_check(server, fixture, monkeypatch):
+    """A release published during a check is found; all waiting callers share one more check."""
+    list_releases, is_published = GitHubClient.list_releases, asyncio.Event()
 
     async def late(self, repository):
-        entries = await releases(self, repository)
-        await has_come.wait()
+        entries = await list_releases(self, repository)
+        await is_published.wait()
         return entries
 
-    monkeypatch.setattr(GitHub, "releases", late)
+    monkeypatch.setattr(GitHubClient, "list_releases", late)
 
-    async def walk(catalogue):
+    async def scenario(catalogue):
         early = asyncio.create_task(catalogue.refresh(force=False))
         await asyncio.to_thread(server.wait_for, 3)
         server.publish("owner/one", "1.5.0")
-        insisting = [asyncio.create_task(catalogue.refresh(force=True)) for _ in range(3)]
+        forced = [asyncio.create_task(catalogue.refresh(force=True)) for _ in range(3)]
         await asyncio.sleep(0)
-        has_come.set()
-        await asyncio.gather(early, *insisting)
-        assert catalogue.known("one").release.version == "1.5.0"
+        is_published.set()
+        await asyncio.gather(early, *forced)
+        assert catalogue.info("one").release.version == "1.5.0"
 
-    stage.run(walk)
+    fixture.run(scenario)
     assert len(server.answers) == 6
 
 
-def test_callers_after_each_other_do_not_share(server, stage):
-    """A forced refresh asks again, however short a time after the last."""
+def test_refresh_is_not_shared_by_sequential_callers(server, fixture):
+    """A forced refresh sends requests, however soon after the last one."""
 
-    async def walk(catalogue):
+    async def scenario(catalogue):
         await catalogue.refresh(force=True)
         await catalogue.refresh(force=True)
 
-    stage.run(walk)
+    fixture.run(scenario)
     assert len(server.answers) == 6
 
 
-def test_force_is_not_lost_in_a_shared_refresh(server, stage):
-    """Who insists while a refresh of some is under way gets all the others as well."""
+def test_refresh_respects_force_of_a_joining_caller(server, fixture):
+    """A forced call during a partial refresh checks the remaining components."""
 
-    async def walk(catalogue):
+    async def scenario(catalogue):
         await catalogue.refresh(force=False)
         server.misbehave(faults.refusal(404))
         await catalogue.refresh(force=True)
         server.answers.clear()
         await asyncio.gather(catalogue.refresh(force=False), catalogue.refresh(force=True))
 
-    stage.run(walk)
+    fixture.run(scenario)
     assert len({answered.path for answered in server.answers}) == len(server.answers) == 3
 
 
-def test_who_leaves_does_not_take_the_answer_along(server, stage):
-    """When the caller that asked is cancelled, another that waited for the same gets its answer."""
+def test_refresh_survives_the_cancellation_of_its_first_caller(server, fixture):
+    """Another caller that waited for the same refresh gets its answer."""
     server.misbehave(faults.slow(3600), times=3)
 
-    async def walk(catalogue):
-        leaving = asyncio.create_task(catalogue.refresh(force=True))
+    async def scenario(catalogue):
+        cancelled = asyncio.create_task(catalogue.refresh(force=True))
         await asyncio.to_thread(server.wait_for, 3)
         waiting = asyncio.create_task(catalogue.refresh(force=True))
         await asyncio.sleep(0)
-        leaving.cancel()
+        cancelled.cancel()
         await waiting
-        assert versions({name: catalogue.known(name) for name in COMPONENTS}) == ALL_ONE
+        assert versions({name: catalogue.info(name) for name in COMPONENTS}) == ALL_ONE
 
-    stage.run(walk)
-    assert not list(stage.state.glob(".*.tmp"))
+    fixture.run(scenario)
+    assert not list(fixture.state.glob(".*.tmp"))
 
 
-def test_stopping_leaves_nothing_broken(server, stage):
-    """A refresh that is cancelled leaves the last good answers as they were."""
-    known = stage.refresh()
+def test_refresh_cancelled_keeps_the_saved_answers(server, fixture):
+    """A cancelled refresh does not change the file."""
+    known = fixture.refresh()
     server.misbehave(faults.slow(3600), times=3)
 
-    async def walk(catalogue):
-        keeping = asyncio.create_task(catalogue.refresh(force=True))
+    async def scenario(catalogue):
+        refreshing = asyncio.create_task(catalogue.refresh(force=True))
         await asyncio.to_thread(server.wait_for, 6)
-        keeping.cancel()
+        refreshing.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await keeping
+            await refreshing
 
-    stage.run(walk)
-    assert stage.recall() == known
-    assert not list(stage.state.glob(".*.tmp"))
+    fixture.run(scenario)
+    assert fixture.load() == known
+    assert not list(fixture.state.glob(".*.tmp"))

@@ -1,4 +1,4 @@
-"""Debian's Chromium: a browser that Playwright would download itself is not to be had everywhere."""
+"""Debian's Chromium: Playwright's own download is not available everywhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARGUMENTS = [
 
 @contextmanager
 def chromium():
-    """A browser, as long as the block lasts; Playwright occupies the event loop of the thread meanwhile."""
+    """Run a browser within the block; Playwright occupies the thread's event loop."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser

@@ -1,4 +1,4 @@
-"""A browser, a stand-in server, and the page between them, watched for whatever it should never do."""
+"""Browser, fake server and page; a test fails if the page logs an error or requests another origin."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from urllib.parse import urlsplit
 
 import pytest
 from chromium import chromium
+from fake_server import FakeServer
 from page_object import UpdatePage
-from stand_in_server import StandInServer
 
-# A server that is away, or that asks for a token, is an error to the browser's console; it is none of the page's.
+# The browser logs an unreachable server, or a 401, as an error; it is not an error of the page.
 NETWORK_WORDS = ("Failed to load resource", "WebSocket connection to")
 
 
 def pytest_itemcollected(item):
-    """One worker has all of a file's tests: each that had some would start a browser of its own for them."""
+    """Run all tests of a file in one worker, as each worker starts a browser per file."""
     item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """Chromium; per module, for Playwright occupies the event loop of the thread as long as it runs."""
+    """Chromium, per module: Playwright occupies the thread's event loop while it runs."""
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture
 def server():
-    """A server without a token, with the usual device behind it; tests change it before they open the page."""
-    server = StandInServer()
+    """A fake server without a token; tests change it before they open the page."""
+    server = FakeServer()
     server.address = server.start()
     yield server
     server.close()
@@ -36,23 +36,25 @@ def server():
 
 @pytest.fixture
 def new_page(browser):
-    """Makes pages of a browser with options of one's own; none may log an error or reach for another origin."""
-    contexts, troubles = [], []
+    """Creates pages with browser options; none may log an error or request another origin."""
+    contexts, problems = [], []
 
     def make(server, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
-        page.on("pageerror", lambda error: troubles.append(f"uncaught: {error}"))
-        page.on("console", lambda message: _is_trouble(message) and troubles.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: problems.append(f"uncaught: {error}"))
+        page.on("console", lambda message: _is_problem(message) and problems.append(f"console: {message.text}"))
         ours = urlsplit(server.address).netloc
-        page.on("request", lambda asked: urlsplit(asked.url).netloc != ours and troubles.append(f"asked {asked.url}"))
+        page.on(
+            "request", lambda request: urlsplit(request.url).netloc != ours and problems.append(f"asked {request.url}")
+        )
         return UpdatePage(page, server.address)
 
     yield make
     for context in contexts:
         context.close()
-    assert troubles == []
+    assert problems == []
 
 
 @pytest.fixture
@@ -61,5 +63,5 @@ def page(new_page, server):
     return new_page(server)
 
 
-def _is_trouble(message):
+def _is_problem(message):
     return message.type in {"error", "warning"} and not message.text.startswith(NETWORK_WORDS)

@@ -1,4 +1,4 @@
-"""The page as a person meets it: what tests press and read, whichever server is behind it."""
+"""Page object: the elements and actions of the page, for any server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ expect.set_options(timeout=DEADLINE_MS)
 
 
 class ComponentCard:
-    """One component."""
+    """Card of one component."""
 
     def __init__(self, page: Page, name: str) -> None:
         self.root = page.locator(f'[data-component="{name}"]')
@@ -31,7 +31,7 @@ class ComponentCard:
         self.last = self.root.get_by_test_id("last")
 
     def button(self, action: str):
-        """Its button for ``update``, ``rollback`` or ``health``."""
+        """Return the button for ``update``, ``rollback`` or ``health``."""
         return self.root.locator(f'[data-action="{action}"]')
 
 
@@ -58,7 +58,7 @@ class UpdatePage:
         self.now = page.get_by_role("button", name="Now", exact=True)
 
     def open(self) -> UpdatePage:
-        """Go there, and wait until it is connected."""
+        """Load the page, and wait until it is connected."""
         self.page.goto(self.address)
         return self.connected()
 
@@ -68,7 +68,7 @@ class UpdatePage:
         return self
 
     def disconnected(self) -> UpdatePage:
-        """Wait until it waits for its next attempt."""
+        """Wait until it is disconnected."""
         expect(self.connection).to_have_attribute("data-phase", re.compile("waiting|connecting"))
         return self
 
@@ -77,7 +77,7 @@ class UpdatePage:
         return ComponentCard(self.page, name)
 
     def ask(self, name: str, action: str) -> None:
-        """Press the button of a component, and confirm."""
+        """Click the button of a component, and confirm."""
         self.card(name).button(action).click()
         self.confirm.click()
 

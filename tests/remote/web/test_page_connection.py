@@ -1,17 +1,17 @@
-"""The connection: always visible, coming back by itself, going on where it was."""
+"""Connection: its visible state, reconnecting, and resuming after the last event."""
 
 from __future__ import annotations
 
+import message_bodies as bodies
 import pytest
-import stand_in_bodies as bodies
 from playwright.sync_api import expect
 
 # Without its timers the page never tries again by itself: what connects it then is what the test has done.
 STOP_TIMERS = "() => { for (let id = 1; id < 100000; id += 1) clearTimeout(id); }"
 
 
-def test_a_lost_connection_is_said_and_can_be_hurried(page, server):
-    """A lost connection is said in words with the time of the next attempt; Now does not wait for it."""
+def test_connection_lost_shows_a_countdown(page, server):
+    """The page shows the time of the next attempt; Now starts it at once."""
     page.open()
     server.go_away()
     expect(page.connection).to_contain_text("Reconnecting in")
@@ -24,8 +24,8 @@ def test_a_lost_connection_is_said_and_can_be_hurried(page, server):
     expect(page.card("core").button("update")).to_be_enabled()
 
 
-def test_it_comes_back_by_itself(page, server):
-    """Nobody needs to press anything for the connection to come back."""
+def test_connection_is_restored_without_interaction(page, server):
+    """The page reconnects by itself."""
     page.open()
     server.go_away()
     page.disconnected()
@@ -33,8 +33,8 @@ def test_it_comes_back_by_itself(page, server):
     page.connected()
 
 
-def test_it_goes_on_after_the_last_event(page, server):
-    """A page that comes back names the last event it saw, and shows what it has missed."""
+def test_connection_resumes_after_the_last_event(page, server):
+    """The page sends the number of its last event, and shows the missed ones."""
     page.open()
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, percent=30))
@@ -49,8 +49,8 @@ def test_it_goes_on_after_the_last_event(page, server):
     expect(page.card("core").result).to_contain_text("1.1.0 did not work, 1.0.0 was put back")
 
 
-def test_everything_is_asked_again_after_a_gap(page, server):
-    """When the server cannot tell all that was missed, the page asks for everything again."""
+def test_connection_reloads_everything_after_a_gap(page, server):
+    """If events are no longer available, the page requests the whole state."""
     page.open()
     expect(page.card("scheduler").current).to_have_text("0.9.4")
     server.go_away()
@@ -60,8 +60,8 @@ def test_everything_is_asked_again_after_a_gap(page, server):
     expect(page.card("scheduler").current).to_have_text("0.9.5")
 
 
-def test_a_server_that_counts_from_the_beginning_again(page, server):
-    """After a restart that made the numbers of events begin anew, the page goes on with the new ones."""
+def test_connection_accepts_restarted_event_numbers(page, server):
+    """After a restart that reset the event numbers, the page uses the new ones."""
     page.open()
     for number in range(20):
         server.event("log", {"message": f"before {number}", "level": "info"})
@@ -93,15 +93,15 @@ def replaced(page, server):
     return request
 
 
-def test_the_server_may_go_away_for_its_own_update(page, replaced):
-    """When the page's own server is being replaced, that is said, and the progress stays."""
+def test_connection_lost_during_an_update_of_the_server_is_expected(page, replaced):
+    """The page says that its server is being replaced, and keeps the progress."""
     remote = page.card("remote")
-    expect(remote.away).to_contain_text("The page will come back by itself when the new version is up.")
+    expect(remote.away).to_contain_text("The page reconnects by itself when the new version is running.")
     expect(remote.phase).to_have_text("restart")
 
 
-def test_how_its_own_update_ended_is_shown_after_it(page, server, replaced):
-    """After its own update the server is there again, and the page shows how it ended."""
+def test_connection_restored_shows_the_result_of_the_servers_update(page, server, replaced):
+    """After the replacement, the page shows the result."""
     server.components["remote"] = bodies.component("remote", current="1.4.0", latest="1.4.0", running_how="itself")
     server.come_back(version="1.4.0")
     page.connected()
@@ -110,8 +110,8 @@ def test_how_its_own_update_ended_is_shown_after_it(page, server, replaced):
     expect(page.card("remote").away).to_be_hidden()
 
 
-def test_the_history_tells_what_no_event_did(page, server, replaced):
-    """A result whose event is lost is found in the history, and shown like any other."""
+def test_history_supplies_results_of_lost_events(page, server, replaced):
+    """A result whose event was lost is taken from the history."""
     server.history.insert(0, bodies.entry("remote", request_id=replaced, version="1.4.0"))
     server.come_back(complete=False, version="1.4.0")
     page.connected()
@@ -119,8 +119,8 @@ def test_the_history_tells_what_no_event_did(page, server, replaced):
     expect(page.card("remote").progress).to_be_hidden()
 
 
-def test_a_new_server_offers_its_page(page, server):
-    """When another version of the server has come up, its own page is offered, not forced on whoever reads."""
+def test_page_offers_a_reload_after_a_server_update(page, server):
+    """A new server version offers its page and does not force a reload."""
     page.open()
     server.go_away()
     page.disconnected()
@@ -133,8 +133,8 @@ def test_a_new_server_offers_its_page(page, server):
     expect(page.notices).to_have_count(0)
 
 
-def test_the_network_coming_back_does_not_wait(page, server):
-    """When the browser says that the network is back, the next attempt is made at once."""
+def test_connection_retries_when_the_network_is_back(page, server):
+    """The browser's online event starts an attempt at once."""
     page.open()
     server.go_away()
     expect(page.connection).to_contain_text("Reconnecting in")
@@ -144,8 +144,8 @@ def test_the_network_coming_back_does_not_wait(page, server):
     page.connected()
 
 
-def test_a_connection_that_died_in_silence_is_noticed(page, server):
-    """When the server has said nothing for long and does not answer, the page connects anew."""
+def test_connection_without_messages_is_replaced(page, server):
+    """Without messages and without an answer to a heartbeat, the page reconnects."""
     page.page.clock.install()
     page.open()
     expect(page.card("core").pill).to_be_visible()

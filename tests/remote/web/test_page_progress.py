@@ -1,17 +1,17 @@
-"""What is under way: words, bar and output as they come."""
+"""Progress of requests: texts, bar and output."""
 
 from __future__ import annotations
 
 import re
 
-import stand_in_bodies as bodies
+import message_bodies as bodies
 from playwright.sync_api import expect
 
 GAP = "node => Math.round(node.scrollHeight - node.scrollTop - node.clientHeight)"  # how far from its end
 
 
-def test_progress_moves_with_its_phase_and_output(page, server):
-    """The bar, the phase and the output follow what the server tells."""
+def test_progress_shows_percentage_phase_and_output(page, server):
+    """Bar, phase and output follow the messages."""
     page.open()
     core, request = page.card("core"), bodies.new_id()
     server.event("update_progress", bodies.progress(request, phase="download", percent=20, output="Fetching\n"))
@@ -26,8 +26,8 @@ def test_progress_moves_with_its_phase_and_output(page, server):
     expect(core.output).to_have_text("Fetching\nUnpacking\n", use_inner_text=False)
 
 
-def test_a_bar_without_a_number_claims_none(page, server):
-    """While the script has told no percentage, the bar has no value."""
+def test_progress_without_percentage_is_indeterminate(page, server):
+    """Without a percentage, the bar has no value."""
     page.open()
     server.event("update_progress", bodies.progress(bodies.new_id(), state="validated"))
     core = page.card("core")
@@ -35,8 +35,8 @@ def test_a_bar_without_a_number_claims_none(page, server):
     expect(core.bar).not_to_have_attribute("aria-valuenow", re.compile(".*"))
 
 
-def test_errors_of_the_script_are_told_apart(page, server):
-    """What the script says on stderr is marked as such, with a word and not with a colour alone."""
+def test_progress_marks_stderr(page, server):
+    """Stderr is marked by a text, not only by a colour."""
     page.open()
     server.event("update_progress", bodies.progress(bodies.new_id(), output="Fetching\n", error="no route\n"))
     stderr = page.card("core").output.locator(".stderr")
@@ -45,8 +45,8 @@ def test_errors_of_the_script_are_told_apart(page, server):
     assert label == '"stderr"'
 
 
-def test_the_output_is_what_a_script_says_to_people(page, server):
-    """Its lines for the bar are in the bar alone; also in what is shown of it afterwards."""
+def test_output_hides_the_lines_that_control_the_bar(page, server):
+    """PHASE and PROGRESS lines are hidden, also in the result."""
     page.open()
     request = bodies.new_id()
     said = "PHASE:download\nFetching\nPROGRESS:20\nPROGRESS:40\n"
@@ -59,8 +59,8 @@ def test_the_output_is_what_a_script_says_to_people(page, server):
     expect(shown).to_have_text("Fetching\nDone\n", use_inner_text=False)
 
 
-def test_output_longer_than_a_message_is_put_together(page, server):
-    """Messages carry only the end of the output; the page shows all of it, each line once."""
+def test_output_is_merged_from_messages(page, server):
+    """Messages contain only the end of the output; the page shows all of it, each line once."""
     page.open()
     request, lines = bodies.new_id(), [f"line {number:04d}\n" for number in range(900)]
     for upto in range(100, 901, 100):
@@ -69,8 +69,8 @@ def test_output_longer_than_a_message_is_put_together(page, server):
     assert page.card("core").output.text_content() == "".join(lines)
 
 
-def test_the_output_follows_its_end_unless_somebody_reads(page, server):
-    """The output stays at its end as it grows, but not when somebody has scrolled up; a button goes back to the end."""
+def test_output_follows_its_end_unless_scrolled(page, server):
+    """The output stays at its end unless the user scrolled up; a button returns to the end."""
     page.open()
     request, text = bodies.new_id(), "".join(f"line {number}\n" for number in range(200))
     output = page.card("core").output
@@ -78,7 +78,7 @@ def test_the_output_follows_its_end_unless_somebody_reads(page, server):
     expect(output).to_contain_text("line 199")
     assert output.evaluate(GAP) < 5
     output.evaluate("node => { node.scrollTop = 40; }")
-    follow = page.card("core").root.get_by_role("button", name="Follow the end")
+    follow = page.card("core").root.get_by_role("button", name="Scroll to the end")
     expect(follow).to_be_visible()
     server.event("update_progress", bodies.progress(request, output=text + "one more\n"))
     expect(output).to_contain_text("one more")
@@ -88,8 +88,8 @@ def test_the_output_follows_its_end_unless_somebody_reads(page, server):
     assert output.evaluate(GAP) < 5
 
 
-def test_what_begins_while_the_page_asks_is_not_lost(page, server):
-    """Progress that overtakes the answer to what is under way is not taken for ended because of that answer."""
+def test_progress_that_overtakes_the_first_answer_is_kept(page, server):
+    """Progress that arrives before the list of outstanding requests stays."""
     server.overtaking = bodies.progress(bodies.new_id(), percent=5)
     page.open()
     server.wait_for("updater.history")  # asked, and so answered, after what is under way
@@ -98,8 +98,8 @@ def test_what_begins_while_the_page_asks_is_not_lost(page, server):
     expect(page.card("core").progress).to_be_visible()
 
 
-def test_undoing_is_told_as_such(page, server):
-    """A failed update that is being rolled back says which version is put back, and claims no percentage."""
+def test_progress_shows_a_rollback(page, server):
+    """A failed update in rollback names the restored version, and has no percentage."""
     page.open()
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, percent=80))
@@ -109,8 +109,8 @@ def test_undoing_is_told_as_such(page, server):
     expect(core.bar).not_to_have_attribute("aria-valuenow", re.compile(".*"))
 
 
-def test_a_reload_in_the_middle_shows_the_progress_again(page, server):
-    """A page that is loaded while an update is under way shows it, and since when."""
+def test_progress_is_restored_after_a_reload(page, server):
+    """A page that is loaded during an update shows it with its start time."""
     request = bodies.new_id()
     server.under_way = [bodies.progress(request, phase="install", percent=40, output="Unpacking\n")]
     server.history.insert(
@@ -126,8 +126,8 @@ def test_a_reload_in_the_middle_shows_the_progress_again(page, server):
     expect(page.headline).to_have_text("Updating dunebugger-core to 1.1.0")
 
 
-def test_a_page_that_is_loaded_late_shows_the_end_of_the_output(page, server):
-    """Long output that is there when the page is loaded is shown from its end, which is what is going on."""
+def test_output_starts_at_its_end_after_a_reload(page, server):
+    """Long output is shown from its end."""
     server.overtaking = bodies.progress(bodies.new_id(), output="".join(f"line {number}\n" for number in range(200)))
     server.under_way = [server.overtaking]
     output = page.open().card("core").output
@@ -135,15 +135,15 @@ def test_a_page_that_is_loaded_late_shows_the_end_of_the_output(page, server):
     assert output.evaluate(GAP) < 5
 
 
-def test_the_tab_tells_how_far_it_is(page, server):
-    """The title of the tab carries what is under way, for whoever looks at another one."""
+def test_tab_title_shows_the_progress(page, server):
+    """The tab title has component and percentage."""
     page.open()
     server.event("update_progress", bodies.progress(bodies.new_id(), percent=40))
     expect(page.page).to_have_title("dunebugger-core 40 % · DuneBugger updates")
 
 
-def test_two_components_are_shown_each_in_its_card(page, server):
-    """Two things under way at the same time each have their own bar."""
+def test_progress_is_shown_per_component(page, server):
+    """Two concurrent requests have their own bars."""
     page.open()
     server.event("update_progress", bodies.progress(bodies.new_id(), percent=10))
     server.event("update_progress", bodies.progress(bodies.new_id(), "scheduler", action="health", percent=70))
@@ -151,8 +151,8 @@ def test_two_components_are_shown_each_in_its_card(page, server):
     expect(page.card("scheduler").bar).to_have_attribute("aria-valuenow", "70")
 
 
-def test_only_a_change_of_phase_is_read_aloud(page, server):
-    """A screen reader hears the phase, not every line of output."""
+def test_progress_announces_phases_only(page, server):
+    """A screen reader gets the phases, not the output."""
     page.open()
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, phase="download", output="one\n"))

@@ -1,10 +1,10 @@
-"""The access token, where the server asks for one."""
+"""Sign-in with the access token."""
 
 from __future__ import annotations
 
 import pytest
+from fake_server import FakeServer
 from playwright.sync_api import expect
-from stand_in_server import StandInServer
 
 TOKEN = "sand~dune~~?>"  # noqa: S105  in base64 it has +, / and =, which a subprotocol may not have
 
@@ -12,14 +12,14 @@ TOKEN = "sand~dune~~?>"  # noqa: S105  in base64 it has +, / and =, which a subp
 @pytest.fixture
 def server():
     """A server that lets in who knows the token."""
-    server = StandInServer(TOKEN)
+    server = FakeServer(TOKEN)
     server.address = server.start()
     yield server
     server.close()
 
 
-def test_the_token_lets_in(page):
-    """Whoever enters the right token sees the components."""
+def test_sign_in_accepts_the_token(page):
+    """With the right token, the components appear."""
     page.page.goto(page.address)
     expect(page.sign_in_form).to_be_visible()
     expect(page.page.get_by_label("Access token")).to_be_focused()
@@ -29,17 +29,17 @@ def test_the_token_lets_in(page):
     expect(page.card("core").pill).to_be_visible()
 
 
-def test_a_wrong_token_is_told(page):
-    """A wrong token says so, and can be entered again."""
+def test_sign_in_rejects_a_wrong_token(page):
+    """The form shows an error, and another token can be entered."""
     page.page.goto(page.address)
     page.sign_in("camel")
-    expect(page.sign_in_form).to_contain_text("This token is not the right one")
+    expect(page.sign_in_form).to_contain_text("This token is wrong")
     page.sign_in(TOKEN)
     page.connected()
 
 
-def test_the_token_is_forgotten_with_the_tab(page, new_page, server):
-    """Without further asking the token outlives a reload, but is not kept on the device."""
+def test_sign_in_lasts_until_the_tab_is_closed(page, new_page, server):
+    """By default, the token survives a reload and is not stored on the device."""
     page.page.goto(page.address)
     page.sign_in(TOKEN)
     page.connected().page.reload()
@@ -47,8 +47,8 @@ def test_the_token_is_forgotten_with_the_tab(page, new_page, server):
     assert page.page.evaluate("() => localStorage.length") == 0
 
 
-def test_the_token_is_kept_where_that_was_wanted(page):
-    """Remember on this device keeps the token for other tabs, until Sign out."""
+def test_sign_in_can_be_remembered_on_the_device(page):
+    """Remember on this device stores the token for other tabs, until Sign out."""
     page.page.goto(page.address)
     page.page.get_by_label("Remember on this device").check()
     page.sign_in(TOKEN)
@@ -61,8 +61,8 @@ def test_the_token_is_kept_where_that_was_wanted(page):
     assert other.evaluate("() => localStorage.length + sessionStorage.length") == 0
 
 
-def test_the_token_is_in_no_address(page):
-    """The token travels in a header and in the subprotocol, never in an address that somebody logs."""
+def test_sign_in_token_is_not_in_any_url(page):
+    """The token is sent in a header and in the subprotocol only."""
     addresses = []
     page.page.on("request", lambda request: addresses.append(request.url))
     page.page.on("websocket", lambda socket: addresses.append(socket.url))

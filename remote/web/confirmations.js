@@ -1,0 +1,42 @@
+// Confirmation texts: what an action does, and what happens if it fails.
+
+import { REMOTE } from "./texts.js";
+
+const AWAY = "This page is part of it: it disconnects for a moment and reconnects by itself.";
+const KEEP_ON = "You can close this page: the host continues.";
+
+const CONFIRMATIONS = {
+  update: (name, label, { current, latest }) => ({
+    title: `Update ${label} to ${latest ?? "the latest version"}?`,
+    lines: [
+      `${label} goes from ${current ?? "the installed version"} to ${latest ?? "the latest version"}. `
+        + "It may be unavailable for a moment.",
+      "Its health is checked afterwards.",
+      `If the new version does not work, ${current ?? "the old one"} is put back.`,
+      name === REMOTE ? AWAY : KEEP_ON,
+    ],
+    confirm: `Update to ${latest ?? "the latest version"}`,
+    dryRun: true,
+  }),
+  rollback: (name, label, { current }) => ({
+    title: `Roll ${label} back?`,
+    lines: [
+      `${label} leaves ${current ?? "the installed version"} and goes back to the version that was there `
+        + "before its latest update.",
+      "Its health is checked afterwards.",
+      "If there is no version to go back to, nothing is changed.",
+      name === REMOTE ? AWAY : KEEP_ON,
+    ],
+    confirm: "Roll back",
+  }),
+  health: (_name, label) => ({
+    title: `Check the health of ${label}?`,
+    lines: [`The host runs the health check of ${label}. Nothing is changed.`],
+    confirm: "Check its health",
+  }),
+};
+
+/** Returns title, lines and button text for the confirmation of an action. */
+export function confirmation(action, name, component) {
+  return CONFIRMATIONS[action](name, component.display_name ?? name, component);
+}

@@ -1,0 +1,41 @@
+"""Health registry."""
+
+import pytest
+from hand_clock import START, HandClock
+
+from remote.health.health_registry import HealthRegistry, HealthSource, HealthStatus
+
+
+def test_registry_is_unknown_at_first():
+    """Without a record, a component is neither running nor not running."""
+    assert HealthRegistry(["core"], None, HandClock()).of("core") == HealthStatus(running=None, at=None, how=None)
+
+
+def test_registry_returns_the_latest_record():
+    """The status has value, time and source of the latest record."""
+    clock = HandClock()
+    registry = HealthRegistry(["core", "scheduler"], "remote", clock)
+    registry.record("core", True, HealthSource.UPDATE)
+    clock.sleep(60)
+    registry.record("core", False, HealthSource.HEALTH_CHECK)
+    assert registry.of("core").running is False
+    assert (registry.of("core").at - START).total_seconds() == 60
+    assert registry.of("core").how is HealthSource.HEALTH_CHECK
+    assert registry.of("scheduler").running is None
+
+
+@pytest.mark.parametrize("before", [True, False, None])
+@pytest.mark.parametrize("after", [True, False, None])
+def test_record_returns_whether_running_changed(before, after):
+    """The source does not matter."""
+    registry = HealthRegistry(["core"], None, HandClock())
+    registry.record("core", before, HealthSource.HEARTBEAT)
+    assert registry.record("core", after, HealthSource.HEALTH_CHECK) is (before is not after)
+
+
+def test_registry_always_shows_itself_as_running():
+    """Records about this program itself are ignored."""
+    registry = HealthRegistry(["core", "remote"], "remote", HandClock())
+    assert registry.of("remote") == HealthStatus(running=True, at=START, how=HealthSource.ITSELF)
+    assert registry.record("remote", False, HealthSource.HEARTBEAT) is False
+    assert registry.of("remote") == HealthStatus(running=True, at=START, how=HealthSource.ITSELF)

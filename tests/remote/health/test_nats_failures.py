@@ -1,0 +1,91 @@
+"""Heartbeat monitor with servers and networks that misbehave."""
+
+import asyncio
+
+import pytest
+from heartbeat_fixture import DEADLINE_S, HeartbeatFixture, fake_component, send_raw, until
+from nats_server import NatsServer
+
+from remote.health import nats_connection
+from remote.health.nats_connection import NatsConnection
+
+
+def test_monitor_logs_a_missing_permission(tmp_path, attempts):
+    """Without permission to subscribe, no component is marked as silent."""
+    config = tmp_path / "nats.conf"
+    config.write_text(
+        "no_auth_user: anyone\n"
+        'authorization { users: [{user: anyone, password: x, permissions: {subscribe: {deny: "dunebugger.>"}}}] }\n'
+    )
+    server = NatsServer(tmp_path, options=["--config", str(config)])
+    server.start()
+
+    async def scenario():
+        async with HeartbeatFixture(server.url, alive_s=0.2) as fixture:
+            await until(lambda: len(attempts) >= 4, "several attempts")
+            assert len(fixture.log) == 1
+            assert "permissions violation for subscription" in fixture.log[0]
+            assert fixture.changes_of() == []
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        server.close()
+
+
+def test_monitor_reconnects_after_a_subject_that_is_not_utf8(nats, monkeypatch):
+    """nats-py silently stops reading at such a subject; it costs one connection."""
+    monkeypatch.setattr(nats_connection, "ROUND_TRIP_S", 2)
+
+    async def scenario():
+        async with fake_component(nats.url, responds=False) as core, HeartbeatFixture(nats.url) as fixture:
+            await fixture.wait_for_connection()
+            await send_raw(nats.port, b"PUB dunebugger.\xff 2\r\n{}\r\n")
+            await until(lambda: len(fixture.log_lines("INFO")) == 2, f"another connection; {fixture.log}")
+            assert "messages do not arrive" in fixture.log_lines("WARNING")[0]
+            await core.publish()
+            await fixture.wait_for_running(running=True)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"INFO [1]\r\n", b"INFO {\r\n", b"INFO {}\r\n", b"I" * 200_000],
+    ids=["nothing", "http", "array", "torn", "empty", "endless"],
+)
+def test_monitor_retries_a_server_that_is_not_nats(greeting, attempts, monkeypatch):
+    """Any other server is retried, and nothing raises."""
+    monkeypatch.setattr(nats_connection, "CONNECT_S", 0.5)
+
+    async def answer(reader, writer):
+        try:
+            writer.write(greeting)
+            await reader.read()
+        finally:
+            writer.close()
+
+    async def scenario():
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            async with HeartbeatFixture(f"nats://127.0.0.1:{port}") as fixture:
+                await until(lambda: len(attempts) >= 3, "several attempts")
+                assert fixture.log_lines("INFO") == []
+                assert len(fixture.log_lines("WARNING")) >= 1
+
+    asyncio.run(scenario())
+
+
+def test_connection_close_is_bounded(monkeypatch):
+    """``close`` returns although nats-py does not."""
+    monkeypatch.setattr(nats_connection, "CLOSE_S", 0.1)
+
+    async def hang(_):
+        await asyncio.Event().wait()
+
+    async def scenario():
+        monkeypatch.setattr(nats_connection.Client, "close", hang)
+        async with asyncio.timeout(DEADLINE_S):
+            await NatsConnection("nats://127.0.0.1", None, "dunebugger", pytest.fail).close()
+
+    asyncio.run(scenario())
