@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from library_commands import SCRIPTS
 
+from policy.engine import ALLOW
 from policy.rules.version_well_formed import VersionWellFormed
 from protocol.messages import Request
 from protocol.types import Action
@@ -47,7 +48,7 @@ def test_version_readers_agree(text, accepted):
     )
     by_script = read_version(text)
     assert is_version(text) is accepted
-    assert (VersionWellFormed().judge(request, None) is None) is accepted
+    assert (VersionWellFormed().evaluate(request, None) == ALLOW) is accepted
     assert is_newer(text, "0.0.0-0") is accepted
     assert by_script.returncode == (0 if accepted else 1)
     if accepted:

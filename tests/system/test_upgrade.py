@@ -16,7 +16,8 @@ _EXITS_AT_START = _IN_SERVICE.format("sys.exit(1)")
 _EXITS_LATER = _IN_SERVICE.format("threading.Timer(2.5, os._exit, (1,)).start()")
 _DAEMON = f"{NEXT}/coordinator/daemon.py"
 _EXITS_AFTER_MIGRATION = (
-    f"sed -i 's/^        self._listen()/        raise OSError(5, \"injected\")/' {_DAEMON}; grep -q injected {_DAEMON}"
+    f"sed -i 's/^        self._handle_signals()/        raise OSError(5, \"injected\")/' {_DAEMON}"
+    f"; grep -q injected {_DAEMON}"
 )
 _REQUEST = (
     '{"component":"remote","action":"%s","version":"1.2.3","request_id":"%s","timestamp":"2026-01-16T10:30:00Z"}\n'
