@@ -98,7 +98,7 @@ class Lanes(RequestObserver):
 
         Raises:
             JournalDamagedError: only a restart helps.
-            JournalUnavailableError: the host's fault; nothing was recorded, the request is unchanged.
+            JournalUnavailableError, OSError: the host's fault; the request is not settled.
         """
         components, uptime_s = self._lanes[lock], self._runtime.running_time.now_s()
         record = self._journal.next_due(components, uptime_s=uptime_s, skip=self._blocked[lock])
@@ -114,16 +114,22 @@ class Lanes(RequestObserver):
         return 0.0
 
     def _count_failure(self, lock: str, record: RequestRecord, error: Exception) -> float:
-        """Count an unexpected error in the journal; after ``MAX_FAILURES`` settle the request, and go on."""
+        """Count an unexpected error in the journal; after ``MAX_FAILURES`` settle the request, and go on.
+
+        Raises:
+            OSError: the host cannot tell whether the request's script runs; the lane waits until it can (I10).
+        """
         what = f"{type(error).__name__}: {error}"
         with logger.contextualize(request_id=record.request_id):
-            count = self._journal.record_failure(record.request_id, self._runtime.clock.utc(), what)
+            count = len(self._journal.failures(record.request_id))
+            if count < MAX_FAILURES:
+                count = self._journal.record_failure(record.request_id, self._runtime.clock.utc(), what)
             logger.opt(exception=error).error("unexpected error {} of {}: {}", count, MAX_FAILURES, what)
             if count < MAX_FAILURES:
                 return _RETRY_S
             try:
                 self._settle_as_failed(record.request_id, what)
-            except (JournalDamagedError, JournalUnavailableError):
+            except (JournalDamagedError, JournalUnavailableError, OSError):
                 raise
             except FsmError as refusal:  # such as a state of a newer release
                 self._blocked[lock].add(record.request_id)

@@ -76,6 +76,9 @@ class Runner:
 
         Returns:
             The attempt, closed as interrupted, and what remains to be said about it.
+
+        Raises:
+            OSError: whether the script runs cannot be told; it might still start, so the request must not be settled.
         """
         attempt = self._journal.open_attempt(record.request_id)
         if attempt is None:
@@ -83,7 +86,9 @@ class Runner:
         ended = replace(attempt, ending=ExitKind.INTERRUPTED, ended_at=self._runtime.clock.utc())
         try:
             stuck = self._executor.abandon(self._activate(record).script_run(attempt))
-        except Exception as error:  # noqa: BLE001  the request is settled all the same, and says what is not known
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001  a row that cannot be run: settled all the same
             return ended, f"; {attempt.script} may still be running: {error}"
         return ended, f"; processes that even KILL does not end: {', '.join(map(str, stuck))}" if stuck else ""
 

@@ -18,7 +18,7 @@ from fsm.machine import RequestMachine
 from fsm.records import TransitionFacts
 from fsm.transition_table import Event
 from policy.registry import RULES
-from protocol.types import Action, Reason, State
+from protocol.types import Action, ProbeResult, Reason, State
 from tests.support.coordinator_parts import RecordingObserver, ScriptedExecutor, make_runtime
 from tests.support.manual_clock import ManualClock
 
@@ -119,6 +119,24 @@ def test_a_request_that_always_raises_is_settled(bench, error):
     assert (bench.journal.get("a").reason, bench.journal.open_attempt("a")) == (Reason.INTERNAL_ERROR, None)
     assert ("abandon", "health-check.sh") in bench.executor.calls
     assert bench.journal.get("b").state is State.SUCCEEDED
+
+
+def test_a_request_whose_script_might_still_start_is_not_settled(bench):
+    """A host that cannot tell keeps the lane waiting (I10); nothing is counted beyond the bound (I16)."""
+    error = OSError(28, "No space left on device")
+    bench.executor.outcomes["health-check.sh"] = [error] + [0] * 9
+    bench.executor.probe = bench.executor.abandon = lambda *_: (_ for _ in ()).throw(error)
+    bench.admit("a")
+    for _ in range(MAX_FAILURES - 1):
+        assert bench.lanes.run_next("core") > 0
+    for _ in range(3):
+        with pytest.raises(OSError, match="No space left"):
+            bench.lanes.run_next("core")
+    assert bench.journal.get("a").settled_at is None
+    assert len(bench.journal.failures("a")) == MAX_FAILURES
+    bench.executor.probe = lambda *_: ProbeResult.NEVER_STARTED
+    assert bench.lanes.run_next("core") == 0.0
+    assert bench.journal.get("a").state is State.SUCCEEDED
 
 
 def test_failures_are_counted_over_restarts(bench, tmp_path):

@@ -7,16 +7,16 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from hand_clock import START, HandClock
 
 from remote import device_info
 from remote.device_info import system_info
 from remote.settings import DeviceSettings
+from tests.support.manual_clock import START, ManualClock
 
 
 def collect(**device):
     """Return the information, encoded to JSON and decoded."""
-    return json.loads(json.dumps(system_info(DeviceSettings(**device), HandClock()), allow_nan=False))
+    return json.loads(json.dumps(system_info(DeviceSettings(**device), ManualClock()), allow_nan=False))
 
 
 def test_device_info_has_all_parts():

@@ -465,19 +465,19 @@ def test_gateway_goes_on_when_old_records_cannot_be_deleted(tmp_path, failing):
 
 
 def test_gateway_takes_an_answer_with_values_that_only_newer_coordinators_know(tmp_path):
-    """Reason, state, action and unknown fields are read as what they are."""
+    """Reason, action and unknown fields are read as what they are."""
     harness = GatewayHarness(tmp_path)
 
     async def story():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         fields = json.loads(final(record.request_id).model_dump_json())
-        fields |= {"reason": "quota_exceeded", "state": "superseded", "action": "cancel", "priority": 7}
+        fields |= {"reason": "quota_exceeded", "action": "cancel", "priority": 7}
         (harness.status / f"{record.request_id}.json").write_text(json.dumps(fields))
         await harness.until(lambda: harness.listener.settlements)
 
     asyncio.run(story())
     answer = harness.listener.settlements[0].answer
-    assert (answer.reason, answer.state, answer.is_final) == ("quota_exceeded", "superseded", True)
+    assert (answer.reason, answer.is_final) == ("quota_exceeded", True)
 
 
 def test_gateway_reports_a_request_that_it_cannot_record(tmp_path):

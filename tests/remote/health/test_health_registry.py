@@ -1,19 +1,19 @@
 """Health registry."""
 
 import pytest
-from hand_clock import START, HandClock
 
 from remote.health.health_registry import HealthRegistry, HealthSource, HealthStatus
+from tests.support.manual_clock import START, ManualClock
 
 
 def test_registry_is_unknown_at_first():
     """Without a record, a component is neither running nor not running."""
-    assert HealthRegistry(["core"], None, HandClock()).of("core") == HealthStatus(running=None, at=None, how=None)
+    assert HealthRegistry(["core"], None, ManualClock()).of("core") == HealthStatus(running=None, at=None, how=None)
 
 
 def test_registry_returns_the_latest_record():
     """The status has value, time and source of the latest record."""
-    clock = HandClock()
+    clock = ManualClock()
     registry = HealthRegistry(["core", "scheduler"], "remote", clock)
     registry.record("core", True, HealthSource.UPDATE)
     clock.sleep(60)
@@ -28,14 +28,14 @@ def test_registry_returns_the_latest_record():
 @pytest.mark.parametrize("after", [True, False, None])
 def test_record_returns_whether_running_changed(before, after):
     """The source does not matter."""
-    registry = HealthRegistry(["core"], None, HandClock())
+    registry = HealthRegistry(["core"], None, ManualClock())
     registry.record("core", before, HealthSource.HEARTBEAT)
     assert registry.record("core", after, HealthSource.HEALTH_CHECK) is (before is not after)
 
 
 def test_registry_always_shows_itself_as_running():
     """Records about this program itself are ignored."""
-    registry = HealthRegistry(["core", "remote"], "remote", HandClock())
+    registry = HealthRegistry(["core", "remote"], "remote", ManualClock())
     assert registry.of("remote") == HealthStatus(running=True, at=START, how=HealthSource.ITSELF)
     assert registry.record("remote", False, HealthSource.HEARTBEAT) is False
     assert registry.of("remote") == HealthStatus(running=True, at=START, how=HealthSource.ITSELF)

@@ -4,11 +4,11 @@ import errno
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hand_clock import START, HandClock
 from release_fixture import captured_log
 
 from remote.releases import github_rate_limit as rate_limit_module
 from remote.releases.github_rate_limit import PAUSE_S, WINDOW_S, RateLimit, RateLimitTracker, parse_rate_limit
+from tests.support.manual_clock import START, ManualClock
 
 DATE = "Fri, 16 Jan 2026 10:30:00 GMT"  # START
 OTHER_TIME = datetime(1999, 1, 1, tzinfo=UTC)
@@ -83,7 +83,7 @@ def test_rate_limit_is_not_seen_in_other_responses(status, headers, message):
 
 def test_tracker_allows_requests_after_the_limit(tmp_path):
     """Nothing is allowed before the end, everything afterwards."""
-    clock = HandClock()
+    clock = ManualClock()
     tracker = RateLimitTracker(tmp_path / "limit.json", clock)
     assert tracker.wait_s() == 0
     tracker.record_limit(RateLimit(90))
@@ -96,7 +96,7 @@ def test_tracker_allows_requests_after_the_limit(tmp_path):
 
 def test_tracker_keeps_the_longest_limit(tmp_path):
     """A shorter limit does not end a longer one."""
-    tracker = RateLimitTracker(tmp_path / "limit.json", HandClock())
+    tracker = RateLimitTracker(tmp_path / "limit.json", ManualClock())
     tracker.record_limit(RateLimit(90))
     tracker.record_limit(RateLimit(30))
     tracker.record_limit(RateLimit(None))
@@ -115,7 +115,7 @@ def pauses_without_duration(tracker, clock, times):
 
 def test_tracker_doubles_pauses_without_duration(tmp_path):
     """A minute, then twice as long each time, up to an hour."""
-    clock = HandClock()
+    clock = ManualClock()
     tracker = RateLimitTracker(tmp_path / "limit.json", clock)
     assert pauses_without_duration(tracker, clock, 8) == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
@@ -123,13 +123,13 @@ def test_tracker_doubles_pauses_without_duration(tmp_path):
 def test_tracker_bounds_pauses_after_many_limits(tmp_path):
     """A saved count of 5000 does not overflow: the pause is an hour."""
     (tmp_path / "limit.json").write_text('{"until": "2026-01-16T10:00:00Z", "pauses": 5000}')
-    clock = HandClock()
+    clock = ManualClock()
     assert pauses_without_duration(RateLimitTracker(tmp_path / "limit.json", clock), clock, 1) == [WINDOW_S]
 
 
 def test_tracker_counts_limits_of_concurrent_requests_once(tmp_path):
     """Several rejections at the same time do not double the pause."""
-    tracker = RateLimitTracker(tmp_path / "limit.json", HandClock())
+    tracker = RateLimitTracker(tmp_path / "limit.json", ManualClock())
     for _ in range(3):
         tracker.record_limit(RateLimit(None))
     assert tracker.wait_s() == PAUSE_S
@@ -137,7 +137,7 @@ def test_tracker_counts_limits_of_concurrent_requests_once(tmp_path):
 
 def test_tracker_resets_pauses_after_a_success(tmp_path):
     """The reset also applies to the next process."""
-    clock = HandClock()
+    clock = ManualClock()
     tracker = RateLimitTracker(tmp_path / "limit.json", clock)
     pauses_without_duration(tracker, clock, 3)
     tracker.record_success()
@@ -147,7 +147,7 @@ def test_tracker_resets_pauses_after_a_success(tmp_path):
 
 def test_tracker_restores_the_limit_after_a_restart(tmp_path):
     """The next process respects the limit and continues to double the pause."""
-    clock = HandClock()
+    clock = ManualClock()
     pauses_without_duration(RateLimitTracker(tmp_path / "limit.json", clock), clock, 2)
     RateLimitTracker(tmp_path / "limit.json", clock).record_limit(RateLimit(None))
     clock.sleep(100)
@@ -157,8 +157,8 @@ def test_tracker_restores_the_limit_after_a_restart(tmp_path):
 @pytest.mark.parametrize(("jump", "wait_s"), [(-timedelta(days=300), 0), (timedelta(days=300), 0)])
 def test_tracker_ignores_a_saved_limit_after_a_clock_jump(tmp_path, jump, wait_s):
     """A saved limit of much more than an hour, or one long past, is ignored."""
-    RateLimitTracker(tmp_path / "limit.json", HandClock()).record_limit(RateLimit(600))
-    jumped = HandClock()
+    RateLimitTracker(tmp_path / "limit.json", ManualClock()).record_limit(RateLimit(600))
+    jumped = ManualClock()
     jumped.utc = lambda: START + jump
     assert RateLimitTracker(tmp_path / "limit.json", jumped).wait_s() == wait_s
 
@@ -166,7 +166,7 @@ def test_tracker_ignores_a_saved_limit_after_a_clock_jump(tmp_path, jump, wait_s
 @pytest.mark.parametrize("jump", [-timedelta(days=300), timedelta(days=300)])
 def test_tracker_uses_the_monotonic_clock_within_a_process(tmp_path, jump):
     """A jump of the wall clock does not change the remaining time."""
-    clock = HandClock()
+    clock = ManualClock()
     tracker = RateLimitTracker(tmp_path / "limit.json", clock)
     tracker.record_limit(RateLimit(600))
     clock.utc = lambda: START + jump
@@ -178,7 +178,7 @@ def test_tracker_ignores_an_invalid_file(tmp_path, content):
     """An unreadable file is logged, and requests are allowed."""
     (tmp_path / "limit.json").write_bytes(content)
     with captured_log() as lines:
-        assert RateLimitTracker(tmp_path / "limit.json", HandClock()).wait_s() == 0
+        assert RateLimitTracker(tmp_path / "limit.json", ManualClock()).wait_s() == 0
     assert lines == [f"cannot read the rate limit in {tmp_path}/limit.json: invalid content; ignoring it"]
 
 
@@ -189,7 +189,7 @@ def test_tracker_respects_a_limit_that_cannot_be_saved(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(rate_limit_module, "write_atomic", disk_full)
-    tracker = RateLimitTracker(tmp_path / "limit.json", HandClock())
+    tracker = RateLimitTracker(tmp_path / "limit.json", ManualClock())
     with captured_log() as lines:
         tracker.record_limit(RateLimit(90))
     assert lines == [f"cannot save the rate limit in {tmp_path}/limit.json: No space left on device"]

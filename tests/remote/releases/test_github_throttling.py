@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import github_faults as faults
 import pytest
-from hand_clock import START
 from release_fixture import REPOSITORY
 
 from remote.releases.github import PAGE_ENTRIES
 from remote.releases.response import RateLimitedError
+from tests.support.manual_clock import START
 
 
 @pytest.fixture(autouse=True)

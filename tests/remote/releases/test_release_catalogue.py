@@ -4,13 +4,13 @@ import asyncio
 
 import github_faults as faults
 import pytest
-from hand_clock import START
 from release_fixture import ALL_ONE, COMPONENTS, DAY_S, captured_log, versions
 
 from remote.releases import catalogue as catalogue_module
 from remote.releases.catalogue import ReleaseInfo
 from remote.releases.github import GitHubClient
 from remote.releases.release import newest
+from tests.support.manual_clock import START
 
 pytestmark = pytest.mark.usefixtures("published")
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import github_faults as faults
 import pytest
-from hand_clock import START
 from release_fixture import DAY_S, captured_log
 
 from remote.releases.catalogue import JITTER, RETRY_S, Catalogue
+from tests.support.manual_clock import START
 
 pytestmark = pytest.mark.usefixtures("published")
 
