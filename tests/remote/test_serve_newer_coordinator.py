@@ -32,7 +32,6 @@ def answer_as_newer_coordinator(ready, request_id, **fields):
     "fields",
     [
         {"reason": "quota_exceeded"},
-        {"reason": "quota_exceeded"},
         {"action": "cancel"},
         {"extra": {"nested": [1]}},
     ],
