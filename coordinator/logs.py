@@ -26,12 +26,12 @@ def _line(record: Record) -> str:
 
 
 class _Journald:
-    """Lines with fields: the request's id goes along as UPDATE_REQUEST_ID, as in the units of scripts."""
+    """Lines with fields; the request's id is UPDATE_REQUEST_ID, as in the units of scripts."""
 
     def __init__(self) -> None:
         from logging_journald import JournaldTransport  # noqa: PLC0415  only where there is a journald
 
-        self._transport = JournaldTransport(connected=False)  # a journald that is started again is found again
+        self._transport = JournaldTransport(connected=False)  # reconnects to a journald that was restarted
 
     def __call__(self, message: Message) -> None:
         """Send one line."""
@@ -49,9 +49,9 @@ class _Journald:
 
 
 def set_up(log_file: Path | None, *, level: str = "INFO") -> None:
-    """Send the log to journald if it would get our stderr anyway, else to stderr; and to ``log_file``, if given.
+    """Send the log to journald if stderr is connected to it, else to stderr; and to ``log_file``, if given.
 
-    A log file that cannot be written is said so on stderr and does without: no update fails for want of a log.
+    A log file that cannot be written is reported on stderr and left out: no update fails for a missing log.
     """
     logger.remove()
     if _is_journalds(sys.stderr):
@@ -70,7 +70,7 @@ def set_up(log_file: Path | None, *, level: str = "INFO") -> None:
 
 
 def log_fatal(text: str) -> None:
-    """Say on stderr why this process ends; systemd's journal takes it for the error that it is, sd-daemon(3)."""
+    """Print on stderr why this process ends, with the priority of an error in systemd's journal, sd-daemon(3)."""
     mark = f"<{_PRIORITIES['ERROR']}>" if _is_journalds(sys.stderr) else ""
     sys.stderr.write("".join(f"{mark}{line}\n" for line in text.splitlines()))
 

@@ -24,7 +24,7 @@ def _executor(name: str) -> str:
 
 
 class Paths(Section):
-    """Where things lie."""
+    """Folders and files."""
 
     requests: AbsolutePath = Path("/var/dunebugger/updates/requests")
     status: AbsolutePath = Path("/var/dunebugger/updates/status")
@@ -32,7 +32,7 @@ class Paths(Section):
     log_file: AbsolutePath | None = Path("/var/log/dunebugger/update-coordinator.log")
 
     @model_validator(mode="after")
-    def _stand_apart(self) -> Paths:
+    def _require_two_folders(self) -> Paths:
         if self.requests == self.status:
             raise ValueError(
                 "paths.requests and paths.status are one folder; give each its own: their files share names"
@@ -41,7 +41,7 @@ class Paths(Section):
 
 
 class Limits(Section):
-    """What keeps memory and disk bounded (I12)."""
+    """Bounds of memory and disk (I12)."""
 
     request_bytes: int = Field(default=65536, ge=1024, le=16 * 1024 * 1024)
     output_bytes: int = Field(default=262144, ge=1024, le=16 * 1024 * 1024)
@@ -59,7 +59,7 @@ class Execution(Section):
 
 
 class Component(Section):
-    """One thing that can be updated."""
+    """A component that can be updated."""
 
     directory: AbsolutePath
     lock: str | None = Field(default=None, min_length=1)
@@ -71,8 +71,8 @@ class Component(Section):
     memory_bytes: int = Field(default=2 * 1024 * 1024 * 1024, ge=16 * 1024 * 1024)
 
 
-def _document_components() -> dict[str, Component]:
-    """The three of the design document; the two containers share one compose file, hence one lock."""
+def _default_components() -> dict[str, Component]:
+    """The three components of docs/requirements.md, section 2.3; two share a compose file, hence a lock."""
     return {
         "core": Component(directory=Path("/opt/dunebugger/core")),
         "scheduler": Component(directory=Path("/opt/dunebugger/scheduler"), lock="compose"),
@@ -86,10 +86,10 @@ class Settings(Section):
     paths: Paths = Paths()
     limits: Limits = Limits()
     execution: Execution = Execution()
-    components: Mapping[str, Component] = Field(default_factory=_document_components)
+    components: Mapping[str, Component] = Field(default_factory=_default_components)
 
     @model_validator(mode="after")
-    def _components_stand_apart(self) -> Settings:
+    def _require_directories_apart(self) -> Settings:
         owners: dict[Path, str] = {}
         for name, component in self.components.items():
             if not is_component(name):
@@ -124,7 +124,7 @@ def load_settings(path: Path | None) -> Settings:
     Raises:
         ConfigurationError: the file is missing, not TOML, or holds an unknown key or a wrong value; the message
             names file, line where possible, key, and the nearest known key.
-        UnavailableError: the file, or the folder of executors, is there, but could not be read this time.
+        UnavailableError: the file exists, but could not be read this time.
     """
     if path is None and not exists(DEFAULT_PATH):
         return Settings()

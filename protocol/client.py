@@ -1,4 +1,4 @@
-"""The asking side of the spool, in the container or on a command line: submit, follow, take the answer."""
+"""The client side of the spool: submit a request, follow it, take the answer."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ POLL_S = 0.05
 
 
 class SpoolUnavailableError(ProtocolError):
-    """A request cannot be written, for want of room or a sick disk. The operator's to mend."""
+    """A request cannot be written: no space, or a disk error. The operator has to fix it."""
 
 
 class SpoolMissingError(SpoolUnavailableError):
-    """The shared folder is not there."""
+    """The shared folder does not exist."""
 
 
 class SpoolNotWritableError(SpoolUnavailableError):
-    """The shared folder is not ours to write."""
+    """This user may not write to the shared folder."""
 
 
 class StatusTimeoutError(ProtocolError):
@@ -39,7 +39,7 @@ class StatusTimeoutError(ProtocolError):
 
 
 class Client:
-    """Asks a coordinator through the shared folders.
+    """Submits requests to a coordinator through the shared folders.
 
     Args:
         requests: the folder this side writes.
@@ -61,7 +61,7 @@ class Client:
             component: name of a component that the coordinator knows.
             action: what to do.
             version: SemVer; needed for an update.
-            request_id: of one who must know it beforehand, to find the answer after a crash; by default a new UUID.
+            request_id: for callers that must know it beforehand, to find the answer after a crash; default: a UUID.
 
         Raises:
             RequestInvalidError: the component's name is empty or not text; the caller's fault.
@@ -78,7 +78,7 @@ class Client:
             content = request.model_dump_json(exclude_none=True).encode()
         except ValidationError as error:
             raise RequestInvalidError(f"cannot write the request: {format_validation_errors(error)}") from None
-        except ValueError:  # pydantic lets half a surrogate pair in, but not out
+        except ValueError:  # pydantic accepts a lone surrogate, but does not serialize it
             raise RequestInvalidError(
                 "cannot write the request: version is not text; name one, such as 1.2.3"
             ) from None
@@ -90,7 +90,7 @@ class Client:
         return request.request_id
 
     def expect_writable(self) -> None:
-        """Do nothing where a request could be written, as far as can be seen without writing one.
+        """Check that a request could be written, as far as that shows without writing one.
 
         Raises:
             SpoolUnavailableError: as ``submit``.
@@ -113,15 +113,15 @@ class Client:
         what = f"cannot write the request to {self._requests}: {error.strerror}"
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return SpoolNotWritableError(f"{what}; let this user write there")
-        return SpoolUnavailableError(f"{what}; free space on the host's disk, or look at its health")
+        return SpoolUnavailableError(f"{what}; free space on the host's disk, or check its health")
 
     def withdraw(self, request_id: str) -> bool:
-        """Take a request back that nobody has taken up; whether it was still there.
+        """Remove a request that was not taken up; whether it was still there.
 
-        A coordinator that read it just before may answer nevertheless.
+        A coordinator that read it just before may still answer.
 
         Raises:
-            OSError: the folder is gone, or not ours to write.
+            OSError: the folder is gone, or this user may not write to it.
         """
         try:
             (self._requests / request_file(request_id)).unlink()
@@ -130,7 +130,7 @@ class Client:
         return True
 
     def is_pending(self, request_id: str) -> bool:
-        """Whether the request still lies there: nobody has taken it up, or it is not settled yet."""
+        """Whether the request file still exists: not taken up, or not settled yet."""
         return exists(self._requests / request_file(request_id))
 
     def get_status(self, request_id: str) -> FinalStatus | None:
@@ -155,7 +155,7 @@ class Client:
             request_id: as ``submit`` returned it.
             timeout_s: how long to wait at most.
             on_progress: called for each new progress, in rising ``seq``.
-            poll_s: the pause between two looks.
+            poll_s: the pause between two polls, in seconds.
 
         Raises:
             StatusTimeoutError: ``timeout_s`` passed.
@@ -176,5 +176,5 @@ class Client:
         return final
 
     def discard(self, request_id: str) -> None:
-        """Delete an answer that has been taken."""
+        """Delete an answer that has been read."""
         (self._outbox.directory / request_file(request_id)).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Time, as an argument (I11): the one place of the project that reads a clock."""
+"""Clocks (I11): the only module that reads one; every other part gets a ``Clock`` as an argument."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the rest of the project may know about time."""
+    """The interface of a clock."""
 
     def monotonic(self) -> float:
         """Seconds that never jump; comparable between processes of one boot, meaningless across boots."""
 
     def utc(self) -> datetime:
-        """The wall clock as an aware UTC stamp, for people to read; it may jump either way at any moment."""
+        """The wall clock as an aware UTC stamp, for people to read; it may jump at any moment."""
 
     def sleep(self, seconds: float) -> None:
-        """Let ``seconds`` (≥ 0) pass."""
+        """Sleep for ``seconds`` (≥ 0)."""
 
 
 class SystemClock:

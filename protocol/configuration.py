@@ -1,6 +1,6 @@
 """TOML into a frozen model, strict about every key: what the configurations of both sides have in common.
 
-The findings are for operators: each names file, line where possible, key, and for an unknown key the nearest known one.
+Errors are for operators: each names file, line where possible, key, and for an unknown key the nearest known one.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Section(BaseModel):
 
 
 class ConfigurationInvalidError(ProtocolError):
-    """The text is not TOML, or not this configuration. The operator's to mend."""
+    """The text is not TOML, or not this configuration. The operator has to fix it."""
 
 
 def parse(model: type[_Model], path: Path, content: bytes) -> _Model:

@@ -1,4 +1,4 @@
-"""Bytes of a request file into a ``Request``, or one clear sentence why not."""
+"""Decodes the bytes of a request file into a ``Request``, or raises one clear sentence why not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REMEDY = "write a JSON object with component, action, version (for update), req
 
 
 class RequestUnreadableError(ProtocolError):
-    """The bytes are not JSON: wrong, or not all there yet. The client's fault, or its slowness."""
+    """The bytes are not JSON: malformed, or incomplete. The client's fault, or it is still writing."""
 
 
 class RequestInvalidError(ProtocolError):
@@ -53,7 +53,7 @@ def decode_request(raw: bytes, stem: str) -> Request:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        # not "utf-8-sig": a codec loaded at the first request, and never again if a sick disk hides it just then
+        # not "utf-8-sig": that codec is loaded at first use, and a disk error then would disable it for good
         text = raw.removeprefix(BOM_UTF8).decode()
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RequestInvalidError:
@@ -67,18 +67,18 @@ def _object(raw: bytes) -> dict[str, Any]:
             f"cannot read the request: invalid JSON at line {error.lineno}, column {error.colno}; {_REMEDY}"
         ) from None
     except ValueError:  # an integer of more digits than Python converts
-        raise RequestInvalidError(f"cannot accept the request: it holds an absurd number; {_REMEDY}") from None
+        raise RequestInvalidError(f"cannot accept the request: it holds a number that is too long; {_REMEDY}") from None
     if not isinstance(value, dict):
         raise RequestInvalidError(f"cannot accept the request: it is not a JSON object; {_REMEDY}")
     return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A doubled key means two readers could see two requests in one file (RFC 8259, section 4)."""
+    """Reject duplicate keys: two readers could see two requests in one file (RFC 8259, section 4)."""
     fields: dict[str, Any] = {}
     for key, value in pairs:
         if key in fields:
-            raise RequestInvalidError(f"cannot accept the request: field {printable(key)} stands there twice")
+            raise RequestInvalidError(f"cannot accept the request: field {printable(key)} appears twice")
         fields[key] = value
     return fields
 
@@ -88,7 +88,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def format_validation_errors(error: ValidationError) -> str:
-    """Every finding of pydantic's with its field's name; never the input itself, which may be anything."""
+    """Each validation error with its field's name; never the input itself, which may be anything."""
     return "; ".join(
         f"{'.'.join(str(part) for part in finding['loc'])}: {_finding(finding['type'], finding['msg'])}"
         for finding in error.errors(include_url=False, include_input=False)

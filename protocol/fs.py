@@ -19,14 +19,14 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # ELOOP: a container may c
 def write_atomic(
     path: Path, data: bytes, *, mode: int = 0o644, owner: tuple[int, int] | None = None, durable: bool = True
 ) -> None:
-    """Make ``path`` hold exactly ``data``; a reader sees the old content or the new, nothing between.
+    """Make ``path`` hold exactly ``data``; a reader sees the old content or the new.
 
     Args:
         path: the file to replace. A link found there is replaced, not followed.
         data: the whole content.
-        mode: permission bits, whatever the umask says.
+        mode: permission bits, independent of the umask.
         owner: user and group ids; without, those of this process.
-        durable: whether it must survive a power cut: costs two fsyncs. Without, only this boot is certain to see it.
+        durable: survive a power cut, which costs two fsyncs. Without, only this boot is certain to see it.
 
     Raises:
         OSError: the disk is full, read-only or gone; nothing but a temporary file, named after ``path``, may remain.
@@ -64,15 +64,15 @@ def fsync_dir(directory: Path) -> None:
 def fsync_parents(*paths: Path) -> None:
     """Make the names of ``paths``, and of every directory above them, survive a power cut.
 
-    A whole tree hangs on each of these names: with one that did not last, all below it is gone, fsynced or not.
+    When one of these names is lost, everything below it is lost, fsynced or not.
     """
     for above in {above for path in paths for above in path.parents}:
-        with suppress(PermissionError):  # not ours to open, so not made by us
+        with suppress(PermissionError):  # no permission, so not created by this process
             fsync_dir(above)
 
 
 def _create(temporary: Path, mode: int) -> int:
-    """Open a file that is certainly new: whatever another party placed at the name is removed, never written to."""
+    """Open a new file: what another party placed at the name is removed, never written to."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
         descriptor = os.open(temporary, flags, mode)

@@ -1,7 +1,6 @@
-"""``requests/`` as the host reads it: a folder that somebody else, possibly hostile, writes (I5, I6).
+"""``requests/`` as the host reads it: a folder that another party, possibly hostile, writes (I5, I6).
 
-Nothing here follows a link, blocks on a pipe or trusts a size; nothing here decides, either: what a file is worth is
-the caller's to judge.
+Nothing here follows a link, blocks on a pipe or trusts a size. Nothing here decides what a file means: the caller does.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ _KINDS = {
 
 
 class NotARequestFileError(ProtocolError):
-    """The name is taken by something that is not a plain file of its own. The client's fault."""
+    """The name belongs to something that is not a plain file. The client's fault."""
 
 
 class HardLinkError(NotARequestFileError):
-    """The file has more than one name: for a moment, while a client links it into place, or to spy on another."""
+    """The file has more than one name: for a moment, while a client links it into place, or to read another file."""
 
 
 class TooLargeError(ProtocolError):
@@ -44,7 +43,7 @@ class TooLargeError(ProtocolError):
 
 
 class FileInUseError(ProtocolError):
-    """Somebody has the file open for writing: not to be judged yet (I5)."""
+    """The file is open for writing: not to be judged yet (I5)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -57,7 +56,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Changes whenever the file does: what tells a file at rest from one that is still written in pieces."""
+    """Changes whenever the file does: shows whether a file is still being written in pieces."""
 
     inode: int
     size: int
@@ -101,31 +100,31 @@ class Inbox:
             yield from _stamped(chunk, known)
 
     def fingerprint(self, name: str) -> Fingerprint | None:
-        """The present fingerprint of ``name``; None when nothing is there."""
+        """The present fingerprint of ``name``; None when it does not exist."""
         try:
             return _fingerprint((self.directory / name).lstat())
         except FileNotFoundError:
             return None
 
     def read(self, name: str) -> bytes:
-        """The bytes of a plain file that nobody is writing.
+        """The bytes of a plain file that is not open for writing.
 
         Raises:
             FileNotFoundError: it is gone.
-            NotARequestFileError: it is a link, a second name of another file, or no file at all.
+            NotARequestFileError: it is a link, a second name of another file, or not a file.
             TooLargeError: it exceeds ``request_bytes``.
             FileInUseError: it is open for writing.
             OSError: it cannot be read.
         """
         path = self.directory / name
-        _require_plain(path.lstat())  # before opening: even opening a device may have an effect
+        _require_plain(path.lstat())  # before opening: opening a device may have an effect
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
         try:
             _require_plain(os.fstat(descriptor))
             _require_unwritten(descriptor)
             content = os.read(descriptor, self._request_bytes + 1)
         finally:
-            os.close(descriptor)  # gives the lease back, too
+            os.close(descriptor)  # releases the lease, too
         if len(content) > self._request_bytes:
             raise TooLargeError(
                 f"cannot accept the request: it has more than {self._request_bytes} bytes (limits.request_bytes)"
@@ -133,7 +132,7 @@ class Inbox:
         return content
 
     def remove(self, name: str) -> None:
-        """Take ``name`` out of the folder, whatever it is; what a link points to is left alone.
+        """Remove ``name`` from the folder, whatever it is; the target of a link stays.
 
         Raises:
             OSError: the folder is read-only or gone.
@@ -141,9 +140,9 @@ class Inbox:
         remove_tree(self.directory / name)
 
     def remove_unchanged(self, name: str, seen: Fingerprint | None) -> bool:
-        """Take ``name`` out of the folder unless it is another file than the one ``seen``; tell whether it is out.
+        """Remove ``name`` unless it is another file than the one ``seen``; whether it is gone.
 
-        POSIX has no call that compares and removes: a file that takes the place of the one compared goes with it.
+        POSIX has no call that compares and removes: a file that replaces the compared one meanwhile is removed, too.
 
         Raises:
             OSError: the folder is read-only or gone.
@@ -156,7 +155,7 @@ class Inbox:
         return True
 
     def quarantine(self, name: str, folder: Path, label: str) -> None:
-        """Move ``name`` into ``folder`` as ``label``: what cannot be answered is kept for a person to look at.
+        """Move ``name`` into ``folder`` as ``label``: what cannot be answered is kept for a person to inspect.
 
         Across file systems only a plain file's first ``request_bytes`` are kept.
 
@@ -190,12 +189,12 @@ def _stamped(chunk: list[os.DirEntry[str]], known: Callable[[Sequence[str]], Col
             continue
         try:
             yield Entry(entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
-        except FileNotFoundError:  # gone since it was listed: not ours to answer
+        except FileNotFoundError:  # removed since it was listed
             continue
 
 
 def _keep(target: Path, content: bytes) -> None:
-    """Write the only copy of what is about to be removed, to stay through a power cut."""
+    """Write, durably, the only copy of what is about to be removed."""
     with target.open("wb") as file:
         file.write(content)
         file.flush()
@@ -216,12 +215,11 @@ def _require_plain(found: os.stat_result) -> None:
 
 
 def _require_unwritten(descriptor: int) -> None:
-    """Ask the kernel whether anybody has this file open for writing, by the read lease that it then refuses.
+    """Raise when a process has the file open for writing: the kernel then refuses a read lease.
 
-    A lease that is granted is held while we read: a writer that comes now waits the few microseconds until the
-    descriptor is closed, and the kernel tells us so by a signal, which is turned into one that is ignored by default.
-    Where leases do not exist (NFS, some FUSE) or are not allowed (not our file, no CAP_LEASE), nothing is known: the
-    caller's waiting for a file at rest must do.
+    A granted lease is held while the file is read: a writer that opens it now waits until the descriptor is closed, and
+    the kernel sends a signal, which is set to one that is ignored by default. Where leases do not exist (NFS, some
+    FUSE) or are not allowed (another owner, no CAP_LEASE), nothing is known: the caller waits for a stable file.
     """
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)

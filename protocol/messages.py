@@ -1,4 +1,4 @@
-"""What both sides say: request, final status and progress (wire contract).
+"""The messages: request, final status and progress (wire contract).
 
 Unknown fields of a request are ignored, so that newer clients keep working; every model is frozen.
 """
@@ -38,13 +38,13 @@ _Unknown = Annotated[
         )
     ),
 ]
-# What a reader accepts beside the known members: a newer coordinator may have more of them.
+# Readers accept values beside the known members: a newer coordinator may have more of them.
 AnyAction = Annotated[Action | _Unknown, Field(union_mode="left_to_right")]
 AnyReason = Annotated[Reason | _Unknown, Field(union_mode="left_to_right")]
 
 
 class Request(BaseModel):
-    """One wish of the container, ``requests/<request_id>.json``."""
+    """One request of the container, ``requests/<request_id>.json``."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", title="Request")
 
@@ -56,7 +56,7 @@ class Request(BaseModel):
 
 
 class Attempt(BaseModel):
-    """One run of one script, as a final status tells it."""
+    """One run of one script, in a final status."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -88,7 +88,7 @@ class FinalStatus(BaseModel):
 
 
 class Progress(BaseModel):
-    """Where a request stands, ``status/<request_id>.progress.json``; replaced as it moves, gone when final."""
+    """The present state of a request, ``status/<request_id>.progress.json``."""
 
     model_config = ConfigDict(frozen=True, title="Progress")
 

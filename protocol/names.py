@@ -1,4 +1,4 @@
-"""Names that are safe as paths (I6): decided here, once, for both sides."""
+"""Names that are safe as paths (I6), for both sides."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from protocol.names import PROGRESS_SUFFIX, is_request_id, progress_file, status
 
 _Message = TypeVar("_Message", FinalStatus, Progress)
 _MARKER = ".coordinator"
-_PROGRESS_BYTES = 65536  # two tails of 4096 bytes fit in, even of NULs, each of which takes six bytes in JSON
-_STATUS_BYTES = 64 * 1024 * 1024  # far above what output_bytes allows: only bounds what a stranger may have put there
+_PROGRESS_BYTES = 65536  # fits two tails of 4096 bytes, even of NULs, which take six bytes each in JSON
+_STATUS_BYTES = 64 * 1024 * 1024  # far above what output_bytes allows: bounds what another party may have put there
 
 
 class Outbox:
@@ -28,7 +28,7 @@ class Outbox:
         self.directory = directory
 
     def publish(self, status: FinalStatus) -> None:
-        """Let ``status`` appear, to stay through a power cut; one that is there already is left as it is.
+        """Publish ``status`` durably; a status that exists already is left as it is.
 
         Raises:
             OSError: the folder is full, read-only or gone.
@@ -40,7 +40,7 @@ class Outbox:
         self._write(name, status, durable=True)
 
     def publish_progress(self, progress: Progress) -> None:
-        """Replace a request's progress. Not made durable: it counts for this boot only, see ``remove_stale``.
+        """Replace a request's progress. Not durable: it counts for this boot only, see ``remove_stale``.
 
         Raises:
             OSError: the folder is full, read-only or gone.
@@ -51,7 +51,7 @@ class Outbox:
         path, content = self.directory / name, message.model_dump_json().encode()
         try:
             write_atomic(path, content, durable=durable)
-        except IsADirectoryError:  # a stranger's: nothing of ours is ever a directory here
+        except IsADirectoryError:  # another party's: this side never creates a directory here
             remove_tree(path)
             write_atomic(path, content, durable=durable)
 
@@ -64,7 +64,7 @@ class Outbox:
         remove_tree(self.directory / progress_file(request_id))
 
     def read(self, request_id: str) -> FinalStatus | None:
-        """The final status, None while there is none. What is there but unreadable was not written by us: also None."""
+        """The final status, None while there is none; also None for a file that is not a status."""
         return _load(self.directory / status_file(request_id), FinalStatus)
 
     def read_progress(self, request_id: str) -> Progress | None:
@@ -72,7 +72,7 @@ class Outbox:
         return _load(self.directory / progress_file(request_id), Progress)
 
     def finals(self) -> Iterator[os.DirEntry[str]]:
-        """Every final status that nobody has taken away yet."""
+        """Every final status that has not been deleted yet."""
         with os.scandir(self.directory) as entries:
             for entry in entries:
                 stem = stem_of(entry.name)
@@ -80,10 +80,10 @@ class Outbox:
                     yield entry
 
     def remove_stale(self, alive: Callable[[Sequence[str]], Collection[str]]) -> None:
-        """Remove what an earlier coordinator left unfinished. Only before work begins.
+        """Remove what an earlier coordinator left unfinished; only before work begins.
 
-        Temporary files go, and progress of requests that are not ``alive``; so does progress that a power cut left
-        torn, for it is not written durably. What stays lets ``seq`` grow on.
+        Temporary files are removed, progress of requests that are not ``alive``, and progress that a power cut tore.
+        What stays lets ``seq`` continue.
 
         Raises:
             OSError: the folder is read-only or gone.
@@ -97,7 +97,7 @@ class Outbox:
                 remove_tree(self.directory / name)
 
     def write_marker(self) -> None:
-        """Leave a durable sign that a coordinator with a journal has worked here (I13)."""
+        """Note durably that a coordinator with a journal has worked here (I13)."""
         if not self.has_marker():
             write_atomic(self.directory / _MARKER, b"")
 
@@ -107,7 +107,7 @@ class Outbox:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a progress file has a beginning and an end; what a power cut tears is empty, short or full of zeros."""
+    """Whether a progress file is complete; a power cut leaves it empty, short or full of zeros."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -122,7 +122,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _load(path: Path, kind: type[_Message]) -> _Message | None:
-    """Read a message without following links or waiting on pipes; the container can put anything here."""
+    """Read a message without following links or blocking on pipes; the container can put anything here."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -1,6 +1,6 @@
-"""Document, troubleshooting step 3: does the container see the shared folders, and may it use them?
+"""Troubleshooting step 3 (requirements, section 10): does the container see and use the shared folders?
 
-Docker is asked where the folders are mounted; whether they can be used from there is tried inside the container.
+Docker reports where the folders are mounted; whether they can be used there is tried inside the container.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coordinator.checks.tools import ask
+from coordinator.checks.tools import run_tool
 from coordinator.settings import Paths, Settings
 from protocol.diagnostics import CheckResult, bad, good, note
 
-_CLIENTS = {"remote", "dunebugger-remote"}  # the document's name for the container that asks, with and without project
+_CLIENTS = {"remote", "dunebugger-remote"}  # the container that submits requests, with and without project
 _GROUP_WRITES = stat.S_IWGRP | stat.S_IXGRP
 _SERVICE = "com.docker.compose.service"
 _TRY = """
@@ -78,7 +78,7 @@ class _Tried:
 def container(settings: Settings) -> Iterator[CheckResult]:
     """Is the shared volume mounted in the container, and may the container write requests there?"""
     paths = settings.paths
-    listed = ask("docker", "ps", "--all", "--quiet", "--no-trunc")
+    listed = run_tool("docker", "ps", "--all", "--quiet", "--no-trunc")
     if listed is None:
         yield note("Docker is not installed here, or does not answer: no container was looked into")
         return
@@ -114,8 +114,8 @@ def _missing(containers: list[_Container], paths: Paths) -> CheckResult:
 
 def _inspect(ids: list[str]) -> list[_Container]:
     """Those of the containers that are still there; one that went meanwhile makes Docker complain, no more."""
-    told = ask("docker", "inspect", *ids) if ids else None
-    return [_container(one) for one in json.loads((told and told.output.strip()) or "[]")]
+    result = run_tool("docker", "inspect", *ids) if ids else None
+    return [_container(one) for one in json.loads((result and result.output.strip()) or "[]")]
 
 
 def _container(facts: dict[str, Any]) -> _Container:
@@ -142,12 +142,12 @@ def _examine(one: _Container, paths: Paths) -> Iterator[CheckResult]:
             f"add the volume {paths.status}:{paths.status} to its compose file, then docker-compose up -d",
         )
         return
-    told = ask("docker", "exec", one.name, "sh", "-c", _TRY, "sh", str(requests), str(status))
-    tried = _understand(told.output) if told else None
+    result = run_tool("docker", "exec", one.name, "sh", "-c", _TRY, "sh", str(requests), str(status))
+    tried = _understand(result.output) if result else None
     yield _judge(one, paths.requests, requests, "write requests", bad, tried and tried[0])
     yield _judge(one, paths.status, status, "delete answers", note, tried and tried[1])
     if tried is None:
-        why = told.complaint if told else "docker exec does not answer"
+        why = result.complaint if result else "docker exec does not answer"
         yield note(f"cannot try inside {one.name} what its user can write: {why}")
 
 

@@ -1,4 +1,4 @@
-"""The examinations of ``check``: each yields findings, and for every bad one what to do about it."""
+"""Checks of the host: the troubleshooting list of docs/requirements.md, section 10. Each bad result has its remedy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from math import inf
 from pathlib import Path
 
 from coordinator.active_request import script_policy_of
-from coordinator.checks.tools import TOOL_S, ask, room
+from coordinator.checks.tools import TOOL_S, free_space, run_tool
 from coordinator.errors import ConfigurationError
 from coordinator.settings import Settings
 from coordinator.state_folder import JOURNAL, LOCK, QUARANTINE, open_for_reading
@@ -31,7 +31,7 @@ _LOG_LINES = 500
 
 
 def configuration(settings: Settings) -> Iterator[CheckResult]:
-    """What is configured; that it could be read at all is proven by our being here."""
+    """What is configured; that it can be read is known by now."""
     if not settings.components:
         yield bad("no component is configured", "add a [components.NAME] table with its directory")
     for lock, names in sorted(settings.lanes.items()):
@@ -44,17 +44,17 @@ def running(settings: Settings) -> bool:
 
 
 def service(settings: Settings) -> Iterator[CheckResult]:
-    """Document, step 1: is the coordinator running?"""
+    """Troubleshooting step 1: is the coordinator running?"""
     if running(settings):
         pid = (settings.paths.state / LOCK).read_text().strip()
         yield good(f"a coordinator runs (pid {pid})")
     else:
         yield bad("no coordinator runs on this configuration", f"systemctl start {UNIT}, or update-coordinator run")
-    told = ask("systemctl", "show", UNIT, "--property=LoadState,ActiveState,SubState,UnitFileState,StatusText")
-    if told is None or told.code != 0:
+    result = run_tool("systemctl", "show", UNIT, "--property=LoadState,ActiveState,SubState,UnitFileState,StatusText")
+    if result is None or result.code != 0:
         yield note("systemd is not here, or does not answer: nothing starts the coordinator again")
         return
-    yield from _unit(dict(line.partition("=")[::2] for line in told.output.splitlines()))
+    yield from _unit(dict(line.partition("=")[::2] for line in result.output.splitlines()))
 
 
 def _unit(shown: dict[str, str]) -> Iterator[CheckResult]:
@@ -73,7 +73,7 @@ def _unit(shown: dict[str, str]) -> Iterator[CheckResult]:
 
 
 def folders(settings: Settings) -> Iterator[CheckResult]:
-    """Document, step 2: do the shared folders exist, and can they be written?"""
+    """Troubleshooting step 2: do the shared folders exist, and can they be written?"""
     paths = settings.paths
     for folder in (paths.requests, paths.status, paths.state):
         if not folder.is_dir():
@@ -81,7 +81,7 @@ def folders(settings: Settings) -> Iterator[CheckResult]:
             continue
         found = folder.stat()
         text = f"{folder} (mode {found.st_mode & 0o7777:04o}, owner {found.st_uid}:{found.st_gid})"
-        left = room(folder)
+        left = free_space(folder)
         if not os.access(folder, os.W_OK):
             yield bad(f"{text} cannot be written", f"remount it writable, or chown it to uid {os.getuid()}")
         elif left.is_low:
@@ -99,7 +99,7 @@ def folders(settings: Settings) -> Iterator[CheckResult]:
 
 
 def scripts(settings: Settings) -> Iterator[CheckResult]:
-    """Document, step 4, and "Script debugging": do the scripts exist, and may they be run?"""
+    """Troubleshooting step 4, and script debugging (section 11): do the scripts exist, and may they be run?"""
     for name, component in sorted(settings.components.items()):
         needed = {
             script for action in Action for script in script_plan.scripts_needed(action, script_policy_of(component))
@@ -148,19 +148,21 @@ def journal(settings: Settings) -> Iterator[CheckResult]:
 def _remedy(error: JournalError) -> str:
     if isinstance(error, JournalDamagedError):
         return "restart the coordinator: it sets a damaged journal aside and builds a new one"
-    return "mend that and check again: nothing says that the journal itself is damaged"
+    return "fix that and check again: nothing shows that the journal itself is damaged"
 
 
 def log(settings: Settings) -> Iterator[CheckResult]:
-    """Document, step 5: what does the log say? The coordinator's own file, and what systemd noted of the service."""
+    """Troubleshooting step 5: what does the log say? The coordinator's own file, and systemd's journal."""
     path = settings.paths.log_file
     if path is None or not path.exists():
         yield note("no log file", f"journalctl -u {UNIT} -n 100")
     else:
         yield from _log_file(path)
     # Why it did not start, and how it was killed, only systemd's journal knows.
-    told = ask("journalctl", f"--unit={UNIT}", "--since=-24h", "--priority=warning", "--quiet", "--output=short-iso")
-    if told is not None and (lines := told.output.splitlines()):
+    result = run_tool(
+        "journalctl", f"--unit={UNIT}", "--since=-24h", "--priority=warning", "--quiet", "--output=short-iso"
+    )
+    if result is not None and (lines := result.output.splitlines()):
         yield note(f"{len(lines)} warning(s) in systemd's journal of 24 hours; the latest:", f"journalctl -u {UNIT}")
         yield note(lines[-1])
 
@@ -187,13 +189,13 @@ def _under_way(settings: Settings, name: str) -> RequestRecord | None:
 
 
 def health(settings: Settings) -> Iterator[CheckResult]:
-    """Document, step 6: do the health checks pass? Asked for through the coordinator, the whole way a client goes."""
+    """Troubleshooting step 6: do the health checks pass? Submitted as a client submits them."""
     if not running(settings):
         yield note("health checks were not run", "they go through a running coordinator; start it and check again")
         return
     paths = settings.paths
     spool = (paths.requests, paths.status, paths.state)
-    if full := [folder for folder in spool if folder.is_dir() and room(folder).is_none]:
+    if full := [folder for folder in spool if folder.is_dir() and free_space(folder).is_exhausted]:
         yield note("health checks were not run", f"they would wait for room in {full[0]}; free some and check again")
         return
     client = Client(settings.paths.requests, settings.paths.status, SystemClock())

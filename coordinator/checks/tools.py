@@ -1,4 +1,4 @@
-"""Asks the tools of the host."""
+"""Tools of the host, and the free space of its file systems."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _LOW_FILES = 1000
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a tool of the host printed, and how it ended."""
+class ToolResult:
+    """What a tool printed, and its exit code."""
 
     code: int
     output: str
@@ -23,12 +23,12 @@ class Told:
 
     @property
     def complaint(self) -> str:
-        """The last thing it said; some tools complain where others answer."""
+        """The last line it printed; some tools print errors on stdout."""
         return ([*self.output.splitlines(), *self.error.splitlines()] or [f"exit code {self.code}"])[-1].strip()
 
 
-def ask(program: str, *arguments: str) -> Told | None:
-    """Run a tool of the host; None when it is not there or does not answer."""
+def run_tool(program: str, *arguments: str) -> ToolResult | None:
+    """Run a tool of the host; None when it is missing or does not answer."""
     found = shutil.which(program)
     if found is None:
         return None
@@ -38,24 +38,24 @@ def ask(program: str, *arguments: str) -> Told | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return Told(done.returncode, done.stdout, done.stderr)
+    return ToolResult(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass(frozen=True)
-class Room:
-    """What is left; ``files`` is None on file systems that know no limit of them."""
+class FreeSpace:
+    """What is free; ``files`` is None on file systems without a limit of inodes."""
 
     free_bytes: int
     files: int | None
 
     @property
     def is_low(self) -> bool:
-        """Whether it is time to free some."""
+        """Whether some should be freed."""
         return self.free_bytes < _LOW_BYTES or (self.files is not None and self.files < _LOW_FILES)
 
     @property
-    def is_none(self) -> bool:
-        """Whether not one more file with content fits."""
+    def is_exhausted(self) -> bool:
+        """Whether no further file with content fits."""
         return 0 in (self.free_bytes, self.files)
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class Room:
         return f"{self.free_bytes // 1024} KiB{inodes}"
 
 
-def room(folder: Path) -> Room:
-    """The room on the file system that holds ``folder``."""
+def free_space(folder: Path) -> FreeSpace:
+    """The free space on the file system of ``folder``."""
     found = os.statvfs(folder)
-    return Room(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)
+    return FreeSpace(found.f_bavail * found.f_frsize, found.f_favail if found.f_files else None)

@@ -68,7 +68,7 @@ def test_a_folder_reached_through_a_link_is_the_same_folder(docker, shared, tmp_
 
 
 def test_a_container_without_the_volume_is_bad(docker, shared, found):
-    """The container of the document's name runs without the volume: it is named, and so is the volume to add."""
+    """The container of the default name runs without the volume: it is named, and so is the volume to add."""
     docker.holds(container())
     ((grade, text, remedy),) = found()
     assert (grade, text) == ("bad", f"remote does not mount {shared}/requests")

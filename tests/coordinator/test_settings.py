@@ -44,8 +44,8 @@ def component(name="core", **values):
     return f"[components.{name}]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items())
 
 
-def test_without_a_file_the_document_holds(monkeypatch, tmp_path):
-    """With no file given and none installed, the document's three components and limits apply."""
+def test_defaults_apply_without_a_file(monkeypatch, tmp_path):
+    """Without any file the components and limits of docs/requirements.md, sections 2.3 and 7, apply."""
     monkeypatch.setattr(settings_module, "DEFAULT_PATH", tmp_path / "none.toml")
     settings = load_settings(None)
     assert {name: (str(c.directory), c.lock) for name, c in settings.components.items()} == {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def test_coordinator_imports_nothing_after_ready(host):
-    """A module that cannot be read fails the start (ADR 010), not a later request."""
+    """A module that cannot be read fails the start (ADR 016), not a later request."""
     host.component(scripts={"update.sh": "exit 1"})
     host.environment["PYTHONPROFILEIMPORTTIME"] = "1"  # the interpreter prints each import as it finishes
     host.start()

@@ -131,10 +131,10 @@ def test_deep_nesting_is_refused(raw):
     ],
 )
 def test_a_doubled_key_is_refused(raw, key):
-    """A key that stands there twice could mean two things: it is named, at any depth, and forges no line."""
+    """A key that appears twice could mean two things: it is named, at any depth, and forges no line."""
     with pytest.raises(RequestInvalidError) as refusal:
         decode_request(raw, "r1")
-    assert f"field '{key.replace(chr(92) * 2, chr(92))}' stands there twice" in str(refusal.value)
+    assert f"field '{key.replace(chr(92) * 2, chr(92))}' appears twice" in str(refusal.value)
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
@@ -144,9 +144,9 @@ def test_python_constants_are_not_json(constant):
         decode_request(request_bytes()[:-1] + f', "x": {constant}}}'.encode(), "r1")
 
 
-def test_an_absurd_number_is_refused():
+def test_decode_rejects_a_number_that_is_too_long():
     """A number of more digits than can be read is an invalid request."""
-    with pytest.raises(RequestInvalidError, match=r"absurd number"):
+    with pytest.raises(RequestInvalidError, match=r"a number that is too long"):
         decode_request(request_bytes()[:-1] + b', "x": ' + b"9" * 5000 + b"}", "r1")
 
 
@@ -161,7 +161,7 @@ def test_unknown_fields_are_ignored():
     assert request == decode_request(request_bytes(), "r1")
 
 
-def test_the_document_request_is_read():
+def test_decode_reads_the_request_of_the_requirements():
     """Every field arrives as it was written."""
     request = decode_request(json.dumps(request_fields()).encode(), "r1")
     assert (request.component, request.action, request.version) == ("core", Action.UPDATE, "1.2.3")

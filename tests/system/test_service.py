@@ -150,7 +150,7 @@ def test_restart_pause_is_reset_by_a_long_uptime(host: ProvisionedHost):
 
 
 def test_the_limits_are_the_daemons_alone(host: ProvisionedHost):
-    """A fifth of a processor and 256 MB, as the document says; scripts have units of their own (test_executor.py)."""
+    """A fifth of a processor and 256 MB (requirements, section 12.2); scripts have their own units."""
     shown = host.sh(f"systemctl show --property=CPUQuotaPerSecUSec,MemoryMax {UNIT}")
     assert set(shown.split()) == {"CPUQuotaPerSecUSec=200ms", f"MemoryMax={256 * 1024**2}"}
 
