@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from coordinator.publisher import final_status
+from coordinator.final_status import final_status
 from fsm.journal_reader import JournalReader
 from fsm.transition_table import TRANSITIONS
 from property_tests.crash.scenarios import PlannedRequest
@@ -24,7 +24,7 @@ def journal_violations(path: Path, answers: Mapping[PlannedRequest, bytes | None
         output_bytes: ``limits.output_bytes`` of the coordinator that wrote it.
     """
     with JournalReader.open(path) as journal:
-        yield from journal.integrity()
+        yield from journal.database.integrity()
         for request, answer in answers.items():
             record = journal.get(request.request_id)
             if record is None:
