@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fsm.journal import Journal
-from fsm.records import AttemptRecord
-from fsm.transition_table import Event
+from fsm.records import AttemptRecord, TransitionFacts
+from fsm.transition_table import Event, Transition
 from protocol.messages import Progress
 from protocol.outbox import Outbox
 from protocol.types import Action, ExitKind, State
@@ -17,6 +17,9 @@ from protocol.types import Action, ExitKind, State
 _BATCH = 1000
 _AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 _COMPONENT = "core"
+_ACCEPT = Transition(Event.ACCEPT, State.RECEIVED, State.VALIDATED)
+_START = Transition(Event.START, State.VALIDATED, State.RUNNING)
+_SUCCEED = Transition(Event.SUCCEED, State.RUNNING, State.SUCCEEDED)
 
 
 def write(root: Path, settled: int, pending: int) -> None:
@@ -36,7 +39,7 @@ def write(root: Path, settled: int, pending: int) -> None:
 
 def _admit(journal: Journal, request_id: str) -> None:
     journal.insert(request_id, _COMPONENT, Action.HEALTH, None, _AT, _AT)
-    _move(journal, request_id, Event.ACCEPT, State.RECEIVED, State.VALIDATED)
+    journal.record_transition(request_id, _ACCEPT, TransitionFacts(_AT))
 
 
 def _settle(journal: Journal, request_id: str) -> None:
@@ -52,24 +55,9 @@ def _settle(journal: Journal, request_id: str) -> None:
             "output": "healthy\n",
         }
     )
-    _move(journal, request_id, Event.START, State.VALIDATED, State.RUNNING, begin=begun)
-    _move(journal, request_id, Event.SUCCEED, State.RUNNING, State.SUCCEEDED, finish=ended, settles=True)
+    journal.record_transition(request_id, _START, TransitionFacts(_AT, begin=begun))
+    journal.record_transition(request_id, _SUCCEED, TransitionFacts(_AT, finish=ended, settles=True))
     journal.mark_published(request_id)
-
-
-def _move(
-    journal: Journal,
-    request_id: str,
-    event: Event,
-    source: State,
-    dest: State,
-    begin: AttemptRecord | None = None,
-    finish: AttemptRecord | None = None,
-    settles: bool = False,
-) -> None:
-    journal.record_transition(
-        request_id, event, source, dest, at=_AT, reason=None, message="", finish=finish, begin=begin, settles=settles
-    )
 
 
 def _leave_files(root: Path, request_id: str) -> None:
