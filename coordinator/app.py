@@ -123,7 +123,7 @@ def build(
     )
     runner = Runner(settings, machine, executor, gate, observers, runtime)
     lanes = Lanes(settings.lanes, machine, runner, runtime, make_wakeup)
-    observers.add(publisher, lanes, runtime.notifier)
+    observers.add(runtime.notifier, publisher, lanes)
     quarantine = Quarantine(state.quarantine, inbox)
     return Daemon(
         Intake(inbox, machine, gate, observers, quarantine, runtime, settings.limits.settle_s),

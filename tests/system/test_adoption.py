@@ -64,7 +64,8 @@ def test_a_running_script_is_adopted(host: ProvisionedHost, probe: Machine, how:
     request_id = f"{how.replace(' ', '-')}-{code}"
     probe.write("/var/tmp/probe.code", f"{code}\n")
     pid = start_update(host, request_id)
-    assert f'Status: "update probe 1.2.3 ({request_id})"' in probe.sh(f"systemctl status --no-pager {UNIT}")
+    shown = f'Status: "update probe 1.2.3 ({request_id})"'
+    wait_until(lambda: shown in probe.sh(f"systemctl status --no-pager {UNIT}"), f"systemd to show {shown}")
     if how == "restart":
         probe.sh(f"systemctl restart {UNIT}")
     elif how == "kill":
