@@ -21,7 +21,7 @@ def test_serve_rejects_an_unknown_component(alone, subject):
 @pytest.mark.parametrize("body", [None, "", "null", {}, {"force": False}])
 def test_serve_accepts_a_check_without_a_body(alone, body):
     """DuneBugger's own clients send the word null."""
-    client = alone.connect()
+    client = alone.connect(since=0)
     client.send("updater.check_updates", body)
     assert client.expect("update_check_result")["components"]["core"]["latest"] == "1.1.0"
 
@@ -41,7 +41,7 @@ def test_serve_reports_system_info(serving):
     serving.sections["device"] = {"id": "dune-7", "location": "in the sand"}
     serving.github.publish("owner/core", "1.1.0", notes="faster")
     serving.start()
-    client = serving.connect()
+    client = serving.connect(since=0)
     client.expect("update_check_result")
     client.send("controller.system_info", "refresh", source="panel")
     info = client.expect("system_info")["system_info"]
@@ -75,7 +75,7 @@ def test_serve_writes_nothing_in_a_dry_run(alone, subject, answer, told):
 def test_serve_asks_the_release_server_for_a_forced_check(alone):
     """An unforced one is answered from what is known."""
     until(lambda: len(alone.github.answers) >= 2, "the check at the start")
-    client = alone.connect()
+    client = alone.connect(since=0)
     before = len(alone.github.answers)
     client.send("updater.check_updates")
     client.expect("update_check_result")

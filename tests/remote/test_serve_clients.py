@@ -102,7 +102,7 @@ def test_serve_drops_a_client_that_never_reads(serving):
     for name in ("core", "scheduler"):
         serving.github.publish(f"owner/{name}", "1.1.0", notes="n" * 15000)
     serving.start()
-    other, client = serving.connect(), serving.connect()
+    other, client = serving.connect(since=0), serving.connect(since=0)
     with _connect_without_reading(serving) as unread:
         before = _rss_kib(serving)
 

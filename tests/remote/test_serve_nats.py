@@ -55,7 +55,7 @@ def test_serve_follows_heartbeats(up, nats):
 
 def test_serve_submits_no_health_check_with_heartbeats(up):
     """After an update none is submitted; on demand one is."""
-    client = up.connect()
+    client = up.connect(since=0)
     client.send("updater.perform_update", {"component": "core"})
     client.expect("update_result")
     client.expect("update_check_result")

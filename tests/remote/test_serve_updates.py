@@ -27,7 +27,7 @@ def of(component, **fields):
 
 def test_serve_compares_installed_with_released_versions(up):
     """For every component."""
-    client = up.connect()
+    client = up.connect(since=0)
     client.send("updater.check_updates", {"force": True})
     found = client.expect("update_check_result")["components"]
     assert {name: (view["current"], view["latest"], view["update_available"]) for name, view in found.items()} == {
@@ -82,7 +82,7 @@ def test_serve_submits_a_health_check_after_an_update(up):
 def test_serve_reports_a_rolled_back_update(up):
     """With the coordinator's reason, and the old version is what is installed."""
     up.github.publish("owner/core", "2.0.0+broken")
-    client = up.connect()
+    client = up.connect(since=0)
     client.send("updater.check_updates", {"force": True})
     client.expect("update_check_result", lambda body: body["components"]["core"]["latest"] == "2.0.0+broken")
     client.send("updater.perform_update", {"component": "core"})
@@ -136,7 +136,7 @@ def test_serve_leaves_a_component_that_is_up_to_date(up):
 
 def test_serve_rolls_back(up):
     """After an update it restores the version before."""
-    client = up.connect()
+    client = up.connect(since=0)
     client.send("updater.perform_update", {"component": "core"})
     client.expect("update_result", of("core", success=True))
     client.send("updater.rollback", {"component": "core"})
