@@ -6,26 +6,30 @@ import threading
 
 
 class StopControl:
-    """Shared by the daemon, which stops, and the lanes, which ask; thread-safe."""
+    """Shared by the daemon, which stops, and the lanes, which ask; thread-safe.
+
+    ``stop`` and ``interrupt_all`` only assign: a signal handler calls them, and a lock that the interrupted code holds
+    would never be released.
+    """
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
-        self._interrupt_all = threading.Event()
+        self._is_stopping = False
+        self._is_all_interrupted = False
         self._interrupted: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
     @property
     def is_stopping(self) -> bool:
         """Whether the coordinator is about to end: no script is started any more."""
-        return self._stopping.is_set()
+        return self._is_stopping
 
     def stop(self) -> None:
         """Start no script any more; a run that outlives the coordinator may be left to the next one."""
-        self._stopping.set()
+        self._is_stopping = True
 
     def interrupt_all(self) -> None:
         """End every run now, as I3 says."""
-        self._interrupt_all.set()
+        self._is_all_interrupted = True
 
     def interrupt(self, request_id: str) -> None:
         """End the run of one request now; no other request notices."""
@@ -39,4 +43,4 @@ class StopControl:
 
     def is_interrupted(self, request_id: str) -> bool:
         """Whether the run of that request must end now."""
-        return self._interrupt_all.is_set() or request_id in self._interrupted
+        return self._is_all_interrupted or request_id in self._interrupted
