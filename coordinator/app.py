@@ -19,8 +19,7 @@ from coordinator.policy_gate import PolicyGate
 from coordinator.publisher import Publisher
 from coordinator.quarantine import Quarantine
 from coordinator.runner import Runner
-from coordinator.running_time import RunningTime
-from coordinator.runtime import Runtime
+from coordinator.runtime import RunningTime, Runtime
 from coordinator.sd_notify import SdNotifier
 from coordinator.settings import Settings
 from coordinator.state_folder import StateFolder
@@ -34,7 +33,7 @@ from fsm.errors import FsmError, JournalDamagedError, JournalUnavailableError
 from fsm.machine import RequestMachine
 from fsm.records import TransitionFacts
 from policy.engine import RuleSet
-from policy.registry import RULES
+from policy.rules import RULES
 from protocol.clock import Clock, SystemClock
 from protocol.fs import exists, fsync_parents
 from protocol.inbox import Inbox

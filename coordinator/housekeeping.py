@@ -1,6 +1,6 @@
 """Keeps disks bounded over years: unread statuses, old history, complete logs, leftovers of runs (I12).
 
-Ages are counted in running time, see ``coordinator.running_time``.
+Ages are counted in running time, see ``RunningTime``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coordinator.running_time import RunningTime
+from coordinator.runtime import RunningTime
 from policy.engine import Defer, PolicyContext, RuleSet, Verdict, evaluate
 from protocol.clock import Clock
 from protocol.messages import Request

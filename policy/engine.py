@@ -57,7 +57,7 @@ ALLOW = Allow()
 
 
 class Rule(Protocol):
-    """One rule. A new rule is a module in ``policy/rules/`` and a line in ``policy/registry.py``."""
+    """One rule. A new rule is a module in ``policy/rules/`` and a line in ``policy/rules/__init__.py``."""
 
     def evaluate(self, request: Request, context: PolicyContext) -> Verdict:
         """The rule's answer; pure."""

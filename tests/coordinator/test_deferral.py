@@ -12,7 +12,7 @@ from coordinator.app import build
 from coordinator.commands import explain, status
 from coordinator.settings import Component, Paths, Settings
 from policy.engine import ALLOW, Defer, RuleSet
-from policy.registry import RULES
+from policy.rules import RULES
 from protocol.types import State
 from tests.support.coordinator_parts import BOOT, ScriptedExecutor
 from tests.support.manual_clock import ManualClock

@@ -14,7 +14,7 @@ from fsm.errors import JournalUnavailableError
 from fsm.journal import Journal
 from fsm.machine import RequestMachine
 from policy.engine import ALLOW, Defer, Reject, RuleSet
-from policy.registry import RULES
+from policy.rules import RULES
 from protocol.inbox import Inbox
 from protocol.types import Reason, State
 from tests.support.coordinator_parts import RecordingObserver, make_runtime
@@ -73,20 +73,6 @@ class Bench:
     def submit(self, name, component="core", **more):
         values = {"component": component, "action": "health", "request_id": name, "timestamp": "2026-01-02T03:04:05Z"}
         (self.requests / f"{name}.json").write_text(json.dumps(values | more))
-
-
-@pytest.fixture
-def make(tmp_path):
-    """Makes benches; closes their journals."""
-    made = []
-
-    def bench(**options):
-        made.append(Bench(tmp_path, **options))
-        return made[-1]
-
-    yield bench
-    for each in made:
-        each.journal.close()
 
 
 def test_sweep_admits_and_rejects(make):

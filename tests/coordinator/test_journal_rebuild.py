@@ -8,12 +8,12 @@ import pytest
 
 from coordinator.journal_rebuild import JournalRebuild
 from coordinator.policy_gate import PolicyGate
-from coordinator.running_time import RunningTime
+from coordinator.runtime import RunningTime
 from fsm.journal import Journal
 from fsm.machine import RequestMachine
 from fsm.recovery import LOST_BOOT
 from policy.engine import Defer, Reject, RuleSet
-from policy.registry import RULES
+from policy.rules import RULES
 from protocol.inbox import Inbox
 from protocol.messages import FinalStatus
 from protocol.outbox import Outbox
@@ -69,14 +69,6 @@ class Bench:
         )
         content = json.loads(status.model_dump_json()) | changes
         (self.status / f"{name}.json").write_text(json.dumps(content))
-
-
-@pytest.fixture
-def bench(tmp_path):
-    """A bench with an empty journal."""
-    made = Bench(tmp_path)
-    yield made
-    made.journal.close()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from fsm.journal import Journal
 from fsm.machine import RequestMachine
 from fsm.records import TransitionFacts
 from fsm.transition_table import Event
-from policy.registry import RULES
+from policy.rules import RULES
 from protocol.types import Action, ProbeResult, Reason, State
 from tests.support.coordinator_parts import RecordingObserver, ScriptedExecutor, make_runtime
 from tests.support.manual_clock import ManualClock
@@ -58,14 +58,6 @@ class Bench:
             if self.lanes.run_next(lock) is None:
                 return
         raise AssertionError("the lane never comes to rest")
-
-
-@pytest.fixture
-def bench(tmp_path):
-    """A bench with an empty journal."""
-    made = Bench(tmp_path)
-    yield made
-    made.journal.close()
 
 
 def test_run_next_takes_the_oldest_of_its_lock(bench):

@@ -65,20 +65,6 @@ class Bench:
         return [script for call, script in self.executor.calls if call == "start"]
 
 
-@pytest.fixture
-def make(tmp_path):
-    """Makes benches; closes their journals."""
-    made = []
-
-    def bench(**options):
-        made.append(Bench(tmp_path, **options))
-        return made[-1]
-
-    yield bench
-    for each in made:
-        each.journal.close()
-
-
 def test_runner_settles_an_update_whose_scripts_exit_with_0(make):
     """update.sh, then health-check.sh; then the observers are notified, and the run is cleaned up."""
     bench = make()

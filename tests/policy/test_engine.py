@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from policy.engine import ALLOW, Defer, PolicyContext, Reject, evaluate
-from policy.registry import RULES
+from policy.rules import RULES
 from policy.rules.known_component import KnownComponent
 from policy.rules.request_complete import RequestComplete
 from policy.rules.version_well_formed import VersionWellFormed

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from coordinator.observers import RequestObserver
-from coordinator.running_time import RunningTime
-from coordinator.runtime import Runtime
+from coordinator.runtime import RunningTime, Runtime
 from coordinator.sd_notify import SdNotifier
 from coordinator.stop_control import StopControl
 from coordinator.wakeup import Wakeup
