@@ -19,7 +19,7 @@ from remote.api.auth import Authenticator
 from remote.api.routes import Routes
 from remote.background import BackgroundTasks
 from remote.context import AppContext
-from remote.errors import ConfigurationError
+from remote.errors import RemoteConfigurationError
 from remote.events import builders
 from remote.events.bus import EventBus
 from remote.events.notifier import RequestNotifier
@@ -36,7 +36,7 @@ from remote.legacy_state import import_legacy_state
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHubClient
 from remote.request_service import RequestService
-from remote.settings import SELF, TOKEN_CHARACTERS, Settings, read_secret
+from remote.settings import SELF, TOKEN_CHARACTERS, RemoteSettings, read_secret
 from remote.store import StateStore, StoreError
 
 
@@ -44,10 +44,10 @@ class App:
     """The container side, wired but not running yet.
 
     Raises:
-        ConfigurationError: a secret cannot be read, the state folder cannot be used, or anyone could connect.
+        RemoteConfigurationError: a secret cannot be read, the state folder cannot be used, or anyone could connect.
     """
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: RemoteSettings, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
         self.is_broken = False
         authenticator = Authenticator(settings.server, _access_token(settings))
@@ -121,22 +121,22 @@ class App:
             signal.raise_signal(signal.SIGTERM)
 
 
-def _access_token(settings: Settings) -> str | None:
+def _access_token(settings: RemoteSettings) -> str | None:
     token = read_secret(settings.server.token_file, "the access token")
     remedy = "put one into a file, as with: openssl rand -hex 32, and name the file in server.token_file"
     if token is None and not settings.server.is_loopback:
-        raise ConfigurationError(
+        raise RemoteConfigurationError(
             f"cannot listen on {settings.server.host} without an access token: everybody there could update; {remedy}"
         )
     if token is not None and len(token) < TOKEN_CHARACTERS:
-        raise ConfigurationError(
+        raise RemoteConfigurationError(
             f"cannot use the access token in {settings.server.token_file}: it is shorter than {TOKEN_CHARACTERS} "
             f"characters; {remedy}"
         )
     return token
 
 
-def _open_state(settings: Settings) -> tuple[InstanceLock, StateStore, SequenceAllocator]:
+def _open_state(settings: RemoteSettings) -> tuple[InstanceLock, StateStore, SequenceAllocator]:
     """Lock the state folder for this process, open the store, and import what earlier releases left."""
     state = settings.paths.state
     try:
@@ -146,11 +146,11 @@ def _open_state(settings: Settings) -> tuple[InstanceLock, StateStore, SequenceA
         import_legacy_state(state, store)
         return lock, store, SequenceAllocator(store)
     except InstanceLockedError:
-        raise ConfigurationError(
+        raise RemoteConfigurationError(
             f"cannot use {state}: another dunebugger-remote works there; stop it, or set paths.state"
         ) from None
     except (OSError, StoreError) as error:
-        raise ConfigurationError(
+        raise RemoteConfigurationError(
             f"cannot use the state folder {state}: {_reason(error)}; "
             "let this user write there; in a container, mount a volume"
         ) from None

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from remote.errors import ConfigurationError, RemoteError
+from remote.errors import RemoteConfigurationError, RemoteError
 
 if TYPE_CHECKING:
-    from remote.settings import Settings
+    from remote.settings import RemoteSettings
 
 FAILED = 1
 USAGE_ERROR = 2
@@ -40,7 +40,7 @@ def app() -> None:
 def serve(config: Path | None) -> None:
     """Serve the page and the WebSocket until stopped."""
 
-    def command(settings: Settings) -> int:
+    def command(settings: RemoteSettings) -> int:
         from remote.commands.serve import execute  # noqa: PLC0415
 
         return execute(settings)
@@ -54,7 +54,7 @@ def serve(config: Path | None) -> None:
 def check(config: Path | None, *, json: bool) -> None:
     """Try everything that serve needs, and say what to do about each finding."""
 
-    def command(settings: Settings) -> int:
+    def command(settings: RemoteSettings) -> int:
         from remote.commands.check import execute  # noqa: PLC0415
 
         return execute(settings, as_json=json)
@@ -70,7 +70,7 @@ def check(config: Path | None, *, json: bool) -> None:
 def update(component: str, config: Path | None, *, dry_run: bool, json: bool) -> None:
     """Update a component to its latest release, and wait for the answer."""
 
-    def command(settings: Settings) -> int:
+    def command(settings: RemoteSettings) -> int:
         from remote.commands.update import execute  # noqa: PLC0415
 
         return execute(settings, component, dry_run=dry_run, as_json=json)
@@ -83,7 +83,7 @@ def main() -> None:
     app()
 
 
-def _run(command: Callable[[Settings], int], config: Path | None) -> NoReturn:
+def _run(command: Callable[[RemoteSettings], int], config: Path | None) -> NoReturn:
     """Load the configuration, run a command, and exit with its code."""
     try:
         from remote.settings import load_settings  # noqa: PLC0415
@@ -91,7 +91,7 @@ def _run(command: Callable[[Settings], int], config: Path | None) -> NoReturn:
         code = command(load_settings(config))
     except RemoteError as error:
         click.echo(error, err=True)
-        code = USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED
+        code = USAGE_ERROR if isinstance(error, RemoteConfigurationError) else FAILED
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in ("remote", "protocol"):
             raise

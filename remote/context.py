@@ -10,14 +10,14 @@ from remote.gateway.gateway import Gateway
 from remote.inventory import Inventory
 from remote.releases.catalogue import Catalogue
 from remote.request_service import RequestService
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 
 
 @dataclass(frozen=True)
 class AppContext:
     """One instance of each service, wired by ``remote.app``."""
 
-    settings: Settings
+    settings: RemoteSettings
     clock: Clock
     gateway: Gateway
     catalogue: Catalogue

@@ -7,5 +7,5 @@ class RemoteError(Exception):
     """Root of the errors of the container side; the message names the remedy."""
 
 
-class ConfigurationError(RemoteError):
+class RemoteConfigurationError(RemoteError):
     """The configuration cannot be used: exit code 2. The operator fixes it."""

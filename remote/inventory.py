@@ -9,7 +9,7 @@ from remote.health.health_registry import HealthRegistry, HealthStatus
 from remote.installed.versions import InstalledVersion, VersionReader
 from remote.releases.catalogue import Catalogue, ReleaseInfo
 from remote.releases.release import is_newer
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Inventory:
     """Joins versions, releases and health into one status per component."""
 
     def __init__(
-        self, settings: Settings, versions: VersionReader, catalogue: Catalogue, board: HealthRegistry
+        self, settings: RemoteSettings, versions: VersionReader, catalogue: Catalogue, board: HealthRegistry
     ) -> None:
         self._settings = settings
         self._versions = versions

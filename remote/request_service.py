@@ -14,7 +14,7 @@ from remote.gateway.gateway import Gateway
 from remote.inventory import Inventory
 from remote.releases.catalogue import Catalogue
 from remote.rules import CommandRejection, RejectionCode
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 from remote.submission import SubmissionRecord
 
 _NAME_CHARACTERS = 100
@@ -48,7 +48,7 @@ class RequestService:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RemoteSettings,
         catalogue: Catalogue,
         inventory: Inventory,
         gateway: Gateway,

@@ -15,13 +15,13 @@ from protocol.clock import Clock
 from protocol.diagnostics import CheckResult, bad, good, note
 from protocol.messages import FinalStatus, Progress
 from protocol.types import Action, ProtocolError, Reason
-from remote.errors import ConfigurationError, RemoteError
+from remote.errors import RemoteConfigurationError, RemoteError
 from remote.health.nats_connection import NatsConnection
 from remote.installed.sources.self_version import own_version
 from remote.installed.versions import VersionReader
 from remote.releases.github import GitHubClient
 from remote.releases.release import newest
-from remote.settings import Settings, read_secret
+from remote.settings import RemoteSettings, read_secret
 
 _FINAL_STATUS_S = 60.0  # for the answer to a health request that the coordinator has taken up
 _CONNECT_S = 5.0
@@ -29,12 +29,12 @@ _HOST_REMEDY = "check on the host: systemctl status dunebugger-update-coordinato
 _TOKEN_COMMAND = "openssl rand -hex 32"  # noqa: S105  a command, not a token
 
 
-def check_server(settings: Settings) -> Iterator[CheckResult]:
+def check_server(settings: RemoteSettings) -> Iterator[CheckResult]:
     """Check the access token, and whether ``serve`` is running here."""
     where = settings.server
     try:
         token = read_secret(where.token_file, "the access token")
-    except ConfigurationError as error:
+    except RemoteConfigurationError as error:
         yield bad(str(error), f"{_TOKEN_COMMAND} creates a token")
         return
     if token is None and not where.is_loopback:
@@ -52,7 +52,7 @@ def check_server(settings: Settings) -> Iterator[CheckResult]:
         yield good(f"serve answers; this is version {own_version()}")
 
 
-def check_folders(settings: Settings) -> Iterator[CheckResult]:
+def check_folders(settings: RemoteSettings) -> Iterator[CheckResult]:
     """Check the two shared folders and the state folder."""
     paths = settings.paths
     yield _check_folder("paths.requests", paths.requests)
@@ -77,7 +77,7 @@ def _check_folder(name: str, folder: Path) -> CheckResult:
     return good(f"{name} {folder}: is writable")
 
 
-def check_coordinator(settings: Settings, clock: Clock) -> Iterator[CheckResult]:
+def check_coordinator(settings: RemoteSettings, clock: Clock) -> Iterator[CheckResult]:
     """Request a health check of each component, which changes nothing.
 
     Ends at a request that cannot be written or is not taken up: all others would wait in vain, too. A component that
@@ -118,7 +118,7 @@ def _assess(component: str, final: FinalStatus) -> CheckResult:
     return good(f"{component}: the coordinator answers: {final.message}")
 
 
-def check_installed_versions(settings: Settings) -> Iterator[CheckResult]:
+def check_installed_versions(settings: RemoteSettings) -> Iterator[CheckResult]:
     """Check that the installed version of each component can be determined."""
     versions = VersionReader(settings)
     versions.refresh()
@@ -130,11 +130,11 @@ def check_installed_versions(settings: Settings) -> Iterator[CheckResult]:
             yield good(f"{component}: {found.version} is installed")
 
 
-def check_releases(settings: Settings, clock: Clock) -> Iterator[CheckResult]:
+def check_releases(settings: RemoteSettings, clock: Clock) -> Iterator[CheckResult]:
     """Check that every repository can be listed; with a temporary cache, as the real one belongs to ``serve``."""
     try:
         token = read_secret(settings.releases.token_file, "the token for GitHub")
-    except ConfigurationError as error:
+    except RemoteConfigurationError as error:
         yield bad(str(error), "let this user read it, or remove releases.token_file")
         return
     try:
@@ -146,12 +146,14 @@ def check_releases(settings: Settings, clock: Clock) -> Iterator[CheckResult]:
         yield from asyncio.run(_check_repositories(settings, token, clock, Path(folder)))
 
 
-async def _check_repositories(settings: Settings, token: str | None, clock: Clock, scratch: Path) -> list[CheckResult]:
+async def _check_repositories(
+    settings: RemoteSettings, token: str | None, clock: Clock, scratch: Path
+) -> list[CheckResult]:
     async with GitHubClient(settings.releases, token, scratch, clock, own_version()) as github:
         return [await _check_repository(github, settings, component) for component in settings.components]
 
 
-async def _check_repository(github: GitHubClient, settings: Settings, component: str) -> CheckResult:
+async def _check_repository(github: GitHubClient, settings: RemoteSettings, component: str) -> CheckResult:
     repository = settings.repository_of(component)
     try:
         entries = await github.list_releases(repository)
@@ -165,7 +167,7 @@ async def _check_repository(github: GitHubClient, settings: Settings, component:
     return good(f"{component}: {release.version} is the latest release of {repository}")
 
 
-def check_nats(settings: Settings) -> Iterator[CheckResult]:
+def check_nats(settings: RemoteSettings) -> Iterator[CheckResult]:
     """Check that the NATS server can be used."""
     url = settings.nats.url
     if url is None:

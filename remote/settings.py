@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from protocol.configuration import AbsolutePath, ConfigurationInvalidError, Section, parse
 from protocol.fs import exists
 from protocol.names import is_component
-from remote.errors import ConfigurationError
+from remote.errors import RemoteConfigurationError
 from remote.installed.sources import SOURCES
 from remote.installed.version_source import SourceSettings
 
@@ -141,7 +141,7 @@ def _default_components() -> dict[str, ComponentSettings]:
     }
 
 
-class Settings(Section):
+class RemoteSettings(Section):
     """The whole configuration."""
 
     paths: PathSettings = PathSettings()
@@ -153,7 +153,7 @@ class Settings(Section):
     components: Mapping[str, ComponentSettings] = Field(default_factory=_default_components)
 
     @model_validator(mode="after")
-    def _names_are_safe(self) -> Settings:
+    def _names_are_safe(self) -> RemoteSettings:
         for name in self.components:
             if not is_component(name):
                 raise ValueError(f"components.{name}: a component name is 1 to 64 characters of A-Z a-z 0-9 . _ -")
@@ -177,24 +177,25 @@ class Settings(Section):
         return None
 
 
-def load_settings(path: Path | None) -> Settings:
+def load_settings(path: Path | None) -> RemoteSettings:
     """Read the configuration.
 
     Args:
         path: the file given by ``--config``; None for ``DEFAULT_PATH``, or for the defaults if that does not exist.
 
     Raises:
-        ConfigurationError: the file is missing, not TOML, or has an unknown key or an invalid value; the operator's.
+        RemoteConfigurationError: the file is missing, not TOML, or has an unknown key or an invalid value. The
+            operator fixes it.
     """
     if path is None and not exists(DEFAULT_PATH):
-        return Settings()
+        return RemoteSettings()
     path = path or DEFAULT_PATH
     try:
-        return parse(Settings, path, path.read_bytes())
+        return parse(RemoteSettings, path, path.read_bytes())
     except OSError as error:
-        raise ConfigurationError(f"cannot read the configuration {path}: {error.strerror}") from None
+        raise RemoteConfigurationError(f"cannot read the configuration {path}: {error.strerror}") from None
     except ConfigurationInvalidError as error:
-        raise ConfigurationError(str(error)) from None
+        raise RemoteConfigurationError(str(error)) from None
 
 
 def read_secret(path: Path | None, what: str) -> str | None:
@@ -205,7 +206,7 @@ def read_secret(path: Path | None, what: str) -> str | None:
         what: the purpose of the token, for error messages.
 
     Raises:
-        ConfigurationError: the file cannot be read, or is not one printable ASCII word; the operator's fault.
+        RemoteConfigurationError: the file cannot be read, or is not one printable ASCII word; the operator's fault.
     """
     if path is None:
         return None
@@ -213,7 +214,9 @@ def read_secret(path: Path | None, what: str) -> str | None:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigurationError(f"cannot read {what} from {path}: {reason}; let this user read it") from None
+        raise RemoteConfigurationError(f"cannot read {what} from {path}: {reason}; let this user read it") from None
     if not secret.isascii() or not secret.isprintable() or not secret or " " in secret:
-        raise ConfigurationError(f"cannot use {path} for {what}: it must contain one line of ASCII without spaces")
+        raise RemoteConfigurationError(
+            f"cannot use {path} for {what}: it must contain one line of ASCII without spaces"
+        )
     return secret

@@ -9,10 +9,10 @@ import click
 from protocol.clock import SystemClock
 from protocol.diagnostics import run_checks
 from remote import logs, serve_checks
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 
 
-def execute(settings: Settings, *, as_json: bool) -> int:
+def execute(settings: RemoteSettings, *, as_json: bool) -> int:
     """Run all checks and print each result as it is found; 1 if a result is bad."""
     logs.set_up("CRITICAL")  # what would be logged is among the results
     clock = SystemClock()

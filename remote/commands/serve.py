@@ -12,7 +12,7 @@ from remote import logs
 from remote.api.uvicorn_protocol import LingerLimitedProtocol
 from remote.app import App
 from remote.installed.sources.self_version import own_version
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 
 _STOP_S = 5
 _CONNECTIONS = 200  # of all kinds; server.clients of them may be WebSockets
@@ -31,7 +31,7 @@ class _Server(uvicorn.Server):
             )
 
 
-def execute(settings: Settings) -> int:
+def execute(settings: RemoteSettings) -> int:
     """Serve until SIGTERM or SIGINT; 1 when it could not start, or a part of it failed."""
     logs.set_up()
     app = App(settings)

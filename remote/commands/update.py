@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from remote.errors import RemoteError
-from remote.settings import Settings, read_secret
+from remote.settings import RemoteSettings, read_secret
 
 _OPEN_S = 10
 _MESSAGE_BYTES = 8 * 1024 * 1024
@@ -24,7 +24,7 @@ class NotServedError(RemoteError):
     """No server answers here, or it refuses this client. The operator fixes it."""
 
 
-def execute(settings: Settings, component: str, *, dry_run: bool, as_json: bool) -> int:
+def execute(settings: RemoteSettings, component: str, *, dry_run: bool, as_json: bool) -> int:
     """Update, and wait for the answer; 1 when it failed or none came."""
     with ExitStack() as stack:
         connection = _open(settings, stack)
@@ -38,7 +38,7 @@ def execute(settings: Settings, component: str, *, dry_run: bool, as_json: bool)
     return 0 if result["success"] else 1
 
 
-def _open(settings: Settings, stack: ExitStack) -> ClientConnection:
+def _open(settings: RemoteSettings, stack: ExitStack) -> ClientConnection:
     token = read_secret(settings.server.token_file, "the access token")
     url = f"ws://{settings.server.authority}/ws"
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -59,7 +59,7 @@ def _open(settings: Settings, stack: ExitStack) -> ClientConnection:
         raise NotServedError(f"cannot connect to {url}: {error}; is dunebugger-remote serve running here?") from None
 
 
-def _follow(connection: ClientConnection, component: str, settings: Settings, *, as_json: bool) -> dict[str, Any]:
+def _follow(connection: ClientConnection, component: str, settings: RemoteSettings, *, as_json: bool) -> dict[str, Any]:
     """Print the progress of the request until its result comes; the server bounds that by gateway.timeout_s."""
     name, shown = (settings.named(component) or component), ""
     for text in connection:

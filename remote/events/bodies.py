@@ -37,12 +37,9 @@ class LogLine(MessageBody):
     level: Literal["info", "warning", "error"]
 
 
-class CheckedComponent(BodyPart):
-    """The installed version of a component beside its latest release."""
+class _ComponentFacts(BodyPart):
+    """What every list of components says of one, beside its versions."""
 
-    current: Version
-    latest: Version
-    error: str | None = Field(description="why the latest check failed")
     display_name: str
     update_available: bool
     release_notes: str | None
@@ -51,6 +48,14 @@ class CheckedComponent(BodyPart):
     running: Running
     running_since: datetime | None
     running_how: HealthSource | None = Field(description="the source of running")
+
+
+class CheckedComponent(_ComponentFacts):
+    """The installed version of a component beside its latest release."""
+
+    current: Version
+    latest: Version
+    error: str | None = Field(description="why the latest check failed")
 
 
 class UpdateCheckResult(MessageBody):
@@ -172,20 +177,12 @@ class Heartbeat(MessageBody, RootModel[Literal["I am alive"]]):
     root: Literal["I am alive"] = "I am alive"
 
 
-class ListedComponent(BodyPart):
+class ListedComponent(_ComponentFacts):
     """A component as ``system_info`` lists it."""
 
     name: str
     current_version: Version
     latest_version: Version
-    display_name: str
-    update_available: bool
-    release_notes: str | None
-    release_url: str | None
-    last_checked: datetime | None
-    running: Running
-    running_since: datetime | None
-    running_how: HealthSource | None = Field(description="the source of running")
 
 
 class DeviceFacts(BodyPart):

@@ -11,7 +11,7 @@ from remote.events import bodies
 from remote.events.envelope import MessageBody, OutgoingMessage
 from remote.health.health_registry import HealthSource, HealthStatus
 from remote.inventory import ComponentStatus
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 from remote.submission import RecordedAnswer, SubmissionRecord
 
 SUBMITTED: Literal["submitted"] = "submitted"
@@ -33,7 +33,7 @@ def progress_of(record: SubmissionRecord, progress: Progress | None) -> bodies.U
 
 
 def answer_events(
-    record: SubmissionRecord, answer: RecordedAnswer, settings: Settings
+    record: SubmissionRecord, answer: RecordedAnswer, settings: RemoteSettings
 ) -> tuple[MessageBody, bodies.LogLine]:
     """The events that announce an answer: the result, and a line for the log."""
     name = settings.display_name_of(record.component) if record.component in settings.components else record.component
@@ -47,7 +47,7 @@ def log_line(message: str, *, success: bool) -> bodies.LogLine:
 
 
 def answers_between(
-    records: Iterable[SubmissionRecord], settings: Settings, after: int, before: int
+    records: Iterable[SubmissionRecord], settings: RemoteSettings, after: int, before: int
 ) -> Iterator[OutgoingMessage]:
     """The events of all answers whose numbers lie between the two, both excluded, as they were first sent."""
     for record in sorted(records, key=lambda record: record.number):

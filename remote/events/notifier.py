@@ -13,7 +13,7 @@ from remote.events import builders
 from remote.events.bus import EventBus
 from remote.health.health_registry import HealthRegistry, HealthSource
 from remote.inventory import Inventory
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 from remote.submission import RecordedAnswer, SubmissionRecord
 
 _NO_SCRIPT_RAN = (Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_MISSING, Reason.SCRIPT_UNSAFE)
@@ -32,7 +32,7 @@ class RequestNotifier:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RemoteSettings,
         bus: EventBus,
         inventory: Inventory,
         board: HealthRegistry,

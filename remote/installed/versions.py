@@ -8,7 +8,7 @@ from loguru import logger
 
 from remote.installed.sources import SOURCES
 from remote.installed.version_source import VersionUnknownError
-from remote.settings import ComponentSettings, Settings
+from remote.settings import ComponentSettings, RemoteSettings
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class VersionReader:
         settings: the components and their sources.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: RemoteSettings) -> None:
         self._components = settings.components
         self._results = dict.fromkeys(settings.components, InstalledVersion(None, None))
 

@@ -18,7 +18,7 @@ from protocol.fs import write_atomic
 from remote.releases.github import GitHubClient
 from remote.releases.release import Release, newest
 from remote.releases.response import RateLimitedError, ReleasesUnavailableError
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 
 RETRY_S = 900.0  # pause after a failed check; doubled each time, up to the interval
 JITTER = 0.1  # of a wait: devices that were switched on together do not poll in step
@@ -98,7 +98,7 @@ class Catalogue:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: RemoteSettings,
         github: GitHubClient,
         path: Path,
         clock: Clock,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.real_host import DEADLINE_S, REPOSITORY, Host, until
+from tests.support.real_host import Host, until
+from tests.support.server_process import DEADLINE_S, REPOSITORY, Sections, ServerProcess, write_toml
 
 # Keeps what was there, so that rollback.sh finds it; slow enough for progress when ``pause`` exists.
 UPDATE = """\
@@ -36,24 +36,23 @@ echo "well: $(cat VERSION)"
 SCRIPTS = {"update.sh": UPDATE, "rollback.sh": ROLLBACK, "health-check.sh": HEALTH}
 
 
-class RemoteServer:
+class RemoteServer(ServerProcess):
     """A ``serve`` process with its configuration, host and clients; ``close`` ends everything it started."""
 
     def __init__(self, root: Path, host: Host, github: Any) -> None:
+        super().__init__(root / "log")
         self.root = root
         self.host = host
         self.github = github
         self.config = root / "remote.toml"
         self.state = root / "state"
         self.token: str | None = None
-        self.process: subprocess.Popen[bytes] | None = None
         self.environment = dict(os.environ)
         self.port = 0
         self.wrapper: tuple[str, ...] = ()  # a command that starts it
-        self._log = root / "log"
         self._clients: list[WebSocketClient] = []
         root.mkdir()
-        self.sections: dict[str, dict[str, Any]] = {
+        self.sections: Sections = {
             "paths": {"requests": str(host.requests), "status": str(host.status), "state": str(self.state)},
             "server": {"port": 0},
             "releases": {"api": github.url, "account": "owner"},
@@ -105,56 +104,24 @@ class RemoteServer:
 
     def write_config(self) -> Path:
         """Write the TOML file."""
-        lines = []
-        for section, values in self.sections.items():
-            lines.append(f"[{section}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-        self.config.write_text("\n".join(lines) + "\n")
-        return self.config
+        return write_toml(self.config, self.sections)
 
     # -- process ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
-        assert self.process is None, "it runs already"
         self.write_config()
-        begin = self._log.stat().st_size if self._log.exists() else 0
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.wrapper, sys.executable, "-m", "remote", "serve", "--config", str(self.config)],
-                cwd=REPOSITORY,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        self.launch(
+            [*self.wrapper, sys.executable, "-m", "remote", "serve", "--config", str(self.config)], self.environment
+        )
 
         def ready() -> re.Match[str] | None:
             assert self.process is not None
             assert self.process.poll() is None, f"it ended\n{self.log()}"
-            return re.search(r"ready on http://\S+:(\d+)", self.log()[begin:])
+            return re.search(r"ready on http://\S+:(\d+)", self.log_since_start())
 
         self.port = int(until(ready, "serve to be ready")[1])
         self.sections["server"]["port"] = self.port  # kept over a restart, for returning clients
-
-    def stop(self) -> int:
-        """SIGTERM, and wait; the exit code."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(DEADLINE_S)
-        self.process = None
-        return code
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def log(self) -> str:
-        """Everything that it logged."""
-        return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     def hang_up(self) -> None:
         """Disconnect all clients."""

@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 
 from remote.api.uvicorn_protocol import LingerLimitedProtocol
 from remote.app import App
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def app(tmp_path, github):
     (tmp_path / "requests").mkdir()
     (tmp_path / "status").mkdir()
     paths = {name: tmp_path / name for name in ("requests", "status", "state")}
-    return App(Settings.model_validate({"paths": paths, "releases": {"api": github.url}, "components": {}}))
+    return App(RemoteSettings.model_validate({"paths": paths, "releases": {"api": github.url}, "components": {}}))
 
 
 def test_app_completes_running_work_before_it_stops(app):

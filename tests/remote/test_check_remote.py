@@ -14,7 +14,7 @@ from protocol.diagnostics import Severity, good
 from remote import serve_checks
 from remote.commands import check
 from remote.releases.github import GitHubClient
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 from tests.support.real_host import DEADLINE_S, REPOSITORY
 
 
@@ -132,7 +132,7 @@ def test_check_continues_after_a_check_that_raises(monkeypatch, capsys, as_json)
         monkeypatch.setattr(serve_checks, name, lambda *_arguments: [good("works")])
     monkeypatch.setattr(serve_checks, "check_folders", broken)
     monkeypatch.setattr(serve_checks, "check_installed_versions", broken)
-    assert check.execute(Settings(), as_json=as_json) == 1
+    assert check.execute(RemoteSettings(), as_json=as_json) == 1
     out = capsys.readouterr().out
     assert out.count("works") == 4
     assert out.count("before") == 2
@@ -149,7 +149,7 @@ def test_check_releases_continues_after_an_unexpected_exception(monkeypatch):
         return []
 
     monkeypatch.setattr(GitHubClient, "list_releases", list_releases)
-    first, *others = serve_checks.check_releases(Settings(), SystemClock())
+    first, *others = serve_checks.check_releases(RemoteSettings(), SystemClock())
     assert (first.severity, "ZeroDivisionError" in first.text) == (Severity.BAD, True)
     assert [result.severity for result in others] == [Severity.NOTE, Severity.NOTE]
 
@@ -165,7 +165,7 @@ def test_check_coordinator_continues_after_a_component_without_an_answer(monkeyp
         raise StatusTimeoutError(f"no answer for {component}")
 
     monkeypatch.setattr(serve_checks, "_request_health", request_health)
-    results = list(serve_checks.check_coordinator(Settings(), SystemClock()))
+    results = list(serve_checks.check_coordinator(RemoteSettings(), SystemClock()))
     assert asked == ["core", "scheduler"]
     assert [result.text for result in results] == ["no answer for core", "no answer for scheduler"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from remote.errors import ConfigurationError
+from remote.errors import RemoteConfigurationError
 from remote.installed.sources import SOURCES
 from remote.installed.version_source import VersionSource
 from remote.installed.versions import VersionReader
@@ -35,7 +35,7 @@ def configured(tmp_path):
 )
 def test_settings_reject_a_source_without_the_keys_it_needs(configured, lines, message):
     """The configuration is rejected at the start, not at the first refresh."""
-    with pytest.raises(ConfigurationError, match=message) as rejection:
+    with pytest.raises(RemoteConfigurationError, match=message) as rejection:
         configured(*lines)
     assert "components.core" in str(rejection.value)
 
@@ -46,7 +46,7 @@ def test_settings_know_a_source_from_its_registration(configured, monkeypatch):
         needs={"service": "name@version"}, read=lambda component: component.service.partition("@")[2]
     )
     monkeypatch.setitem(SOURCES, "in_the_name", source)
-    with pytest.raises(ConfigurationError, match='installed = "in_the_name" needs service, name@version'):
+    with pytest.raises(RemoteConfigurationError, match='installed = "in_the_name" needs service, name@version'):
         configured('installed = "in_the_name"')
     versions = VersionReader(configured('installed = "in_the_name"', 'service = "core@1.2.3"'))
     versions.refresh()
@@ -74,7 +74,7 @@ def test_read_secret_accepts_one_printable_word_only(tmp_path, content):
     """Anything else would corrupt the HTTP header that carries the token."""
     path = tmp_path / "token"
     path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"the access token"):
+    with pytest.raises(RemoteConfigurationError, match=r"the access token"):
         read_secret(path, "the access token")
     path.write_bytes(b"correct-horse\n")
     assert read_secret(path, "the access token") == "correct-horse"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from remote.commands import update
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 
 
 def message(subject, **body):
@@ -25,7 +25,7 @@ OURS = result("core", "update", "ours")
 
 def followed(*messages, name="core"):
     """The message of the result that it returns."""
-    return update._follow(iter(messages), name, Settings(), as_json=True)["message"]
+    return update._follow(iter(messages), name, RemoteSettings(), as_json=True)["message"]
 
 
 @pytest.mark.parametrize(
@@ -67,5 +67,7 @@ def test_update_command_prints_each_progress_once(capsys):
         {"component": "core", "action": "update", "state": "running", "phase": phase, "percent": percent}
         for phase, percent in ((None, None), ("download", 20), ("download", 20), ("install", 80))
     ]
-    update._follow(iter([*(message("update_progress", **s) for s in steps), OURS]), "core", Settings(), as_json=False)
+    update._follow(
+        iter([*(message("update_progress", **s) for s in steps), OURS]), "core", RemoteSettings(), as_json=False
+    )
     assert capsys.readouterr().out.splitlines() == ["running", "running download 20 %", "running install 80 %"]

@@ -8,7 +8,7 @@ import pytest
 
 from protocol.types import Action, State, UnknownValue
 from remote.events import builders
-from remote.settings import Settings
+from remote.settings import RemoteSettings
 from remote.submission import RecordedAnswer, SubmissionRecord
 
 AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
@@ -42,7 +42,7 @@ def test_answers_between_repeats_answers_with_their_numbers(after, before, numbe
     """Only those between the two: later ones are in the bus's buffer, and none is sent twice."""
     waiting = record(7).model_copy(update={"answer": None, "number": 0})
     records = [record(20), waiting, record(5), record(10)]
-    again = list(builders.answers_between(records, Settings(), after, before))
+    again = list(builders.answers_between(records, RemoteSettings(), after, before))
     assert [message.number for message in again] == numbers
     subjects = {message.number: message.body.SUBJECT for message in again}
     assert all(subjects[number] == ("update_result" if number % 5 == 0 else "log") for number in subjects)
@@ -50,7 +50,7 @@ def test_answers_between_repeats_answers_with_their_numbers(after, before, numbe
 
 def test_answer_events_name_a_component_that_is_no_longer_configured():
     """By the name under which the request was submitted."""
-    result, log = builders.answer_events(record(1, "gone"), record(1).answer, Settings())
+    result, log = builders.answer_events(record(1, "gone"), record(1).answer, RemoteSettings())
     assert (result.component, log.message) == ("gone", "gone: done")
 
 
@@ -58,7 +58,7 @@ def test_answer_events_carry_values_that_only_newer_releases_know():
     """An answer with a new reason and action reaches clients as it is."""
     answer = record(1).answer.model_copy(update={"reason": "quota_exceeded"})
     newer = record(1).model_copy(update={"action": UnknownValue("cancel"), "answer": answer})
-    result, _ = builders.answer_events(newer, answer, Settings())
+    result, _ = builders.answer_events(newer, answer, RemoteSettings())
     assert (result.SUBJECT, result.reason, result.action) == ("update_result", "quota_exceeded", "cancel")
     assert builders.history_entry(newer).action == "cancel"
 

@@ -8,7 +8,7 @@ from remote.installed.sources import SOURCES
 from remote.installed.sources.self_version import VARIABLE
 from remote.installed.version_source import VersionSource
 from remote.installed.versions import InstalledVersion, VersionReader
-from remote.settings import ComponentSettings, Settings
+from remote.settings import ComponentSettings, RemoteSettings
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def versions(tmp_path, monkeypatch):
     """Three components, one per source; two of them are not installed yet."""
     monkeypatch.setenv(VARIABLE, "3.0.0")
     return VersionReader(
-        Settings(
+        RemoteSettings(
             components={
                 "core": ComponentSettings(repository="core", installed="version_file", path=tmp_path / "VERSION"),
                 "scheduler": ComponentSettings(

@@ -9,7 +9,7 @@ from loguru import logger
 
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHubClient
-from remote.settings import ReleaseSettings, Settings
+from remote.settings import ReleaseSettings, RemoteSettings
 from tests.support.manual_clock import ManualClock
 
 REPOSITORY = "owner/app"
@@ -40,7 +40,7 @@ class ReleaseFixture:
 
     def catalogue(self, github):
         """Return a new catalogue of three components."""
-        settings = Settings.model_validate({"releases": self.settings, "components": COMPONENTS})
+        settings = RemoteSettings.model_validate({"releases": self.settings, "components": COMPONENTS})
         return Catalogue(settings, github, self.state / "releases.json", self.clock, pause=self.pause)
 
     def list_tags(self, repository=REPOSITORY):
