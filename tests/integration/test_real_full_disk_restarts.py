@@ -22,7 +22,7 @@ from tests.support.real_host import DEADLINE_S, until
 def _start_on_full(host):
     """Start once more; with an exit code of 1 a supervisor would retry later."""
     process = host.spawn()
-    until(lambda: b" ready" in host._since_start() or process.poll() is not None, "ready, or an exit")
+    until(lambda: " ready" in host.log_since_start() or process.poll() is not None, "ready, or an exit")
     if process.poll() is not None:
         assert process.returncode == 1, host.log()
         host.process = None

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.support.server_process import DEADLINE_S, REPOSITORY, Sections, ServerProcess, write_toml
+
 SCRIPTS = ("update.sh", "rollback.sh", "health-check.sh")
-DEADLINE_S = 120.0  # far above what any step takes on a busy machine
 _POLL_S = 0.01
 _LONGEST_POLL_S = 0.05  # long waits poll less often: many hosts share two cores
 
@@ -49,10 +49,11 @@ def request(request_id: str, action: str, component: str = "core", version: str 
     return fields | ({} if version is None else {"version": version})
 
 
-class Host:
+class Host(ServerProcess):
     """Everything a coordinator needs, under one directory, and the coordinator itself."""
 
     def __init__(self, root: Path) -> None:
+        super().__init__(root / "stderr.log")
         self.root = root
         self.requests = root / "requests"
         self.status = root / "status"
@@ -61,7 +62,7 @@ class Host:
         self.log_file = root / "coordinator.log"
         self.runs_log = root / "runs.log"
         self.config = root / "coordinator.toml"
-        self.sections: dict[str, dict[str, Any]] = {
+        self.sections: Sections = {
             "paths": {
                 "requests": str(self.requests),
                 "status": str(self.status),
@@ -75,9 +76,6 @@ class Host:
             "DOCKER_HOST": "unix:///nowhere"
         }  # containers of the machine are not this host's
         self.start_arguments: tuple[str, ...] = ()
-        self.process: subprocess.Popen[bytes] | None = None
-        self._stderr = root / "stderr.log"
-        self._starts = 0
         self._restarts_left = 0
         for folder in (self.requests, self.status):
             folder.mkdir(mode=0o755)
@@ -114,72 +112,27 @@ class Host:
 
     def write_config(self) -> None:
         """Write the TOML file."""
-        lines = []
-        for section, values in self.sections.items():
-            lines.append(f"[{section}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-        self.config.write_text("\n".join(lines) + "\n")
+        write_toml(self.config, self.sections)
 
     # -- the coordinator ---------------------------------------------------------------------------------------
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the coordinator without waiting for anything."""
-        assert self.process is None, "the coordinator is already running"
         self.write_config()
-        self._starts = self._stderr.stat().st_size if self._stderr.exists() else 0
-        with self._stderr.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "coordinator", "run", "--config", str(self.config), *self.start_arguments],
-                cwd=REPOSITORY,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        return self.process
+        command = [sys.executable, "-m", "coordinator", "run", "--config", str(self.config), *self.start_arguments]
+        return self.launch(command, self.environment)
 
     def start(self) -> None:
         """Start the coordinator and wait until it is ready."""
         process = self.spawn()
-        until(lambda: b" ready" in self._since_start() or process.poll() is not None, f"ready\n{self.log()}")
+        until(lambda: " ready" in self.log_since_start() or process.poll() is not None, f"ready\n{self.log()}")
         assert process.poll() is None, f"the coordinator exited with {process.returncode}\n{self.log()}"
 
     def start_supervised(self) -> None:
         """Start as systemd would: from now on, restart it whenever it exits with 1 during a wait."""
         self._restarts_left = 4
         self.spawn()
-        self.expect(lambda: b" ready" in self._since_start(), "ready")
-
-    def stop(self) -> int:
-        """Send SIGTERM and wait; the exit code."""
-        self.terminate()
-        return self.wait()
-
-    def terminate(self) -> None:
-        """Send SIGTERM."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-
-    def wait(self) -> int:
-        """Wait until the coordinator has exited; its exit code."""
-        assert self.process is not None
-        code = self.process.wait(DEADLINE_S)
-        self.process = None
-        return code
-
-    def kill(self) -> None:
-        """Send SIGKILL; scripts keep running."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def log(self) -> str:
-        """The coordinator's stderr, over all its starts."""
-        return self._stderr.read_text(errors="replace") if self._stderr.exists() else ""
-
-    def _since_start(self) -> bytes:
-        return self._stderr.read_bytes()[self._starts :]
+        self.expect(lambda: " ready" in self.log_since_start(), "ready")
 
     def memory_peak_kib(self) -> int:
         """VmHWM of the coordinator: its peak resident memory."""
