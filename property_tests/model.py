@@ -164,7 +164,7 @@ class Model:
                 assert record.state is self.answers[name].state
 
     def check_drained(self) -> None:
-        """I9, I1: a coordinator that ran undisturbed for long enough has answered every request."""
+        """I9, I1: a coordinator that ran for long enough without disruption has answered every request."""
         assert not self._host.spool.names(), "request files are left"
         self.check()
         assert not list(self._unanswered()), f"without an answer: {list(self._unanswered())}"

@@ -177,7 +177,7 @@ class Coordinator(RuleBasedStateMachine):
 
     @rule()
     def drain(self):
-        """I9, I1: one undisturbed start answers every request."""
+        """I9, I1: one start without disruption answers every request."""
         self._drain()
 
     def _drain(self):

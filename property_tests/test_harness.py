@@ -28,20 +28,20 @@ class Break:
         before: the correct text.
         after: its replacement.
         sweep: the sweep's command.
-        told: text that the sweep must report, so that the break is found for what it is.
+        violation: text that the sweep must report, so that the break is found for what it is.
     """
 
     file: str
     before: str
     after: str
     sweep: str
-    told: str
+    violation: str
 
 
-CUTS = "property_tests.power.sweep --states 400 --again 0 --real 0 --story successful --story failing"
-KILLS = "property_tests.crash.kill_sweep --story rejected --firsts 0"
-SIGNALS = "property_tests.crash.kill_sweep --story limit --firsts 0 --only pidfd_send_signal"
-REBOOTS = "property_tests.crash.reboot_sweep --story takes"
+CUTS = "property_tests.power.sweep --states 400 --again 0 --real 0 --scenario successful --scenario failing"
+KILLS = "property_tests.crash.kill_sweep --scenario rejected --firsts 0"
+SIGNALS = "property_tests.crash.kill_sweep --scenario limit --firsts 0 --only pidfd_send_signal"
+REBOOTS = "property_tests.crash.reboot_sweep --scenario takes"
 
 BREAKS = {
     "final status: content is not synced": Break(
@@ -115,8 +115,8 @@ def test_sweep_finds_the_break(tmp_path, broken):
     compileall.compile_dir(tmp_path, quiet=1)
     (tmp_path / "kept").mkdir()  # a sweep keeps the directories of failed trials
     here = os.environ | {"TMPDIR": str(tmp_path / "kept")}
-    command = [sys.executable, "-m", *broken.sweep.split(), "--until-told", broken.told]
+    command = [sys.executable, "-m", *broken.sweep.split(), "--until-violation", broken.violation]
     found = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, check=False)
     assert found.returncode == 1, found.stdout + found.stderr
     assert "WRONG: " in found.stdout
-    assert broken.told in found.stdout
+    assert broken.violation in found.stdout

@@ -95,7 +95,7 @@ class Experiment:
         self._quiescence.expect(sandbox.is_idle, "the coordinator to be idle")
 
     def _first_instance(self, trace: TraceSpec | None) -> None:
-        """The undisturbed scenario: traced, or up to the first power cut, which ``_disrupted_instance`` awaits."""
+        """The reference run: traced, or up to the first power cut, which ``_disrupted_instance`` awaits."""
         if trace is None:
             self._ask()
             return
@@ -144,7 +144,7 @@ class Experiment:
         self._collect_calls(trace)
 
     def _last_instance(self) -> None:
-        """An undisturbed instance, to the end; skipped when the previous one completed the scenario."""
+        """An instance without disruption, to the end; skipped when the previous one completed the scenario."""
         sandbox, quiescence = self._sandbox, self._quiescence
         for part in self._scenario.components:
             (
@@ -189,7 +189,7 @@ class Experiment:
             sandbox.attach_strace_to_shell(role, trace.names)
         begin = time.monotonic()
         self._quiescence.expect(self._quiescence.is_answered, "the answers")
-        self._result.undisturbed_s = time.monotonic() - begin
+        self._result.reference_s = time.monotonic() - begin
         self._quiescence.expect(self._quiescence.is_done, "the host to be idle")
         straces = dict(sandbox.straces)
         self._result.calls = before = {role: strace.calls() for role, strace in straces.items()}

@@ -19,9 +19,11 @@ from property_tests.crash.trial import Disruption, TraceSpec, Trial
 
 # Scenarios whose first script starts the only launcher.
 _ONE_LANE = [
-    story
-    for story in SCENARIOS
-    if len(story.components) == 1 and story.planned[0].runs and not (story.before_first_start or story.settled)
+    scenario
+    for scenario in SCENARIOS
+    if len(scenario.components) == 1
+    and scenario.planned[0].runs
+    and not (scenario.before_first_start or scenario.settled)
 ]
 
 
@@ -44,12 +46,12 @@ FAULTS = SweepSpec(
     is_punctual=False,
     more=tuple(
         Trial(
-            story,
-            f"{story.name}: {shell}",
+            scenario,
+            f"{scenario.name}: {shell}",
             trace=TraceSpec(EVERYTHING, roles=(shell,)),
             uncertainty=Uncertainty(hindered=True, interrupted=True),  # a shell that dies loses the exit code
         )
-        for story in _ONE_LANE
+        for scenario in _ONE_LANE
         for shell in SHELLS
     ),
 )

@@ -44,8 +44,8 @@ def _cut(
 ):
     """A trial in which the power is cut ``cuts`` times while ``script`` runs."""
     action = str(settings.pop("action", "update"))
-    story = Scenario(name, {"core": ComponentSpec("core", {script: _BLOCKS} | scripts, settings)}, _request(action))
-    return Trial(story, name, (PowerCut(script),) * cuts, uncertainty=uncertainty)
+    scenario = Scenario(name, {"core": ComponentSpec("core", {script: _BLOCKS} | scripts, settings)}, _request(action))
+    return Trial(scenario, name, (PowerCut(script),) * cuts, uncertainty=uncertainty)
 
 
 _WHILE_RUNNING = (
@@ -92,7 +92,7 @@ def cuts(role: str, call: Syscall) -> Iterator[Disruption]:
 
 
 REBOOTS = SweepSpec(
-    purpose="PowerCut the power at every system call of the coordinator that changes anything.",
+    purpose="Cut the power at every system call of the coordinator that changes anything.",
     noun="power cuts",
     trace=TraceSpec(),
     disruptions=cuts,

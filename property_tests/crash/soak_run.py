@@ -189,7 +189,7 @@ class SoakRun:
         return self._sandbox.log()[-6000:]
 
     def _check_when_idle(self, *, everything: bool) -> ResourceUsage:
-        """An undisturbed instance: every request gets its answer, and all are checked.
+        """An instance without disruption: every request gets its answer, and all are checked.
 
         Args:
             everything: whether to serve one request of each kind before the resources are measured.

@@ -1,6 +1,6 @@
-"""Common part of the sweeps: list every system call of every scenario in an undisturbed run, then disrupt each.
+"""Common part of the sweeps: list every system call of every scenario in a reference run, then disrupt each.
 
-Every scenario first runs undisturbed under strace, which lists its calls; then once per call, with the sweep's
+Every scenario first runs without disruption under strace, which lists its calls; then once per call, with the sweep's
 disruption there. After some of these disruptions the restart is traced too, which lists the calls of the recovery;
 these are disrupted in the same way.
 """
@@ -44,7 +44,7 @@ class SweepSpec:
         first: the disruptions that may precede a swept recovery, likewise.
         always: whether a trial is made independently of the sample.
         is_punctual: whether the last answer is due within ``RESTART_S`` of the last start.
-        more: further undisturbed runs, with other calls traced.
+        more: further reference runs, with other calls traced.
         extra: trials that belong to no call.
     """
 
@@ -77,12 +77,12 @@ class Options:
     jobs: int
     rare: float
     until: float
-    until_told: str | None
+    until_violation: str | None
     only: str
 
-    def wants(self, story: Scenario) -> bool:
+    def wants(self, scenario: Scenario) -> bool:
         """Whether the scenario is selected."""
-        return any(text in story.name for text in self.texts)
+        return any(text in scenario.name for text in self.texts)
 
 
 class Sweep:
@@ -99,12 +99,12 @@ class Sweep:
         self._options = options
         self._workers = workers
         self._chance = random.Random(options.seed)
-        self._stories = [story for story in SCENARIOS if options.wants(story)]
-        self._undisturbed_s: dict[str, float] = {}
+        self._scenarios = [scenario for scenario in SCENARIOS if options.wants(scenario)]
+        self._reference_s: dict[str, float] = {}
         self.summary = Summary(spec.noun)
 
     def run(self) -> Summary:
-        """Run every scenario undisturbed, then with every disruption."""
+        """Run every scenario without disruption, then with every disruption."""
         direct, firsts = self._direct()
         recoveries = self._recoveries(firsts)
         extra = [trial for trial in self._spec.extra if self._options.wants(trial.scenario)]
@@ -118,7 +118,7 @@ class Sweep:
             violations = self._violations(trial, result)
             self.summary.add(trial, result, violations)
             meter.step(self.summary.wrong)
-            if is_reported(self._options.until_told, violations):
+            if is_reported(self._options.until_violation, violations):
                 break
         if meter.done < len(trials):
             print(f"not run: {len(trials) - meter.done}")
@@ -127,13 +127,13 @@ class Sweep:
     def _direct(self) -> tuple[list[Trial], list[Trial]]:
         """A trial for each disruption of each call of each scenario; and those that recoveries may follow."""
         spec = self._spec
-        undisturbed = [Trial(story, story.name, trace=spec.trace) for story in self._stories]
-        undisturbed += [trial for trial in spec.more if self._options.wants(trial.scenario)]
+        references = [Trial(scenario, scenario.name, trace=spec.trace) for scenario in self._scenarios]
+        references += [trial for trial in spec.more if self._options.wants(trial.scenario)]
         found, firsts = [], []
-        for trial, result in self._workers.make(undisturbed):
+        for trial, result in self._workers.make(references):
             self.summary.record(trial, result)
-            self._undisturbed_s[trial.scenario.name] = max(
-                result.undisturbed_s, self._undisturbed_s.get(trial.scenario.name, 0.0)
+            self._reference_s[trial.scenario.name] = max(
+                result.reference_s, self._reference_s.get(trial.scenario.name, 0.0)
             )
             plain = replace(trial, trace=None)
             every = _all(spec.disruptions, result.calls, result.last_calls)
@@ -148,9 +148,9 @@ class Sweep:
     def _recoveries(self, direct: list[Trial]) -> list[Trial]:
         """A trial for each disruption of each call of the recoveries from some first disruptions."""
         spec, firsts = self._spec, []
-        for story in self._stories:
-            of_story = [trial for trial in direct if trial.scenario == story]
-            firsts += self._chance.sample(of_story, min(self._options.firsts, len(of_story)))
+        for scenario in self._scenarios:
+            of_scenario = [trial for trial in direct if trial.scenario == scenario]
+            firsts += self._chance.sample(of_scenario, min(self._options.firsts, len(of_scenario)))
         observed = (
             replace(first, row=f"recovery: {first.row}", trace=spec.trace, uncertainty=_uncertainty_of_recovery(spec))
             for first in firsts
@@ -189,7 +189,7 @@ class Sweep:
         return [trial for _, trial in sorted(ranked, key=itemgetter(0))]
 
     def _violations(self, trial: Trial, result: TrialResult) -> list[str]:
-        allowed = max(RESTART_S, _PER_START * result.ready_s) + self._undisturbed_s.get(trial.scenario.name, 0.0)
+        allowed = max(RESTART_S, _PER_START * result.ready_s) + self._reference_s.get(trial.scenario.name, 0.0)
         if result.violations or not self._spec.is_punctual or result.settled_s <= allowed:
             return result.violations
         return [f"answered {result.settled_s:.2f} s after the restart; the limit is {allowed:.2f} s"]
@@ -217,26 +217,26 @@ def main(spec: SweepSpec) -> int:
     parser = argparse.ArgumentParser(description=spec.purpose)
     parser.add_argument("--sample", type=int, help="number of trials, chosen by the seed (all)")
     parser.add_argument("--seed", type=int, default=20261124)
-    parser.add_argument("--firsts", type=int, default=3, help="recoveries to sweep per story (%(default)s)")
-    parser.add_argument("--story", action="append", help="only scenarios whose name contains this text")
+    parser.add_argument("--firsts", type=int, default=3, help="recoveries to sweep per scenario (%(default)s)")
+    parser.add_argument("--scenario", action="append", help="only scenarios whose name contains this text")
     parser.add_argument("--jobs", type=int, default=_JOBS, help="trials in parallel (%(default)s)")
     parser.add_argument("--rare", type=float, default=0.02, help="share of the rare trials to run (%(default)s)")
     parser.add_argument(
         "--only", default="", help="only trials whose description, as printed after WRONG, contains this text"
     )
     parser.add_argument("--minutes", type=float, default=inf, help="start no trial after this time (no limit)")
-    parser.add_argument("--until-told", help="start no trial after a violation that contains this text")
+    parser.add_argument("--until-violation", help="start no trial after a violation that contains this text")
     asked = parser.parse_args()
     begin = time.monotonic()
     options = Options(
         asked.sample,
         asked.seed,
         asked.firsts,
-        tuple(asked.story or ("",)),
+        tuple(asked.scenario or ("",)),
         asked.jobs,
         asked.rare,
         begin + asked.minutes * 60,
-        asked.until_told,
+        asked.until_violation,
         asked.only,
     )
     with Workers(options.jobs) as workers:

@@ -62,7 +62,7 @@ class PowerCut:
 
 @dataclass(frozen=True)
 class TraceSpec:
-    """What to trace in an undisturbed instance.
+    """What to trace in a reference run.
 
     Args:
         names: of the system calls.
@@ -115,7 +115,7 @@ class Trial:
         return isinstance(last, Disruption) and last.is_rare
 
     def __str__(self) -> str:
-        return f"{self.scenario.name}: {', then '.join(map(str, self.disruptions)) or 'undisturbed'}"
+        return f"{self.scenario.name}: {', then '.join(map(str, self.disruptions)) or 'no disruption'}"
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class TrialResult:
     Args:
         hits: per disruption where it happened; None when the instance ended without it.
         violations: the violations, in words.
-        undisturbed_s: duration of the traced scenario, in seconds.
+        reference_s: duration of the traced scenario, in seconds.
         settled_s: from the last start to the last answer, in seconds; for an error, from the submission.
         ready_s: from that start to "ready", in seconds.
         polls: of the reader.
@@ -157,7 +157,7 @@ class TrialResult:
 
     hits: list[Hit | None] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
-    undisturbed_s: float = 0.0
+    reference_s: float = 0.0
     settled_s: float = 0.0
     ready_s: float = 0.0
     polls: int = 0

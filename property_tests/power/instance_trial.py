@@ -44,7 +44,7 @@ class InstanceSpec:
     """What to record, and how much of it to try.
 
     Args:
-        story: index of the scenario.
+        scenario_index: position in ``SCENARIOS``.
         before: the initial state.
         client_skips_fsync: whether the client writes its requests without fsync.
         number: distinguishes otherwise equal instances.
@@ -53,7 +53,7 @@ class InstanceSpec:
         seed: of the random choices.
     """
 
-    story: int
+    scenario_index: int
     before: Precondition
     client_skips_fsync: bool
     number: int
@@ -64,7 +64,7 @@ class InstanceSpec:
     @property
     def scenario(self) -> Scenario:
         """The scenario."""
-        return SCENARIOS[self.story]
+        return SCENARIOS[self.scenario_index]
 
     def __str__(self) -> str:
         return f"{self.before}{self.scenario.name}{', client without fsync' if self.client_skips_fsync else ''}"

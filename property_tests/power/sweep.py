@@ -23,15 +23,15 @@ _KINDS = ("none", *(kind.value for kind in OperationKind))
 def instances_to_record(options: argparse.Namespace) -> list[InstanceSpec]:
     """The instances to record; each gets the same share of states."""
     chosen = []
-    for story, scenario in enumerate(SCENARIOS):
-        if options.story and not any(text in scenario.name for text in options.story):
+    for index, scenario in enumerate(SCENARIOS):
+        if options.scenario and not any(text in scenario.name for text in options.scenario):
             continue
         for client_skips_fsync in (False, True):
-            chosen.append((story, Precondition.NOTHING, client_skips_fsync, 0))
-            chosen += [(story, Precondition.CUT, client_skips_fsync, number) for number in range(options.again)]
-        chosen += [(story, Precondition.LOSS, False, number) for number in range(options.again)]
+            chosen.append((index, Precondition.NOTHING, client_skips_fsync, 0))
+            chosen += [(index, Precondition.CUT, client_skips_fsync, number) for number in range(options.again)]
+        chosen += [(index, Precondition.LOSS, False, number) for number in range(options.again)]
         if scenario in (SUCCESS, ROLLED_BACK):
-            chosen.append((story, Precondition.LONG_LOG, False, 0))
+            chosen.append((index, Precondition.LONG_LOG, False, 0))
     states, real = -(-options.states // len(chosen)), -(-options.real // len(chosen))
     return [InstanceSpec(*one, states, real, options.seed) for one in chosen]
 
@@ -91,9 +91,9 @@ def main() -> int:
         "--again", type=int, default=2, help="instances recorded after a cut, per scenario (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=20261125)
-    parser.add_argument("--story", action="append", help="only scenarios whose name contains this text")
+    parser.add_argument("--scenario", action="append", help="only scenarios whose name contains this text")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--until-told", help="start no instance after a violation that contains this text")
+    parser.add_argument("--until-violation", help="start no instance after a violation that contains this text")
     options = parser.parse_args()
     begin, table = time.monotonic(), Table()
     planned = instances_to_record(options)
@@ -103,7 +103,7 @@ def main() -> int:
             spec, findings = future.result()
             table.add(spec, findings)
             meter.step(table.wrong)
-            if is_reported(options.until_told, findings.violations):
+            if is_reported(options.until_violation, findings.violations):
                 pool.shutdown(cancel_futures=True)
                 break
     print(table)
