@@ -73,8 +73,8 @@ class Sandbox(Host):
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the coordinator inside the machine without waiting."""
-        with self._stderr.open("ab") as log:
-            self._starts = log.tell()
+        self.mark_log()
+        with self.log_path.open("ab") as log:
             return self._spawn(log.fileno())
 
     def spawn_gated(self) -> None:
@@ -85,7 +85,7 @@ class Sandbox(Host):
         source, sink = os.pipe()
         fcntl.fcntl(sink, _SET_PIPE_SIZE, _PIPE_BYTES)
         os.write(sink, b" " * _PIPE_BYTES)
-        self._starts = self._stderr.stat().st_size if self._stderr.exists() else 0
+        self.mark_log()
         process = self._spawn(sink)
         os.close(sink)
         self._gate = source
@@ -116,7 +116,7 @@ class Sandbox(Host):
     def open_gate(self) -> None:
         """Release the coordinator; its output goes to the log."""
         assert self._gate is not None
-        self._drain = threading.Thread(target=_drain, args=(self._gate, self._stderr))
+        self._drain = threading.Thread(target=_drain, args=(self._gate, self.log_path))
         self._gate = None
         self._drain.start()
 
@@ -173,7 +173,7 @@ class Sandbox(Host):
 
     def is_ready(self) -> bool:
         """Whether it has printed "ready" since its start."""
-        return b" ready" in self._since_start()
+        return " ready" in self.log_since_start()
 
     def has_exited(self) -> bool:
         """Whether it has exited."""

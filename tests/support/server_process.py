@@ -29,18 +29,22 @@ class ServerProcess:
 
     def __init__(self, log_path: Path) -> None:
         self.process: subprocess.Popen[bytes] | None = None
-        self._log_path = log_path
-        self._starts = 0
+        self.log_path = log_path
+        self._latest_start = 0
 
     def launch(self, command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         """Start the process without waiting for anything."""
         assert self.process is None, "it is already running"
-        self._starts = self._log_path.stat().st_size if self._log_path.exists() else 0
-        with self._log_path.open("ab") as log:
+        self.mark_log()
+        with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         return self.process
+
+    def mark_log(self) -> None:
+        """What is logged from now on is that of the latest start."""
+        self._latest_start = self.log_path.stat().st_size if self.log_path.exists() else 0
 
     def stop(self) -> int:
         """Send SIGTERM and wait; the exit code."""
@@ -68,8 +72,8 @@ class ServerProcess:
 
     def log(self) -> str:
         """What it logged, over all its starts."""
-        return self._log_path.read_text(errors="replace") if self._log_path.exists() else ""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def log_since_start(self) -> str:
         """What it logged since its latest start."""
-        return self._log_path.read_bytes()[self._starts :].decode(errors="replace")
+        return self.log_path.read_bytes()[self._latest_start :].decode(errors="replace")
