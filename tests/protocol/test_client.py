@@ -1,4 +1,4 @@
-"""The asking side of the spool."""
+"""The client side of the spool."""
 
 import errno
 import os
@@ -30,7 +30,7 @@ def spool(tmp_path):
     return tmp_path
 
 
-def asking(spool, clock=None):
+def client_of(spool, clock=None):
     """A client of the shared folders."""
     return Client(spool / "requests", spool / "status", clock or ManualClock())
 
@@ -38,40 +38,40 @@ def asking(spool, clock=None):
 @pytest.mark.parametrize(
     ("action", "version"), [(Action.UPDATE, "v1.2.3"), (Action.ROLLBACK, None), (Action.HEALTH, None)]
 )
-def test_a_submitted_request_is_one(spool, action, version):
-    """The file that is written, under the id that is returned, is a valid request that says what was asked."""
-    request_id = asking(spool).submit("core", action, version)
+def test_client_submits_a_valid_request(spool, action, version):
+    """The written file carries the returned id and is a valid request with the given arguments."""
+    request_id = client_of(spool).submit("core", action, version)
     assert listing(spool / "requests") == [f"{request_id}.json"]
     request = decode_request((spool / "requests" / f"{request_id}.json").read_bytes(), request_id)
     assert (request.component, request.action, request.version) == ("core", action, version)
     assert request.timestamp == START
 
 
-def test_every_request_has_an_id_of_its_own(spool):
+def test_client_generates_unique_request_ids(spool):
     """Ids are UUIDs: two requests never share one."""
-    first, second = (asking(spool).submit("core", Action.HEALTH) for _ in range(2))
+    first, second = (client_of(spool).submit("core", Action.HEALTH) for _ in range(2))
     assert uuid.UUID(first) != uuid.UUID(second)
 
 
-def test_a_request_appears_whole(spool, monkeypatch):
-    """Under the request's name nothing is seen before it is complete (I5)."""
+def test_client_writes_a_request_atomically(spool, monkeypatch):
+    """No file has the request's name before the request is complete (I5)."""
     seen = []
     fsync = os.fsync
 
-    def look_and_sync(descriptor):
+    def record_and_sync(descriptor):
         seen.append([name for name in listing(spool / "requests") if name.endswith(".json")])
         fsync(descriptor)
 
-    monkeypatch.setattr(os, "fsync", look_and_sync)
-    request_id = asking(spool).submit("core", Action.HEALTH)
+    monkeypatch.setattr(os, "fsync", record_and_sync)
+    request_id = client_of(spool).submit("core", Action.HEALTH)
     assert seen == [[], [f"{request_id}.json"]]
 
 
-def test_a_missing_folder_is_told_with_the_remedy(spool):
-    """Where the shared folder is not mounted, the message says so."""
+def test_client_reports_a_missing_folder_with_the_remedy(spool):
+    """If the shared folder is not mounted, the message says so."""
     (spool / "requests").rmdir()
     with pytest.raises(SpoolUnavailableError, match=r"requests does not exist; is the shared volume mounted"):
-        asking(spool).submit("core", Action.HEALTH)
+        client_of(spool).submit("core", Action.HEALTH)
 
 
 @pytest.mark.parametrize(
@@ -82,55 +82,55 @@ def test_a_missing_folder_is_told_with_the_remedy(spool):
         (errno.ENOSPC, "free space on the host's disk"),
     ],
 )
-def test_a_folder_that_cannot_be_written_is_told_with_the_remedy(spool, monkeypatch, code, remedy):
-    """Where the folder is read-only, forbidden or full, the message says which, and what to do."""
+def test_client_reports_an_unwritable_folder_with_the_remedy(spool, monkeypatch, code, remedy):
+    """If the folder is read-only, forbidden or full, the message names the cause and the remedy."""
 
-    def refuse(*_arguments, **_options):
+    def fail(*_arguments, **_options):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(client_module, "write_atomic", refuse)
+    monkeypatch.setattr(client_module, "write_atomic", fail)
     with pytest.raises(SpoolUnavailableError, match=rf"requests: {os.strerror(code)}; {remedy}"):
-        asking(spool).submit("core", Action.HEALTH)
+        client_of(spool).submit("core", Action.HEALTH)
 
 
 @pytest.mark.parametrize(("component", "version"), [("", None), ("a\udcff", None), ("core", "1.2.3\udcff")])
-def test_what_cannot_be_written_is_told(spool, component, version):
-    """Arguments that no request can hold are refused in words, and nothing is written."""
+def test_client_rejects_arguments_that_no_request_can_hold(spool, component, version):
+    """Arguments that cannot be encoded raise a protocol error, and nothing is written."""
     with pytest.raises(ProtocolError, match=r"^cannot write the request"):
-        asking(spool).submit(component, Action.UPDATE, version)
+        client_of(spool).submit(component, Action.UPDATE, version)
     assert listing(spool / "requests") == []
 
 
-def test_the_id_may_be_known_beforehand(spool):
-    """Whoever must find the answer after a crash writes the id down first."""
-    assert asking(spool).submit("core", Action.HEALTH, request_id="id-1") == "id-1"
+def test_client_uses_a_given_request_id(spool):
+    """A caller that must find the answer after a crash stores the id before it submits."""
+    assert client_of(spool).submit("core", Action.HEALTH, request_id="id-1") == "id-1"
     assert listing(spool / "requests") == ["id-1.json"]
 
 
-def test_whether_a_request_could_be_written_is_seen_without_writing_one(spool):
-    """Where all is well nothing happens at all."""
-    asking(spool).expect_writable()
+def test_expect_writable_writes_nothing(spool):
+    """A writable folder stays unchanged."""
+    client_of(spool).expect_writable()
     assert listing(spool / "requests") == []
 
 
 @pytest.mark.parametrize(
-    ("spoil", "kind"),
+    ("break_folder", "error"),
     [
         (lambda folder, _: folder.rmdir(), SpoolMissingError),
         (lambda folder, _: (folder.rmdir(), folder.touch(mode=0o755)), SpoolMissingError),
         (lambda _, monkeypatch: monkeypatch.setattr(os, "access", lambda *_: False), SpoolNotWritableError),
     ],
 )
-def test_why_none_could_be_written_is_told_as_if_one_had_been(spool, monkeypatch, spoil, kind):
-    """The folder is missing, is none, or is not ours to write."""
-    spoil(spool / "requests", monkeypatch)
-    with pytest.raises(kind):
-        asking(spool).expect_writable()
+def test_expect_writable_raises_the_error_of_a_failing_submit(spool, monkeypatch, break_folder, error):
+    """The folder is missing, is not a folder, or is not writable by this user."""
+    break_folder(spool / "requests", monkeypatch)
+    with pytest.raises(error):
+        client_of(spool).expect_writable()
 
 
-def test_a_request_that_nobody_took_up_can_be_taken_back(spool):
-    """Once; then it is gone."""
-    client = asking(spool)
+def test_client_withdraws_a_pending_request(spool):
+    """The first withdrawal removes the request; a second one finds nothing to withdraw."""
+    client = client_of(spool)
     request_id = client.submit("core", Action.HEALTH)
     assert client.is_pending(request_id)
     assert client.withdraw(request_id)
@@ -139,78 +139,82 @@ def test_a_request_that_nobody_took_up_can_be_taken_back(spool):
     assert listing(spool / "requests") == []
 
 
-def test_an_answer_that_is_there_is_taken_at_once(spool):
-    """An answer that is there already costs no waiting, and stays until it is discarded."""
+def test_wait_for_status_returns_an_existing_answer_at_once(spool):
+    """An existing answer is returned without a pause and stays until it is discarded."""
     Outbox(spool / "status").publish(final())
     clock = ManualClock()
-    assert asking(spool, clock).wait_for_status("r1", timeout_s=0) == final()
+    assert client_of(spool, clock).wait_for_status("r1", timeout_s=0) == final()
     assert clock.sleeps == 0
     assert (spool / "status" / "r1.json").exists()
 
 
-def test_an_answer_is_waited_for(spool):
-    """The answer is returned when it appears."""
+def test_wait_for_status_returns_an_answer_when_it_appears(spool):
+    """The client polls until the answer appears."""
     clock = ManualClock(lambda count: Outbox(spool / "status").publish(final()) if count == 3 else None)
-    assert asking(spool, clock).wait_for_status("r1", timeout_s=60, poll_s=1) == final()
+    assert client_of(spool, clock).wait_for_status("r1", timeout_s=60, poll_s=1) == final()
     assert clock.slept == 3
 
 
 @pytest.mark.parametrize(("timeout_s", "slept"), [(0, 0), (1, 1), (2.5, 3)])
-def test_waiting_ends(spool, timeout_s, slept):
-    """Without an answer the waiting ends after the time given, with a question to the operator."""
+def test_wait_for_status_times_out(spool, timeout_s, slept):
+    """Without an answer the call ends after the given time and asks whether the coordinator is running."""
     clock = ManualClock()
     with pytest.raises(StatusTimeoutError, match=f"no answer within {timeout_s:g} s; is the coordinator running"):
-        asking(spool, clock).wait_for_status("r1", timeout_s=timeout_s, poll_s=1)
+        client_of(spool, clock).wait_for_status("r1", timeout_s=timeout_s, poll_s=1)
     assert clock.slept == slept
 
 
-def test_an_answer_at_the_last_moment_counts(spool):
+def test_wait_for_status_returns_an_answer_from_the_last_pause(spool):
     """An answer that appears during the last pause is returned."""
     clock = ManualClock(lambda count: Outbox(spool / "status").publish(final()) if count == 5 else None)
-    assert asking(spool, clock).wait_for_status("r1", timeout_s=5, poll_s=1) == final()
+    assert client_of(spool, clock).wait_for_status("r1", timeout_s=5, poll_s=1) == final()
 
 
-def test_somebody_elses_answer_is_none(spool):
-    """Answers and progress of other requests are not taken."""
+def test_wait_for_status_ignores_other_requests(spool):
+    """Answers and progress of other requests are ignored."""
     Outbox(spool / "status").publish(final("r2"))
     Outbox(spool / "status").publish_progress(progress("r2"))
     with pytest.raises(StatusTimeoutError):
-        asking(spool).wait_for_status("r1", timeout_s=1, on_progress=lambda _: pytest.fail("not ours"))
+        client_of(spool).wait_for_status(
+            "r1", timeout_s=1, on_progress=lambda _: pytest.fail("progress of another request")
+        )
 
 
 @pytest.mark.parametrize(
-    ("reported", "told"),
+    ("published", "expected"),
     [([0, 1, 2], [0, 1, 2]), ([0, 0, 0], [0]), ([3, 1, 4, 2], [3, 4]), ([None, 5, None, 6], [5, 6]), ([], [])],
 )
-def test_progress_is_told_in_rising_order(spool, reported, told):
-    """Each progress is told once, in rising seq; an older one is not told after a newer."""
+def test_wait_for_status_reports_progress_in_rising_order(spool, published, expected):
+    """Each progress is reported once, by rising seq; an older one is never reported after a newer one."""
     outbox = Outbox(spool / "status")
 
-    def world(count):
-        if count > len(reported):
+    def publish_next(count):
+        if count > len(published):
             outbox.publish(final())
-        elif reported[count - 1] is None:
+        elif published[count - 1] is None:
             outbox.clear("r1")
         else:
-            outbox.publish_progress(progress(seq=reported[count - 1]))
+            outbox.publish_progress(progress(seq=published[count - 1]))
 
     seen = []
-    asking(spool, ManualClock(world)).wait_for_status("r1", timeout_s=60, on_progress=lambda p: seen.append(p.seq))
-    assert seen == told
+    client_of(spool, ManualClock(publish_next)).wait_for_status(
+        "r1", timeout_s=60, on_progress=lambda p: seen.append(p.seq)
+    )
+    assert seen == expected
 
 
-def test_unreadable_progress_is_passed_over(spool):
-    """Progress that cannot be read does not end the waiting."""
+def test_wait_for_status_skips_unreadable_progress(spool):
+    """Unreadable progress does not end the call."""
     (spool / "status" / "r1.progress.json").write_bytes(b"{")
     clock = ManualClock(lambda _: Outbox(spool / "status").publish(final()))
     seen = []
-    assert asking(spool, clock).wait_for_status("r1", timeout_s=9, on_progress=seen.append) == final()
+    assert client_of(spool, clock).wait_for_status("r1", timeout_s=9, on_progress=seen.append) == final()
     assert seen == []
 
 
-def test_a_taken_answer_is_discarded(spool):
-    """Discarding deletes the answer; doing it twice is no error."""
+def test_discard_removes_the_answer(spool):
+    """Discarding deletes the answer; a second call is no error."""
     Outbox(spool / "status").publish(final())
-    asking(spool).discard("r1")
-    asking(spool).discard("r1")
+    client_of(spool).discard("r1")
+    client_of(spool).discard("r1")
     assert listing(spool / "status") == []

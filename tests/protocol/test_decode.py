@@ -1,4 +1,4 @@
-"""Bytes of a request file into a request, or one clear sentence why not."""
+"""Decoding of a request file: bytes become a request, or an error with one clear message."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from protocol.decode import RequestInvalidError, RequestUnreadableError, decode_
 from protocol.types import Action
 from tests.support.message_samples import STAMP, request_bytes, request_fields
 
-DEEP = b'{"x":' * 200_000 + b"1" + b"}" * 200_000  # each Python has another limit
+DEEP = b'{"x":' * 200_000 + b"1" + b"}" * 200_000  # the limit differs between Python releases
 
 
 @pytest.fixture
-def zone(monkeypatch):
-    """Sets the host's time zone for one test."""
+def set_time_zone(monkeypatch):
+    """A function that sets the host's time zone for one test."""
 
     def set_zone(name: str) -> None:
         monkeypatch.setenv("TZ", name)
@@ -30,7 +30,7 @@ def zone(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "problem"),
     [
         (b"", "line 1, column 1"),
         (b"\n{,", "line 2, column 2"),
@@ -41,22 +41,22 @@ def zone(monkeypatch):
         (b"{} {}", "invalid JSON"),
     ],
 )
-def test_what_is_not_json_yet_is_unreadable(raw, said):
-    """Bytes that are no JSON may be half of a request: they are unreadable, and the place is named."""
-    with pytest.raises(RequestUnreadableError, match=f"^cannot read the request: .*{said}"):
+def test_decode_reports_incomplete_json_as_unreadable(raw, problem):
+    """Bytes that are not JSON may be half of a request: RequestUnreadableError names the position."""
+    with pytest.raises(RequestUnreadableError, match=f"^cannot read the request: .*{problem}"):
         decode_request(raw, "r1")
 
 
 @pytest.mark.parametrize("raw", [b"null", b"[]", b'"core"', b"1", b"true", b"[{}]"])
-def test_only_an_object_is_a_request(raw):
-    """JSON that is no object is refused, with the fields that are expected."""
+def test_decode_rejects_json_that_is_no_object(raw):
+    """The error lists the expected fields."""
     with pytest.raises(RequestInvalidError, match=r"is not a JSON object; write .* component, action, version"):
         decode_request(raw, "r1")
 
 
 @pytest.mark.parametrize("field", ["component", "action", "request_id", "timestamp"])
-def test_a_missing_field_is_named(field):
-    """A field that is missing is named."""
+def test_decode_names_a_missing_field(field):
+    """The error names the field."""
     with pytest.raises(RequestInvalidError, match=f"{field}: is missing$"):
         decode_request(request_bytes(**{field: ...}), "r1")
 
@@ -95,28 +95,28 @@ def test_a_missing_field_is_named(field):
         ("timestamp", "2026-01-16\ud800"),
     ],
 )
-def test_a_field_of_the_wrong_kind_is_named(field, value):
-    """A field of a wrong type or value is named, and its content is not repeated."""
-    with pytest.raises(RequestInvalidError, match=f"^cannot accept the request: {field}: ") as refusal:
+def test_decode_names_a_field_of_a_wrong_type_or_value(field, value):
+    """The error names the field and does not repeat its content."""
+    with pytest.raises(RequestInvalidError, match=f"^cannot accept the request: {field}: ") as error:
         decode_request(request_bytes(**{field: value}), "r1")
-    assert str(refusal.value).isascii()
+    assert str(error.value).isascii()
 
 
-def test_every_finding_is_told_at_once():
-    """All wrong fields are named in one message."""
+def test_decode_names_all_wrong_fields_at_once():
+    """One message names all wrong fields."""
     with pytest.raises(RequestInvalidError, match=r"component: .*; action: .*; timestamp: is missing"):
         decode_request(request_bytes(component=1, action="x", timestamp=...), "r1")
 
 
-def test_an_unknown_action_lists_the_known_ones():
-    """An action that does not exist is answered with those that do."""
+def test_decode_lists_the_known_actions_for_an_unknown_one():
+    """The error lists the actions that exist."""
     with pytest.raises(RequestInvalidError, match=r"action: is not one of update, rollback, health"):
         decode_request(request_bytes(action="reboot"), "r1")
 
 
 @pytest.mark.parametrize("raw", [DEEP, b"[" * 200_000, b'{"x":' * 200_000], ids=["closed", "list", "open"])
-def test_deep_nesting_is_refused(raw):
-    """Nesting without end is an invalid request, not the end of the coordinator."""
+def test_decode_rejects_deep_nesting(raw):
+    """Deep nesting makes a request invalid; it does not crash the coordinator."""
     with pytest.raises(RequestInvalidError, match=r"nested too deeply"):
         decode_request(raw, "r1")
 
@@ -130,47 +130,47 @@ def test_deep_nesting_is_refused(raw):
         (request_bytes()[:-1] + b', "a\\n": 1, "a\\u000a": 1}', r"a\\n"),
     ],
 )
-def test_a_doubled_key_is_refused(raw, key):
-    """A key that appears twice could mean two things: it is named, at any depth, and forges no line."""
-    with pytest.raises(RequestInvalidError) as refusal:
+def test_decode_rejects_a_duplicate_key(raw, key):
+    """A duplicate key is ambiguous: at any depth the error names it, without control characters."""
+    with pytest.raises(RequestInvalidError) as error:
         decode_request(raw, "r1")
-    assert f"field '{key.replace(chr(92) * 2, chr(92))}' appears twice" in str(refusal.value)
+    assert f"field '{key.replace(chr(92) * 2, chr(92))}' appears twice" in str(error.value)
 
 
 @pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
-def test_python_constants_are_not_json(constant):
-    """NaN and the infinities are refused even in fields nobody reads."""
+def test_decode_rejects_python_constants(constant):
+    """NaN and the infinities are rejected even in unused fields."""
     with pytest.raises(RequestInvalidError, match=f"{constant} is not JSON"):
         decode_request(request_bytes()[:-1] + f', "x": {constant}}}'.encode(), "r1")
 
 
 def test_decode_rejects_a_number_that_is_too_long():
-    """A number of more digits than can be read is an invalid request."""
+    """A number with more digits than Python converts makes the request invalid."""
     with pytest.raises(RequestInvalidError, match=r"a number that is too long"):
         decode_request(request_bytes()[:-1] + b', "x": ' + b"9" * 5000 + b"}", "r1")
 
 
-def test_a_byte_order_mark_is_skipped():
-    """A request that begins with a byte order mark is read."""
+def test_decode_skips_a_byte_order_mark():
+    """A request that begins with a byte order mark is decoded."""
     assert decode_request(b"\xef\xbb\xbf" + request_bytes(), "r1").component == "core"
 
 
-def test_unknown_fields_are_ignored():
-    """Fields of newer clients do no harm, whatever they hold."""
+def test_decode_ignores_unknown_fields():
+    """Fields of newer clients are ignored, with any content."""
     request = decode_request(request_bytes(priority=[1, {"a": None}], output="x", **{"\ud800": "\ud800"}), "r1")
     assert request == decode_request(request_bytes(), "r1")
 
 
 def test_decode_reads_the_request_of_the_requirements():
-    """Every field arrives as it was written."""
+    """Every field keeps its value."""
     request = decode_request(json.dumps(request_fields()).encode(), "r1")
     assert (request.component, request.action, request.version) == ("core", Action.UPDATE, "1.2.3")
     assert (request.request_id, request.timestamp) == ("r1", STAMP)
 
 
 @pytest.mark.parametrize("missing", [..., None])
-def test_the_version_may_be_missing(missing):
-    """A version that is absent or null is none: whether one is needed is for a judge."""
+def test_decode_accepts_a_missing_version(missing):
+    """An absent or null version becomes None: a policy rule decides whether one is needed."""
     assert decode_request(request_bytes(version=missing), "r1").version is None
 
 
@@ -185,9 +185,9 @@ def test_the_version_may_be_missing(missing):
         ("2026-01-16", datetime(2026, 1, 16, 5, tzinfo=UTC)),
     ],
 )
-def test_a_stamp_is_read_with_or_without_offset(zone, text, stamp):
-    """A stamp with an offset means that instant; one without is the host's local time."""
-    zone("EST+5")
+def test_decode_reads_a_timestamp_with_or_without_offset(set_time_zone, text, stamp):
+    """A timestamp with an offset is that instant; one without is in the host's local time."""
+    set_time_zone("EST+5")
     found = decode_request(request_bytes(timestamp=text), "r1").timestamp
     assert found == stamp
     assert found.tzinfo is UTC
@@ -196,16 +196,16 @@ def test_a_stamp_is_read_with_or_without_offset(zone, text, stamp):
 @pytest.mark.parametrize(
     "request_id", ["../x", "/etc/x", "", "a\x00", "a" * 129, "a" * 300, "a\n", "a.progress", "\x1b[2J", "\ud800"]
 )
-def test_an_unsafe_id_is_refused(request_id):
-    """An id that is no safe name is refused, even where the file's name agrees, and is shown as one ASCII line."""
-    with pytest.raises(RequestInvalidError, match=r"request_id .* is unsafe; a request id is 1 to 128") as refusal:
+def test_decode_rejects_an_unsafe_id(request_id):
+    """An unsafe id is rejected even if it equals the file's stem; the error shows it as one ASCII line."""
+    with pytest.raises(RequestInvalidError, match=r"request_id .* is unsafe; a request id is 1 to 128") as error:
         decode_request(request_bytes(request_id=request_id), request_id)
-    assert str(refusal.value).isascii()
-    assert str(refusal.value).isprintable()
+    assert str(error.value).isascii()
+    assert str(error.value).isprintable()
 
 
 @pytest.mark.parametrize("stem", ["r2", "R1", "r1.json", "", "r1 "])
-def test_an_id_that_is_not_the_stem_is_refused(stem):
-    """An id that differs from the file's name is refused, naming both."""
+def test_decode_rejects_an_id_that_differs_from_the_stem(stem):
+    """The error names the id and the file's name."""
     with pytest.raises(RequestInvalidError, match=r"request_id 'r1' differs from the file's name .*; name the file"):
         decode_request(request_bytes(), stem)

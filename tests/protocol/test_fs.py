@@ -1,4 +1,4 @@
-"""Write temp, fsync, rename, fsync directory."""
+"""Atomic writes: write temporary file, fsync, rename, fsync directory."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from tests.support.filesystem import listing, open_descriptors
 
 @pytest.fixture
 def target(tmp_path):
-    """A file with content that must not get lost."""
+    """A file with old content."""
     path = tmp_path / "answer.json"
     path.write_bytes(b"old")
     return path
@@ -21,7 +21,7 @@ def target(tmp_path):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The durable steps, in the order they were taken."""
+    """The calls of fsync and rename, in order."""
     seen: list[str] = []
     fsync, rename = os.fsync, os.rename
 
@@ -47,27 +47,27 @@ def failing(code):
     return fail
 
 
-def test_the_whole_content_is_there(target):
-    """The file holds exactly what was written, and nothing else is left in the folder."""
+def test_write_atomic_writes_the_whole_content(target):
+    """The file holds exactly the new content, and the folder holds no other file."""
     write_atomic(target, b"new" * 100_000)
     assert target.read_bytes() == b"new" * 100_000
     assert listing(target.parent) == [target.name]
 
 
-def test_content_is_durable_before_its_name(target, calls):
-    """The file is synced, then renamed, then its folder is synced: a power cut at any instant loses no answer."""
+def test_write_atomic_syncs_content_before_the_rename(target, calls):
+    """The order is fsync file, rename, fsync directory: a power cut at any instant loses no answer."""
     write_atomic(target, b"new")
     assert calls == ["fsync file", "rename", "fsync directory"]
 
 
-def test_what_need_not_last_costs_no_sync(target, calls):
-    """A write that counts for this boot only is still renamed into place, without any sync."""
+def test_write_atomic_without_durability_does_not_sync(target, calls):
+    """A write that matters for this boot only is renamed into place without fsync."""
     write_atomic(target, b"new", durable=False)
     assert calls == ["rename"]
 
 
-def test_a_failed_rename_leaves_the_old_content(target, monkeypatch):
-    """Dying before the rename leaves what was there."""
+def test_write_atomic_keeps_the_old_content_if_the_rename_fails(target, monkeypatch):
+    """A crash before the rename leaves the old content."""
     monkeypatch.setattr(os, "rename", failing(errno.EIO))
     with pytest.raises(OSError, match="Input/output"):
         write_atomic(target, b"new")
@@ -75,8 +75,8 @@ def test_a_failed_rename_leaves_the_old_content(target, monkeypatch):
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
-def test_a_full_disk_leaves_the_old_content_alone(target, monkeypatch, call):
-    """A disk that is full leaves what was there, and no temporary file."""
+def test_write_atomic_keeps_the_old_content_on_a_full_disk(target, monkeypatch, call):
+    """A full disk leaves the old content and no temporary file."""
     monkeypatch.setattr(os, call, failing(errno.ENOSPC))
     with pytest.raises(OSError, match="No space"):
         write_atomic(target, b"new")
@@ -85,16 +85,16 @@ def test_a_full_disk_leaves_the_old_content_alone(target, monkeypatch, call):
     assert listing(target.parent) == [target.name]
 
 
-def test_short_writes_are_continued(target, monkeypatch):
-    """A kernel that takes one byte at a time gets them all."""
+def test_write_atomic_continues_short_writes(target, monkeypatch):
+    """If the kernel accepts one byte per call, all bytes are written."""
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:1]))
     write_atomic(target, b"new content")
     assert target.read_bytes() == b"new content"
 
 
-def test_no_descriptor_is_left_open(target, monkeypatch):
-    """Neither success nor failure leaves a descriptor open (I12)."""
+def test_write_atomic_leaves_no_descriptor_open(target, monkeypatch):
+    """Neither success nor failure leaks a descriptor (I12)."""
     before = open_descriptors()
     write_atomic(target, b"new")
     monkeypatch.setattr(os, "fsync", failing(errno.EIO))
@@ -104,8 +104,8 @@ def test_no_descriptor_is_left_open(target, monkeypatch):
 
 
 @pytest.mark.parametrize("plant", ["symlink", "dangling", "hardlink", "file", "fifo"])
-def test_what_another_placed_at_the_temporary_name_is_not_written_to(target, tmp_path, plant):
-    """A link, pipe or file planted at the temporary name is replaced, never followed or filled."""
+def test_write_atomic_replaces_what_was_planted_at_the_temporary_name(target, tmp_path, plant):
+    """A link, FIFO or file planted at the temporary name is replaced; it is never followed or written to."""
     victim = tmp_path / "victim"
     if plant != "dangling":
         victim.write_bytes(b"precious")
@@ -127,8 +127,8 @@ def test_what_another_placed_at_the_temporary_name_is_not_written_to(target, tmp
     assert plant == "dangling" or victim.read_bytes() == b"precious"
 
 
-def test_a_link_at_the_name_is_replaced(target, tmp_path):
-    """A link found at the name itself is replaced, and its target is left alone."""
+def test_write_atomic_replaces_a_link_at_the_target(target, tmp_path):
+    """The link is replaced, and the file it points to stays unchanged."""
     link = tmp_path / "link.json"
     link.symlink_to(target)
     write_atomic(link, b"new")
@@ -138,8 +138,8 @@ def test_a_link_at_the_name_is_replaced(target, tmp_path):
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o666])
-def test_the_mode_is_what_was_asked_for(target, umask, mode):
-    """The mode is the one asked for, whatever the umask says."""
+def test_write_atomic_sets_the_mode_independently_of_the_umask(target, umask, mode):
+    """The mode equals the argument, with any umask."""
     earlier = os.umask(umask)
     try:
         write_atomic(target, b"new", mode=mode)
@@ -148,22 +148,22 @@ def test_the_mode_is_what_was_asked_for(target, umask, mode):
     assert stat.S_IMODE(target.stat().st_mode) == mode
 
 
-def test_a_missing_folder_is_told(tmp_path):
-    """A folder that is gone is an error of the system's own kind."""
+def test_write_atomic_raises_for_a_missing_folder(tmp_path):
+    """A missing folder raises the operating system's error."""
     with pytest.raises(FileNotFoundError):
         write_atomic(tmp_path / "gone" / "answer.json", b"new")
 
 
-def test_every_name_above_is_made_to_stay(tmp_path, monkeypatch):
-    """All folders above the given ones are synced, each once: any of those names may be new."""
+def test_fsync_parents_syncs_every_parent_once(tmp_path, monkeypatch):
+    """All parents of the given folders are synced, each once: any of these names may be new."""
     synced = []
     monkeypatch.setattr(fs, "fsync_dir", synced.append)
     fsync_parents(tmp_path / "a" / "requests", tmp_path / "a" / "status", tmp_path / "state")
     assert sorted(synced) == sorted({tmp_path / "a", tmp_path, *tmp_path.parents})
 
 
-def test_a_folder_that_is_not_ours_to_open_is_passed_over(tmp_path, monkeypatch):
-    """A folder above that only others may open was made by others."""
+def test_fsync_parents_skips_a_folder_it_may_not_open(tmp_path, monkeypatch):
+    """A parent that the coordinator may not open was created by another user."""
 
     def sync(directory):
         if directory == tmp_path:

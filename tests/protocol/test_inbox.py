@@ -1,4 +1,4 @@
-"""The folder that somebody else, possibly hostile, writes."""
+"""The inbox: a folder that an untrusted container writes."""
 
 import errno
 import os
@@ -36,17 +36,17 @@ def inbox(tmp_path):
 
 
 @pytest.fixture
-def precious(tmp_path):
-    """A file outside the folder that must stay as it is."""
+def outside_file(tmp_path):
+    """A file outside the folder that must stay unchanged."""
     path = tmp_path / "precious"
     path.write_bytes(b"precious")
     return path
 
 
 def bind(path):
-    """Leave a socket at ``path``."""
+    """Create a socket at ``path``."""
     here = Path.cwd()
-    os.chdir(path.parent)  # a socket's address must be short
+    os.chdir(path.parent)  # the address of a socket is short
     try:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(path.name)
@@ -55,39 +55,39 @@ def bind(path):
 
 
 def make_zero_device(path):
-    """Leave a second /dev/zero at ``path``."""
+    """Create a second /dev/zero at ``path``."""
     try:
         os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))
     except PermissionError:
         pytest.skip("only root makes devices")
 
 
-def make_full_directory(path, precious):
-    """Leave a folder with a file, a folder and a link out of it at ``path``."""
+def make_full_directory(path, outside_file):
+    """Create a folder at ``path`` with a file, a folder and a link that leaves it."""
     (path / "deep").mkdir(parents=True)
-    (path / "deep" / "link").symlink_to(precious.parent)
+    (path / "deep" / "link").symlink_to(outside_file.parent)
     (path / "file").write_bytes(b"x")
 
 
 MAKERS = {
     "file": lambda path, _: path.write_bytes(b"{}"),
-    "symlink": lambda path, precious: path.symlink_to(precious),
-    "dangling link": lambda path, precious: path.symlink_to(precious.with_name("nowhere")),
-    "link to directory": lambda path, precious: path.symlink_to(precious.parent),
+    "symlink": lambda path, outside_file: path.symlink_to(outside_file),
+    "dangling link": lambda path, outside_file: path.symlink_to(outside_file.with_name("missing")),
+    "link to directory": lambda path, outside_file: path.symlink_to(outside_file.parent),
     "link to itself": lambda path, _: path.symlink_to(path),
     "FIFO": lambda path, _: os.mkfifo(path),
     "socket": lambda path, _: bind(path),
     "directory": lambda path, _: path.mkdir(),
     "full directory": make_full_directory,
-    "hard link": lambda path, precious: path.hardlink_to(precious),
+    "hard link": lambda path, outside_file: path.hardlink_to(outside_file),
     "device": lambda path, _: make_zero_device(path),
 }
 
 
-def place(inbox, kind, precious, name="r1.json"):
-    """Put something into the folder under a request's name, and return its path."""
+def place(inbox, kind, outside_file, name="r1.json"):
+    """Create an item of that kind under a request's name, and return its path."""
     path = inbox.directory / name
-    MAKERS[kind](path, precious)
+    MAKERS[kind](path, outside_file)
     return path
 
 
@@ -96,31 +96,31 @@ KINDS = [kind for kind in MAKERS if kind != "file"]
 
 
 def none_known(stems):
-    """No stem is in the journal."""
+    """Report that the journal knows no stem."""
     return ()
 
 
 def names(entries):
-    """The names alone."""
+    """The names of the entries."""
     return [entry.name for entry in entries]
 
 
 def fill(inbox, stamps):
-    """Request files with the given seconds as their stamps."""
+    """Create request files; the keys are names, the values modification times in seconds."""
     for name, second in stamps.items():
         path = inbox.directory / name
         path.write_bytes(b"{}")
         os.utime(path, ns=(second * SECOND, second * SECOND))
 
 
-def test_a_plain_file_is_read(inbox):
-    """A plain file that nobody writes is read whole."""
+def test_inbox_reads_a_plain_file(inbox):
+    """A plain file without a writer is read whole."""
     (inbox.directory / "r1.json").write_bytes(b'{"a": 1}')
     assert inbox.read("r1.json") == b'{"a": 1}'
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "description"),
     [
         *((kind, "a symbolic link") for kind in LINKS),
         ("FIFO", "a FIFO"),
@@ -131,17 +131,17 @@ def test_a_plain_file_is_read(inbox):
         ("device", "a character device"),
     ],
 )
-def test_what_is_no_plain_file_is_refused(inbox, precious, kind, said):
-    """A link, pipe, socket, folder or device is refused by its kind, at once, and never followed."""
-    place(inbox, kind, precious)
-    with pytest.raises(NotARequestFileError, match=f"^cannot accept the request: it is {said}"):
+def test_inbox_rejects_anything_but_a_plain_file(inbox, outside_file, kind, description):
+    """A link, FIFO, socket, folder or device is rejected at once, by its kind, and never followed."""
+    place(inbox, kind, outside_file)
+    with pytest.raises(NotARequestFileError, match=f"^cannot accept the request: it is {description}"):
         inbox.read("r1.json")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_plain_file_is_not_even_opened(inbox, precious, monkeypatch, kind):
-    """Nothing but a plain file is opened: opening alone may have an effect."""
-    place(inbox, kind, precious)
+def test_inbox_opens_plain_files_only(inbox, outside_file, monkeypatch, kind):
+    """Opening a special file can already have an effect."""
+    place(inbox, kind, outside_file)
     opened = []
     monkeypatch.setattr(os, "open", lambda *arguments: opened.append(arguments))
     with pytest.raises(NotARequestFileError):
@@ -150,15 +150,15 @@ def test_what_is_no_plain_file_is_not_even_opened(inbox, precious, monkeypatch, 
 
 
 @pytest.mark.parametrize("kind", ["symlink", "FIFO", "directory", "hard link"])
-def test_a_file_swapped_before_it_is_opened_is_not_read(inbox, precious, monkeypatch, kind):
-    """A plain file that is swapped for something else between the look and the opening is not read either."""
+def test_inbox_does_not_read_a_file_swapped_before_it_is_opened(inbox, outside_file, monkeypatch, kind):
+    """A plain file that is replaced by another kind between lstat and open is not read."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
     system_open = os.open
 
     def swap_and_open(*arguments):
         path.unlink()
-        place(inbox, kind, precious)
+        place(inbox, kind, outside_file)
         return system_open(*arguments)
 
     monkeypatch.setattr(os, "open", swap_and_open)
@@ -166,17 +166,17 @@ def test_a_file_swapped_before_it_is_opened_is_not_read(inbox, precious, monkeyp
         inbox.read("r1.json")
 
 
-def test_a_hard_link_may_be_a_moment_of_its_making(inbox, precious):
-    """A second name is told apart from the other kinds: a client may be linking its request into place."""
-    place(inbox, "hard link", precious)
+def test_inbox_reports_a_hard_link_with_its_own_error(inbox, outside_file):
+    """A client may be linking its request into place, so a second name has its own error."""
+    place(inbox, "hard link", outside_file)
     with pytest.raises(HardLinkError):
         inbox.read("r1.json")
-    precious.unlink()
+    outside_file.unlink()
     assert inbox.read("r1.json") == b"precious"
 
 
-def test_the_limit_is_the_last_size_that_is_read(inbox):
-    """A file of exactly the limit is read, one byte more is too large, and the limit is named."""
+def test_inbox_rejects_a_file_above_the_limit(inbox):
+    """A file of exactly the limit is read; one more byte is too large, and the error names the limit."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b" " * LIMIT)
     assert len(inbox.read("r1.json")) == LIMIT
@@ -185,21 +185,21 @@ def test_the_limit_is_the_last_size_that_is_read(inbox):
         inbox.read("r1.json")
 
 
-def test_a_huge_file_is_not_read(inbox, monkeypatch):
-    """Of a file of any size no more than one byte above the limit is read (I12)."""
+def test_inbox_reads_one_byte_above_the_limit_at_most(inbox, monkeypatch):
+    """Memory does not depend on the size of the file (I12)."""
     with (inbox.directory / "r1.json").open("wb") as file:
         file.truncate(1 << 40)
-    asked = []
+    counts = []
     read = os.read
-    monkeypatch.setattr(os, "read", lambda descriptor, count: asked.append(count) or read(descriptor, count))
+    monkeypatch.setattr(os, "read", lambda descriptor, count: counts.append(count) or read(descriptor, count))
     with pytest.raises(TooLargeError):
         inbox.read("r1.json")
-    assert asked == [LIMIT + 1]
+    assert counts == [LIMIT + 1]
 
 
 @pytest.mark.parametrize("mode", ["wb", "ab", "r+b"])
-def test_a_file_open_for_writing_here_is_not_judged(inbox, mode):
-    """A file that is open for writing is not read (I5); once closed, it is."""
+def test_inbox_does_not_read_a_file_open_for_writing(inbox, mode):
+    """A file that is open for writing is not read (I5); after it is closed, it is."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
     with path.open(mode) as file:
@@ -209,8 +209,8 @@ def test_a_file_open_for_writing_here_is_not_judged(inbox, mode):
     assert inbox.read("r1.json").startswith(b"{}")
 
 
-def test_a_file_open_for_writing_elsewhere_is_not_judged(inbox):
-    """A file that another process has open for writing is not read until that process is done (I5)."""
+def test_inbox_does_not_read_a_file_that_another_process_writes(inbox):
+    """A file that another process has open for writing is not read until that process closes it (I5)."""
     path = inbox.directory / "r1.json"
     program = "import sys; f = open(sys.argv[1], 'w'); f.write('{}'); f.flush(); print('open', flush=True); input()"
     with subprocess.Popen(
@@ -223,24 +223,24 @@ def test_a_file_open_for_writing_elsewhere_is_not_judged(inbox):
     assert inbox.read("r1.json") == b"{}"
 
 
-def test_a_reader_does_not_delay_a_request(inbox):
-    """A file that somebody only reads is read."""
+def test_inbox_reads_a_file_that_another_reader_has_open(inbox):
+    """A reader does not delay a request."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
     with path.open("rb"):
         assert inbox.read("r1.json") == b"{}"
 
 
-def test_no_lease_is_kept(inbox):
-    """After reading, nobody who opens the file for writing is held up."""
+def test_inbox_keeps_no_lease_after_reading(inbox):
+    """After the read, a writer can open the file without waiting."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
     inbox.read("r1.json")
-    os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # would fail with EWOULDBLOCK under a lease
+    os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))  # fails with EWOULDBLOCK if a lease is left
 
 
-def test_without_leases_a_file_is_read(inbox, monkeypatch):
-    """Where the file system knows no leases, a file is read: its rest is judged by the caller."""
+def test_inbox_reads_a_file_where_leases_are_unsupported(inbox, monkeypatch):
+    """If the file system has no leases, the caller decides whether the file is stable."""
     (inbox.directory / "r1.json").write_bytes(b"{}")
 
     def no_leases(*_arguments):
@@ -250,18 +250,18 @@ def test_without_leases_a_file_is_read(inbox, monkeypatch):
     assert inbox.read("r1.json") == b"{}"
 
 
-def test_a_vanished_file_is_told(inbox):
-    """A file that is gone is neither empty nor refused."""
+def test_inbox_raises_for_a_removed_file(inbox):
+    """A removed file is neither empty nor rejected."""
     with pytest.raises(FileNotFoundError):
         inbox.read("r1.json")
     assert inbox.fingerprint("r1.json") is None
 
 
-def test_reading_leaves_no_descriptor_open(inbox, precious):
-    """However reading ends, no descriptor stays open (I12)."""
+def test_inbox_leaves_no_descriptor_open(inbox, outside_file):
+    """No outcome of a read leaks a descriptor (I12)."""
     (inbox.directory / "good.json").write_bytes(b"{}")
     (inbox.directory / "large.json").write_bytes(b" " * 2000)
-    place(inbox, "hard link", precious, "hard.json")
+    place(inbox, "hard link", outside_file, "hard.json")
     busy = (inbox.directory / "busy.json").open("wb")
     before = open_descriptors()
     for name in ("good", "large", "hard", "busy", "gone"):
@@ -273,8 +273,8 @@ def test_reading_leaves_no_descriptor_open(inbox, precious):
     busy.close()
 
 
-def test_a_fingerprint_changes_with_the_file(inbox):
-    """Growing, being rewritten with an old stamp and being replaced all change the fingerprint; looking does not."""
+def test_fingerprint_changes_with_the_file(inbox):
+    """Growth, a rewrite with the old time stamp and a replacement change the fingerprint; reading it does not."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
     first = inbox.fingerprint("r1.json")
@@ -287,23 +287,23 @@ def test_a_fingerprint_changes_with_the_file(inbox):
     assert len({first, grown, inbox.fingerprint("r1.json")}) == 3
 
 
-def test_entries_come_oldest_first(inbox):
-    """Request files are served in the order of their stamps; equal stamps by name."""
+def test_oldest_orders_by_time_then_name(inbox):
+    """Request files are ordered by modification time, and by name if the times are equal."""
     fill(inbox, {"c.json": 1, "a.json": 3, "b.json": 2, "z.json": 2})
     assert names(inbox.oldest(10, after=None, known=none_known)) == ["c.json", "b.json", "z.json", "a.json"]
 
 
-def test_only_request_names_count(inbox, precious):
-    """Temporary files are left out; whatever else carries a request's name is in, for it must be answered."""
+def test_oldest_lists_every_name_of_a_request(inbox, outside_file):
+    """Temporary files are left out; an item of any kind with a request's name is listed, because it needs an answer."""
     fill(inbox, {"a.json": 1, "b.json.tmp": 1, ".c.tmp": 1, "d": 1})
     for kind in KINDS:
-        place(inbox, kind, precious, f"{kind}.json")
+        place(inbox, kind, outside_file, f"{kind}.json")
     assert set(names(inbox.oldest(99, after=None, known=none_known))) == {"a.json", *(f"{kind}.json" for kind in KINDS)}
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 7, 100])
-def test_windows_cover_everything_once(inbox, width):
-    """Window after window, every file is seen once and in order, also where stamps are equal."""
+def test_oldest_windows_cover_every_file_once(inbox, width):
+    """Consecutive windows return every file once and in order, even if time stamps are equal."""
     fill(inbox, {f"{number:02}.json": number // 5 for number in range(23)})
     seen, after = [], None
     while window := inbox.oldest(width, after=after, known=none_known):
@@ -313,23 +313,23 @@ def test_windows_cover_everything_once(inbox, width):
     assert names(seen) == [f"{number:02}.json" for number in range(23)]
 
 
-def test_after_is_exclusive(inbox):
-    """A window begins behind the entry it is given, even where that file is gone by now."""
+def test_oldest_starts_after_the_given_entry(inbox):
+    """The window starts after the given entry, even if that file no longer exists."""
     fill(inbox, {"a.json": 1, "c.json": 2})
     assert names(inbox.oldest(9, after=Entry(1 * SECOND, "b.json"), known=none_known)) == ["c.json"]
     assert names(inbox.oldest(9, after=Entry(2 * SECOND, "c.json"), known=none_known)) == []
 
 
-def test_known_stems_are_left_out(inbox):
-    """A request the journal knows is not handed out again, and takes no place in a window."""
+def test_oldest_leaves_out_known_stems(inbox):
+    """A request that the journal knows is not returned and takes no place in a window."""
     fill(inbox, {"a.json": 1, "b.json": 2, "c.json": 3})
     assert names(inbox.oldest(1, after=None, known={"a", "b"}.intersection)) == ["c.json"]
 
 
-def test_a_full_folder_fits_into_little_memory(inbox, monkeypatch):
-    """Of any number of files about ``count`` entries live at a time, and stems are asked for in portions (I12)."""
+def test_oldest_uses_bounded_memory_for_a_full_folder(inbox, monkeypatch):
+    """About ``count`` entries exist at a time, for any number of files; stems are looked up in batches (I12)."""
     fill(inbox, {f"{number}.json": 2000 - number for number in range(1500)})
-    alive, most, portions = weakref.WeakSet(), 0, []
+    alive, most, batches = weakref.WeakSet(), 0, []
 
     def counted(*arguments):
         nonlocal most
@@ -339,52 +339,52 @@ def test_a_full_folder_fits_into_little_memory(inbox, monkeypatch):
         return entry
 
     monkeypatch.setattr(inbox_module, "Entry", counted)
-    found = inbox.oldest(10, after=None, known=lambda stems: portions.append(len(stems)) or ())
+    found = inbox.oldest(10, after=None, known=lambda stems: batches.append(len(stems)) or ())
     assert len(found) == 10
     assert most <= 13
-    assert sum(portions) == 1500
-    assert max(portions) <= 256
+    assert sum(batches) == 1500
+    assert max(batches) <= 256
 
 
-def test_a_file_that_vanishes_while_listing_is_skipped(inbox):
-    """A file that is taken away between listing and looking is nobody's to answer."""
+def test_oldest_skips_a_file_removed_during_the_listing(inbox):
+    """A file that is removed between readdir and lstat needs no answer."""
     fill(inbox, {"a.json": 1, "b.json": 2})
 
-    def take_away(stems):
+    def remove_a(stems):
         (inbox.directory / "a.json").unlink()
         return ()
 
-    assert names(inbox.oldest(9, after=None, known=take_away)) == ["b.json"]
+    assert names(inbox.oldest(9, after=None, known=remove_a)) == ["b.json"]
 
 
-def test_an_empty_folder_asks_nobody(inbox):
-    """Where nothing is, the journal is not asked."""
-    assert inbox.oldest(9, after=None, known=lambda stems: pytest.fail("asked")) == []
+def test_oldest_of_an_empty_folder_does_not_query_the_journal(inbox):
+    """An empty folder causes no query."""
+    assert inbox.oldest(9, after=None, known=lambda stems: pytest.fail("queried")) == []
 
 
-def test_a_missing_folder_is_told(tmp_path):
-    """A folder that is gone is an error, not an empty one."""
+def test_oldest_raises_for_a_missing_folder(tmp_path):
+    """A missing folder is an error; it does not count as empty."""
     with pytest.raises(FileNotFoundError):
         Inbox(tmp_path / "gone", LIMIT).oldest(9, after=None, known=none_known)
 
 
 @pytest.mark.parametrize("kind", ["file", *KINDS])
-def test_anything_can_be_removed(inbox, precious, kind):
-    """Whatever carries a request's name can be removed; what it led to is left alone."""
-    path = place(inbox, kind, precious)
+def test_remove_removes_any_kind(inbox, outside_file, kind):
+    """An item of any kind with a request's name is removed; the target of a link stays unchanged."""
+    path = place(inbox, kind, outside_file)
     inbox.remove("r1.json")
     assert not os.path.lexists(path)
-    assert precious.read_bytes() == b"precious"
+    assert outside_file.read_bytes() == b"precious"
     assert inbox.directory.is_dir()
 
 
-def test_removing_what_is_gone_is_done(inbox):
-    """A request that somebody else removed already needs no removing."""
+def test_remove_of_a_removed_request_succeeds(inbox):
+    """A request that another process removed already is no error."""
     inbox.remove("r1.json")
 
 
-def test_only_the_file_that_was_seen_is_removed(inbox):
-    """One that took its place since, or came where none was, stays; one that is gone is out."""
+def test_remove_unchanged_removes_only_the_file_that_was_seen(inbox):
+    """A file that replaced it, or that appeared since, stays; an already removed file counts as removed."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
     seen = inbox.fingerprint("r1.json")
@@ -398,8 +398,8 @@ def test_only_the_file_that_was_seen_is_removed(inbox):
     assert inbox.remove_unchanged("r1.json", seen) is True
 
 
-def test_a_folder_that_forbids_removing_is_told(inbox, monkeypatch):
-    """A request that cannot be removed is an error, so that it is tried again."""
+def test_remove_raises_if_the_folder_forbids_it(inbox, monkeypatch):
+    """A request that cannot be removed raises an error, so that the removal is retried."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
 
@@ -414,55 +414,55 @@ def test_a_folder_that_forbids_removing_is_told(inbox, monkeypatch):
 
 @pytest.fixture
 def across_devices(monkeypatch):
-    """Renaming fails as it does between two file systems."""
+    """Make rename fail as it does between two file systems."""
 
-    def elsewhere(*_arguments, **_options):
+    def fail(*_arguments, **_options):
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    monkeypatch.setattr(os, "rename", elsewhere)
+    monkeypatch.setattr(os, "rename", fail)
 
 
 @pytest.mark.parametrize("kind", ["file", *KINDS])
-def test_quarantine_moves_anything(inbox, precious, tmp_path, kind):
-    """What cannot be answered is moved as it is, into a folder that only the host enters."""
+def test_quarantine_moves_any_kind(inbox, outside_file, tmp_path, kind):
+    """The item is moved unchanged into a folder that only the host's user can enter."""
     folder = tmp_path / "state" / "quarantine"
-    path = place(inbox, kind, precious)
+    path = place(inbox, kind, outside_file)
     before = path.lstat().st_ino
     inbox.quarantine("r1.json", folder, "label")
     assert not os.path.lexists(path)
     assert (folder / "label").lstat().st_ino == before
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert precious.read_bytes() == b"precious"
+    assert outside_file.read_bytes() == b"precious"
 
 
 @pytest.mark.usefixtures("across_devices")
 @pytest.mark.parametrize("kind", ["file", *KINDS])
-def test_quarantine_across_file_systems_keeps_content_only(inbox, precious, tmp_path, kind):
-    """Across file systems a plain file's content is kept; links, pipes and devices just go, unopened."""
-    path = place(inbox, kind, precious)
+def test_quarantine_across_file_systems_keeps_content_only(inbox, outside_file, tmp_path, kind):
+    """Across file systems a plain file's content is kept; links, FIFOs and devices are removed without being opened."""
+    path = place(inbox, kind, outside_file)
     inbox.quarantine("r1.json", tmp_path / "kept", "label")
     assert not os.path.lexists(path)
     kept = {"file": [b"{}"], "hard link": [b"precious"]}.get(kind, [])
     assert [file.read_bytes() for file in (tmp_path / "kept").iterdir()] == kept
-    assert precious.read_bytes() == b"precious"
+    assert outside_file.read_bytes() == b"precious"
 
 
 @pytest.mark.usefixtures("across_devices")
 def test_quarantine_across_file_systems_is_bounded(inbox, tmp_path):
-    """No more than the limit is copied of a file of any size."""
+    """The copy of a file of any size ends at the limit."""
     (inbox.directory / "r1.json").write_bytes(b"x" * 5000)
     inbox.quarantine("r1.json", tmp_path / "kept", "label")
     assert (tmp_path / "kept" / "label").stat().st_size == LIMIT
 
 
-def test_quarantine_of_a_vanished_file_is_done(inbox, tmp_path):
-    """What is gone needs no quarantine."""
+def test_quarantine_of_a_removed_file_succeeds(inbox, tmp_path):
+    """A removed file needs no quarantine."""
     inbox.quarantine("r1.json", tmp_path / "kept", "label")
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-def test_a_quarantine_that_fails_leaves_the_file(inbox, tmp_path, monkeypatch):
-    """When the quarantine is full, the file stays where it was, to be tried again."""
+def test_quarantine_leaves_the_file_if_it_fails(inbox, tmp_path, monkeypatch):
+    """If the quarantine is full, the file stays in place, and the caller retries."""
     path = inbox.directory / "r1.json"
     path.write_bytes(b"{}")
 
@@ -477,7 +477,7 @@ def test_a_quarantine_that_fails_leaves_the_file(inbox, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second file system")
 def test_quarantine_crosses_real_file_systems(tmp_path):
-    """Between two real file systems a file's content arrives, too."""
+    """A file's content is kept between two real file systems."""
     folder = Path("/dev/shm") / f"coordinator-test-{os.getpid()}"
     folder.mkdir()
     try:

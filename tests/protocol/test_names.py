@@ -1,4 +1,4 @@
-"""Names that are safe as paths."""
+"""Names that are safe as parts of a path."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from protocol.names import is_component, is_request_id, printable, progress_file
     "text",
     ["a", "7", "A" * 128, "a.b", "a..b", "a.", "a-_.", "x.json", "progress", "a.progress.b", "a.PROGRESS", "aprogress"],
 )
-def test_a_safe_id_is_one(text):
-    """One to 128 plain characters that start with a letter or digit are a request id."""
+def test_request_id_accepts_safe_names(text):
+    """A request id is 1 to 128 plain characters and starts with a letter or digit."""
     assert is_request_id(text)
 
 
@@ -44,15 +44,15 @@ def test_a_safe_id_is_one(text):
         "a.progress.progress",
     ],
 )
-def test_an_unsafe_id_is_none(text):
-    """What could leave the folder, forge a line or pass for another request's progress is no request id (I6)."""
+def test_request_id_rejects_unsafe_names(text):
+    """A name that leaves the folder, forges a line or equals the progress of another request is no id (I6)."""
     assert not is_request_id(text)
 
 
 @pytest.mark.parametrize(
     ("text", "good"), [("c" * 64, True), ("c" * 65, False), ("", False), ("a/b", False), ("a\n", False)]
 )
-def test_a_component_is_a_short_safe_name(text, good):
+def test_component_name_is_short_and_safe(text, good):
     """A component's name is 1 to 64 plain characters."""
     assert is_component(text) is good
 
@@ -61,31 +61,31 @@ def test_a_component_is_a_short_safe_name(text, good):
     ("file_name", "stem"),
     [("a.json", "a"), (".json", ""), ("a.json.json", "a.json"), ("a.JSON", None), ("a.json.tmp", None), ("a", None)],
 )
-def test_only_json_names_are_requests(file_name, stem):
-    """A name that does not end in .json is somebody's temporary file."""
+def test_stem_exists_for_json_names_only(file_name, stem):
+    """A name that does not end in .json is a temporary file."""
     assert stem_of(file_name) == stem
 
 
-def test_no_final_status_carries_the_name_of_a_progress():
-    """No two safe ids share a file in status/ (I5): the id that would is refused."""
+def test_final_status_never_has_the_name_of_a_progress():
+    """No two safe ids share a file in status/ (I5): the id that would collide is rejected."""
     assert status_file("a.progress") == progress_file("a")
     assert not is_request_id("a.progress")
 
 
-def test_the_stem_is_the_id():
-    """The stem of a request's file is its id."""
+def test_stem_of_a_request_file_is_the_id():
+    """The stem of a request file equals the request id."""
     assert stem_of(request_file("r1")) == "r1"
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\rb", "\x1b[2J", "\x85", "\N{LINE SEPARATOR}", "\udc80", "\x00", "é"])
-def test_printable_forges_nothing(text):
-    """Whatever a container wrote is shown as one line of printable ASCII."""
+def test_printable_returns_one_line_of_ascii(text):
+    """Untrusted text is shown as one line of printable ASCII."""
     assert printable(text).isascii()
     assert printable(text).isprintable()
 
 
 @pytest.mark.parametrize(("length", "shown"), [(78, 80), (79, 80), (10_000, 80)])
-def test_printable_is_short(length, shown):
-    """A text is never shown longer than the limit, and one that just fits is shown whole."""
+def test_printable_limits_the_length(length, shown):
+    """A longer text is cut to the limit; a text that just fits is shown whole."""
     assert len(printable("x" * length)) == shown
     assert ("..." in printable("x" * length)) is (length > 78)

@@ -1,4 +1,4 @@
-"""The folder of statuses, as the host writes it and the container, possibly hostile, shares it."""
+"""The outbox: the host writes statuses into a folder that it shares with an untrusted container."""
 
 import json
 import os
@@ -20,44 +20,44 @@ def outbox(tmp_path):
 
 
 @pytest.fixture
-def precious(tmp_path):
-    """A folder outside with a file that must stay as it is."""
+def outside_folder(tmp_path):
+    """A folder outside ``status/`` with a file that must stay unchanged."""
     folder = tmp_path / "precious"
     folder.mkdir()
     (folder / "file").write_bytes(b"precious")
     return folder
 
 
-def occupy(path, kind, precious):
-    """Put what a stranger could into the place of one of our files."""
+def plant(path, kind, outside_folder):
+    """Create an item that an untrusted container can put in place of one of the host's files."""
     match kind:
         case "directory":
             path.mkdir()
         case "full directory":
             (path / "deep").mkdir(parents=True)
-            (path / "deep" / "link").symlink_to(precious)
+            (path / "deep" / "link").symlink_to(outside_folder)
         case "symlink":
-            path.symlink_to(precious / "file")
+            path.symlink_to(outside_folder / "file")
         case "link to directory":
-            path.symlink_to(precious)
+            path.symlink_to(outside_folder)
         case "dangling link":
-            path.symlink_to(precious / "nowhere")
+            path.symlink_to(outside_folder / "missing")
         case "FIFO":
             os.mkfifo(path)
 
 
-STRANGERS = ["directory", "full directory", "symlink", "link to directory", "dangling link", "FIFO"]
-GARBAGE = [b"", b"{", b"null", b"[]", b"{}", b"\xff\xfe", b"\x00" * 4096, b"[" * 100_000]
+PLANTED_KINDS = ["directory", "full directory", "symlink", "link to directory", "dangling link", "FIFO"]
+MALFORMED = [b"", b"{", b"null", b"[]", b"{}", b"\xff\xfe", b"\x00" * 4096, b"[" * 100_000]
 
 
-def test_a_published_status_is_read_back(outbox):
-    """What was published is what is read."""
+def test_outbox_reads_back_a_published_status(outbox):
+    """The read status equals the published one."""
     outbox.publish(final())
     assert outbox.read("r1") == final()
 
 
-def test_a_status_is_readable_by_the_container(outbox):
-    """A status is a plain JSON file that everybody may read, and nothing else is left in the folder."""
+def test_publish_makes_a_status_readable_by_the_container(outbox):
+    """A status is a plain JSON file with mode 0644, and the folder holds no other file."""
     outbox.publish(final())
     assert listing(outbox.directory) == ["r1.json"]
     path = outbox.directory / "r1.json"
@@ -65,8 +65,8 @@ def test_a_status_is_readable_by_the_container(outbox):
     assert json.loads(path.read_bytes())["state"] == "rolled_back"
 
 
-def test_a_published_status_never_changes(outbox):
-    """A second answer to the same request does not touch the first (I1)."""
+def test_publish_never_changes_a_published_status(outbox):
+    """A second answer to the same request leaves the first untouched (I1)."""
     outbox.publish(final())
     before = (outbox.directory / "r1.json").stat()
     outbox.publish(final(message="something else"))
@@ -75,37 +75,37 @@ def test_a_published_status_never_changes(outbox):
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
-def test_what_a_stranger_placed_at_a_final_status_gives_way(outbox, precious, kind):
-    """A folder, link or pipe in a final status' place is replaced by the answer, and never followed."""
-    occupy(outbox.directory / "r1.json", kind, precious)
+@pytest.mark.parametrize("kind", PLANTED_KINDS)
+def test_publish_replaces_what_was_planted_at_the_final_status(outbox, outside_folder, kind):
+    """A folder, link or FIFO in place of a final status is replaced by the answer and never followed."""
+    plant(outbox.directory / "r1.json", kind, outside_folder)
     outbox.publish(final())
     assert outbox.read("r1") == final()
     assert not (outbox.directory / "r1.json").is_symlink()
-    assert listing(precious) == ["file"]
-    assert (precious / "file").read_bytes() == b"precious"
+    assert listing(outside_folder) == ["file"]
+    assert (outside_folder / "file").read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
+@pytest.mark.parametrize("kind", PLANTED_KINDS)
 @pytest.mark.parametrize("read", [Outbox.read, Outbox.read_progress])
-def test_what_a_stranger_placed_is_no_message(outbox, precious, kind, read):
-    """A folder, link or pipe in a message's place is no message, blocks nobody and costs no descriptor (I12)."""
+def test_read_ignores_what_was_planted_at_a_message(outbox, outside_folder, kind, read):
+    """A folder, link or FIFO in place of a message reads as none, without blocking or leaking a descriptor (I12)."""
     for name in ("r1.json", "r1.progress.json"):
-        occupy(outbox.directory / name, kind, precious)
+        plant(outbox.directory / name, kind, outside_folder)
     before = open_descriptors()
     assert read(outbox, "r1") is None
     assert open_descriptors() == before
 
 
-def test_a_link_to_a_message_is_no_message(outbox, precious):
-    """Even a link to a whole and valid message is not followed."""
-    (precious / "file").write_text(final().model_dump_json())
-    (outbox.directory / "r1.json").symlink_to(precious / "file")
+def test_read_does_not_follow_a_link_to_a_message(outbox, outside_folder):
+    """Even a link to a complete and valid message is not followed."""
+    (outside_folder / "file").write_text(final().model_dump_json())
+    (outbox.directory / "r1.json").symlink_to(outside_folder / "file")
     assert outbox.read("r1") is None
 
 
-def test_a_silent_writer_on_a_pipe_blocks_nobody(outbox):
-    """A pipe that somebody holds open without writing is no message either."""
+def test_read_does_not_block_on_a_fifo_with_a_silent_writer(outbox):
+    """A FIFO that a process holds open without writing is no message."""
     path = outbox.directory / "r1.json"
     os.mkfifo(path)
     writer = os.open(path, os.O_RDWR)
@@ -113,72 +113,72 @@ def test_a_silent_writer_on_a_pipe_blocks_nobody(outbox):
     os.close(writer)
 
 
-@pytest.mark.parametrize("content", GARBAGE)
+@pytest.mark.parametrize("content", MALFORMED)
 @pytest.mark.parametrize("read", [Outbox.read, Outbox.read_progress])
-def test_garbage_is_no_message(outbox, content, read):
-    """What cannot be read as a message is none."""
+def test_read_ignores_malformed_content(outbox, content, read):
+    """Malformed content reads as no message."""
     (outbox.directory / "r1.json").write_bytes(content)
     (outbox.directory / "r1.progress.json").write_bytes(content)
     assert read(outbox, "r1") is None
 
 
-def test_nothing_there_is_no_message(outbox):
-    """Before anything was written there is neither progress nor an answer."""
+def test_read_returns_none_without_a_file(outbox):
+    """Without files there is neither progress nor an answer."""
     assert outbox.read("r1") is None
     assert outbox.read_progress("r1") is None
 
 
-def test_progress_is_replaced(outbox):
-    """The latest progress stands, whole, under the one name."""
+def test_publish_progress_replaces_the_earlier_one(outbox):
+    """The latest progress is complete and is the only file."""
     outbox.publish_progress(progress(seq=0))
     outbox.publish_progress(progress(seq=1, percent=40))
     assert outbox.read_progress("r1") == progress(seq=1, percent=40)
     assert listing(outbox.directory) == ["r1.progress.json"]
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
-def test_what_a_stranger_placed_at_progress_gives_way(outbox, precious, kind):
-    """A folder, link or pipe in a progress' place neither stops the progress nor is followed."""
-    occupy(outbox.directory / "r1.progress.json", kind, precious)
+@pytest.mark.parametrize("kind", PLANTED_KINDS)
+def test_publish_progress_replaces_what_was_planted_there(outbox, outside_folder, kind):
+    """A folder, link or FIFO in place of a progress does not prevent it and is never followed."""
+    plant(outbox.directory / "r1.progress.json", kind, outside_folder)
     outbox.publish_progress(progress())
     assert outbox.read_progress("r1") == progress()
-    assert (precious / "file").read_bytes() == b"precious"
+    assert (outside_folder / "file").read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize("kind", STRANGERS)
-def test_what_a_stranger_placed_at_a_temporary_name_gives_way(outbox, precious, kind):
-    """A folder, link or pipe in a temporary file's place does not stop an answer."""
-    occupy(outbox.directory / ".r1.json.tmp", kind, precious)
+@pytest.mark.parametrize("kind", PLANTED_KINDS)
+def test_publish_replaces_what_was_planted_at_the_temporary_name(outbox, outside_folder, kind):
+    """A folder, link or FIFO in place of the temporary file does not prevent an answer."""
+    plant(outbox.directory / ".r1.json.tmp", kind, outside_folder)
     outbox.publish(final())
     assert outbox.read("r1") == final()
-    assert (precious / "file").read_bytes() == b"precious"
+    assert (outside_folder / "file").read_bytes() == b"precious"
 
 
-def test_progress_without_output_is_read_as_that(outbox):
-    """An earlier release may have written it."""
+def test_read_progress_accepts_a_progress_without_output(outbox):
+    """An earlier release writes progress without output."""
     plain = progress().model_dump_json(exclude={"output", "error"})
     (outbox.directory / "r1.progress.json").write_text(plain)
     assert outbox.read_progress("r1") == progress(output="", error="")
 
 
-def test_progress_is_cleared(outbox):
-    """Progress goes when the answer is there; the answer stays."""
+def test_clear_removes_progress_and_keeps_the_answer(outbox):
+    """Progress is removed once the answer is published."""
     outbox.publish_progress(progress())
     outbox.publish(final())
     outbox.clear("r1")
     assert listing(outbox.directory) == ["r1.json"]
 
 
-@pytest.mark.parametrize("kind", [None, *STRANGERS])
-def test_whatever_is_in_progress_place_is_cleared(outbox, precious, kind):
-    """Clearing ends with nothing under the name, whatever was there or not."""
-    occupy(outbox.directory / "r1.progress.json", kind, precious)
+@pytest.mark.parametrize("kind", [None, *PLANTED_KINDS])
+def test_clear_removes_what_was_planted_at_progress(outbox, outside_folder, kind):
+    """After the call no item has the progress' name, for every kind of item before."""
+    plant(outbox.directory / "r1.progress.json", kind, outside_folder)
     outbox.clear("r1")
     assert listing(outbox.directory) == []
-    assert (precious / "file").read_bytes() == b"precious"
+    assert (outside_folder / "file").read_bytes() == b"precious"
 
 
-def test_finals_are_the_answers_alone(outbox):
+def test_finals_lists_final_statuses_only(outbox):
     """Progress, temporary files, the marker and unsafe names are no final statuses."""
     outbox.publish(final("r1"))
     outbox.publish(final("r2"))
@@ -189,21 +189,21 @@ def test_finals_are_the_answers_alone(outbox):
     assert sorted(entry.name for entry in outbox.finals()) == ["r1.json", "r2.json"]
 
 
-def test_a_sweep_leaves_what_counts(outbox):
-    """Answers, and the progress of requests that are alive, stay; temporary files and other progress go."""
+def test_remove_stale_keeps_answers_and_progress_of_open_requests(outbox):
+    """Answers and the progress of open requests stay; temporary files and other progress are removed."""
     outbox.publish(final("done"))
-    for request_id in ("alive", "dead"):
+    for request_id in ("open", "settled"):
         outbox.publish_progress(progress(request_id))
     (outbox.directory / ".done.json.tmp").write_bytes(b"{")
-    (outbox.directory / ".alive.progress.json.tmp").write_bytes(b"{")
+    (outbox.directory / ".open.progress.json.tmp").write_bytes(b"{")
     outbox.write_marker()
-    outbox.remove_stale({"alive"}.intersection)
-    assert listing(outbox.directory) == [".coordinator", "alive.progress.json", "done.json"]
+    outbox.remove_stale({"open"}.intersection)
+    assert listing(outbox.directory) == [".coordinator", "done.json", "open.progress.json"]
 
 
 @pytest.mark.parametrize("character", ["\0", "\x1b", '"', "\ufffd", "x"])
-def test_a_sweep_leaves_progress_with_the_longest_ends_there_can_be(outbox, character):
-    """Whatever two times 4096 bytes hold, it is recognised as whole, and ``seq`` grows on."""
+def test_remove_stale_keeps_progress_of_the_maximum_size(outbox, character):
+    """Progress with two outputs of 4096 arbitrary characters counts as complete, so ``seq`` continues to rise."""
     longest = character * 4096
     outbox.publish_progress(progress("r" * 128, percent=100, output=longest, error=longest))
     outbox.remove_stale(lambda ids: ids)
@@ -211,25 +211,25 @@ def test_a_sweep_leaves_progress_with_the_longest_ends_there_can_be(outbox, char
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"seq": 1', b"\x00" * 4096, b'{"seq"\x00\x00}'])
-def test_a_sweep_removes_torn_progress(outbox, content):
-    """Progress that a power cut left unreadable goes, even where its request is alive."""
+def test_remove_stale_removes_torn_progress(outbox, content):
+    """Progress that a power cut left unreadable is removed, even if its request is open."""
     (outbox.directory / "r1.progress.json").write_bytes(content)
     outbox.remove_stale(lambda _: {"r1"})
     assert listing(outbox.directory) == []
 
 
 @pytest.mark.parametrize("name", ["r1.progress.json", ".r1.json.tmp"])
-@pytest.mark.parametrize("kind", STRANGERS)
-def test_a_sweep_passes_whatever_a_stranger_placed(outbox, precious, kind, name):
-    """Nothing a container can place in status/ keeps a coordinator from starting."""
-    occupy(outbox.directory / name, kind, precious)
+@pytest.mark.parametrize("kind", PLANTED_KINDS)
+def test_remove_stale_removes_what_was_planted(outbox, outside_folder, kind, name):
+    """Nothing that a container can place in status/ prevents the coordinator from starting."""
+    plant(outbox.directory / name, kind, outside_folder)
     outbox.remove_stale(lambda _: {"r1"})
     assert listing(outbox.directory) == []
-    assert (precious / "file").read_bytes() == b"precious"
+    assert (outside_folder / "file").read_bytes() == b"precious"
 
 
-def test_the_mark_stays(outbox):
-    """A folder that a coordinator has worked in is known by it, once and for all (I13)."""
+def test_marker_is_permanent(outbox):
+    """The marker of a folder that a coordinator has used stays for ever (I13)."""
     assert not outbox.has_marker()
     outbox.write_marker()
     outbox.write_marker()

@@ -1,4 +1,4 @@
-"""Whether something is there, also when the disk does not tell."""
+"""``exists``: whether a path exists, with an error if the file system cannot tell."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from protocol.fs import exists
 
 
-def test_what_is_there_and_what_is_not(tmp_path):
-    """Links are followed; one to itself leads nowhere, and is no error: the container could make one."""
+def test_exists_follows_links(tmp_path):
+    """A link to itself does not exist and is no error, because a container can create one."""
     file, link, loop = tmp_path / "file", tmp_path / "link", tmp_path / "loop"
     file.touch()
     link.symlink_to(file)
@@ -24,12 +24,12 @@ def test_what_is_there_and_what_is_not(tmp_path):
     assert not exists(link)
 
 
-def test_a_sick_disk_is_no_answer(tmp_path, monkeypatch):
-    """Nobody may take a journal for lost because it could not be looked for."""
+def test_exists_raises_when_the_disk_fails(tmp_path, monkeypatch):
+    """An I/O error must not make a journal count as lost."""
 
-    def sick(*_arguments, **_options):
+    def fail(*_arguments, **_options):
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(os, "stat", sick)
+    monkeypatch.setattr(os, "stat", fail)
     with pytest.raises(OSError, match="Input/output error"):
         exists(tmp_path)

@@ -1,4 +1,4 @@
-"""The JSON Schemas beside the code."""
+"""The JSON Schemas in the repository."""
 
 import json
 from itertools import chain
@@ -13,30 +13,30 @@ _TYPES = {"string": str, "boolean": bool, "integer": int, "number": (int, float)
 SCHEMAS = {name: json.loads(text) for name, text in schemas().items()}
 
 
-def objections(schema, value, root, place="$"):
-    """What of ``value`` breaks ``schema``, for the few keywords that the messages' schemas use."""
+def violations(schema, value, root, place="$"):
+    """Violations of ``schema`` in ``value``, for the few keywords that the messages' schemas use."""
     if "$ref" in schema:
-        return objections(root["$defs"][schema["$ref"].rsplit("/", 1)[1]], value, root, place)
+        return violations(root["$defs"][schema["$ref"].rsplit("/", 1)[1]], value, root, place)
     if "anyOf" in schema:
-        found = [objections(choice, value, root, place) for choice in schema["anyOf"]]
+        found = [violations(choice, value, root, place) for choice in schema["anyOf"]]
         return [] if [] in found else found[0]
     match schema["type"]:
         case "object":
-            return _objections_to_object(schema, value, root, place)
+            return _object_violations(schema, value, root, place)
         case "array":
-            return [f for i, item in enumerate(value) for f in objections(schema["items"], item, root, f"{place}[{i}]")]
-    return _objections_to_scalar(schema, value, place)
+            return [f for i, item in enumerate(value) for f in violations(schema["items"], item, root, f"{place}[{i}]")]
+    return _scalar_violations(schema, value, place)
 
 
-def _objections_to_object(schema, value, root, place):
+def _object_violations(schema, value, root, place):
     missing = [f"{place}.{name} is missing" for name in schema["required"] if name not in value]
-    strangers = [f"{place}.{name} is not described" for name in value if name not in schema["properties"]]
+    unknown = [f"{place}.{name} is not described" for name in value if name not in schema["properties"]]
     described = {name: inner for name, inner in schema["properties"].items() if name in value}
-    wrong = (objections(inner, value[name], root, f"{place}.{name}") for name, inner in described.items())
-    return [*missing, *strangers, *chain.from_iterable(wrong)]
+    wrong = (violations(inner, value[name], root, f"{place}.{name}") for name, inner in described.items())
+    return [*missing, *unknown, *chain.from_iterable(wrong)]
 
 
-def _objections_to_scalar(schema, value, place):
+def _scalar_violations(schema, value, place):
     kind = schema["type"]
     if not isinstance(value, _TYPES[kind]) or (kind in ("integer", "number") and isinstance(value, bool)):
         return [f"{place} is no {kind}"]
@@ -47,8 +47,8 @@ def _objections_to_scalar(schema, value, place):
     return []
 
 
-def test_the_files_are_fresh():
-    """The schemas in the repository are those of the models; ``make schemas`` writes them again."""
+def test_schema_files_match_the_models():
+    """The files equal the output of ``make schemas``."""
     assert {file.name: file.read_text(encoding="utf-8") for file in FOLDER.iterdir()} == schemas()
 
 
@@ -64,9 +64,9 @@ def test_the_files_are_fresh():
         ("progress.schema.json", progress(output="pulled\n", error="slowly\n")),
     ],
 )
-def test_real_messages_follow_their_schema(name, message):
-    """A message as it is written has every required field, of the described type, and no other."""
-    assert objections(SCHEMAS[name], json.loads(message.model_dump_json()), SCHEMAS[name]) == []
+def test_messages_match_their_schema(name, message):
+    """A written message has every required field, with the described type, and no other field."""
+    assert violations(SCHEMAS[name], json.loads(message.model_dump_json()), SCHEMAS[name]) == []
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_real_messages_follow_their_schema(name, message):
         ("timestamp", ...),
     ],
 )
-def test_a_wrong_message_breaks_its_schema(field, value):
-    """The check above finds a field that is wrong, strange or missing."""
+def test_schema_check_finds_a_wrong_field(field, value):
+    """The check above finds a field that is wrong, unknown or missing."""
     wrong = {**json.loads(progress().model_dump_json()), field: value}
     wrong = {name: part for name, part in wrong.items() if part is not ...}
     schema = SCHEMAS["progress.schema.json"]
-    assert [place.split(" ")[0] for place in objections(schema, wrong, schema)] == [f"$.{field}"]
+    assert [place.split(" ")[0] for place in violations(schema, wrong, schema)] == [f"$.{field}"]
