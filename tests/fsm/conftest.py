@@ -1,11 +1,11 @@
-"""A journal on disk, and a teller for it."""
+"""A journal on disk, and a writer for it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from fsm_story import Story
+from journal_writer import JournalWriter
 
 from fsm.journal import Journal
 
@@ -22,6 +22,6 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def story(journal: Journal) -> Story:
-    """A teller for that journal."""
-    return Story(journal)
+def writer(journal: Journal) -> JournalWriter:
+    """A writer for that journal."""
+    return JournalWriter(journal)

@@ -1,4 +1,4 @@
-"""The shortest way to put requests into a journal."""
+"""Write requests into a journal with few arguments, as the tests of the journal need them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from protocol.types import Action, ExitKind, Reason, State
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 
 
-class Story:
-    """Tells a journal what happened, one word per happening."""
+class JournalWriter:
+    """Writes requests, transitions and attempts into a journal."""
 
     def __init__(self, journal) -> None:
         self.journal = journal
         self.machine = RequestMachine(journal)
 
     def admit(self, request_id, component="remote", action=Action.UPDATE, rollback_of=None):
-        """Put a request into the journal."""
+        """Insert a request."""
         self.journal.insert(request_id, component, action, "1.2.3", NOON, NOON, rollback_of)
 
     def fire(self, request_id, *events, **facts):
-        """Fire events one after the other, the facts with each."""
+        """Fire events in order, each with the given facts."""
         for event in events:
             self.machine.fire(self.journal.get(request_id), event, TransitionFacts(NOON, **facts))
 
     def attempt(self, request_id, number=1, state=State.RUNNING, script="update.sh", ending=None, exit_code=None):
-        """One script run."""
+        """An attempt of a script, open unless ``ending`` is given."""
         ended = None if ending is None else NOON + timedelta(seconds=2)
         return AttemptRecord(
             request_id, number, state, script, "boot", NOON, 5.0,
@@ -38,11 +38,11 @@ class Story:
         )  # fmt: skip
 
     def run(self, request_id, last=Event.SUCCEED, ending=ExitKind.EXITED, **request):
-        """Take a request from nothing to settled, with one script run."""
+        """Record a request from its admission to its settlement, with one attempt."""
         self.admit(request_id, **request)
         begun = self.attempt(request_id)
         self.fire(request_id, Event.ACCEPT)
         self.fire(request_id, Event.START, begin=begun)
-        over = replace(begun, ending=ending, exit_code=0, ended_at=NOON, seconds=1.0, output="done")
+        ended = replace(begun, ending=ending, exit_code=0, ended_at=NOON, seconds=1.0, output="done")
         reason = Reason.SCRIPT_FAILED if last is Event.FAIL else None
-        self.fire(request_id, last, finish=over, reason=reason, message="so it ended", settles=True)
+        self.fire(request_id, last, finish=ended, reason=reason, message="script ended", settles=True)

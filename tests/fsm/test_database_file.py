@@ -1,4 +1,4 @@
-"""Opening, migrating, sharing and losing the file."""
+"""The file of the journal: open, migrate, share and lose it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from fsm_story import NOON
+from journal_writer import NOON
 
 from fsm import database
 from fsm.database import Database
@@ -27,17 +27,17 @@ from fsm.recovery import RecoveryAction
 from fsm.transition_table import TRANSITIONS
 from protocol.types import ProbeResult
 
-EVERYTHING = ("SELECT * FROM requests", "SELECT * FROM transitions", "SELECT * FROM attempts", "SELECT * FROM meta")
+QUERIES = ("SELECT * FROM requests", "SELECT * FROM transitions", "SELECT * FROM attempts", "SELECT * FROM meta")
 
 
 def synchronous(journal):
-    """SQLite's setting: 1 is NORMAL, 2 is FULL."""
+    """SQLite's setting ``synchronous``: 1 is NORMAL, 2 is FULL."""
     return journal.database.read("PRAGMA synchronous")[0][0]
 
 
-def test_a_journal_opened_again_holds_what_it_held(story, journal):
-    """Opening migrates once; the second opening changes nothing."""
-    story.run("a")
+def test_journal_keeps_its_rows_when_reopened(writer, journal):
+    """The first opening migrates; the second changes nothing."""
+    writer.run("a")
     journal.close()
     with Journal.open(journal.path) as again:
         assert again.get("a").settled_at
@@ -45,18 +45,19 @@ def test_a_journal_opened_again_holds_what_it_held(story, journal):
 
 
 def write_first_schema(path):
-    """A journal as the first release wrote it: one settled and published request, one with an open attempt."""
+    """Create a journal of the first release: a settled, published request and one with an open attempt."""
     connection = sqlite3.connect(path, isolation_level=None)
     connection.executescript(database._migrations()[0])
-    for move in TRANSITIONS:
+    for transition in TRANSITIONS:
         connection.execute(
-            "INSERT INTO moves (event, source, dest) VALUES (?, ?, ?)", (move.event, move.source, move.dest)
+            "INSERT INTO moves (event, source, dest) VALUES (?, ?, ?)",
+            (transition.event, transition.source, transition.dest),
         )
     requests = (
         "INSERT INTO requests (id, component, action, version, received_at, state)"
         " VALUES (?, 'core', 'update', '1.2.3', ?, 'received')"
     )
-    transitions = "INSERT INTO transitions VALUES (?, ?, ?, ?, ?, NULL, 'so it ended')"
+    transitions = "INSERT INTO transitions VALUES (?, ?, ?, ?, ?, NULL, 'script ended')"
     attempts = (
         "INSERT INTO attempts VALUES (?, 1, 'running', 'update.sh', 'boot', ?, 5.0, 42, 7,"
         " NULL, NULL, NULL, NULL, '', '')"
@@ -73,21 +74,21 @@ def write_first_schema(path):
     connection.execute("UPDATE requests SET published = 1 WHERE id = 'done'")
     connection.execute("UPDATE meta SET value = 100.0 WHERE key = 'uptime'")
     connection.execute("PRAGMA user_version = 1")
-    rows = [connection.execute(everything).fetchall() for everything in EVERYTHING]
+    rows = [connection.execute(query).fetchall() for query in QUERIES]
     connection.close()
     return rows
 
 
 def test_migration_keeps_every_row_of_the_first_schema(tmp_path):
-    """A journal of the first release keeps every row, and takes what is new at once."""
+    """A journal of the first release keeps every row and accepts new kinds of rows at once."""
     path = tmp_path / "journal"
     rows = write_first_schema(path)
     with pytest.raises(JournalUnavailableError, match="version 1, not 4; start the coordinator once"):
         JournalReader.open(path)
     with Journal.open(path) as new:
         assert new.database.read("PRAGMA user_version")[0][0] == 4
-        for everything, before in zip(EVERYTHING, rows, strict=True):  # migrations add columns at the end
-            kept = [tuple(row)[: len(old)] for row, old in zip(new.database.read(everything), before, strict=True)]
+        for query, before in zip(QUERIES, rows, strict=True):  # migrations append columns
+            kept = [tuple(row)[: len(old)] for row, old in zip(new.database.read(query), before, strict=True)]
             assert kept == before
         assert (new.recoveries("open"), new.failures("open")) == ([], [])
         new.record_recovery("open", 1, NOON, ProbeResult.ALIVE, RecoveryAction.ADOPT)
@@ -96,8 +97,8 @@ def test_migration_keeps_every_row_of_the_first_schema(tmp_path):
         assert new.database.integrity() == []
 
 
-def test_a_newer_journal_is_refused(journal):
-    """A release never touches what a later one wrote."""
+def test_journal_rejects_a_newer_schema(journal):
+    """A release never changes a journal of a later one."""
     journal.database.write("PRAGMA user_version = 99")
     journal.close()
     with pytest.raises(JournalTooNewError, match=r"cannot use .* version 99"):
@@ -105,24 +106,24 @@ def test_a_newer_journal_is_refused(journal):
 
 
 def test_migration_counts_an_answer_of_the_first_schema_from_its_settling(tmp_path):
-    """The first schema did not record when an answer was published; nothing of it stays for ever."""
+    """The first schema has no time of publication; its settled requests are pruned nevertheless."""
     write_first_schema(tmp_path / "old")
     with Journal.open(tmp_path / "old") as new:
         assert (new.answered_uptime("done"), new.answered_uptime("open")) == (0, None)
         assert (new.prune(50, limit=10), new.existing_ids(["done", "open"])) == (1, {"open"})
 
 
-def test_a_file_that_is_no_database_is_damaged(tmp_path):
-    """Rubbish is told apart from a journal that cannot be reached."""
-    (tmp_path / "journal").write_bytes(b"rubbish" * 1000)
+def test_journal_reports_a_file_that_is_no_database_as_damaged(tmp_path):
+    """A damaged journal has another error than one that cannot be reached."""
+    (tmp_path / "journal").write_bytes(b"not a database" * 1000)
     with pytest.raises(JournalDamagedError, match="set the file and its -wal aside"):
         Journal.open(tmp_path / "journal")
 
 
-def test_a_broken_page_is_found_by_the_check(story, journal):
-    """``integrity`` reads everything and tells what it found, as text or as an error."""
+def test_integrity_finds_a_broken_page(writer, journal):
+    """``integrity`` reads the whole file and returns its findings or raises an error."""
     for number in range(50):
-        story.run(f"r{number}")
+        writer.run(f"r{number}")
     journal.close()
     content = bytearray(journal.path.read_bytes())
     for page in range(5, len(content) // 4096):
@@ -136,28 +137,28 @@ def test_a_broken_page_is_found_by_the_check(story, journal):
     assert found
 
 
-def test_a_folder_that_is_missing_makes_the_journal_unavailable(tmp_path):
-    """What cannot be opened says so."""
+def test_journal_is_unavailable_if_its_folder_is_missing(tmp_path):
+    """A journal that cannot be opened raises an error."""
     with pytest.raises(JournalUnavailableError, match="cannot reach"):
         Journal.open(tmp_path / "none" / "journal")
 
 
-def test_a_full_disk_leaves_nothing_half_written(story, journal):
-    """A transaction that finds no room is undone as a whole, and the journal goes on afterwards."""
+def test_transaction_is_undone_on_a_full_disk(writer, journal):
+    """A transaction without disk space is undone as a whole; the journal works again afterwards."""
     pages = journal.database.read("PRAGMA page_count")[0][0]
     journal.database.read(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(JournalUnavailableError, match="full"), journal.transaction():  # noqa: PT012
         for number in range(1000):
-            story.admit(f"r{number}")
+            writer.admit(f"r{number}")
     journal.database.read("PRAGMA max_page_count = 1000000")
     assert journal.history(1) == []
-    story.run("after")
+    writer.run("after")
 
 
-def test_a_dropped_move_is_no_longer_legal_though_history_knows_it(story, journal):
-    """The table is renewed at opening; what a release does not know cannot be recorded, nor is it erased."""
+def test_opening_revokes_a_transition_that_the_table_no_longer_has(writer, journal):
+    """Opening renews the table: a dropped transition stays in the history but cannot be recorded again."""
     journal.database.write("INSERT INTO moves VALUES ('fly', 'received', 'succeeded', 1)")
-    story.admit("a")
+    writer.admit("a")
     journal.close()
     with Journal.open(journal.path) as again:
         with pytest.raises(JournalRefusedError):
@@ -167,15 +168,15 @@ def test_a_dropped_move_is_no_longer_legal_though_history_knows_it(story, journa
         assert again.database.read("SELECT legal FROM moves WHERE event = 'fly'")[0][0] == 0
 
 
-def test_a_reader_reads_while_the_writer_is_open(story, journal):
-    """The command line works beside the daemon, and sees its last commit."""
+def test_reader_sees_the_last_commit_of_an_open_journal(writer, journal):
+    """The command line works beside the daemon."""
     with JournalReader.open(journal.path) as reader:
-        story.run("a")
+        writer.run("a")
         assert reader.get("a")
 
 
-def test_a_reader_cannot_write(journal):
-    """Read-only is kept by SQLite, not by good manners."""
+def test_reader_cannot_write(journal):
+    """SQLite itself enforces the read-only mode."""
     with (
         JournalReader.open(journal.path) as reader,
         pytest.raises(JournalUnavailableError),
@@ -184,8 +185,8 @@ def test_a_reader_cannot_write(journal):
         reader.database.write("DELETE FROM requests")
 
 
-def test_a_writer_that_sqlite_only_lets_read_is_refused(tmp_path, monkeypatch):
-    """SQLite makes do with reading where a disk is read-only for a moment, and never asks again."""
+def test_journal_rejects_a_read_only_connection(tmp_path, monkeypatch):
+    """SQLite falls back to a read-only connection during a transient read-only state of the disk, and keeps it."""
     path = tmp_path / "journal.db"
     Journal.open(path).close()
     connect = sqlite3.connect
@@ -200,33 +201,33 @@ def test_a_writer_that_sqlite_only_lets_read_is_refused(tmp_path, monkeypatch):
     Journal.open(path).close()
 
 
-def test_a_reader_finds_no_journal_before_the_first_start(tmp_path):
-    """Reading creates nothing."""
+def test_reader_is_unavailable_before_the_first_start(tmp_path):
+    """A reader creates no file."""
     with pytest.raises(JournalUnavailableError):
         JournalReader.open(tmp_path / "journal")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_refuses_an_older_schema(tmp_path):
+def test_reader_rejects_an_older_schema(tmp_path):
     """Only the daemon migrates."""
     sqlite3.connect(tmp_path / "journal").execute("CREATE TABLE t (x)").connection.close()
     with pytest.raises(JournalUnavailableError, match="start the coordinator once"):
         JournalReader.open(tmp_path / "journal")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_stranger_reads_a_journal_whose_daemon_is_stopped(story, journal):
-    """Without the right to write the folder, and without a log, the file is read as it lies there."""
-    story.run("a")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change to another user")
+def test_reader_opens_a_closed_journal_as_an_unprivileged_user(writer, journal):
+    """Without a WAL, and without write permission for the folder, the file is read as it is."""
+    writer.run("a")
     journal.close()
     script = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path; from fsm.journal_reader import JournalReader\n"
-        "from fsm.database import _migrations; _migrations()  # Python itself may be private, too\n"
+        "from fsm.database import _migrations; _migrations()  # import while Python's files are readable\n"
         "os.chdir(sys.argv[1]); os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(JournalReader.open(Path('journal')).get('a').state)"
     )
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders, and perhaps the checkout, are private
+    with tempfile.TemporaryDirectory() as folder:  # pytest's folders, and perhaps the checkout, are private
         Path(folder).chmod(0o755)
         root = Path(__file__).parents[2]
         for package in ("fsm", "protocol"):
@@ -239,26 +240,26 @@ def test_a_stranger_reads_a_journal_whose_daemon_is_stopped(story, journal):
     assert done.stdout == "succeeded\n", done.stderr
 
 
-def test_an_inner_transaction_is_part_of_the_outer_one(story, journal):
-    """What the outer one undoes includes the inner one."""
+def test_inner_transaction_is_undone_with_the_outer_one(writer, journal):
+    """Undoing the outer transaction undoes the inner one."""
     with pytest.raises(ZeroDivisionError), journal.transaction():  # noqa: PT012
-        story.admit("a")
+        writer.admit("a")
         raise ZeroDivisionError
     assert journal.get("a") is None
 
 
-def test_an_inner_transaction_that_fails_undoes_only_itself(story, journal):
-    """Whoever catches the failure goes on without its half-written rows."""
+def test_inner_transaction_that_fails_undoes_only_itself(writer, journal):
+    """A caller that catches the error continues without the rows of the inner transaction."""
     with journal.transaction():
-        story.admit("a")
+        writer.admit("a")
         with pytest.raises(ZeroDivisionError), journal.transaction():  # noqa: PT012
-            story.admit("b")
+            writer.admit("b")
             raise ZeroDivisionError
     assert journal.existing_ids(["a", "b"]) == {"a"}
 
 
-def test_only_volatile_facts_go_without_fsync(journal):
-    """NORMAL lasts as long as the block, also when it raises; within a durable transaction it does not apply."""
+def test_volatile_transaction_disables_fsync_only_for_itself(journal):
+    """NORMAL ends with the block, even after an error; inside a durable transaction it does not apply."""
     with pytest.raises(ZeroDivisionError), journal.transaction(durable=False):  # noqa: PT012
         assert synchronous(journal) == 1
         raise ZeroDivisionError
@@ -267,8 +268,8 @@ def test_only_volatile_facts_go_without_fsync(journal):
         assert synchronous(journal) == 2
 
 
-def test_a_closed_journal_is_unavailable(tmp_path):
-    """Using it after closing is told in this package's words."""
+def test_closed_database_is_unavailable(tmp_path):
+    """Use after close raises an error of this package."""
     database = Database.open(tmp_path / "journal")
     database.close()
     with pytest.raises(JournalUnavailableError):

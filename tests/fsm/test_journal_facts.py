@@ -1,4 +1,4 @@
-"""What the journal keeps and tells."""
+"""What the journal records and returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from fsm_story import NOON
+from journal_writer import NOON
 
 from fsm.errors import AlreadyKnownError, JournalRefusedError
 from fsm.records import RecoveryRecord, TransitionFacts
@@ -16,35 +16,35 @@ from fsm.transition_table import Event, Transition
 from protocol.types import Action, ExitKind, Reason, State, UnknownValue
 
 
-def test_a_request_is_read_back_as_it_was_written(story, journal):
-    """Every field survives."""
-    story.run("a", rollback_of="z", action=Action.ROLLBACK)
+def test_journal_reads_a_request_back_unchanged(writer, journal):
+    """Every field keeps its value."""
+    writer.run("a", rollback_of="z", action=Action.ROLLBACK)
     record = journal.get("a")
-    assert (record.state, record.reason, record.message) == (State.SUCCEEDED, None, "so it ended")
+    assert (record.state, record.reason, record.message) == (State.SUCCEEDED, None, "script ended")
     assert (record.action, record.rollback_of, record.settled_at, record.requested_at) == ("rollback", "z", NOON, NOON)
-    assert [(move.event, move.dest) for move in journal.transitions("a")] == [
+    assert [(transition.event, transition.dest) for transition in journal.transitions("a")] == [
         ("accept", "validated"),
         ("start", "running"),
         ("succeed", "succeeded"),
     ]
 
 
-def test_an_attempt_is_read_back_as_it_was_written(story, journal):
-    """The process identity noted in between survives the end that does not know it."""
-    story.admit("a")
-    begun = story.attempt("a")
+def test_journal_reads_an_attempt_back_unchanged(writer, journal):
+    """The end of an attempt keeps the process id that was recorded before, even if it does not contain it."""
+    writer.admit("a")
+    begun = writer.attempt("a")
     journal.advance(None, begun)
     journal.identify("a", 1, 42, 4711)
-    over = replace(begun, ending=ExitKind.EXITED, exit_code=3, seconds=1.5, ended_at=NOON, output="o", error="e")
-    journal.advance(over, None)
-    assert journal.attempts("a") == [replace(over, pid=42, start_ticks=4711)]
+    ended = replace(begun, ending=ExitKind.EXITED, exit_code=3, seconds=1.5, ended_at=NOON, output="o", error="e")
+    journal.advance(ended, None)
+    assert journal.attempts("a") == [replace(ended, pid=42, start_ticks=4711)]
     assert journal.open_attempt("a") is None
 
 
-def test_what_restarts_found_is_read_back_in_order(story, journal):
-    """Every time, however often the same run is found; also of a run whose journal was closed in between."""
-    story.admit("a")
-    journal.advance(None, story.attempt("a"))
+def test_journal_reads_recoveries_back_in_order(writer, journal):
+    """Each recovery has its own row, even if several concern the same run."""
+    writer.admit("a")
+    journal.advance(None, writer.attempt("a"))
     later = NOON + timedelta(hours=1)
     journal.record_recovery("a", 1, later, "alive", RecoveryAction.ADOPT)
     journal.record_recovery("a", 1, NOON, "unknown", RecoveryAction.INTERRUPT)
@@ -55,106 +55,106 @@ def test_what_restarts_found_is_read_back_in_order(story, journal):
     assert journal.recoveries("b") == []
 
 
-def test_what_a_restart_found_can_be_noted_of_every_run_that_is_known(story, journal):
-    """Also of one that is over or settled: a note never stops the work; of an unknown run it would be a defect."""
-    story.run("a")
+def test_journal_records_a_recovery_for_every_known_run(writer, journal):
+    """A run that is ended or settled is accepted, so that the work continues; an unknown run is a defect."""
+    writer.run("a")
     journal.record_recovery("a", 1, NOON, "ended", RecoveryAction.COLLECT)
     for unknown in (("a", 2), ("b", 1)):
         with pytest.raises(JournalRefusedError):
             journal.record_recovery(*unknown, NOON, "ended", RecoveryAction.COLLECT)
 
 
-def test_what_a_restart_found_costs_no_fsync(story, journal, monkeypatch):
-    """Nothing is decided by it, so a power cut may take it."""
-    story.run("a")
-    kinds = []
+def test_journal_records_a_recovery_without_fsync(writer, journal, monkeypatch):
+    """No decision depends on it, so a power cut may lose it."""
+    writer.run("a")
+    durabilities = []
     transaction = journal.transaction
     monkeypatch.setattr(
-        journal, "transaction", lambda *, durable=True: kinds.append(durable) or transaction(durable=durable)
+        journal, "transaction", lambda *, durable=True: durabilities.append(durable) or transaction(durable=durable)
     )
     journal.record_recovery("a", 1, NOON, "ended", RecoveryAction.COLLECT)
-    assert kinds == [False]
+    assert durabilities == [False]
 
 
-def test_an_id_is_admitted_once(story):
-    """The second admission of an id is refused (I7)."""
-    story.admit("a")
+def test_journal_admits_an_id_once(writer):
+    """A second admission of the id is rejected (I7)."""
+    writer.admit("a")
     with pytest.raises(AlreadyKnownError):
-        story.admit("a")
+        writer.admit("a")
 
 
-def test_known_ids_are_found_whatever_their_number(story, journal):
-    """More ids than one statement takes are asked in chunks."""
-    story.admit("a")
+def test_existing_ids_accepts_any_number_of_ids(writer, journal):
+    """More ids than one statement can hold are queried in chunks."""
+    writer.admit("a")
     assert journal.existing_ids([f"x{n}" for n in range(1200)] + ["a"]) == {"a"}
 
 
-def test_half_a_surrogate_pair_is_written_as_a_question_mark(journal):
-    """What JSON may smuggle in cannot keep a refusal from being recorded."""
+def test_journal_replaces_a_lone_surrogate(journal):
+    """A lone surrogate from JSON must not prevent a rejection from being recorded."""
     journal.insert("a", "\ud800", None, None, None, NOON)
     assert journal.get("a").component == "?"
 
 
-def test_a_rollback_keeps_the_reason_of_the_failure(story, journal):
-    """A request that was rolled back still says why it failed."""
-    story.admit("a")
-    story.fire("a", Event.ACCEPT, Event.START)
-    story.fire("a", Event.FAIL, reason=Reason.TIMEOUT, message="too long")
-    story.fire("a", Event.ROLL_BACK, message="back", settles=True)
+def test_journal_keeps_the_reason_of_the_failure_after_a_rollback(writer, journal):
+    """A request that was rolled back keeps the reason of its failure."""
+    writer.admit("a")
+    writer.fire("a", Event.ACCEPT, Event.START)
+    writer.fire("a", Event.FAIL, reason=Reason.TIMEOUT, message="too long")
+    writer.fire("a", Event.ROLL_BACK, message="back", settles=True)
     assert (journal.get("a").reason, journal.get("a").message) == (Reason.TIMEOUT, "back")
 
 
-def test_a_move_that_is_refused_leaves_its_attempts_unwritten(story, journal):
-    """Move and attempts are one transaction."""
-    story.admit("a")
+def test_rejected_transition_records_no_attempt(writer, journal):
+    """Transition and attempts are one transaction."""
+    writer.admit("a")
     with pytest.raises(JournalRefusedError):
         journal.record_transition(
             "a",
             Transition(Event.START, State.VALIDATED, State.RUNNING),
-            TransitionFacts(NOON, begin=story.attempt("a")),
+            TransitionFacts(NOON, begin=writer.attempt("a")),
         )
     assert journal.attempts("a") == []
 
 
-def test_what_has_begun_is_due_before_what_came_first(story, journal):
-    """Running before waiting, then the order of arrival; other components never."""
+def test_next_due_prefers_a_request_that_has_begun(writer, journal):
+    """Requests that have begun come first, then the order of arrival; other components are left out."""
     for name in ("first", "second", "begun"):
-        story.admit(name)
-    story.admit("other", component="core")
-    story.fire("begun", Event.ACCEPT, Event.START)
+        writer.admit(name)
+    writer.admit("other", component="core")
+    writer.fire("begun", Event.ACCEPT, Event.START)
     assert journal.next_due(["remote"], uptime_s=0).request_id == "begun"
-    story.fire("begun", Event.SUCCEED, settles=True)
+    writer.fire("begun", Event.SUCCEED, settles=True)
     assert journal.next_due({"remote"}, uptime_s=0).request_id == "first"
     assert journal.next_due([], uptime_s=0) is None
     assert [record.request_id for record in journal.orphaned(["remote"])] == ["other"]
     assert journal.counts() == {State.RECEIVED: 3}
 
 
-def test_an_answer_is_unpublished_until_it_is_marked(story, journal):
-    """Settled answers are listed, oldest first, until they are out."""
-    story.run("a")
-    story.run("b", last=Event.FAIL)
+def test_unpublished_lists_answers_until_they_are_marked(writer, journal):
+    """Settled answers are listed, oldest first, until they are published."""
+    writer.run("a")
+    writer.run("b", last=Event.FAIL)
     assert [record.request_id for record in journal.unpublished(10)] == ["a", "b"]
     journal.mark_published("a")
     assert [record.request_id for record in journal.unpublished(10)] == ["b"]
 
 
-def test_resumes_are_counted(story, journal):
-    """Each count tells the new number (I9)."""
-    story.admit("a")
+def test_count_resume_returns_the_new_number(writer, journal):
+    """Each call returns the new number (I9)."""
+    writer.admit("a")
     assert [journal.count_resume("a"), journal.count_resume("a")] == [1, 2]
 
 
-def test_what_nobody_admitted_cannot_be_noted(journal):
-    """A change that meets no row is a defect, not a success."""
+def test_mark_published_rejects_an_unknown_request(journal):
+    """A change that affects no row is a defect, not a success."""
     with pytest.raises(JournalRefusedError, match="no such request"):
-        journal.mark_published("nobody")
+        journal.mark_published("unknown")
 
 
-def test_history_is_newest_first(story, journal):
-    """Of all components, or of one."""
+def test_history_lists_the_newest_first(writer, journal):
+    """For all components or for one."""
     for name, component in (("a", "remote"), ("b", "core"), ("c", "remote")):
-        story.admit(name, component)
+        writer.admit(name, component)
     assert [record.request_id for record in journal.history(2)] == ["c", "b"]
     assert [record.request_id for record in journal.history(9, "remote")] == ["c", "a"]
 
@@ -162,44 +162,44 @@ def test_history_is_newest_first(story, journal):
 @pytest.mark.parametrize(
     ("then", "expected"),
     [
-        (lambda story: None, "old"),
-        (lambda story: story.run("new"), "new"),
-        (lambda story: story.run("new", last=Event.FAIL), "new"),
-        (lambda story: story.run("new", last=Event.FAIL, ending=ExitKind.NOT_STARTED), "old"),
-        (lambda story: story.run("new", component="core"), "old"),
-        (lambda story: story.run("health", action=Action.HEALTH), "old"),
-        (lambda story: story.admit("waiting"), "old"),
-        (lambda story: story.run("undo", action=Action.ROLLBACK, rollback_of="old"), "older"),
-        (lambda story: story.run("undo", last=Event.FAIL, action=Action.ROLLBACK, rollback_of="old"), "old"),
+        (lambda writer: None, "old"),
+        (lambda writer: writer.run("new"), "new"),
+        (lambda writer: writer.run("new", last=Event.FAIL), "new"),
+        (lambda writer: writer.run("new", last=Event.FAIL, ending=ExitKind.NOT_STARTED), "old"),
+        (lambda writer: writer.run("new", component="core"), "old"),
+        (lambda writer: writer.run("health", action=Action.HEALTH), "old"),
+        (lambda writer: writer.admit("waiting"), "old"),
+        (lambda writer: writer.run("undo", action=Action.ROLLBACK, rollback_of="old"), "older"),
+        (lambda writer: writer.run("undo", last=Event.FAIL, action=Action.ROLLBACK, rollback_of="old"), "old"),
     ],
 )
-def test_the_last_update_is_the_one_a_rollback_would_undo(story, journal, then, expected):
-    """It ran, it was not rolled back, and nothing undid it since (I8)."""
-    story.run("older")
-    story.run("old")
-    then(story)
+def test_last_update_is_the_one_that_a_rollback_reverts(writer, journal, then, expected):
+    """The last update ran, was not rolled back, and was not reverted by a later rollback (I8)."""
+    writer.run("older")
+    writer.run("old")
+    then(writer)
     assert journal.last_update("remote") == expected
 
 
-def test_a_rolled_back_update_is_not_the_last_one(story, journal):
-    """What restored itself needs no undoing."""
-    story.admit("a")
-    story.fire("a", Event.ACCEPT)
-    story.fire("a", Event.START, begin=story.attempt("a", ending=ExitKind.EXITED, exit_code=1))
-    story.fire("a", Event.FAIL, Event.ROLL_BACK)
+def test_last_update_skips_a_rolled_back_update(writer, journal):
+    """An update that was rolled back needs no rollback."""
+    writer.admit("a")
+    writer.fire("a", Event.ACCEPT)
+    writer.fire("a", Event.START, begin=writer.attempt("a", ending=ExitKind.EXITED, exit_code=1))
+    writer.fire("a", Event.FAIL, Event.ROLL_BACK)
     assert journal.last_update("remote") is None
 
 
-def test_pruning_takes_what_is_old_and_published(story, journal):
-    """Age is running time since the latest answer; what is young or unpublished stays; rows go with their request."""
+def test_prune_removes_old_published_requests(writer, journal):
+    """Age is running time since the latest answer; young or unpublished requests stay; child rows are removed too."""
     for name in ("old", "unread", "repeated"):
-        story.run(name)
+        writer.run(name)
         journal.record_recovery(name, 1, NOON, "ended", RecoveryAction.COLLECT)
-    story.admit("open")
+    writer.admit("open")
     for name in ("old", "repeated"):
         journal.mark_published(name)
     journal.add_uptime(100)
-    story.run("young")
+    writer.run("young")
     for name in ("young", "repeated"):
         journal.mark_published(name)
     assert journal.uptime() == 100
@@ -210,25 +210,25 @@ def test_pruning_takes_what_is_old_and_published(story, journal):
     assert journal.recoveries("unread") != []
 
 
-def test_pruning_stops_at_its_limit(story, journal):
-    """One batch at a time, so that others get at the journal in between."""
+def test_prune_stops_at_its_limit(writer, journal):
+    """Each call removes one batch, so that other threads can use the journal in between."""
     for name in "abc":
-        story.run(name)
+        writer.run(name)
         journal.mark_published(name)
     assert [journal.prune(1, limit=2), journal.prune(1, limit=2)] == [2, 1]
 
 
-def test_threads_share_one_journal_and_one_machine(story, journal):
-    """Many requests at once, each with a complete history."""
+def test_journal_and_machine_are_shared_by_threads(writer, journal):
+    """Forty concurrent requests each get a complete history."""
     names = [f"r{n}" for n in range(40)]
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(story.run, names))
+        list(threads.map(writer.run, names))
     assert all(journal.get(name).state is State.SUCCEEDED for name in names)
     assert all(len(journal.transitions(name)) == 3 for name in names)
 
 
-def test_no_question_scans_all_requests(journal, monkeypatch):
-    """Whatever history holds, each question finds its rows by an index (I12)."""
+def test_queries_use_an_index(journal, monkeypatch):
+    """Each query finds its rows by an index, for a history of any length (I12)."""
     plans = []
     read = journal.database.read
     monkeypatch.setattr(
@@ -248,11 +248,11 @@ def test_no_question_scans_all_requests(journal, monkeypatch):
     assert [detail for detail in details if detail.startswith("SCAN") and " INDEX " not in detail] == []
 
 
-def test_next_due_leaves_out_what_is_deferred(story, journal):
-    """A deferred request is due when the running time says so; what was admitted later goes first meanwhile."""
+def test_next_due_leaves_out_deferred_requests(writer, journal):
+    """A deferred request becomes due by running time; a later request is handled meanwhile."""
     for name in ("deferred", "later"):
-        story.admit(name)
-        story.fire(name, Event.ACCEPT)
+        writer.admit(name)
+        writer.fire(name, Event.ACCEPT)
     journal.defer("deferred", NOON, 100.0, "waits for its window")
     assert journal.next_due(["remote"], uptime_s=99).request_id == "later"
     assert journal.next_due_uptime(["remote"], uptime_s=99) == 100.0
@@ -262,25 +262,25 @@ def test_next_due_leaves_out_what_is_deferred(story, journal):
     assert (record.due_uptime, record.deferred_at, record.deferred_why) == (100.0, NOON, "waits for its window")
 
 
-def test_next_due_skips_what_the_caller_names(story, journal):
+def test_next_due_skips_the_given_ids(writer, journal):
     """A row that cannot be handled does not hide the rows after it (I16)."""
     for name in ("begun", "first", "second"):
-        story.admit(name)
-    story.fire("begun", Event.ACCEPT, Event.START)
+        writer.admit(name)
+    writer.fire("begun", Event.ACCEPT, Event.START)
     assert journal.next_due(["remote"], uptime_s=0, skip={"begun"}).request_id == "first"
     assert journal.next_due(["remote"], uptime_s=0, skip={"begun", "first"}).request_id == "second"
 
 
-def test_a_settled_request_is_deferred_no_more(story, journal):
-    """What is settled never changes (I1)."""
-    story.run("a")
+def test_defer_rejects_a_settled_request(writer, journal):
+    """A settled request never changes (I1)."""
+    writer.run("a")
     with pytest.raises(JournalRefusedError):
         journal.defer("a", NOON, 1.0, "too late")
 
 
-def test_failures_are_counted_and_read_back(story, journal):
-    """Each count includes the new one; a long error is cut (I16)."""
-    story.admit("a")
+def test_record_failure_counts_and_truncates(writer, journal):
+    """Each returned count includes the new failure; a long error is truncated (I16)."""
+    writer.admit("a")
     counts = [journal.record_failure("a", NOON, error) for error in ("OSError: no", "x" * 9999)]
     assert counts == [1, 2]
     assert [(one.at, one.error) for one in journal.failures("a")] == [(NOON, "OSError: no"), (NOON, "x" * 500)]
@@ -298,8 +298,8 @@ INSERT = "INSERT INTO requests (id, component, action, received_at, requested_at
         ("x1", "core", "update", 0, 1.5, "received"),
     ],
 )
-def test_a_row_of_unknown_values_is_read(journal, values):
-    """A newer release, or a person, may have written it: it decodes to explicit unknowns, never to an exception."""
+def test_journal_reads_a_row_with_unknown_values(journal, values):
+    """Values of a newer release or a manual edit become explicit unknown values, never an exception."""
     journal.database.write(INSERT, values)
     for record in (journal.get("x1"), journal.next_due(["core"], uptime_s=0), *journal.history(1)):
         assert (record.request_id, record.state) == ("x1", State.RECEIVED)
@@ -307,9 +307,9 @@ def test_a_row_of_unknown_values_is_read(journal, values):
         assert isinstance(record.received_at, datetime)
 
 
-def test_unknown_values_of_history_are_read(story, journal):
-    """Events, states, reasons, endings and recoveries that this release does not know keep their text."""
-    story.run("a")
+def test_journal_reads_history_with_unknown_values(writer, journal):
+    """Unknown events, states, reasons, exit kinds and recoveries keep their text."""
+    writer.run("a")
     write = journal.database.write
     write("INSERT INTO moves VALUES ('pause', 'received', 'paused', 1)")
     write("DROP TRIGGER transition_is_legal")
@@ -318,7 +318,12 @@ def test_unknown_values_of_history_are_read(story, journal):
     write("INSERT INTO transitions VALUES ('a', 'pause', 'received', 'paused', 'noon', 'held', 'm')")
     write("UPDATE attempts SET ending = 'vanished', state = 'paused', started_at = 'noon'")
     write("INSERT INTO resumptions VALUES ('a', 1, 'noon', 'dreaming', 'wake')")
-    move = journal.transitions("a")[-1]
-    assert (move.event, move.source, move.dest, move.reason) == ("pause", State.RECEIVED, "paused", "held")
+    transition = journal.transitions("a")[-1]
+    assert (transition.event, transition.source, transition.dest, transition.reason) == (
+        "pause",
+        State.RECEIVED,
+        "paused",
+        "held",
+    )
     assert (journal.attempts("a")[0].ending, journal.attempts("a")[0].state) == ("vanished", "paused")
     assert (journal.recoveries("a")[0].probe, journal.recoveries("a")[0].action) == ("dreaming", "wake")

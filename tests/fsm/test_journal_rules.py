@@ -1,4 +1,4 @@
-"""The rules that SQL itself keeps, tried by going round everything above it (I4)."""
+"""The rules that SQL itself enforces, tested below all Python code (I4)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from fsm.errors import JournalRefusedError
 from fsm.transition_table import TRANSITIONS, Event
 from protocol.types import State
 
-LEGAL = {(move.event, move.source, move.dest) for move in TRANSITIONS}
+LEGAL = {(transition.event, transition.source, transition.dest) for transition in TRANSITIONS}
 
 
 @pytest.mark.parametrize("event", list(Event))
-def test_sql_refuses_every_transition_that_is_no_move(story, journal, event):
-    """From received, only the table's transitions can be inserted by hand."""
+def test_sql_rejects_every_transition_outside_the_table(writer, journal, event):
+    """From received, plain SQL can insert the table's transitions only."""
     for number, (source, dest) in enumerate(itertools.product(State, State)):
-        story.admit(f"{event}-{number}")
+        writer.admit(f"{event}-{number}")
         sql = "INSERT INTO transitions VALUES (?, ?, ?, ?, 'now', NULL, '')"
         values = (f"{event}-{number}", event, source, dest)
         if source is State.RECEIVED and (event, source, dest) in LEGAL:
@@ -40,7 +40,7 @@ def test_sql_refuses_every_transition_that_is_no_move(story, journal, event):
         "UPDATE requests SET settled_at = NULL, settled_uptime = NULL WHERE id = 'done'",
         "INSERT INTO requests (id, received_at, state) VALUES ('new', 'now', 'running')",
         "INSERT INTO transitions VALUES ('done', 'fail', 'running', 'failed', 'now', NULL, '')",
-        "INSERT INTO transitions VALUES ('nobody', 'accept', 'received', 'validated', 'now', NULL, '')",
+        "INSERT INTO transitions VALUES ('unknown', 'accept', 'received', 'validated', 'now', NULL, '')",
         "REPLACE INTO requests (id, received_at, state) VALUES ('open', 'now', 'received')",
         "UPDATE transitions SET message = 'other' WHERE request_id = 'done'",
         "DELETE FROM transitions WHERE request_id = 'done'",
@@ -51,18 +51,18 @@ def test_sql_refuses_every_transition_that_is_no_move(story, journal, event):
         "DELETE FROM requests WHERE id = 'done'",
     ],
 )
-def test_sql_refuses_to_falsify(story, journal, sql):
-    """No statement rewrites history, skips it, or forgets an answer that is not out."""
-    story.admit("open")
-    story.run("done")
+def test_sql_rejects_changes_of_history(writer, journal, sql):
+    """No statement rewrites or skips history or deletes an unpublished answer."""
+    writer.admit("open")
+    writer.run("done")
     with pytest.raises(JournalRefusedError, match="cannot write this"):
         journal.database.write(sql)
 
 
-def test_a_request_has_one_open_attempt_at_most(story, journal):
-    """A second script cannot begin while the first is not known to be over (I3)."""
-    story.admit("a")
-    journal.advance(None, story.attempt("a", 1))
+def test_sql_rejects_a_second_open_attempt(writer, journal):
+    """A second script cannot start until the end of the first is recorded (I3)."""
+    writer.admit("a")
+    journal.advance(None, writer.attempt("a", 1))
     with pytest.raises(JournalRefusedError):
-        journal.advance(None, story.attempt("a", 2))
+        journal.advance(None, writer.attempt("a", 2))
     assert journal.open_attempt("a").number == 1

@@ -1,9 +1,9 @@
-"""Which script comes next, and what its end means."""
+"""The script plan: the next script, and the decision that follows from the end of one."""
 
 from __future__ import annotations
 
 import pytest
-from fsm_story import NOON, Story
+from journal_writer import NOON, JournalWriter
 
 from fsm import script_plan
 from fsm.records import RequestRecord
@@ -14,7 +14,7 @@ from protocol.types import Action, ExitKind, ProbeResult, Reason, State
 
 FULL = ScriptPolicy(verify_health=True, rollback=True, rerun=False)
 BARE = ScriptPolicy(verify_health=False, rollback=False, rerun=True)
-attempt = Story.attempt
+attempt = JournalWriter.attempt
 
 
 def record(state, action):
@@ -23,12 +23,12 @@ def record(state, action):
 
 
 def ok(script, state=State.RUNNING):
-    """A script that did what it was asked."""
+    """An attempt that exited with 0."""
     return attempt(None, "a", 1, state, script, ExitKind.EXITED, 0)
 
 
 def bad(ending=ExitKind.EXITED):
-    """An update.sh that did not."""
+    """An attempt of update.sh that failed."""
     return attempt(None, "a", 1, State.RUNNING, "update.sh", ending, 1)
 
 
@@ -56,8 +56,8 @@ def bad(ending=ExitKind.EXITED):
         (State.ROLLED_BACK, Action.UPDATE, [bad()], FULL, None),
     ],
 )
-def test_the_next_script(state, action, attempts, policy, expected):
-    """The table, read with what has been done already."""
+def test_next_script_follows_the_plan(state, action, attempts, policy, expected):
+    """The state, the action, the attempts so far and the script policy give the next script."""
     assert script_plan.next_script(record(state, action), attempts, policy) == expected
 
 
@@ -78,8 +78,8 @@ def test_the_next_script(state, action, attempts, policy, expected):
         (State.FAILED, "rollback.sh", ExitKind.TIMED_OUT, None, False, Event.GIVE_UP, Reason.ROLLBACK_FAILED),
     ],
 )
-def test_the_decision_on_an_ended_script(state, script, ending, code, last, event, reason):
-    """Exactly one event and one reason follow from how a script ended."""
+def test_classify_exit_returns_one_event_and_one_reason(state, script, ending, code, last, event, reason):
+    """The way in which a script ended determines the event and the reason."""
     decision = script_plan.classify_exit(state, script, ending, code, last=last)
     assert decision == Decision(event, reason)
 
@@ -93,8 +93,8 @@ def test_the_decision_on_an_ended_script(state, script, ending, code, last, even
         (Action.HEALTH, FULL, ("health-check.sh",)),
     ],
 )
-def test_the_scripts_to_vet_before_the_start(action, policy, expected):
-    """All that may come, each once."""
+def test_scripts_needed_lists_each_possible_script_once(action, policy, expected):
+    """All of them are vetted before the first one starts."""
     assert script_plan.scripts_needed(action, policy) == expected
 
 
@@ -109,6 +109,6 @@ def test_the_scripts_to_vet_before_the_start(action, policy, expected):
         (ProbeResult.UNKNOWN, "health-check.sh", FULL, RecoveryAction.RERUN),
     ],
 )
-def test_an_open_attempt_goes_on_by_the_table(probe, script, policy, expected):
-    """What may have run is not run again unless that does no harm or is configured (I3)."""
+def test_recovery_action_follows_the_table(probe, script, policy, expected):
+    """A script that may have run is rerun only if it is a health check or its component allows it (I3)."""
     assert recovery_action(probe, rerunnable=script_plan.is_rerunnable(script, policy)) is expected
