@@ -1,4 +1,4 @@
-"""The engine: how the verdicts of several rules become one, and which rules are registered."""
+"""The policy engine: how the verdicts of several rules become one, and which rules are registered."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,14 +21,14 @@ INVALID, LATE = Reject(Reason.INVALID_REQUEST, "invalid"), Reject(Reason.TIMEOUT
 
 
 class FixedRule:
-    """A rule that always gives the same verdict, and records what it was asked with."""
+    """A rule with a constant verdict that records its arguments."""
 
     def __init__(self, verdict):
         self.verdict = verdict
-        self.asked = []
+        self.calls = []
 
     def evaluate(self, request, context):
-        self.asked.append((request, context))
+        self.calls.append((request, context))
         return self.verdict
 
 
@@ -45,19 +45,19 @@ class FixedRule:
     ],
 )
 def test_evaluate_combines_verdicts(verdicts, expected):
-    """The first rejection stands, whatever deferral came before it; else the longest deferral; else Allow."""
+    """The first rejection wins, even after a deferral; otherwise the longest deferral; otherwise Allow."""
     assert evaluate([FixedRule(verdict) for verdict in verdicts], REQUEST, CONTEXT) == expected
 
 
-def test_evaluate_gives_each_rule_request_and_context_and_stops_at_a_rejection():
-    """A rule after a rejection is not asked."""
+def test_evaluate_passes_request_and_context_and_stops_at_a_rejection():
+    """A rule after a rejection is not evaluated."""
     rules = [FixedRule(ALLOW), FixedRule(INVALID), FixedRule(ALLOW)]
     evaluate(rules, REQUEST, CONTEXT)
-    assert [rule.asked for rule in rules] == [[(REQUEST, CONTEXT)], [(REQUEST, CONTEXT)], []]
+    assert [rule.calls for rule in rules] == [[(REQUEST, CONTEXT)], [(REQUEST, CONTEXT)], []]
 
 
 def test_registry_lists_the_form_rules():
-    """The three rules of the wire contract are form rules: they are also asked at a rebuild."""
+    """The three rules of the wire contract are form rules: a journal rebuild evaluates them too."""
     assert [type(rule) for rule in RULES.form] == [KnownComponent, RequestComplete, VersionWellFormed]
 
 
@@ -73,7 +73,7 @@ def test_registry_lists_the_form_rules():
         ({"action": Action.HEALTH, "version": "latest"}, Reason.INVALID_REQUEST),
     ],
 )
-def test_registered_form_rules_together(changes, reason):
-    """A request is allowed when no rule objects."""
+def test_form_rules_reject_by_the_first_violated_rule(changes, reason):
+    """A request that violates no rule is allowed."""
     verdict = evaluate(RULES.form, REQUEST.model_copy(update=changes), replace(CONTEXT))
     assert (verdict.reason if isinstance(verdict, Reject) else None) == reason

@@ -1,4 +1,4 @@
-"""Each rule as a table of scenarios: one request in, one verdict out."""
+"""Each rule as a table of cases: one request in, one verdict out."""
 
 from datetime import UTC, datetime
 
@@ -16,8 +16,8 @@ CONTEXT = PolicyContext(NOW, 0.0, frozenset({"remote", "core", "scheduler"}))
 UPDATE, ROLLBACK, HEALTH = Action.UPDATE, Action.ROLLBACK, Action.HEALTH
 
 
-def asked(action=UPDATE, version="1.2.3", component="core"):
-    """A request that differs from a good one in what is given."""
+def request_for(action=UPDATE, version="1.2.3", component="core"):
+    """A valid request with the given differences."""
     return Request(component=component, action=action, version=version, request_id="r1", timestamp=NOW)
 
 
@@ -26,8 +26,8 @@ def asked(action=UPDATE, version="1.2.3", component="core"):
 )
 @pytest.mark.parametrize("action", Action)
 def test_version_rule_allows_semver(version, action):
-    """SemVer 2.0.0, with an optional leading v, of 128 characters at most, is accepted for every action."""
-    assert VersionWellFormed().evaluate(asked(action, version), CONTEXT) == ALLOW
+    """SemVer 2.0.0 with an optional leading v and at most 128 characters is allowed for every action."""
+    assert VersionWellFormed().evaluate(request_for(action, version), CONTEXT) == ALLOW
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_version_rule_allows_semver(version, action):
 )
 @pytest.mark.parametrize("action", Action)
 def test_version_rule_rejects_anything_else(version, action):
-    """What is not exactly SemVer is rejected whatever the action (I6), in one short ASCII line."""
-    verdict = VersionWellFormed().evaluate(asked(action, version), CONTEXT)
+    """Any other text is rejected for every action (I6), with one short ASCII line."""
+    verdict = VersionWellFormed().evaluate(request_for(action, version), CONTEXT)
     assert isinstance(verdict, Reject)
     assert verdict.reason is Reason.INVALID_REQUEST
     assert "not SemVer; write it like" in verdict.message
@@ -98,8 +98,8 @@ def test_version_rule_rejects_anything_else(version, action):
     ],
 )
 def test_completeness_rule_requires_a_version_for_update_only(action, version, good):
-    """An update without a version is rejected by the name of the field; no other action needs one."""
-    verdict = RequestComplete().evaluate(asked(action, version), CONTEXT)
+    """The rejection of an update without a version names the field; other actions need no version."""
+    verdict = RequestComplete().evaluate(request_for(action, version), CONTEXT)
     expected = Reject(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
     assert verdict == (ALLOW if good else expected)
 
@@ -107,15 +107,15 @@ def test_completeness_rule_requires_a_version_for_update_only(action, version, g
 @pytest.mark.parametrize("version", [None])
 @pytest.mark.parametrize("action", Action)
 def test_version_rule_allows_a_missing_version(version, action):
-    """Whether a version is missing is for another rule."""
-    assert VersionWellFormed().evaluate(asked(action, version), CONTEXT) == ALLOW
+    """Another rule decides whether a version is required."""
+    assert VersionWellFormed().evaluate(request_for(action, version), CONTEXT) == ALLOW
 
 
 @pytest.mark.parametrize("component", ["core", "scheduler", "remote"])
 @pytest.mark.parametrize("action", Action)
 def test_component_rule_allows_configured_names(component, action):
     """A configured component is allowed."""
-    assert KnownComponent().evaluate(asked(action, component=component), CONTEXT) == ALLOW
+    assert KnownComponent().evaluate(request_for(action, component=component), CONTEXT) == ALLOW
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_component_rule_allows_configured_names(component, action):
     ["web", "Core", "core ", "core\n", "../core", "/opt/core", "cor\N{CYRILLIC SMALL LETTER IE}", "\x1b[2J"],
 )
 def test_component_rule_rejects_other_names_and_lists_the_known(component):
-    """A name that differs is rejected, with the configured names, in one ASCII line."""
-    verdict = KnownComponent().evaluate(asked(component=component), CONTEXT)
+    """The rejection lists the configured names, in one ASCII line."""
+    verdict = KnownComponent().evaluate(request_for(component=component), CONTEXT)
     assert isinstance(verdict, Reject)
     assert verdict.reason is Reason.UNKNOWN_COMPONENT
     assert verdict.message.endswith("no such component; known: core, remote, scheduler")
@@ -133,7 +133,7 @@ def test_component_rule_rejects_other_names_and_lists_the_known(component):
 
 
 def test_component_rule_rejects_everything_without_configuration():
-    """Without any component the message says so."""
-    verdict = KnownComponent().evaluate(asked(), PolicyContext(NOW, 0.0, frozenset()))
+    """Without a configured component the message says ``known: none``."""
+    verdict = KnownComponent().evaluate(request_for(), PolicyContext(NOW, 0.0, frozenset()))
     assert isinstance(verdict, Reject)
     assert verdict.message.endswith("known: none")
