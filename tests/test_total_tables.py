@@ -1,4 +1,4 @@
-"""Tables over enumerations are total: a new member without its rows fails here, by the name of the table."""
+"""Tables over enumerations are total: a member without a row fails here, with the name of the table."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ TABLES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_table_has_a_row_for_every_member(name):
-    """Exactly the members of its enumeration."""
+    """The keys of the table are exactly the members of its enumeration."""
     table, members = TABLES[name]
     assert set(table) == set(members)
 
 
 def test_recovery_table_has_a_row_for_every_case():
-    """Whatever a probe finds, for scripts that may run twice and for others."""
+    """The recovery table covers every probe result, for scripts that may run twice and for others."""
     assert set(recovery.RECOVERY_TABLE) == set(product(ProbeResult, (False, True)))
 
 
-def test_every_state_and_event_is_in_the_transition_table():
-    """A state that nothing leads to, or an event that never happens, is not one."""
-    assert {move.event for move in transition_table.TRANSITIONS} == set(Event)
-    assert {move.dest for move in transition_table.TRANSITIONS} | {State.RECEIVED} == set(State)
+def test_transition_table_contains_every_state_and_event():
+    """Every state except received is the target of a transition, and every event causes one."""
+    assert {transition.event for transition in transition_table.TRANSITIONS} == set(Event)
+    assert {transition.dest for transition in transition_table.TRANSITIONS} | {State.RECEIVED} == set(State)
