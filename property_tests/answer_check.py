@@ -1,4 +1,4 @@
-"""I1: checks that an answer is true, from what was requested and what really ran."""
+"""I1: checks that an answer is true, from the submitted requests and the scripts that ran."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class AnswerChecker:
 
     def _check_success(self, name: str, status: FinalStatus) -> None:
         main = self._of(MAIN_SCRIPT[status.action])
-        assert main, f"{name} is reported as succeeded, and it never ran"
+        assert main, f"{name} is reported as succeeded but never ran"
         assert main[-1].is_ok
         self._check_healthy()
         assert main[-1].version == (status.version or "")
@@ -65,23 +65,25 @@ class AnswerChecker:
 
     def _check_reason(self, name: str, status: FinalStatus) -> None:
         runs = self._runs
-        refused = name in {request_id for request_id, _ in self._world.refusals}
+        cannot_start = name in {request_id for request_id, _ in self._world.failed_starts}
         may_be_interrupted = (
             self._is_uncertain
-            or self._world.boot > 1  # after a reboot, a script that never began looks like an interrupted one
+            or self._world.boot > 1  # after a reboot, a script that never started counts as interrupted
             or any(run.exit_code is None or run.ended_by is ExitKind.INTERRUPTED for run in runs)
         )
         failed = [run for run in runs if not run.is_alive and run.ended_by is None and run.exit_code]
-        vetoed = "writable by others" in status.message
-        holds = {
+        failed_vetting = "writable by others" in status.message
+        possible = {
             Reason.INVALID_REQUEST: not runs or self._is_uncertain,
             Reason.UNKNOWN_COMPONENT: not runs or self._is_uncertain,
-            Reason.SCRIPT_UNSAFE: vetoed,
+            Reason.SCRIPT_UNSAFE: failed_vetting,
             Reason.SCRIPT_FAILED: any(run.script != "health-check.sh" for run in failed),
             Reason.UNHEALTHY: any(run.script == "health-check.sh" for run in failed),
             Reason.TIMEOUT: any(run.ended_by is ExitKind.TIMED_OUT for run in runs),
             Reason.INTERRUPTED: may_be_interrupted,
-            Reason.CANNOT_START: refused,
-            Reason.ROLLBACK_FAILED: vetoed or refused or may_be_interrupted or any(not run.is_ok for run in runs),
+            Reason.CANNOT_START: cannot_start,
+            Reason.ROLLBACK_FAILED: (
+                failed_vetting or cannot_start or may_be_interrupted or any(not run.is_ok for run in runs)
+            ),
         }
-        assert holds[status.reason], f"{name} is reported as {status.reason}: {status.message}; its runs: {runs}"
+        assert possible[status.reason], f"{name} is reported as {status.reason}: {status.message}; its runs: {runs}"

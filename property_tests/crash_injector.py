@@ -1,4 +1,4 @@
-"""Crash injection: kills the coordinator before any single effect, and notifies listeners before each one."""
+"""Crash injection: kills the coordinator before any single effect, and notifies listeners before each effect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fsm.database import Database
 
 
 class KilledError(BaseException):
-    """The simulated process died here. A ``BaseException``, so that no handler in the coordinator can catch it."""
+    """The simulated process is killed. A ``BaseException``, so that no handler in the coordinator can catch it."""
 
 
 class CrashInjector:
@@ -43,7 +43,7 @@ class CrashInjector:
         """Register one effect that is about to happen.
 
         Raises:
-            KilledError: the coordinator dies instead.
+            KilledError: the coordinator is killed instead.
         """
         if not self.is_armed:
             return
@@ -55,7 +55,7 @@ class CrashInjector:
             self.check(lambda listener=listener: listener(name, paths))
 
     def check(self, check: Callable[[], None]) -> None:
-        """Kill when ``check`` fails, and keep its failure: the coordinator itself guards against every Exception."""
+        """Kill the coordinator if ``check`` fails, and keep the failure, because its guards catch every Exception."""
         try:
             check()
         except AssertionError as violation:

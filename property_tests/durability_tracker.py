@@ -24,7 +24,7 @@ class DurabilityTracker:
         self._connections: dict[Database, list[int]] = {}  # WAL size at the last durable commit and at each later one
         self._dirty: set[tuple[int, int]] = set()  # files with unsynced content
         self._named: set[Path] = set()  # names created in a directory that was not synced since
-        self._removed: dict[str, bytes] = {}  # removed requests, likewise
+        self._removed: dict[str, bytes] = {}  # requests removed from a directory that was not synced since
 
     @contextmanager
     def installed(self) -> Iterator[None]:
@@ -42,7 +42,7 @@ class DurabilityTracker:
             yield
 
     def close(self) -> None:
-        """Close the connections of a dead coordinator: a dead process holds no locks."""
+        """Close the connections of a killed coordinator: a process that has exited holds no locks."""
         for database in self._connections:
             database.close()
         self._connections.clear()

@@ -11,7 +11,7 @@ from protocol.types import ExitKind, ProbeResult, Reason
 
 
 class FakeExecutor:
-    """Runs simulated scripts; between two effects it gives the crash injector a chance to kill the coordinator."""
+    """Runs simulated scripts; between two effects the crash injector can kill the coordinator."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -23,15 +23,15 @@ class FakeExecutor:
         return None
 
     def start(self, step: ScriptRun) -> None:
-        """See ``Executor.start``: creates the attempt's directory, then starts the script, as the real one does."""
+        """See ``Executor.start``: creates the attempt's directory before it starts the script."""
         world, key = self._world, (step.request_id, step.attempt)
         world.on_start(step)
         folder = world.runs_folder / step.request_id / str(step.attempt)
         if folder.exists():
             raise CannotStartError(f"cannot start {step.script}: the attempt's directory exists")
         behavior = world.next_behavior(step.request_id, step.script)
-        if behavior is ScriptBehavior.REFUSED:
-            world.refusals.append((step.request_id, step.script))
+        if behavior is ScriptBehavior.CANNOT_START:
+            world.failed_starts.append((step.request_id, step.script))
             raise CannotStartError(f"cannot start {step.script}: out of processes")
         _make(folder)
         world.crash_injector.step("start", Path(step.script))
@@ -40,7 +40,7 @@ class FakeExecutor:
         run = Run(*key, step.script, step.component, step.lane, behavior, identity, overlapping, step.version)
         world.history.append(run)
         world.sessions[key] = run
-        world.crash_injector.step("observe", Path(step.script))  # the coordinator may die before it records the start
+        world.crash_injector.step("observe", Path(step.script))  # the coordinator may crash before it records the start
 
     def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
         """See ``Executor.wait``."""
@@ -63,7 +63,7 @@ class FakeExecutor:
                 world.clock.sleep(max(0.0, deadline - world.clock.monotonic()))
             run.ended_by = run.ended_by or (ExitKind.INTERRUPTED if watch.must_stop() else ExitKind.TIMED_OUT)
             world.crash_injector.step("signal")
-            run.die()
+            run.kill()
         world.crash_injector.step("collect")
         return self.collect(step)
 
@@ -96,7 +96,7 @@ class FakeExecutor:
             if (run.request_id, run.attempt) == (step.request_id, step.attempt):
                 run.ended_by = ExitKind.INTERRUPTED
                 self._world.crash_injector.step("abandon")
-                run.die()
+                run.kill()
         return []
 
     def cleanup(self, request_id: str) -> None:
@@ -107,11 +107,11 @@ class FakeExecutor:
             del self._world.sessions[key]
 
     def kill_orphans(self) -> None:
-        """Kill what an earlier coordinator started and what still runs, at a start without a journal (I10, I13)."""
+        """Kill the running scripts of an earlier coordinator, at a start without a journal (I10, I13)."""
         for run in self._world.alive():
             run.ended_by = ExitKind.INTERRUPTED
             self._world.crash_injector.step("kill orphans")
-            run.die()
+            run.kill()
 
     def close(self) -> None:
         """See ``Executor.close``."""

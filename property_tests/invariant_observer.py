@@ -1,4 +1,4 @@
-"""Checks, before each effect, what a restarted coordinator would find if this one died now.
+"""Checks, before each effect, what a restarted coordinator would find if this one crashed now.
 
 The observer has its own connection to the journal, so that it sees committed data only.
 """
@@ -49,7 +49,7 @@ class InvariantObserver:
         return self._connection.execute(sql, values).fetchone()
 
     def forget(self, name: str) -> None:
-        """Reset an id that now denotes a new request."""
+        """Reset an id that now belongs to a new request."""
         self.published_at.pop(name, None)
         self._started = {attempt for attempt in self._started if attempt[0] != name}
 

@@ -1,4 +1,4 @@
-"""Files a client may leave in ``requests/`` that are not valid requests."""
+"""Files in ``requests/`` that are not valid requests, as a client may create them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reference model of one host: what was requested, what was answered, and every property that follows."""
+"""Reference model of one host: the submitted requests, their answers, and every property that follows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from protocol.messages import FinalStatus, Progress
 from protocol.names import PROGRESS_SUFFIX, is_request_id, stem_of
 from protocol.types import State
 
-LEGAL = {(move.event, move.source, move.dest) for move in TRANSITIONS}
+LEGAL = {(transition.event, transition.source, transition.dest) for transition in TRANSITIONS}
 MAX_STARTS = 12
 RequestBody = tuple[object, object, object]
 
@@ -54,13 +54,13 @@ class Model:
         self.unanswered.update(stem for name in names if is_request_id(stem := stem_of(name) or ""))
 
     def answer_taken(self, name: str) -> None:
-        """Stop expecting an answer, unless the request was submitted again."""
+        """Expect no answer any more, unless the request was submitted again."""
         if f"{name}.json" not in self._host.spool.names():
             self.unanswered.discard(name)
 
     def journal_lost(self) -> None:
-        """Reduce the expectations to what a coordinator without a journal can know from the two directories (I13)."""
-        asked = {stem_of(name) for name in self._host.spool.names()}
+        """Reduce the expectations to what a coordinator without a journal can know from the two folders (I13)."""
+        submitted = {stem_of(name) for name in self._host.spool.names()}
         self.known = set()
         for name in {*self.bodies, *self.answers, *self.unanswered}:
             if self._host.spool.final(name).exists():
@@ -68,10 +68,10 @@ class Model:
                     self._restored[name] = _stable_fields(self.answers[name])
                 continue
             self._forget(name)
-            if name not in asked or not self._latest[name]:  # no file describes the old request: the next one is new
+            if name not in submitted or not self._latest[name]:  # no file describes it: the next request is new
                 self.since[name] = len(self._host.world.history)
                 del self.uncertain[name]
-            if name in asked:
+            if name in submitted:
                 self.uncertain[name] += 1
 
     def _forget(self, name: str) -> None:
@@ -84,7 +84,7 @@ class Model:
         runs = self._host.world.history[self.since.get(name, 0) :]
         return [run for run in runs if run.request_id == name and script in (None, run.script)]
 
-    # -- what must be true ---------------------------------------------------------------------------------------
+    # -- properties ----------------------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Check every property that holds at any moment."""
@@ -139,7 +139,7 @@ class Model:
         for name in self.bodies:
             for script in ("update.sh", "rollback.sh"):
                 runs = self.runs(name, script)
-                # A lost journal no longer tells that rollback.sh may have run, so it may run once more per loss (I13).
+                # After a lost journal nothing shows that rollback.sh may have run: each loss allows one more run (I13).
                 allowed = 1 + self.uncertain[name] if script == "rollback.sh" else 1
                 again = [run for run in runs if run.component != RERUN]
                 assert len(again) <= allowed, f"{script} was started {len(again)} times for {name}"
@@ -148,28 +148,28 @@ class Model:
                 assert len(self.runs(name)) == self.started[name], f"{name} ran again after it was settled"
 
     def _check_history(self) -> None:
-        """I4; and what the journal calls settled stays so."""
+        """I4: the history is legal; I1: a settled request keeps the state of its answer."""
         if not self._host.daemon:
             return
         journal = self._host.journal
         for name in self.known:
             record = journal.get(name)
             state = State.RECEIVED
-            for move in journal.transitions(name):
-                assert (move.event, move.source, move.dest) in LEGAL
-                assert move.source is state
-                state = move.dest
+            for transition in journal.transitions(name):
+                assert (transition.event, transition.source, transition.dest) in LEGAL
+                assert transition.source is state
+                state = transition.dest
             assert state is record.state
             if name in self.answers and record.settled_at:
                 assert record.state is self.answers[name].state
 
     def check_drained(self) -> None:
-        """I9, I1: a coordinator that ran for long enough without disruption has answered every request."""
+        """I9, I1: a coordinator that ran long enough without disruption has answered every request."""
         assert not self._host.spool.names(), "request files are left"
         self.check()
         assert not list(self._unanswered()), f"without an answer: {list(self._unanswered())}"
         left = list(self._host.spool.status.glob(f"*{PROGRESS_SUFFIX}"))
-        assert not left, "a progress file outlived its answer"
+        assert not left, "a progress file was left after its answer"
         assert self._host.journal.next_due(list(self._host.settings.components), uptime_s=inf) is None
         assert not self._host.journal.unpublished(1)
         assert not self._host.world.alive(), "a script is still running after its request settled"

@@ -16,8 +16,8 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> lis
 
 
 def is_reported(text: str | None, violations: Iterable[str]) -> bool:
-    """Whether one of the findings contains ``text``; False without a text."""
-    return text is not None and any(text in fault for fault in violations)
+    """Whether a violation contains ``text``; False without a text."""
+    return text is not None and any(text in violation for violation in violations)
 
 
 class ProgressMeter:

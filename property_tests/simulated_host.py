@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 RAM = "/dev/shm"  # noqa: S108  a faster disk, nothing secret
 COMPONENTS = ("core", "scheduler", "remote")
-NO_ROLLBACK, RERUN, CAREFUL = COMPONENTS
+NO_ROLLBACK, RERUN, DEFAULT = COMPONENTS
 DAY_S = 86400.0
 
 
 class NoWakeup:
-    """A wake-up without a listener: in one thread nothing sleeps."""
+    """A wake-up without effect: with one thread, none waits."""
 
     signal_fd = -1
 
@@ -50,7 +50,7 @@ class NoWakeup:
 
 
 class NoWatcher:
-    """Always watches a directory that is always there: passes are called explicitly."""
+    """A watcher that always reports success: each pass is called explicitly."""
 
     is_watching = True
 
@@ -60,7 +60,7 @@ class NoWatcher:
 
 
 class FullOutbox(Outbox):
-    """``status/`` on a disk that may have no room."""
+    """``status/`` on a disk that may be full."""
 
     is_full = False
 
@@ -71,7 +71,7 @@ class FullOutbox(Outbox):
 
 
 class Spool:
-    """The client's side of the shared directories. Every file gets its own timestamp, so that runs repeat exactly."""
+    """The client's side of the shared folders. Every file gets its own timestamp, so that runs repeat exactly."""
 
     def __init__(self, requests: Path, status: Path) -> None:
         self.requests = requests
@@ -79,7 +79,7 @@ class Spool:
         self._ticks = 0
 
     def place(self, name: str, content: bytes | Callable[[Path], None]) -> None:
-        """Create ``content`` under ``name`` atomically, replacing what was there."""
+        """Create ``content`` under ``name`` atomically, replacing an existing file."""
         path = self.requests / name
         if path.is_symlink() or path.exists():
             Inbox(self.requests, 0).remove(name)
@@ -91,12 +91,12 @@ class Spool:
         stamp = 1_700_000_000 * 10**9 + self._ticks * 10**6
         os.utime(path, ns=(stamp, stamp), follow_symlinks=False)
 
-    def ask(self, request_id: str, action: str, component: str, version: str | None = "1.0.0") -> None:
+    def submit(self, request_id: str, action: str, component: str, version: str | None = "1.0.0") -> None:
         """Submit a well-formed request."""
         self.place(f"{request_id}{SUFFIX}", request(request_id, component, action, version))
 
     def names(self) -> set[str]:
-        """The request files the coordinator must answer."""
+        """The names of the request files that the coordinator must answer."""
         return {path.name for path in self.requests.iterdir() if path.name.endswith(SUFFIX)}
 
     def final(self, request_id: str) -> Path:
@@ -122,7 +122,7 @@ class SimulatedHost:
             components={
                 NO_ROLLBACK: Component(directory=Path("/c/core"), on_failure="none"),
                 RERUN: Component(directory=Path("/c/scheduler"), lock="compose", on_interruption="rerun"),
-                CAREFUL: Component(directory=Path("/c/remote"), lock="compose"),
+                DEFAULT: Component(directory=Path("/c/remote"), lock="compose"),
             },
         )
         self.journal_file = self.state / JOURNAL
@@ -131,7 +131,7 @@ class SimulatedHost:
         self.crash_injector.listeners.append(self.observer.check_effect)
         self.world.on_start = lambda run: self.crash_injector.check(lambda: self.observer.check_start(run))
         self.outbox = FullOutbox(self.spool.status)
-        self.unexpected: list[str] = []  # errors that a guard of the coordinator caught: defects, here
+        self.unexpected: list[str] = []  # errors that a guard of the coordinator caught; each is a defect
         self.daemon = self._resources = None
         self._known: set[str] = set()
         self._prepare()
@@ -148,7 +148,7 @@ class SimulatedHost:
             self.unexpected.append(str(message))
 
     def _check_guards(self) -> None:
-        """Fail on what a guard of the coordinator has caught: an invariant that broke, or a defect."""
+        """Fail if a guard of the coordinator has caught a violated invariant or a defect."""
         if self.crash_injector.violation is not None:
             raise self.crash_injector.violation from None
         assert not self.unexpected, self.unexpected[0]
@@ -161,7 +161,7 @@ class SimulatedHost:
         Args:
             work: what the coordinator does.
             kill: see ``CrashInjector.armed``.
-            cut: None when only the coordinator dies; else the power fails too, see ``DurabilityTracker.cut``.
+            cut: None when only the coordinator is killed; else the power fails too, see ``DurabilityTracker.cut``.
 
         Returns:
             The names of requests that a power cut restored.
@@ -203,7 +203,7 @@ class SimulatedHost:
         self.world.on_stop = lambda: (stops.stop(), stops.interrupt_all())
 
     def down(self, cut: int | None = None) -> list[str]:
-        """End the coordinator; with ``cut``, cut the power too."""
+        """End the coordinator; with ``cut``, cut the power too; returns the names of restored requests."""
         with suppress(JournalDamagedError):
             self._known = self.known()
         self.daemon, self.world.stop_in = None, None
@@ -223,7 +223,7 @@ class SimulatedHost:
         return self.daemon._housekeeping._journal
 
     def known(self) -> set[str]:
-        """The ids in the journal; while no coordinator is up, the ids it held last."""
+        """The ids in the journal; while no coordinator is up, the ids that it held last."""
         return {row[0] for row in self.journal.database.read("SELECT id FROM requests")} if self.daemon else self._known
 
     def work(self, runs: int = 50, stop_in: int | None = None) -> None:
@@ -240,11 +240,11 @@ class SimulatedHost:
         self.work(runs=0)
         self.clock.sleep(days * DAY_S)
         self.disk.settle()
-        self.daemon._runtime.running_time.record()  # as the skipped passes would have
+        self.daemon._runtime.running_time.record()  # the skipped passes record it
         self.work(runs=0)
 
     def lose_journal(self) -> bool:
-        """Delete the journal; whether there was one."""
+        """Delete the journal; returns whether one existed."""
         parts = [path for path in self.state.glob(f"{JOURNAL}*") if ".damaged" not in path.name]
         for path in parts:
             path.unlink()

@@ -1,4 +1,4 @@
-"""I1-I5, I7, I9, I10, I13: stateful test of the whole coordinator, killed anywhere, against a reference model."""
+"""I1-I5, I7, I9, I10, I13: stateful test of the whole coordinator, crashed at any effect, against a reference model."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class Coordinator(RuleBasedStateMachine):
         drawn=st.fixed_dictionaries(dict.fromkeys(MAIN_SCRIPT.values(), behaviors)),
     )
     def submit(self, request_id, component, action, version, drawn):
-        """Submit a request. A second body under a known id changes nothing; behaviors stay as first drawn."""
+        """Submit a request. A second body under a known id changes nothing; the behaviors first drawn are kept."""
         for script, what in drawn.items():
             self.host.world.behaviors.setdefault((request_id, script), what)
-        self._ask(request_id, request(request_id, component, action, version), (component, action, version))
+        self._submit_file(request_id, request(request_id, component, action, version), (component, action, version))
 
     @precondition(lambda self: self.model.bodies)
     @rule(data=st.data())
@@ -63,14 +63,14 @@ class Coordinator(RuleBasedStateMachine):
         """Submit the same body again."""
         request_id = data.draw(st.sampled_from(sorted(self.model.bodies)))
         component, action, version = self.model.bodies[request_id][0]
-        self._ask(request_id, request(request_id, component, action, version), (component, action, version))
+        self._submit_file(request_id, request(request_id, component, action, version), (component, action, version))
 
     @rule(stem=st.sampled_from([*IDS, "x", "y"]), kind=st.sampled_from(sorted(MALFORMED)))
     def submit_malformed(self, stem, kind):
-        """Submit something malformed, also under ids in progress."""
-        self._ask(stem, MALFORMED[kind](stem))
+        """Submit a malformed file, also under the id of an open request."""
+        self._submit_file(stem, MALFORMED[kind](stem))
 
-    def _ask(self, stem, content, body=None):
+    def _submit_file(self, stem, content, body=None):
         self.host.spool.place(f"{stem}.json", content)
         self.model.request_submitted(stem, body)
 
@@ -162,17 +162,17 @@ class Coordinator(RuleBasedStateMachine):
 
     @rule(full=st.booleans())
     def fill_disk(self, full):
-        """Make status writes fail, or succeed again."""
+        """Make writes of statuses fail, or succeed again."""
         self.host.outbox.is_full = full
 
     @rule(days=st.sampled_from([1, -1]) | st.integers(-30, 30).map(lambda years: 365 * years) | st.just(TO_1970))
-    def turn_clock(self, days):
-        """Set the wall clock: no battery, or a late NTP correction."""
+    def set_wall_clock(self, days):
+        """Set the wall clock, as a missing battery or a late NTP correction does."""
         self.host.clock.jump(days)
 
     @rule(component=st.sampled_from(COMPONENTS), unsafe=st.booleans())
     def change_mode(self, component, unsafe):
-        """Make scripts writable by others, or repair that."""
+        """Make scripts writable by others, or revert that."""
         (self.host.world.unsafe.add if unsafe else self.host.world.unsafe.discard)(component)
 
     @rule()
@@ -199,7 +199,7 @@ class Coordinator(RuleBasedStateMachine):
         if not hasattr(self, "host"):
             return
         try:
-            if sys.exc_info()[0] is None:  # otherwise the first failure is the one to report
+            if sys.exc_info()[0] is None:  # otherwise the first failure is reported
                 self._drain()
         finally:
             self.host.close()

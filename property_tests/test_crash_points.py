@@ -1,4 +1,4 @@
-"""I1, I2, I3, I7, I9: whole request lifecycles, with a crash before every single effect, one after the other."""
+"""I1, I2, I3, I7, I9: whole request lifecycles, with a crash before each single effect in turn."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from itertools import count
 import pytest
 
 from property_tests.model import Model
-from property_tests.simulated_host import CAREFUL, RERUN, SimulatedHost, request
+from property_tests.simulated_host import DEFAULT, RERUN, SimulatedHost, request
 from property_tests.world import ScriptBehavior
 from protocol.types import Action
 
-LEAST_EFFECTS = 4
-BAD = {("a", "update.sh"): (ScriptBehavior.FAIL,)}
+MIN_EFFECTS = 4
+FAILING = {("a", "update.sh"): (ScriptBehavior.FAIL,)}
 LIFECYCLES = {
-    "update": (CAREFUL, Action.UPDATE, {}),
-    "update that fails": (CAREFUL, Action.UPDATE, BAD),
+    "update": (DEFAULT, Action.UPDATE, {}),
+    "update that fails": (DEFAULT, Action.UPDATE, FAILING),
     "update that may be rerun": (RERUN, Action.UPDATE, {}),
-    "rollback": (CAREFUL, Action.ROLLBACK, {}),
-    "health check": (CAREFUL, Action.HEALTH, {}),
+    "rollback": (DEFAULT, Action.ROLLBACK, {}),
+    "health check": (DEFAULT, Action.HEALTH, {}),
     "no such component": ("unconfigured", Action.UPDATE, {}),
 }
 
 
-def _ask(host, model, component, action):
+def _submit(host, model, component, action):
     version = "1.0.0" if action is Action.UPDATE else None
     host.spool.place("a.json", request("a", component, action, version))
     model.request_submitted("a", (component, action, version))
@@ -43,7 +43,7 @@ def _end_scripts(host):
 def _lose_sessions(host):
     """The scripts are killed together with the shells that record their exit codes."""
     for run in host.world.alive():
-        run.die()
+        run.kill()
 
 
 def _reboot(host):
@@ -52,24 +52,24 @@ def _reboot(host):
 
 
 def _remove_request(host):
-    """The client removes its request, which may already be admitted or may have run."""
+    """The client removes its request, which the coordinator may have admitted or run already."""
     (host.spool.requests / "a.json").unlink(missing_ok=True)
 
 
 def _crashes(lifecycle, kill, *, cut=None, meanwhile=_nothing, again=False):
-    """Run one lifecycle with a crash in it, then let the next coordinator finish; whether there was a crash."""
+    """Run one lifecycle with a crash in it and finish it with the next coordinator; returns whether it crashed."""
     component, action, behaviors = LIFECYCLES[lifecycle]
     with closing(SimulatedHost()) as host:
         model = Model(host)
         host.world.behaviors.update(behaviors)
         host.up()
-        _ask(host, model, component, action)
+        _submit(host, model, component, action)
         if again:
             host.run_until_killed(host.work)
             model.check_drained()
             host.spool.final("a").unlink()
             host.clock.jump(365)  # a republished answer keeps its original timestamps
-            _ask(host, model, component, action)
+            _submit(host, model, component, action)
         model.requests_restored(host.run_until_killed(host.work, kill, cut))
         crashed = host.daemon is None
         model.check_statuses()
@@ -86,7 +86,7 @@ def _crashes(lifecycle, kill, *, cut=None, meanwhile=_nothing, again=False):
 
 def _every_kill(lifecycle, **circumstances):
     kills = next(kill for kill in count() if not _crashes(lifecycle, kill, **circumstances))
-    assert kills > LEAST_EFFECTS, f"the lifecycle has only {kills} effects"
+    assert kills > MIN_EFFECTS, f"the lifecycle has only {kills} effects"
 
 
 @pytest.mark.parametrize("meanwhile", [_nothing, _end_scripts, _lose_sessions, _reboot, _remove_request])
@@ -98,7 +98,7 @@ def test_restart_after_a_kill_before_any_effect_answers_once(lifecycle, meanwhil
 
 @pytest.mark.parametrize("lifecycle", LIFECYCLES)
 def test_restart_after_a_power_cut_before_any_effect_answers_once(lifecycle):
-    """The same when all unsynced data is lost."""
+    """A power cut before any effect loses all unsynced data; the next coordinator publishes the one true answer."""
     _every_kill(lifecycle, cut=0)
 
 

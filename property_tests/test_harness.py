@@ -1,4 +1,4 @@
-"""Mutation tests of the sweeps: the coordinator is broken on purpose, in a copy, and each break must be found.
+"""Mutation tests of the sweeps: the coordinator is broken on purpose, in a copy, and a sweep must find each break.
 
 A sweep that passes on a broken coordinator would prove nothing.
 """
@@ -28,7 +28,7 @@ class Break:
         before: the correct text.
         after: its replacement.
         sweep: the sweep's command.
-        violation: text that the sweep must report, so that the break is found for what it is.
+        violation: text that the sweep must report, so that it fails for the right reason.
     """
 
     file: str
@@ -114,9 +114,9 @@ def test_sweep_finds_the_break(tmp_path, broken):
     (tmp_path / broken.file).write_text(text.replace(broken.before, broken.after))
     compileall.compile_dir(tmp_path, quiet=1)
     (tmp_path / "kept").mkdir()  # a sweep keeps the directories of failed trials
-    here = os.environ | {"TMPDIR": str(tmp_path / "kept")}
+    environment = os.environ | {"TMPDIR": str(tmp_path / "kept")}
     command = [sys.executable, "-m", *broken.sweep.split(), "--until-violation", broken.violation]
-    found = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, check=False)
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert found.returncode == 1, found.stdout + found.stderr
     assert "WRONG: " in found.stdout
     assert broken.violation in found.stdout

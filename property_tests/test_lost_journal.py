@@ -1,4 +1,4 @@
-"""I13, I10: the journal is lost at any moment, and the coordinator may die again during the rebuild."""
+"""I13, I10: the journal is lost at any moment, and the coordinator may crash again during the rebuild."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import pytest
 
 from property_tests.answer_check import MAIN_SCRIPT
 from property_tests.model import Model
-from property_tests.simulated_host import CAREFUL, SimulatedHost, request
+from property_tests.simulated_host import DEFAULT, SimulatedHost, request
 from protocol.types import Action
 
 REQUESTS = {
-    "update": (CAREFUL, Action.UPDATE, "1.0.0"),
-    "rollback": (CAREFUL, Action.ROLLBACK, None),
-    "health check": (CAREFUL, Action.HEALTH, None),
+    "update": (DEFAULT, Action.UPDATE, "1.0.0"),
+    "rollback": (DEFAULT, Action.ROLLBACK, None),
+    "health check": (DEFAULT, Action.HEALTH, None),
 }
 
 
-def _begin(host, name, *, kill=None):
-    """One answered request, and one during which the coordinator dies."""
+def _start_until_crash(host, name, *, kill=None):
+    """Answer one request, and crash during a second one."""
     model = Model(host)
     host.up()
-    for request_id, body in (("done", (CAREFUL, Action.HEALTH, None)), ("a", REQUESTS[name])):
+    for request_id, body in (("done", (DEFAULT, Action.HEALTH, None)), ("a", REQUESTS[name])):
         component, action, version = body
         host.spool.place(f"{request_id}.json", request(request_id, component, action, version))
         model.request_submitted(request_id, body)
@@ -45,7 +45,7 @@ def test_recovery_from_a_lost_journal_answers_each_request_once(name, reboots):
     """No script runs twice or in parallel, existing answers stay, and every other request gets its one true answer."""
     for kill in count():
         with closing(SimulatedHost()) as host:
-            model = _begin(host, name, kill=kill)
+            model = _start_until_crash(host, name, kill=kill)
             crashed = host.daemon is None
             if not crashed:
                 host.down()
@@ -64,7 +64,7 @@ def test_journal_rebuild_survives_a_crash_before_any_effect(name, cut):
     """A partly rebuilt journal is not used as if it were complete."""
     for kill in count():
         with closing(SimulatedHost()) as host:
-            model = _begin(host, name, kill=f"observe {MAIN_SCRIPT[REQUESTS[name][1]]}")
+            model = _start_until_crash(host, name, kill=f"observe {MAIN_SCRIPT[REQUESTS[name][1]]}")
             host.lose_journal()
             model.journal_lost()
             model.requests_restored(host.up(kill, cut))

@@ -1,4 +1,4 @@
-"""Decoding of messages: any bytes give a request or a clear rejection, and a round trip loses nothing."""
+"""Decoding of messages: any bytes give a request or a clear rejection, and a round trip keeps every field."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -80,7 +80,7 @@ reports = st.builds(
 
 
 def decode_or_reject(raw, stem="r1"):
-    """The request, or None when it was rejected with one line; anything else fails the test."""
+    """The request, or None if it was rejected with one line; any other outcome fails the test."""
     try:
         request = decode_request(raw, stem)
     except ProtocolError as error:
@@ -100,7 +100,7 @@ def decode_or_reject(raw, stem="r1"):
 @example(b"9" * 65536)
 @example(b'{"\\ud800": 1e999}')
 def test_decode_accepts_or_rejects_any_bytes(raw):
-    """Any bytes decode to a request or raise ProtocolError, and nothing else (I1, I6)."""
+    """Any bytes decode to a request or raise ProtocolError and no other exception (I1, I6)."""
     decode_or_reject(raw)
 
 
@@ -136,8 +136,8 @@ def test_decode_rejects_every_prefix_of_a_request(fields, data):
 @given(requests)
 def test_request_round_trip(request):
     """A request survives a round trip, also with absent fields omitted."""
-    for leave_out in (True, False):
-        raw = request.model_dump_json(exclude_none=leave_out).encode()
+    for exclude_none in (True, False):
+        raw = request.model_dump_json(exclude_none=exclude_none).encode()
         assert decode_request(raw, request.request_id) == request
 
 

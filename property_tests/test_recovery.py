@@ -1,4 +1,4 @@
-"""I3: what recovery does with each script of a dead coordinator, in each state the script can be found in."""
+"""I3: what recovery does with each script of a crashed coordinator, in each state that the script can be in."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from contextlib import closing
 import pytest
 
 from property_tests.model import Model
-from property_tests.simulated_host import CAREFUL, NO_ROLLBACK, RERUN, SimulatedHost, request
+from property_tests.simulated_host import DEFAULT, NO_ROLLBACK, RERUN, SimulatedHost, request
 from property_tests.world import ScriptBehavior
 from protocol.types import Action, State
 
 ONE_FAILS = {("a", "update.sh"): (ScriptBehavior.FAIL,)}
-ALL = (NO_ROLLBACK, CAREFUL, RERUN)
-# Action, the script running when the coordinator dies, the behaviors that lead there, and the components.
+ALL = (NO_ROLLBACK, DEFAULT, RERUN)
+# Action, the script that runs at the crash, the behaviors that lead there, and the components.
 SCRIPTS = [
     (action, script, behaviors, component)
     for action, script, behaviors, components in [
         (Action.UPDATE, "update.sh", {}, ALL),
         (Action.UPDATE, "health-check.sh", {}, ALL),
-        (Action.UPDATE, "rollback.sh", ONE_FAILS, (CAREFUL, RERUN)),
+        (Action.UPDATE, "rollback.sh", ONE_FAILS, (DEFAULT, RERUN)),
         (Action.ROLLBACK, "rollback.sh", {}, ALL),
         (Action.HEALTH, "health-check.sh", {}, ALL),
     ]
@@ -40,7 +40,7 @@ def _end(host):
 def _lose_session(host):
     """The script is killed together with the shell that records its exit code."""
     for run in host.world.alive():
-        run.die()
+        run.kill()
 
 
 def _reboot(host):
@@ -54,9 +54,9 @@ def _end_and_reboot(host):
     _reboot(host)
 
 
-# The effect before which the coordinator dies, what happens next, and the total number of starts: first for a script
-# that must not be started twice, then for one that may be rerun.
-FOUND = [
+# The effect before which the coordinator crashes, what happens next, and the total number of starts: for a script that
+# must not be started twice, and for one that may be rerun.
+CRASHES = [
     ("observe", _nothing, 1, 1),
     ("observe", _end, 1, 1),
     ("observe", _lose_session, 1, 2),
@@ -67,10 +67,10 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("effect", "meanwhile", "careful", "rerun"), FOUND)
+@pytest.mark.parametrize(("effect", "meanwhile", "starts", "starts_if_rerunnable"), CRASHES)
 @pytest.mark.parametrize(("action", "script", "behaviors", "component"), SCRIPTS)
 def test_recovery_reruns_a_script_only_where_allowed(
-    action, script, behaviors, component, effect, meanwhile, careful, rerun
+    action, script, behaviors, component, effect, meanwhile, starts, starts_if_rerunnable
 ):
     """A script that may have started is started again only if it is a health check or its component allows it."""
     with closing(SimulatedHost()) as host:
@@ -86,7 +86,7 @@ def test_recovery_reruns_a_script_only_where_allowed(
         host.up()
         host.run_until_killed(host.work)
         may_run_twice = component == RERUN or script == "health-check.sh"
-        assert len(model.runs("a", script)) == (rerun if may_run_twice else careful)
+        assert len(model.runs("a", script)) == (starts_if_rerunnable if may_run_twice else starts)
         model.check_drained()
 
 

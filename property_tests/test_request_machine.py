@@ -19,7 +19,7 @@ from fsm.transition_table import TRANSITIONS, Event, Transition
 from protocol.types import Action, State
 
 NOW = datetime(2026, 1, 16, tzinfo=UTC)
-ANSWERS = {State.SUCCEEDED, State.FAILED, State.ROLLED_BACK}
+SETTLED_STATES = {State.SUCCEEDED, State.FAILED, State.ROLLED_BACK}
 
 
 class RequestLifecycle(RuleBasedStateMachine):
@@ -34,13 +34,13 @@ class RequestLifecycle(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from(Event), settles=st.booleans())
     def fire(self, event, settles):
-        """Through the state machine."""
+        """Fire the event through the request machine."""
         transition = next(
             (transition for transition in TRANSITIONS if (transition.event, transition.source) == (event, self.state)),
             None,
         )
         machine, facts = RequestMachine(self.journal), TransitionFacts(NOW, settles=settles)
-        if transition is None or self.settled or (settles and transition.dest not in ANSWERS):
+        if transition is None or self.settled or (settles and transition.dest not in SETTLED_STATES):
             with pytest.raises(IllegalTransitionError if transition is None else JournalRefusedError):
                 machine.fire(self.journal.get("a"), event, facts)
         else:
@@ -50,7 +50,7 @@ class RequestLifecycle(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from(Event), source=st.sampled_from(State), dest=st.sampled_from(State))
     def write(self, event, source, dest):
-        """Directly into the journal: SQL alone must refuse an illegal transition."""
+        """Write directly into the journal: SQL itself must reject an illegal transition."""
         legal = any(
             (transition.event, transition.source, transition.dest) == (event, source, dest)
             for transition in TRANSITIONS

@@ -1,4 +1,4 @@
-"""I1, I7, I12 over years of simulated time: what is forgotten, and when."""
+"""I1, I7, I12 over years of simulated time: when answers and requests are removed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from coordinator.settings import Limits
 from property_tests.model import Model
-from property_tests.simulated_host import CAREFUL, SimulatedHost, request
+from property_tests.simulated_host import DEFAULT, SimulatedHost, request
 from protocol.types import Action, State
 
-REQUEST = (CAREFUL, Action.UPDATE, "1.0.0")
+REQUEST = (DEFAULT, Action.UPDATE, "1.0.0")
 
 
 class LongRunningHost:
@@ -24,18 +24,19 @@ class LongRunningHost:
         self.host.up()
         self.close = self.host.close
 
-    def ask(self, **how):
-        """Submit the request; by default a lane processes it."""
+    def submit(self, **how):
+        """Submit the request; by default its lane processes it."""
         self.host.spool.place("a.json", request("a", *REQUEST))
         self.model.request_submitted("a", REQUEST)
-        self.go(**how)
+        self.run_pass(**how)
 
-    def go(self, *, works=True, kill=None, cut=None):
-        """Run one pass."""
-        self.model.requests_restored(self.host.run_until_killed(lambda: self.host.work(50 if works else 0), kill, cut))
+    def run_pass(self, *, with_lanes=True, kill=None, cut=None):
+        """Run one pass of the main loop, and of the lanes by default."""
+        runs = 50 if with_lanes else 0
+        self.model.requests_restored(self.host.run_until_killed(lambda: self.host.work(runs), kill, cut))
         self.model.check()
 
-    def later(self, days):
+    def advance_days(self, days):
         """Let this many days of running time pass."""
         self.host.run_until_killed(lambda: self.host.advance_days(days))
         self.model.check()
@@ -52,112 +53,112 @@ class LongRunningHost:
 
 
 @pytest.fixture
-def years():
+def long_host():
     """A host with the default limits: 7 days for answers, 365 for history."""
-    with closing(LongRunningHost()) as made:
-        yield made
+    with closing(LongRunningHost()) as host:
+        yield host
 
 
-def test_retention_removes_an_unread_answer_after_a_week(years):
+def test_retention_removes_an_unread_answer_after_a_week(long_host):
     """An unread answer is removed after a week, not earlier; its request stays known."""
-    years.ask()
-    years.later(6)
-    assert years.is_answered
-    years.later(2)
-    assert (years.is_answered, years.is_known) == (False, True)
+    long_host.submit()
+    long_host.advance_days(6)
+    assert long_host.is_answered
+    long_host.advance_days(2)
+    assert (long_host.is_answered, long_host.is_known) == (False, True)
 
 
-def test_retention_restarts_for_a_republished_answer(years):
-    """A client that resubmits a request long after has a week to read the answer."""
-    years.ask()
-    years.later(30)
-    years.ask()
-    years.later(6)
-    assert years.is_answered
-    years.later(2)
-    assert not years.is_answered
+def test_retention_restarts_for_a_republished_answer(long_host):
+    """A client that resubmits a request much later has a week to read the answer."""
+    long_host.submit()
+    long_host.advance_days(30)
+    long_host.submit()
+    long_host.advance_days(6)
+    assert long_host.is_answered
+    long_host.advance_days(2)
+    assert not long_host.is_answered
 
 
 @pytest.mark.parametrize("cut", [None, 0])
 def test_retention_restarts_for_a_republished_answer_after_a_crash(cut):
-    """The same after a crash or a power cut before any effect of republishing."""
+    """The week also restarts after a crash or a power cut before any effect of republishing."""
     crashed = True
     for kill in count():
-        with closing(LongRunningHost()) as years:
-            years.ask()
-            years.later(30)
-            years.ask(kill=kill, cut=cut)
-            crashed = years.host.daemon is None
+        with closing(LongRunningHost()) as long_host:
+            long_host.submit()
+            long_host.advance_days(30)
+            long_host.submit(kill=kill, cut=cut)
+            crashed = long_host.host.daemon is None
             if crashed:
-                years.host.up()
-                years.go()
-            years.later(6)
-            assert years.is_answered
+                long_host.host.up()
+                long_host.run_pass()
+            long_host.advance_days(6)
+            assert long_host.is_answered
         if not crashed:
             break
 
 
-def test_retention_starts_when_the_answer_is_readable(years):
+def test_retention_starts_when_the_answer_is_readable(long_host):
     """The retention week starts when the answer is readable, not when it is known."""
-    years.host.outbox.is_full = True
-    years.ask()
-    years.later(400)
-    assert years.is_known
-    years.host.outbox.is_full = False
-    years.go()
-    years.later(6)
-    assert years.is_answered
+    long_host.host.outbox.is_full = True
+    long_host.submit()
+    long_host.advance_days(400)
+    assert long_host.is_known
+    long_host.host.outbox.is_full = False
+    long_host.run_pass()
+    long_host.advance_days(6)
+    assert long_host.is_answered
 
 
-def test_history_keeps_waiting_requests(years):
+def test_history_keeps_waiting_requests(long_host):
     """A request that waits for its lane for years still runs."""
-    years.ask(works=False)
-    years.later(400)
-    years.later(400)
-    years.go()
-    assert years.model.answers["a"].state is State.SUCCEEDED
+    long_host.submit(with_lanes=False)
+    long_host.advance_days(400)
+    long_host.advance_days(400)
+    long_host.run_pass()
+    assert long_host.model.answers["a"].state is State.SUCCEEDED
 
 
-def test_forgotten_id_denotes_a_new_request(years):
+def test_forgotten_id_denotes_a_new_request(long_host):
     """A request under a forgotten id runs again, and gets a new answer."""
-    years.ask()
-    first = years.model.answers["a"]
-    years.later(400)
-    assert not years.is_known
-    years.ask()
-    assert years.model.answers["a"] != first
-    assert len(years.host.world.runs_of("a", "update.sh")) == 2
+    long_host.submit()
+    first = long_host.model.answers["a"]
+    long_host.advance_days(400)
+    assert not long_host.is_known
+    long_host.submit()
+    assert long_host.model.answers["a"] != first
+    assert len(long_host.host.world.runs_of("a", "update.sh")) == 2
 
 
-def test_forgotten_id_does_not_run_without_a_new_file(years):
-    """Only a new file starts a run."""
-    years.ask()
-    years.later(400)
+def test_forgotten_id_does_not_run_without_a_new_file(long_host):
+    """Restarts alone do not run a forgotten request again."""
+    long_host.submit()
+    long_host.advance_days(400)
     for _ in range(3):
-        years.host.down()
-        years.host.up()
-        years.go()
-    assert len(years.host.world.runs_of("a")) == 2
+        long_host.host.down()
+        long_host.host.up()
+        long_host.run_pass()
+    assert len(long_host.host.world.runs_of("a")) == 2
 
 
 def test_history_keeps_a_request_while_its_answer_exists():
-    """Also with a shorter history limit; else the next request under that id would meet the old answer."""
-    with closing(LongRunningHost(status_retention_days=7, history_days=1)) as years:
-        years.ask()
-        years.later(3)
-        assert (years.is_answered, years.is_known) == (True, True)
-        years.later(5)
-        assert (years.is_answered, years.is_known) == (False, False)
+    """With a shorter history limit, too; otherwise a new request under that id would find the old answer."""
+    with closing(LongRunningHost(status_retention_days=7, history_days=1)) as long_host:
+        long_host.submit()
+        long_host.advance_days(3)
+        assert (long_host.is_answered, long_host.is_known) == (True, True)
+        long_host.advance_days(5)
+        assert (long_host.is_answered, long_host.is_known) == (False, False)
 
 
 @pytest.mark.parametrize("days", [1, -1, 30 * 365, -30 * 365, -100 * 365], ids=lambda days: f"{days} days")
-def test_retention_counts_running_time_only(years, days):
-    """Neither downtime nor a jump of the wall clock, also to 1970, removes an answer (I11)."""
-    years.ask()
-    years.host.down()
-    years.host.clock.advance_while_down(400 * 86400)
-    years.host.clock.jump(days)
-    years.host.up()
-    years.host.clock.jump(days)
-    years.later(0.1)
-    assert (years.is_answered, years.is_known) == (True, True)
+def test_retention_counts_running_time_only(long_host, days):
+    """Neither downtime nor a jump of the wall clock, even to 1970, removes an answer (I11)."""
+    long_host.submit()
+    long_host.host.down()
+    long_host.host.clock.advance_while_down(400 * 86400)
+    long_host.host.clock.jump(days)
+    long_host.host.up()
+    long_host.host.clock.jump(days)
+    long_host.advance_days(0.1)
+    assert (long_host.is_answered, long_host.is_known) == (True, True)

@@ -1,4 +1,4 @@
-"""The simulated world that outlives a coordinator: time, scripts, and their outcomes."""
+"""The simulated world around a coordinator: time, scripts, and their outcomes."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ class SimulatedClock:
     def jump(self, days: int) -> None:
         """Set the wall clock; the earliest time is 1970, where a clock without a battery starts."""
         with suppress(OverflowError):
-            there = self._wall + timedelta(days=days)
-            if there.year <= 2400:
-                self._wall = max(there, _EPOCH)
+            target = self._wall + timedelta(days=days)
+            if target.year <= 2400:
+                self._wall = max(target, _EPOCH)
 
     def reboot(self) -> None:
         """Restart the monotonic clock, below its previous value."""
@@ -63,7 +63,7 @@ class ScriptBehavior(StrEnum):
     SIGNALLED = "signalled"  # exits with 137: the kernel killed it
     HANG = "hang"  # runs until it is stopped
     SESSION_LOST = "session lost"  # killed together with the shell that records its exit code
-    REFUSED = "refused"  # the host cannot start it
+    CANNOT_START = "cannot start"  # the host cannot start it
 
 
 _EXIT_CODES = {ScriptBehavior.OK: 0, ScriptBehavior.FAIL: 1, ScriptBehavior.SIGNALLED: 137}
@@ -88,29 +88,29 @@ class Run:
 
     @property
     def is_ok(self) -> bool:
-        """Whether it exited by itself with code 0."""
+        """Whether it exited with code 0 and was not ended by the coordinator."""
         return not self.is_alive and self.ended_by is None and self.exit_code == 0
 
     def end(self) -> None:
-        """Exit by itself; a hanging script does not."""
+        """Exit with the code of its behavior; a hanging script does not exit."""
         if self.behavior is not ScriptBehavior.HANG:
             self.is_alive, self.exit_code = False, _EXIT_CODES.get(self.behavior)
 
-    def die(self) -> None:
-        """Disappear without a recorded exit code."""
+    def kill(self) -> None:
+        """End without a recorded exit code."""
         self.is_alive = False
 
 
 @dataclass
 class World:
-    """Everything that outlives a coordinator. ``history`` is append-only."""
+    """Everything that persists when a coordinator ends. ``history`` is append-only."""
 
     runs_folder: Path
     clock: SimulatedClock
     crash_injector: CrashInjector
     behaviors: dict[tuple[str, str], tuple[ScriptBehavior, ...]] = field(default_factory=dict)
     history: list[Run] = field(default_factory=list)
-    refusals: list[tuple[str, str]] = field(default_factory=list)
+    failed_starts: list[tuple[str, str]] = field(default_factory=list)
     sessions: dict[tuple[str, int], Run | None] = field(default_factory=dict)  # None: revoked, can never start
     boot: int = 1
     unsafe: set[str] = field(default_factory=set)  # component directories whose scripts fail vetting
@@ -134,12 +134,12 @@ class World:
     def reboot(self) -> None:
         """End everything that runs; run directories stay."""
         for run in self.alive():
-            run.die()
+            run.kill()
         self.boot += 1
         self.clock.reboot()
 
     def next_behavior(self, request_id: str, script: str) -> ScriptBehavior:
         """What the next start of this script does: the drawn behaviors in order, then the last one repeatedly."""
         behaviors = self.behaviors.get((request_id, script), (ScriptBehavior.OK,))
-        count = len(self.runs_of(request_id, script)) + self.refusals.count((request_id, script))
+        count = len(self.runs_of(request_id, script)) + self.failed_starts.count((request_id, script))
         return behaviors[min(count, len(behaviors) - 1)]

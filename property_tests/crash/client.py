@@ -1,4 +1,4 @@
-"""The client of a soak: submits requests, takes answers away, and submits ids again."""
+"""The client of a soak: submits requests, takes answers, and submits ids again."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ class SoakClient:
         self._expected: set[str] = set()
 
     def act(self) -> None:
-        """Do a few random actions."""
+        """Take a few random actions."""
         for _ in range(self._chance.randint(*_ACTIONS)):
-            (do,) = self._chance.choices((self._ask, self._take, self._resubmit), (6, 3, 1))
+            (do,) = self._chance.choices((self._submit_random, self._take, self._resubmit), (6, 3, 1))
             do()
         while len(self._unread_answers()) > _MAX_UNREAD:
             self._take()
 
-    def ask_everything(self) -> None:
+    def submit_every_kind(self) -> None:
         """Submit one request of each kind."""
         for kind in KINDS:
-            self._submit(kind)
+            self._submit_kind(kind)
 
     def is_answered(self) -> bool:
         """Whether every request has its answer, resubmitted ones included."""
@@ -59,14 +59,14 @@ class SoakClient:
     def _note_answers(self) -> None:
         self._unanswered = {name for name in self._unanswered if name + SUFFIX not in self._monitor.finals}
 
-    def _ask(self) -> None:
+    def _submit_random(self) -> None:
         self._note_answers()
         waiting = Counter(self._kinds[name].lock for name in self._unanswered)
         kinds = [kind for kind in KINDS if waiting[kind.lock] < (_MAX_PENDING_SLOW if kind.cut else _MAX_PENDING)]
         if kinds:
-            self._submit(*self._chance.choices(kinds, [kind.weight for kind in kinds]))
+            self._submit_kind(*self._chance.choices(kinds, [kind.weight for kind in kinds]))
 
-    def _submit(self, kind: RequestKind) -> None:
+    def _submit_kind(self, kind: RequestKind) -> None:
         name = f"{kind.component}-{kind.action}-{len(self.planned)}"
         self.planned[name] = PlannedRequest(
             name, kind.action, kind.component, kind.state, kind.reason, kind.runs, kind.cut
@@ -74,9 +74,9 @@ class SoakClient:
         self._kinds[name] = kind
         self._unanswered.add(name)
         self._expected.add(name)
-        self._drop(name)
+        self._write(name)
 
-    def _drop(self, name: str) -> None:
+    def _write(self, name: str) -> None:
         kind = self._kinds[name]
         if kind.raw_body is None:
             self._sandbox.ask(name, kind.action, kind.component)
@@ -84,14 +84,14 @@ class SoakClient:
             self._sandbox.drop(name + SUFFIX, kind.raw_body.format(id=name).encode())
 
     def _take(self) -> None:
-        """Take away one of the unread answers."""
+        """Take one of the unread answers."""
         if unread := self._unread_answers():
             name = self._chance.choice(unread)
             self._monitor.take(name)
             self._expected.discard(name)
 
     def _unread_answers(self) -> list[str]:
-        """The ids whose answer exists and was seen."""
+        """The ids whose answer exists and was seen by the monitor."""
         names = (path.name for path in self._sandbox.status.iterdir())
         return sorted(name.removesuffix(SUFFIX) for name in names if name in self._monitor.finals)
 
@@ -103,6 +103,6 @@ class SoakClient:
         self.repeated += 1
         self._expected.add(name)
         if name + SUFFIX in self._monitor.finals and self._chance.random() < 0.3:
-            self._sandbox.ask(name, "update", "calm")
+            self._sandbox.ask(name, "update", "plain")
         else:
-            self._drop(name)
+            self._write(name)

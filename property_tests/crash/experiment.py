@@ -37,7 +37,7 @@ class Experiment:
         self._trial = trial
         self._scenario = scenario = trial.scenario
         self._sandbox = sandbox = Sandbox(folder, machine, sources)
-        self._monitor = StatusMonitor(sandbox.status, _SLOW_PERIOD_S if self._is_over else PERIOD_S)
+        self._monitor = StatusMonitor(sandbox.status, _SLOW_PERIOD_S if self._ends_with_error else PERIOD_S)
         self._result = TrialResult()
         self._quiescence = Quiescence(sandbox, scenario)
         for name, part in scenario.components.items():
@@ -45,7 +45,7 @@ class Experiment:
         sandbox.write_config()
 
     def run(self) -> TrialResult:
-        """Run the scenario: one instance per disruption and one more; an injected error need not end one."""
+        """Run the scenario: one instance per disruption and one more; an instance may survive an injected error."""
         self._monitor.start()
         try:
             self._run_instances()
@@ -66,7 +66,7 @@ class Experiment:
     def _run_instances(self) -> None:
         disruptions, trace = list(self._trial.disruptions), self._trial.trace
         if self._scenario.before_first_start:
-            self._ask()
+            self._submit()
         elif not disruptions or isinstance(disruptions[0], PowerCut):
             self._first_instance(trace)
         else:
@@ -97,11 +97,11 @@ class Experiment:
     def _first_instance(self, trace: TraceSpec | None) -> None:
         """The reference run: traced, or up to the first power cut, which ``_disrupted_instance`` awaits."""
         if trace is None:
-            self._ask()
+            self._submit()
             return
         self._start_idle()
         self._attach_strace(trace)
-        self._ask()
+        self._submit()
         self._collect_calls(trace)
 
     def _first_disruption(self, disruption: Disruption | PowerCut) -> None:
@@ -111,15 +111,15 @@ class Experiment:
         self._start_idle()
         if disruption.role in SHELLS:
             sandbox.gate_shell(disruption.role)
-            self._ask()
+            self._submit()
             strace = sandbox.attach_strace_to_shell(disruption.role, disruption.names, disruption.injection)
         else:
             strace = sandbox.attach_strace(disruption.role, disruption.names, disruption.injection)
-            self._ask()
+            self._submit()
         self._await_disruption(disruption, strace)
 
     def _disrupted_instance(self, disruption: Disruption | PowerCut) -> None:
-        """An instance that finds what the previous one left, and is disrupted in turn."""
+        """An instance that starts on the files of the previous one and is disrupted too."""
         sandbox = self._sandbox
         if isinstance(disruption, PowerCut):
             self._await_cut(disruption)
@@ -134,7 +134,7 @@ class Experiment:
             self._await_disruption(disruption, strace)
 
     def _traced_instance(self, trace: TraceSpec) -> None:
-        """An instance that finds what the previous one left, traced from the start of each thread."""
+        """An instance that starts on the files of the previous one, traced from the start of each thread."""
         self._sandbox.trace_next_start(trace.names)
         self._sandbox.spawn_gated()
         for role in self._roles(trace):
@@ -150,18 +150,18 @@ class Experiment:
             (
                 sandbox.root / "components" / part / "go"
             ).touch()  # releases scripts that wait for the end of the scenario
-        if not self._is_over or quiescence.has_leftovers():
+        if not self._ends_with_error or quiescence.has_leftovers():
             begin = time.monotonic()
             sandbox.start()
             self._result.ready_s = time.monotonic() - begin
             quiescence.expect(quiescence.is_answered, "the answers")
-            if not self._is_over:
+            if not self._ends_with_error:
                 self._result.settled_s = time.monotonic() - begin
             quiescence.expect(quiescence.is_quiet, "the host to be idle")
             if sandbox.stop() != 0:
                 self._result.violations.append("the exit code after SIGTERM was not 0")
 
-    def _ask(self) -> None:
+    def _submit(self) -> None:
         for request in self._scenario.planned:
             self._sandbox.ask(request.request_id, request.action, request.component)
 
@@ -171,7 +171,7 @@ class Experiment:
     # -- disruptions ------------------------------------------------------------------------------------------------
 
     @property
-    def _is_over(self) -> bool:
+    def _ends_with_error(self) -> bool:
         """Whether the last disruption is an error, after which the same instance completes the scenario."""
         last = self._trial.disruptions[-1] if self._trial.disruptions else None
         return isinstance(last, Disruption) and bool(last.error)

@@ -28,7 +28,7 @@ _ONE_LANE = [
 
 
 def errors(role: str, call: Syscall) -> Iterator[Disruption]:
-    """Each error the call might return."""
+    """Each error that the call might return."""
     for error in errors_of(call):
         yield Disruption(
             role, Injection(call.name, call.nth, f"error={error}"), is_rare=call.is_start_up, place=call.place
@@ -40,7 +40,7 @@ FAULTS = SweepSpec(
     noun="errors",
     trace=TraceSpec(EVERYTHING, watches=True, stops=True),
     disruptions=errors,
-    uncertainty=Uncertainty(hindered=True),
+    uncertainty=Uncertainty(start_failed=True),
     first=kills,
     always=lambda _trial: False,
     is_punctual=False,
@@ -49,7 +49,7 @@ FAULTS = SweepSpec(
             scenario,
             f"{scenario.name}: {shell}",
             trace=TraceSpec(EVERYTHING, roles=(shell,)),
-            uncertainty=Uncertainty(hindered=True, interrupted=True),  # a shell that dies loses the exit code
+            uncertainty=Uncertainty(start_failed=True, interrupted=True),  # a failing shell loses the exit code
         )
         for scenario in _ONE_LANE
         for shell in SHELLS

@@ -28,11 +28,11 @@ _ERRORS: dict[str, tuple[str, ...]] = {
     "watch": ("ENOSPC",),  # fs.inotify.max_user_watches
     "pidfd": ("EMFILE",),
 }
-_ON_NAMELESS = {"read", "write", "stat"}  # a pipe is on no disk, so disk errors do not apply
+_ON_NAMELESS = {"read", "write", "stat"}  # pipes are not on a disk, so disk errors do not apply
 
 
 def errors_of(call: Syscall, *, injected: bool = False) -> tuple[str, ...]:
-    """Every error ``call`` might return, by errno name; empty where it fails anyway or cannot fail.
+    """Every error ``call`` might return, by errno name; empty if it fails without injection or cannot fail.
 
     Args:
         call: as parsed from strace.

@@ -1,4 +1,4 @@
-"""Checks answers against the scripts' own record, where the outcome is not known beforehand.
+"""Checks answers against the scripts' own record if the outcome is not known beforehand.
 
 A kill alone changes no outcome, so ``oracle`` knows each. After a power cut or a failed system call an update may be
 interrupted and rolled back; then every claim must be true (I1), and no script may run too often (I3).
@@ -32,20 +32,20 @@ class Uncertainty:
 
     Args:
         interrupted: a script may have been interrupted, or its exit code lost.
-        hindered: a start may have failed.
+        start_failed: the start of a script may have failed.
         starts: how often a script may start for one request; more than once only with ``on_interruption = "rerun"``.
         journal_lost: whether the journal was lost; then rollback.sh may start once more (I13, ADR 007), and earlier
             runs are unknown.
     """
 
     interrupted: bool = False
-    hindered: bool = False
+    start_failed: bool = False
     starts: int = 1
     journal_lost: bool = False
 
 
 def runs(record: Iterable[str], request: PlannedRequest, scenario: Scenario) -> list[Run]:
-    """The scripts that ran for a request, in order; without an exit code where one did not end.
+    """The scripts that ran for a request, in order; a script that did not end has no exit code.
 
     A script subject to its time limit counts as timed out, even if the power cut came first.
     """
@@ -96,8 +96,9 @@ def false_claims(
     """
     ran = runs(record, request, scenario)
     version = VERSION if request.action == "update" else None
-    refusals = [(request.request_id, script) for script in (UPDATE, ROLLBACK, HEALTH)] if uncertainty.hindered else []
-    world = SimpleNamespace(refusals=refusals, boot=2 if uncertainty.interrupted else 1)
+    every_start = [(request.request_id, script) for script in (UPDATE, ROLLBACK, HEALTH)]
+    failed_starts = every_start if uncertainty.start_failed else []
+    world = SimpleNamespace(failed_starts=failed_starts, boot=2 if uncertainty.interrupted else 1)
     claim = f"{answer.state} ({answer.reason}): {answer.message}"
     try:
         happened = ran + _unrecorded_runs(ran, request, scenario, answer)

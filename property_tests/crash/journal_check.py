@@ -16,11 +16,11 @@ _LEGAL = {(transition.event.value, transition.source.value, transition.dest.valu
 
 
 def journal_violations(path: Path, answers: Mapping[PlannedRequest, bytes | None], output_bytes: int) -> Iterator[str]:
-    """Where the journal is inconsistent, or differs from the published answers.
+    """Inconsistencies of the journal, and differences from the published answers.
 
     Args:
         path: of the journal.
-        answers: the answer to each request; None where there is none.
+        answers: the answer to each request; None without an answer.
         output_bytes: ``limits.output_bytes`` of the coordinator that wrote it.
     """
     with JournalReader.open(path) as journal:

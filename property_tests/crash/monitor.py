@@ -20,7 +20,7 @@ class StatusMonitor:
         status: the directory.
         period_s: polling period in seconds.
 
-    ``finals`` holds the first content seen of each answer; ``violations`` describes what no reader may see.
+    ``finals`` holds the first content seen of each answer; ``violations`` describes content that no reader may see.
     """
 
     def __init__(self, status: Path, period_s: float = PERIOD_S) -> None:
@@ -44,7 +44,7 @@ class StatusMonitor:
         self._poll()
 
     def take(self, request_id: str) -> None:
-        """Remove an answer as its client; it may appear again with the same content."""
+        """Remove an answer as its client does; it may appear again with the same content."""
         (self._status / f"{request_id}{SUFFIX}").unlink()
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""A machine within this one: its own processes, /proc and boot id, on the same disk; its power can be cut."""
+"""A machine in namespaces of this one: its own processes, /proc and boot id, on the same disk; its power can be cut."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class NamespaceMachine:
         (self._init,) = children(self._unshare.pid)
 
     def power_off(self) -> None:
-        """PowerCut the power: every process is killed at once."""
+        """Cut the power: every process is killed at once."""
         if self._unshare is not None:
             self._unshare.kill()  # --kill-child kills init, and with it the namespace
             self._unshare.communicate()
             self._unshare = None
 
     def reboot(self) -> None:
-        """PowerCut the power and boot again."""
+        """Cut the power and boot again."""
         self.power_off()
         self.power_on()
 

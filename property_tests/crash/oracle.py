@@ -1,4 +1,4 @@
-"""Oracle of the crash tests: what must hold once the host is idle, whatever was killed before (I1-I5, I7-I10)."""
+"""Oracle of the crash tests: what must hold once the host is idle, after any kill (I1-I5, I7-I10)."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def check_scenario(
 def check_requests(
     sandbox: Sandbox, planned: Iterable[PlannedRequest], monitor: StatusMonitor, taken: Collection[str] = frozenset()
 ) -> list[str]:
-    """The same for requests with known outcomes; ``taken`` holds the ids whose answer the client has taken."""
+    """Every violation for requests with known outcomes; the client has taken the answers of the ids in ``taken``."""
     answers = _collect_answers(planned, monitor)
     return [
         *_inconsistencies(sandbox, answers, monitor, taken),
         *_unexpected_outcomes(answers),
-        *_wrong_runs(sandbox.record, answers),
+        *_unexpected_runs(sandbox.record, answers),
     ]
 
 
@@ -61,7 +61,7 @@ def _collect_answers(planned: Iterable[PlannedRequest], monitor: StatusMonitor) 
 def _inconsistencies(
     sandbox: Sandbox, answers: _Answers, monitor: StatusMonitor, taken: Collection[str] = frozenset()
 ) -> Iterator[str]:
-    """What must hold independently of the outcomes."""
+    """Violations that do not depend on the outcomes."""
     yield from monitor.violations
     for request, seen in answers.items():
         path = sandbox.final(request.request_id)
@@ -76,7 +76,7 @@ def _inconsistencies(
 
 
 def _false_claims(sandbox: Sandbox, scenario: Scenario, answers: _Answers, uncertainty: Uncertainty) -> Iterator[str]:
-    """Whether every answer is true."""
+    """Answers that are not true."""
     record = sandbox.record.read_text().splitlines() if sandbox.record.exists() else []
     for request, seen in answers.items():
         if seen is not None:
@@ -84,7 +84,7 @@ def _false_claims(sandbox: Sandbox, scenario: Scenario, answers: _Answers, uncer
 
 
 def _unexpected_outcomes(answers: _Answers) -> Iterator[str]:
-    """Whether every answer is the scenario's outcome."""
+    """Answers that differ from the scenario's outcome."""
     for request, seen in answers.items():
         if seen is None:
             continue
@@ -106,11 +106,11 @@ def _parse_record(record: Path) -> dict[str, list[_RecordEntry]]:
     return found
 
 
-def _wrong_runs(record: Path, answers: _Answers) -> Iterator[str]:
+def _unexpected_runs(record: Path, answers: _Answers) -> Iterator[str]:
     entries = _parse_record(record)
-    asked = {request.request_id for request in answers}
+    submitted = {request.request_id for request in answers}
     for request_id, lines in entries.items():
-        if request_id not in asked:
+        if request_id not in submitted:
             yield f"scripts ran for {request_id}, which was never submitted: {lines}"
         for what, script, _ in lines:
             if what == "overlap":
@@ -121,8 +121,8 @@ def _wrong_runs(record: Path, answers: _Answers) -> Iterator[str]:
         if ran not in (request.runs, tuple(script for script in request.runs if script not in request.cut)):
             yield f"runs of {request.request_id}: {ran}, expected {request.runs}"
         ended = [(script, code) for what, script, code in lines if what == "end" and script not in request.cut]
-        whole = tuple(script for script in ran if script not in request.cut)
-        if tuple(script for script, _ in ended) != whole:
+        complete = tuple(script for script in ran if script not in request.cut)
+        if tuple(script for script, _ in ended) != complete:
             yield f"runs of {request.request_id}: {ran} started and {ended} ended"
         codes = [(each["script"], str(each["exit_code"])) for each in _attempts(seen)] if seen else ended
         if [each for each in codes if each[0] not in request.cut] != ended:

@@ -9,7 +9,7 @@ from property_tests.crash.sandbox import Sandbox
 from property_tests.crash.scenarios import Scenario
 from tests.support.real_host import until
 
-DEADLINE_S = 60.0  # descendants the coordinator's slow timer: work that only the timer finds counts as missed
+DEADLINE_S = 60.0  # shorter than the period of the slow timer: work that only the timer finds counts as missed
 
 
 class Quiescence:
@@ -49,7 +49,7 @@ class Quiescence:
         )
 
     def is_done(self) -> bool:
-        """Whether, in addition, the present instance is idle: a clean directory may be the previous one's work."""
+        """Whether, in addition, the present instance is idle: the previous one may have cleaned the directories."""
         return self.is_quiet() and self._sandbox.is_idle()
 
     def has_leftovers(self) -> bool:

@@ -23,7 +23,7 @@ from property_tests.crash.sweep import SweepSpec, kills, main
 from property_tests.crash.syscalls import Syscall
 from property_tests.crash.trial import Disruption, PowerCut, TraceSpec, Trial
 
-_BLOCKS = "until [ -e go ]; do sleep 0.02; done"  # until the scenario may end
+_BLOCKS = "until [ -e go ]; do sleep 0.02; done"  # until the trial lets the scenario end
 _ONCE = Uncertainty(interrupted=True)
 _AGAIN = Uncertainty(interrupted=True, starts=MAX_RESUMES + 1)
 _MORE_THAN_BOUND = MAX_RESUMES + 3  # planned cuts; those after the scenario's end are skipped

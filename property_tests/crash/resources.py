@@ -25,7 +25,7 @@ class ResourceUsage:
         return cls(len(list(process.joinpath("fd").iterdir())), memory)
 
     def excess(self, first: ResourceUsage) -> Iterator[str]:
-        """Where it exceeds the usage of a coordinator without a history."""
+        """Descriptions of the resources that exceed those of a coordinator without a history."""
         if self.descriptors > first.descriptors:
             yield f"{self.descriptors} descriptors at the end, {first.descriptors} at the start"
         if self.memory_kib > first.memory_kib + _GROWTH_KIB:

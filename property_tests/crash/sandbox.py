@@ -180,7 +180,7 @@ class Sandbox(Host):
         return self.process is None or self.process.poll() is not None
 
     def reap(self) -> int:
-        """Reap a coordinator that exited by itself; its exit code."""
+        """Reap a coordinator that has exited; returns its exit code."""
         assert self.process is not None
         code = self.process.wait()
         self._reset()
@@ -191,7 +191,7 @@ class Sandbox(Host):
         os.kill(self.pid(), signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait until the coordinator has exited; its exit code."""
+        """Wait until the coordinator has exited; returns its exit code."""
         code = super().wait()
         self._reset()
         return code

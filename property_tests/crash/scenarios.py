@@ -10,8 +10,8 @@ FAILS = "echo broken >&2; exit 3"
 HEALTHY_ONCE_ROLLED_BACK = f"[ -e rolled-back ] || {{ {FAILS}; }}"
 # Each step takes longer than the coordinator's tick, so that it reports each percentage.
 SLOW = "for at in 20 40 60 80; do echo PHASE:at-$at; echo PROGRESS:$at; sleep 0.12 9>&-; done"
-# Its children ignore TERM as it does; one keeps the lock's file, so that an overlapping script is recorded.
-STUBBORN = """
+# The script and its children ignore TERM; one child keeps the lock's file open, so that an overlap is recorded.
+IGNORES_TERM = """
 trap '' TERM
 setsid bash -c 'trap "" TERM; while :; do sleep 1; done' &
 while :; do sleep 1; done"""
@@ -28,10 +28,10 @@ class ComponentSpec:
 
 @dataclass(frozen=True)
 class PlannedRequest:
-    """A request and its outcome, whatever is killed meanwhile: its answer, and the scripts run for it, in order.
+    """A request and its outcome, which no kill changes: its answer, and the scripts that run for it, in order.
 
-    ``cut`` names the scripts that the time limit ends: they do not record their end, and on a busy machine perhaps not
-    even their start.
+    ``cut`` names the scripts that the time limit ends: they do not record their end, and on a busy machine they may not
+    record their start.
     """
 
     request_id: str
@@ -51,8 +51,8 @@ class Scenario:
         name: in the tables.
         components: the installed components.
         planned: submitted at once.
-        settled: ids that have their answer already, and are submitted a second time.
-        taken: of these, the ids whose first answer the client has taken away.
+        settled: ids that are answered already and are submitted a second time.
+        taken: of these, the ids whose first answer the client has taken.
         before_first_start: whether all requests are submitted before the first start of the coordinator.
     """
 
@@ -126,7 +126,7 @@ SCENARIOS = (
         {
             "late": ComponentSpec(
                 "shared",
-                {UPDATE: STUBBORN},
+                {UPDATE: IGNORES_TERM},
                 {"timeout_s": 1.0, "kill_grace_s": 0.2, "on_failure": "none", "verify_health": False},
             ),
             "right": ComponentSpec("shared"),

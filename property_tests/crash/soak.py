@@ -1,7 +1,7 @@
 """``make soak``: kills the real coordinator at random instants under mixed requests, thousands of times.
 
 The kill sweep kills at each known call of a scenario from its start; here requests of all kinds run together, on a
-journal and directories with thousands of instances of history. The same oracle checks them.
+journal and directories that thousands of instances have used before. The same oracle checks them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def _soak(cycles: int, seed: int) -> SoakResult:
 
 
 def main() -> int:
-    """Run the soak, print the result; the exit code says whether there were violations."""
+    """Run the soak and print the result; returns 1 if there were violations."""
     parser = argparse.ArgumentParser(description="Kill and restart the coordinator at random under mixed requests.")
     parser.add_argument("--cycles", type=int, default=2000, help="coordinator instances, over all jobs (%(default)s)")
     parser.add_argument("--seed", type=int, default=20261125)
@@ -41,7 +41,8 @@ def _print_result(result: SoakResult, seconds: float, seed: int) -> None:
     print(f"{result.ends.total()} instances in {seconds:.0f} s, seed {seed}")
     for name in ENDINGS:
         print(f"    {name}: {result.ends[name]}")
-    print(f"requests served: {result.asked}, {result.asked / seconds:.1f} per second; resubmitted: {result.repeated}")
+    rate = result.submitted / seconds
+    print(f"requests served: {result.submitted}, {rate:.1f} per second; resubmitted: {result.repeated}")
     print(f"longest from a restart to the last answer: {result.slowest_s:.1f} s, including the scripts")
     print(f"polls of the reader: {result.polls}")
     print(*result.usages, sep="\n")

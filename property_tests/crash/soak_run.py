@@ -63,7 +63,7 @@ class SoakResult:
     """The result of a soak."""
 
     ends: Counter[str] = field(default_factory=Counter)
-    asked: int = 0
+    submitted: int = 0
     repeated: int = 0
     polls: int = 0
     slowest_s: float = 0.0
@@ -73,7 +73,7 @@ class SoakResult:
     def add(self, other: SoakResult) -> None:
         """Add another host's result."""
         self.ends += other.ends
-        self.asked += other.asked
+        self.submitted += other.submitted
         self.repeated += other.repeated
         self.polls += other.polls
         self.slowest_s = max(self.slowest_s, other.slowest_s)
@@ -117,7 +117,7 @@ class SoakRun:
             self._sandbox.kill()
             self._monitor.stop()
             self._machine.power_off()
-        self._result.asked = len(self._client.planned)
+        self._result.submitted = len(self._client.planned)
         self._result.repeated = self._client.repeated
         self._result.polls = self._monitor.polls
         if self._result.violations:
@@ -164,11 +164,11 @@ class SoakRun:
         self._sandbox.spawn()
 
     def _until_ready(self) -> None:
-        def look() -> bool:
+        def poll() -> bool:
             self._client.act()
             return self._sandbox.has_exited() or self._sandbox.is_ready()
 
-        until(look, f"ready\n{self._log()}", _DEADLINE_S)
+        until(poll, f"ready\n{self._log()}", _DEADLINE_S)
         self._assert_running()
 
     def _run_for_a_while(self, end: Ending, *, may_end: bool = False) -> None:
@@ -200,7 +200,7 @@ class SoakRun:
         self._assert_running()
         self._result.slowest_s = max(self._result.slowest_s, time.monotonic() - begin)
         if everything:
-            self._client.ask_everything()
+            self._client.submit_every_kind()
         until(self._is_quiet, "the host to be idle", _DEADLINE_S)
         usage = ResourceUsage.of(self._sandbox.pid())
         assert self._sandbox.stop() == 0, "the exit code after SIGTERM was not 0"

@@ -18,7 +18,7 @@ _LOST_LINE = re.compile(r"^--- Logging error in Loguru .*?^--- Ending of logging
 class Supervisor:
     """Supervises one coordinator that receives an error; restarted instances are not disrupted.
 
-    ``restarts`` counts restarts; ``notes`` collects remarkable log output.
+    ``restarts`` counts restarts; ``notes`` collects notable log output.
     """
 
     def __init__(self, sandbox: Sandbox) -> None:
@@ -30,19 +30,19 @@ class Supervisor:
     def expect(self, quiescence: Quiescence, condition: Callable[[], bool], what: str) -> None:
         """Wait for ``condition``, with a full deadline per instance; restart the coordinator when it has exited."""
         while not condition():
-            life = self.restarts
-            quiescence.expect(lambda life=life: self._restart_if_exited() > life or condition(), what)
+            instance = self.restarts
+            quiescence.expect(lambda instance=instance: self._restart_if_exited() > instance or condition(), what)
 
     def _restart_if_exited(self) -> int:
         """Restart the coordinator if it has exited; the number of restarts so far.
 
         Raises:
-            AssertionError: it exited with 0 unasked, with 2, after which systemd does not restart it, or too often.
+            AssertionError: it exited too often, with 0 without a stop, or with 2, which systemd does not restart.
         """
         if self._sandbox.has_exited():
             code = self._sandbox.reap()
             if code in _FINAL_CODES:
-                raise AssertionError(f"it exited with {code} unasked, and is not restarted\n{self._log()}")
+                raise AssertionError(f"it exited with {code} without a stop, and is not restarted\n{self._log()}")
             if self.restarts == _RESTARTS:
                 raise AssertionError(f"it exited {_RESTARTS + 1} times, last with {code}\n{self._log()}")
             self.restarts += 1

@@ -39,10 +39,10 @@ class SweepSpec:
         purpose: in one sentence, for ``--help``.
         noun: what is counted.
         trace: which calls to trace.
-        disruptions: a role and a call it makes → every disruption there.
+        disruptions: a role and one of its calls → every disruption of that call.
         uncertainty: what else may have happened then; None when no outcome changes.
-        first: the disruptions that may precede a swept recovery, likewise.
-        always: whether a trial is made independently of the sample.
+        first: the same for the disruptions that may precede a swept recovery.
+        always: whether a trial is run independently of the sample.
         is_punctual: whether the last answer is due within ``RESTART_S`` of the last start.
         more: further reference runs, with other calls traced.
         extra: trials that belong to no call.
@@ -114,7 +114,7 @@ class Sweep:
             flush=True,
         )
         meter = ProgressMeter(len(trials), self._spec.noun)
-        for trial, result in self._workers.make(trials, self._options.until):
+        for trial, result in self._workers.run(trials, self._options.until):
             violations = self._violations(trial, result)
             self.summary.add(trial, result, violations)
             meter.step(self.summary.wrong)
@@ -125,12 +125,12 @@ class Sweep:
         return self.summary
 
     def _direct(self) -> tuple[list[Trial], list[Trial]]:
-        """A trial for each disruption of each call of each scenario; and those that recoveries may follow."""
+        """A trial for each disruption of each call of each scenario, and the trials that recoveries may follow."""
         spec = self._spec
         references = [Trial(scenario, scenario.name, trace=spec.trace) for scenario in self._scenarios]
         references += [trial for trial in spec.more if self._options.wants(trial.scenario)]
         found, firsts = [], []
-        for trial, result in self._workers.make(references):
+        for trial, result in self._workers.run(references):
             self.summary.record(trial, result)
             self._reference_s[trial.scenario.name] = max(
                 result.reference_s, self._reference_s.get(trial.scenario.name, 0.0)
@@ -156,7 +156,7 @@ class Sweep:
             for first in firsts
         )
         found = []
-        for trial, result in self._workers.make(observed):
+        for trial, result in self._workers.run(observed):
             if result.violations:
                 self.summary.record(trial, result)
             plain = replace(trial, trace=None, uncertainty=spec.uncertainty)
@@ -165,13 +165,13 @@ class Sweep:
         return self._thinned(sorted(found, key=str))
 
     def _thinned(self, trials: list[Trial]) -> list[Trial]:
-        """The trials without most of the rare ones."""
+        """The trials, with a sample of the rare ones only."""
         rare = [number for number, trial in enumerate(trials) if trial.is_rare]
         left_out = set(rare) - set(self._chance.sample(rare, round(len(rare) * self._options.rare)))
         return [trial for number, trial in enumerate(trials) if number not in left_out]
 
     def _chosen(self, direct: list[Trial], recoveries: list[Trial]) -> list[Trial]:
-        """All trials or a sample: mandatory ones first, then the others in random order, for time may run out."""
+        """All trials or a sample: mandatory ones first, then the others in random order, because time may run out."""
         sample = self._options.sample
         direct = [trial for trial in direct if self._options.only in str(trial)]
         recoveries = [trial for trial in recoveries if self._options.only in str(trial)]
@@ -213,7 +213,7 @@ def _uncertainty_of_recovery(spec: SweepSpec) -> Uncertainty | None:
 
 
 def main(spec: SweepSpec) -> int:
-    """Run the sweep, print the table; the exit code says whether there were violations."""
+    """Run the sweep and print the table; returns 1 if there were violations."""
     parser = argparse.ArgumentParser(description=spec.purpose)
     parser.add_argument("--sample", type=int, help="number of trials, chosen by the seed (all)")
     parser.add_argument("--seed", type=int, default=20261124)
@@ -226,18 +226,18 @@ def main(spec: SweepSpec) -> int:
     )
     parser.add_argument("--minutes", type=float, default=inf, help="start no trial after this time (no limit)")
     parser.add_argument("--until-violation", help="start no trial after a violation that contains this text")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     begin = time.monotonic()
     options = Options(
-        asked.sample,
-        asked.seed,
-        asked.firsts,
-        tuple(asked.scenario or ("",)),
-        asked.jobs,
-        asked.rare,
-        begin + asked.minutes * 60,
-        asked.until_violation,
-        asked.only,
+        arguments.sample,
+        arguments.seed,
+        arguments.firsts,
+        tuple(arguments.scenario or ("",)),
+        arguments.jobs,
+        arguments.rare,
+        begin + arguments.minutes * 60,
+        arguments.until_violation,
+        arguments.only,
     )
     with Workers(options.jobs) as workers:
         summary = Sweep(spec, options, workers).run()

@@ -101,7 +101,7 @@ class Syscall:
 
     @property
     def is_start_up(self) -> bool:
-        """Whether the interpreter makes it to find itself and its modules."""
+        """Whether the interpreter makes it to locate itself and its modules."""
         return bool(_INTERPRETER.search(self.text))
 
     @property
@@ -112,7 +112,7 @@ class Syscall:
 
     @property
     def is_nameless(self) -> bool:
-        """Whether it concerns a pipe, a socket or the like, which is on no disk."""
+        """Whether it concerns an object without a file on disk, such as a pipe or a socket."""
         return bool(_NAMELESS.match(self.text))
 
     def __str__(self) -> str:

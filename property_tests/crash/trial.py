@@ -144,7 +144,7 @@ class TrialResult:
 
     Args:
         hits: per disruption where it happened; None when the instance ended without it.
-        violations: the violations, in words.
+        violations: descriptions of the violations.
         reference_s: duration of the traced scenario, in seconds.
         settled_s: from the last start to the last answer, in seconds; for an error, from the submission.
         ready_s: from that start to "ready", in seconds.
@@ -152,7 +152,7 @@ class TrialResult:
         restarts: how often the coordinator exited with an error and was restarted.
         calls: per role, the calls of the traced instance until it was idle.
         last_calls: per role, the calls of its stop: a disrupted instance may not reach them.
-        notes: remarkable facts that are no violations.
+        notes: notable facts that are not violations.
     """
 
     hits: list[Hit | None] = field(default_factory=list)

@@ -35,8 +35,8 @@ class TrialRunner:
         self._machine.power_on()
         self._count = 0
 
-    def make(self, trial: Trial) -> TrialResult:
-        """Run one trial; repeat it when the call to disrupt did not occur."""
+    def run(self, trial: Trial) -> TrialResult:
+        """Run one trial; repeat it if the call to disrupt did not occur."""
         for _ in range(_ATTEMPTS):
             self._count += 1
             place = self._folder / f"{_DIRECTORY_PREFIX}{self._count}"
@@ -67,10 +67,10 @@ def _set_up(folder: Path) -> None:
     _runner = TrialRunner(folder)
 
 
-def _make(trial: Trial) -> tuple[Trial, TrialResult]:
+def _run_trial(trial: Trial) -> tuple[Trial, TrialResult]:
     assert _runner is not None
     try:
-        return trial, _runner.make(trial)
+        return trial, _runner.run(trial)
     except Exception:  # noqa: BLE001  one failing trial must not end the others
         return trial, TrialResult(violations=[traceback.format_exc()])
 
@@ -94,14 +94,14 @@ class Workers:
         if not any(self._folder.glob(f"*/{_DIRECTORY_PREFIX}*")):
             shutil.rmtree(self._folder)
 
-    def make(self, trials: Iterable[Trial], until: float = inf) -> Iterator[tuple[Trial, TrialResult]]:
+    def run(self, trials: Iterable[Trial], until: float = inf) -> Iterator[tuple[Trial, TrialResult]]:
         """Run all trials; yields each with its result as soon as it is done.
 
         Args:
             trials: in the order to run.
             until: monotonic time after which no trial starts.
         """
-        waiting = [self._pool.submit(_make, trial) for trial in trials]
+        waiting = [self._pool.submit(_run_trial, trial) for trial in trials]
         for future in as_completed(waiting.copy()):
             if time.monotonic() > until:
                 while waiting:  # once: cancelled futures complete as well

@@ -1,4 +1,4 @@
-"""Crash states: the disk crash_states that a power cut may leave at one instant."""
+"""Crash states: the disk images that a power cut may leave at one instant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECTOR = 512  # bytes that a disk writes atomically
 
 
 def crash_states(disk: DiskModel, chance: random.Random, count: int) -> Iterator[DiskImage]:
-    """Possible crash_states, first by rule, then ``count`` random ones; an image may occur more than once."""
+    """Possible images, first by rule, then ``count`` random ones; an image may occur more than once."""
     changes, files = disk.changes, disk.files()
     latest = {id(file): file.current for file in files}
     yield disk.image(changes, latest)
@@ -34,14 +34,14 @@ def crash_states(disk: DiskModel, chance: random.Random, count: int) -> Iterator
 
 
 def _random_content(file: FileNode, chance: random.Random) -> bytes:
-    """The content at some crash_point since the last fsync, or a mixture of several crash_points."""
+    """The content at some instant since the last fsync, or a mixture of several instants."""
     if chance.random() < 1 / 3:
         return _torn(file, chance)
     return chance.choice([file.durable, *file.versions])
 
 
 def _torn(file: FileNode, chance: random.Random) -> bytes:
-    """Each sector as of some crash_point since the last fsync, with the size of another; unwritten parts are zeros."""
+    """Each sector as of some instant since the last fsync, with the size of another; unwritten parts are zeros."""
     versions = [file.durable, *file.versions]
     size = len(chance.choice(versions))
     sectors = (chance.choice(versions)[at : at + SECTOR].ljust(SECTOR, b"\0") for at in range(0, size, SECTOR))
@@ -49,7 +49,7 @@ def _torn(file: FileNode, chance: random.Random) -> bytes:
 
 
 def _zeroed(file: FileNode) -> bytes:
-    """The size was written, the content was not."""
+    """The content if the size was written and the data was not."""
     return file.durable[: len(file.current)].ljust(len(file.current), b"\0")
 
 

@@ -27,7 +27,7 @@ def restore_host(sandbox: Sandbox, scenario: Scenario, image: DiskImage, crash_p
 
 
 def serve(sandbox: Sandbox, recording: Recording, image: DiskImage, crash_point: CrashPoint) -> list[str]:
-    """Start the daemon on ``image`` and let it finish; every violation."""
+    """Start the daemon on ``image`` and let it finish; returns every violation."""
     restore_host(sandbox, recording.scenario, image, crash_point)
     sandbox.start()
     try:

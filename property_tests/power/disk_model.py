@@ -1,9 +1,9 @@
-"""DiskModel model for power cuts: what is durable, and what is only in flight.
+"""Disk model for power cuts: durable data, and changes in flight.
 
 A file's content is durable up to its last fsync; a name, up to the last fsync of its directory. Each later change may
 or may not be written, independently: ext4 keeps the order of names among each other and delays contents, other file
-systems promise less. So the states here include all that ext4 allows, and more. Assumed is what every file system
-promises: a rename is atomic, and of two changes of one name the later one wins.
+systems promise less. So the states here include all that ext4 allows, and more. The model assumes what every file
+system promises: a rename is atomic, and of two changes of one name the later one wins.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class NameChange:
 
 
 class DiskModel:
-    """Everything descendants one directory.
+    """All files and directories below one directory.
 
     Args:
         root: its path; operations elsewhere are ignored.
@@ -83,7 +83,7 @@ class DiskModel:
             folder.durable[name] = folder.current[name] = DirectoryNode() if content is None else FileNode(content)
 
     def apply(self, operation: Operation) -> bool:
-        """Apply an operation; whether it concerned this disk."""
+        """Apply an operation; returns whether it concerned this disk."""
         path = self._inside(operation.path)
         if path is None:
             return False

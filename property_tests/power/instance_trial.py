@@ -1,4 +1,4 @@
-"""One recorded instance and the crash states of power cuts during it: each is restarted on, and checked."""
+"""One recorded instance and the crash states of power cuts during it: restart on each, and check the result."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class InstanceSpec:
         client_skips_fsync: whether the client writes its requests without fsync.
         number: distinguishes otherwise equal instances.
         states: number of states to try.
-        real: number of them for the real daemon too.
+        real: number of them on which the real daemon is started too.
         seed: of the random choices.
     """
 
@@ -77,15 +77,15 @@ class Findings:
     Args:
         digests: one per state tried.
         kinds: number of states right after each kind of operation.
-        instants: number of crash points.
-        real: number of states given to the real daemon.
+        crash_points: number of crash points.
+        real: number of states on which the real daemon was started.
         wrong: number of states with violations.
         violations: descriptions of the first of those.
     """
 
     digests: set[bytes] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
-    instants: int = 0
+    crash_points: int = 0
     real: int = 0
     wrong: int = 0
     violations: list[str] = field(default_factory=list)
@@ -164,13 +164,13 @@ class InstanceTrial:
         return replace(crash_point, seen=seen), left
 
     def _try(self, sandbox: Sandbox, recording: Recording) -> list[tuple[CrashPoint, DiskImage]]:
-        """Restart on states of every crash point, or of a sample of them; what was tried.
+        """Restart on states of every crash point, or of a sample of them; returns the states tried.
 
-        A crash point with fewer distinct states than its share leaves the rest to the next ones.
+        The rest of a crash point with fewer distinct states than its share is added to the next ones.
         """
-        self._found.instants = sum(1 for _ in crash_points(recording))
-        each, more = divmod(self._spec.states, self._found.instants)
-        chosen = set(self._chance.sample(range(self._found.instants), more))
+        self._found.crash_points = sum(1 for _ in crash_points(recording))
+        each, more = divmod(self._spec.states, self._found.crash_points)
+        chosen = set(self._chance.sample(range(self._found.crash_points), more))
         tried, left = [], 0
         for number, (crash_point, disk) in enumerate(crash_points(recording)):
             left += each + (number in chosen)

@@ -1,4 +1,4 @@
-"""DiskModel operations of one instance, in order, parsed from the trace of the daemon, its shells and its scripts.
+"""Disk operations of one instance, in order, parsed from the trace of the daemon, its shells and its scripts.
 
 The trace comes from ``strace -f -y -xx``: strings in hexadecimal, descriptors with the path they stand for.
 """

@@ -28,14 +28,14 @@ class PriorEvents:
     """Events before an instance.
 
     Args:
-        asked: the requests as their client wrote them, by id.
+        submitted: the requests as their client wrote them, by id.
         client_skips_fsync: whether the client wrote them without fsync.
         recorded_lines: the lines of the scripts' record.
         seen: answers that a reader may have read, by request id.
         journal_lost: whether the journal of these events was lost.
     """
 
-    asked: dict[str, bytes]
+    submitted: dict[str, bytes]
     client_skips_fsync: bool
     recorded_lines: tuple[str, ...]
     seen: dict[str, bytes]
@@ -107,10 +107,10 @@ class Recorder:
         seen = {request.request_id: sandbox.final(request.request_id).read_bytes() for request in first}
         for request_id in scenario.taken:
             sandbox.final(request_id).unlink()
-        _ask(sandbox, scenario.planned)
-        asked = {path.stem: path.read_bytes() for path in sandbox.requests.iterdir()}
+        _submit(sandbox, scenario.planned)
+        submitted = {path.stem: path.read_bytes() for path in sandbox.requests.iterdir()}
         recorded_lines = sandbox.record.read_text().splitlines() if sandbox.record.exists() else []
-        return sandbox, PriorEvents(asked, client_skips_fsync, tuple(recorded_lines), seen)
+        return sandbox, PriorEvents(submitted, client_skips_fsync, tuple(recorded_lines), seen)
 
     def record(self, scenario: Scenario, sandbox: Sandbox, earlier: PriorEvents, *, fresh: bool) -> Recording:
         """Record one instance that serves everything in ``requests/``.
@@ -142,7 +142,7 @@ class Recorder:
 
 
 def _settle(sandbox: Sandbox, planned: Iterable[PlannedRequest]) -> None:
-    _ask(sandbox, planned)
+    _submit(sandbox, planned)
     until(lambda: is_idle(sandbox), f"the first answers\n{sandbox.log()[-3000:]}", _DEADLINE_S)
 
 
@@ -158,7 +158,7 @@ def _lengthen_log(sandbox: Sandbox, size: int) -> None:
         path.unlink()
 
 
-def _ask(sandbox: Sandbox, planned: Iterable[PlannedRequest]) -> None:
+def _submit(sandbox: Sandbox, planned: Iterable[PlannedRequest]) -> None:
     for request in planned:
         sandbox.ask(request.request_id, request.action, request.component)
 

@@ -29,10 +29,10 @@ def check_recovery(
     """Every violation; empty when there is none.
 
     Args:
-        root: what the coordinator left.
+        root: the directory with the coordinator's files.
         recording: the instance during which the power failed.
         image: the disk after the cut.
-        crash_point: when the cut came.
+        crash_point: the instant of the cut.
         record: the scripts' record since the beginning.
     """
     requests, status, state = (root / name for name in FOLDERS)
@@ -47,12 +47,12 @@ def check_recovery(
         answers = {
             request: answer
             for request, answer in answers.items()
-            if _was_asked(request, recording, image, crash_point, journal)
+            if _needs_answer(request, recording, image, crash_point, journal)
         }
     violations = [
-        fault
+        violation
         for request, answer in answers.items()
-        for fault in _answer(request, answer, recording, image, crash_point, record)
+        for violation in _answer(request, answer, recording, image, crash_point, record)
     ]
     if recording.earlier.journal_lost:  # earlier answers are known from their status files only
         answers = {
@@ -65,7 +65,7 @@ def _read(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _was_asked(
+def _needs_answer(
     request: PlannedRequest, recording: Recording, image: DiskImage, crash_point: CrashPoint, journal: JournalReader
 ) -> bool:
     """Whether a request must be answered: one written without fsync may be lost in the cut without a trace."""
@@ -103,7 +103,7 @@ def _answer(
     content_found = image.get(
         path, recording.image.get(path)
     )  # as found by this instance, or by the one before the cut
-    is_torn = content_found is not None and content_found != recording.earlier.asked.get(request.request_id)
+    is_torn = content_found is not None and content_found != recording.earlier.submitted.get(request.request_id)
     if is_torn and answer.reason is Reason.INVALID_REQUEST:
         if any(f" {request.request_id}" in line for line in record):
             yield f"{request.request_id} is rejected as invalid, and scripts ran for it"

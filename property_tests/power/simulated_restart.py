@@ -1,7 +1,7 @@
 """In-process restart of the coordinator on a crash state: real code, simulated threads, clock and scripts.
 
-Its scripts leave the files of a real session, at once; their effects come from the scenario. A share of all crash
-states also goes to the real daemon with real scripts (``daemon_restart.py``), which must give the same result.
+Its scripts write the files of a real session, at once; their effects come from the scenario. On a share of all crash
+states the real daemon is started too, with real scripts (``daemon_restart.py``); it must give the same result.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from executors.processes import is_alive, stat_process
 from executors.run_directory import RunDirectory
 from executors.script_executor import ScriptExecutor
 from fsm.errors import FsmError, JournalDamagedError
-from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, STUBBORN, Scenario
+from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, IGNORES_TERM, Scenario
 from property_tests.simulated_host import NoWakeup, NoWatcher
 from property_tests.world import SimulatedClock
 from protocol.clock import Clock
@@ -100,7 +100,7 @@ class SimulatedRestart:
         raise AssertionError("the coordinator does not become idle")
 
     def _run_script(self, step: ScriptRun, run: Path) -> None:
-        """Do what a session and its script do; the session lives as long as this process."""
+        """Do what a session and its script do; the session exists as long as this process."""
         (run / "session").write_text(_claim())
         self._record.append(f"begin {step.script} {step.request_id}")
         code = self._exit_code(step)
@@ -115,7 +115,7 @@ class SimulatedRestart:
         text = self._scenario.components[step.component].scripts.get(step.script, "")
         if text == HEALTHY_ONCE_ROLLED_BACK:
             return 0 if any(line.startswith("end rollback.sh") for line in self._record) else 3
-        return {FAILS: 3, STUBBORN: None}.get(text, 0)
+        return {FAILS: 3, IGNORES_TERM: None}.get(text, 0)
 
 
 class _InlineLaunchers(LauncherPool):
@@ -137,7 +137,7 @@ class _InlineExecutor(ScriptExecutor):
         super().__init__(settings, clock, _InlineLaunchers(settings.runs, clock, run_script))
 
     def _kill(self, directory: RunDirectory) -> list[int]:
-        """Only a session of this instance still lives; it records how its script ended."""
+        """Only a session of this instance still exists; it records how its script ended."""
         claim = directory.claim()
         if claim is not None and is_alive(claim.worker) and directory.exit_code() is None:
             with Path(directory.path, "session").open("a") as file:

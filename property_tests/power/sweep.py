@@ -1,7 +1,7 @@
-"""``make power-cuts``: records what the coordinator writes, and restarts it on every state a power cut may leave.
+"""``make power-cuts``: records what the coordinator writes, and restarts it on every state that a power cut may leave.
 
 Every scenario is recorded with a client that syncs its requests and with one that does not; then again from a crash
-state, for recovery can be cut as well. One worker tries all cuts of an instance.
+state, because the power can fail during recovery too. One worker tries all cuts of an instance.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def instances_to_record(options: argparse.Namespace) -> list[InstanceSpec]:
     return [InstanceSpec(*one, states, real, options.seed) for one in chosen]
 
 
-def _try(spec: InstanceSpec) -> tuple[InstanceSpec, Findings]:
+def _run_trial(spec: InstanceSpec) -> tuple[InstanceSpec, Findings]:
     return spec, InstanceTrial(spec).run()
 
 
@@ -57,18 +57,18 @@ class Table:
         self._instances[str(spec)] += 1
         row.digests |= findings.digests
         row.kinds += findings.kinds
-        row.instants += findings.instants
+        row.crash_points += findings.crash_points
         row.real += findings.real
         row.wrong += findings.wrong
-        for fault in findings.violations:
-            print(f"WRONG: {fault}", flush=True)
+        for violation in findings.violations:
+            print(f"WRONG: {violation}", flush=True)
 
     def __str__(self) -> str:
         kinds = [kind for kind in _KINDS if any(row.kinds[kind] for row in self._rows.values())]
         head = [
             "instance",
             "recorded",
-            "instants",
+            "crash points",
             *(f"after {kind}" for kind in kinds),
             "states",
             "real daemon",
@@ -77,16 +77,18 @@ class Table:
         rows = []
         for name, row in sorted(self._rows.items(), key=lambda item: (": " in item[0], item[0])):
             counts = [row.kinds[kind] for kind in kinds]
-            rows.append([name, self._instances[name], row.instants, *counts, len(row.digests), row.real, row.wrong])
+            rows.append([name, self._instances[name], row.crash_points, *counts, len(row.digests), row.real, row.wrong])
         sums = [sum(row[at] for row in rows) for at in range(1, len(head))]
         return "\n".join(markdown_table(head, [*rows, ["all", *sums]]))
 
 
 def main() -> int:
-    """Record, cut, restart and check; print the table; the exit code says whether there were violations."""
-    parser = argparse.ArgumentParser(description="Restart the coordinator on every state a power cut may leave.")
+    """Record, cut, restart and check; print the table; returns 1 if there were violations."""
+    parser = argparse.ArgumentParser(description="Restart the coordinator on every state that a power cut may leave.")
     parser.add_argument("--states", type=int, default=125_000, help="total number of states (%(default)s)")
-    parser.add_argument("--real", type=int, default=500, help="number of them for the real daemon (%(default)s)")
+    parser.add_argument(
+        "--real", type=int, default=500, help="states on which the real daemon is started (%(default)s)"
+    )
     parser.add_argument(
         "--again", type=int, default=2, help="instances recorded after a cut, per scenario (%(default)s)"
     )
@@ -99,7 +101,7 @@ def main() -> int:
     planned = instances_to_record(options)
     meter = ProgressMeter(len(planned), "instances")
     with ProcessPoolExecutor(options.jobs) as pool:
-        for future in as_completed([pool.submit(_try, spec) for spec in planned]):
+        for future in as_completed([pool.submit(_run_trial, spec) for spec in planned]):
             spec, findings = future.result()
             table.add(spec, findings)
             meter.step(table.wrong)
