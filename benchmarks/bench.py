@@ -35,12 +35,12 @@ _COORDINATOR: dict[str, Callable[..., list[Row]]] = {
 }
 _CONTAINER_SIDE = "serving"
 _NAMES = (*_COORDINATOR, _CONTAINER_SIDE)
-# Of the systemd executor only what depends on the executor is measured: the others would give the same figures again.
+# The systemd executor runs only these measurements; the other figures do not depend on the executor.
 _DEPENDS_ON_EXECUTOR = ("sequential", "burst", "fsyncs", "idle", "flow")
 
 
 def main() -> int:
-    """Measure what the command line selects; 0 when every limit is kept."""
+    """Run the selected measurements; returns 0 if every limit is kept."""
     options = _options()
     names = options.only or list(_NAMES)
     shutil.rmtree(_FOLDER, ignore_errors=True)

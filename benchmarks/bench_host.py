@@ -29,7 +29,7 @@ class BenchHost:
     """Directories, and a coordinator that runs on them between ``start`` and ``stop``."""
 
     def __init__(self, root: Path, executor: str, scripts: dict[str, str] | None = None) -> None:
-        """Lay everything out; nothing runs yet.
+        """Create the directories, scripts and configuration; no process runs yet.
 
         Args:
             root: a new directory; removed at the end of the context.
@@ -76,7 +76,7 @@ class BenchHost:
     # -- the daemon --------------------------------------------------------------------------------------------
 
     def start(self) -> float:
-        """Start the coordinator; the seconds until it printed "ready".
+        """Start the coordinator; returns the seconds until it prints "ready".
 
         Raises:
             RuntimeError: it exited, or is not ready in time.
@@ -102,10 +102,10 @@ class BenchHost:
         return time.perf_counter() - begun
 
     def stop(self) -> None:
-        """Stop the coordinator and kill what it started."""
+        """Stop the coordinator and end its child processes."""
         if self._process is None:
             return
-        members = {pid: proc_stats.start_ticks(pid) for pid in proc_stats.family(self.pid)}
+        members = {pid: proc_stats.start_ticks(pid) for pid in proc_stats.process_tree(self.pid)}
         self._process.terminate()
         try:
             self._process.wait(_STOP_S)
@@ -116,10 +116,10 @@ class BenchHost:
         proc_stats.end(members)
 
     def abandon(self) -> None:
-        """Kill the coordinator and what it started, as a power cut would."""
+        """Kill the coordinator and its child processes, as a power cut does."""
         if self._process is None:
             return
-        members = {pid: proc_stats.start_ticks(pid) for pid in proc_stats.family(self.pid)}
+        members = {pid: proc_stats.start_ticks(pid) for pid in proc_stats.process_tree(self.pid)}
         self._process.kill()
         self._process.wait()
         self._process = None
@@ -135,20 +135,20 @@ class BenchHost:
 
     # -- the client --------------------------------------------------------------------------------------------
 
-    def write_request(self, component: str, *, request_id: str = "", then_move: bool = True) -> str:
+    def write_request(self, component: str, *, request_id: str = "", publish: bool = True) -> str:
         """Write a health request as a client does: a complete temporary file, then a rename."""
         self._count += 1
         request_id = request_id or f"r-{self._count:07d}"
         content = {"component": component, "action": "health", "request_id": request_id, "timestamp": STAMP}
         temporary = self.requests / f".{request_id}.json.tmp"
         temporary.write_bytes(json.dumps(content).encode())
-        if then_move:
+        if publish:
             temporary.rename(self.requests / f"{request_id}.json")
         return request_id
 
-    def ask(self, component: str, *, timeout_s: float = 60.0) -> float:
-        """Submit a health request; the seconds from the rename until its answer is readable."""
-        request_id = self.write_request(component, then_move=False)
+    def submit_and_wait(self, component: str, *, timeout_s: float = 60.0) -> float:
+        """Submit a health request; returns the seconds from the rename until its answer is readable."""
+        request_id = self.write_request(component, publish=False)
         temporary, request = self.requests / f".{request_id}.json.tmp", str(self.requests / f"{request_id}.json")
         answer = str(self.status / f"{request_id}.json")
         begun = time.perf_counter()
@@ -161,7 +161,7 @@ class BenchHost:
         status = self.take(request_id)
         if not status["success"]:
             raise RuntimeError(f"{request_id} failed: {status}\n{self.tail()}")
-        while _exists(request):  # work after the answer must not count for the next request
+        while _exists(request):  # the work after an answer must not be measured with the next request
             time.sleep(0.0005)
         return seconds
 
@@ -183,7 +183,7 @@ class BenchHost:
             )
 
     def wait_for_answers(self, count: int, *, timeout_s: float, pause_s: float) -> bool:
-        """Wait until there are ``count`` answers; whether there are."""
+        """Wait until there are ``count`` answers; returns whether they arrived in time."""
         deadline = time.perf_counter() + timeout_s
         while self.answered() < count:
             if time.perf_counter() > deadline or self.has_ended():

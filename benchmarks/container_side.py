@@ -45,7 +45,7 @@ def container_side(root: Path, *, quick: bool) -> list[Row]:
         before = server.answered.copy()
         _send(client, "updater.check_updates", {"force": True})
         _expect(client, "update_check_result")
-        asked = server.answered - before
+        responses = server.answered - before
         requests, answers, floors = [], [], []
         for _ in range(rounds):
             request, answer = process.update(client)
@@ -54,7 +54,7 @@ def container_side(root: Path, *, quick: bool) -> list[Row]:
             floors.append(process.floor())
         resident, highest = proc_stats.memory_mb(process.pid)
     floor = statistics.median(floors) * 1000
-    counts = ", ".join(f"{count} x {status}" for status, count in sorted(asked.items()))
+    counts = ", ".join(f"{count} x {status}" for status, count in sorted(responses.items()))
     return [
         Row(
             "serve: perform_update message → request file; p50",
@@ -64,9 +64,9 @@ def container_side(root: Path, *, quick: bool) -> list[Row]:
         ),
         Row("serve: final status → update_result; p50", statistics.median(answers) * 1000, "ms", limit=_LATENCY_MS),
         Row("serve: floor of both: write, fsync, rename, fsync; p50", floor, "ms", note=f"{rounds} rounds"),
-        Row("serve: resident memory", resident, "MB", limit=_RESIDENT_MB, note=f"highest {highest:.1f} MB"),
-        Row("serve: 304 responses of a check without changes", asked[304], "", limit=3, at_least=True, note=counts),
-        Row("serve: responses of that check in total", asked.total(), "", limit=3),
+        Row("serve: resident memory", resident, "MB", limit=_RESIDENT_MB, note=f"peak {highest:.1f} MB"),
+        Row("serve: 304 responses of a check without changes", responses[304], "", limit=3, at_least=True, note=counts),
+        Row("serve: responses of that check in total", responses.total(), "", limit=3),
     ]
 
 
@@ -123,7 +123,7 @@ class _ServeProcess:
         return stack.enter_context(connect(f"ws://127.0.0.1:{port}/ws", proxy=None, compression=None))
 
     def update(self, client: ClientConnection) -> tuple[float, float]:
-        """One update, answered at once; the seconds of the request and of the answer."""
+        """Run one update with an immediate answer; returns the seconds of the request and of the answer."""
         begun = time.perf_counter()
         _send(client, "updater.perform_update", {"component": "remote"})
         while not (found := list(self._requests.glob("*.json"))):
@@ -138,7 +138,7 @@ class _ServeProcess:
         return requested, time.perf_counter() - begun
 
     def floor(self) -> float:
-        """The seconds to write one small file durably."""
+        """The seconds of writing one small file durably."""
         begun = time.perf_counter()
         self._outbox.publish(_final("floor"))
         seconds = time.perf_counter() - begun

@@ -25,9 +25,9 @@ def idle(root: Path, executor: str, *, quick: bool) -> list[Row]:
     with BenchHost(root / "idle", executor) as host:
         host.start()
         for component in COMPONENTS:
-            host.ask(component)
+            host.submit_and_wait(component)
         time.sleep(3)
-        members = proc_stats.family(host.pid)
+        members = proc_stats.process_tree(host.pid)
         before = {name: count for pid in members for name, count in proc_stats.switches(pid).items()}
         busy = sum(proc_stats.cpu_seconds(pid) for pid in members)
         time.sleep(seconds)
@@ -35,12 +35,12 @@ def idle(root: Path, executor: str, *, quick: bool) -> list[Row]:
         busy = sum(proc_stats.cpu_seconds(pid) for pid in members) - busy
         resident, highest = proc_stats.memory_mb(host.pid)
     woken = {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
-    who = ", ".join(f"{name}: {count}" for name, count in woken.items())
-    note = f"{len(after)} threads in {len(members)} processes over {seconds} s; {who or 'none'}"
+    wake_ups = ", ".join(f"{name}: {count}" for name, count in woken.items())
+    note = f"{len(after)} threads in {len(members)} processes over {seconds} s; {wake_ups or 'none'}"
     return [
         Row("idle: wake-ups in 10 s", sum(woken.values()) * 10 / seconds, "", limit=_WAKE_UPS_PER_10_S, note=note),
         Row("idle: processor time", busy * 100 / seconds, "%", limit=_BUSY_PERCENT, note="the limit rounds to 0.0"),
-        Row("resident memory, idle", resident, "MB", limit=_RESIDENT_MB, note=f"highest so far {highest:.1f} MB"),
+        Row("resident memory, idle", resident, "MB", limit=_RESIDENT_MB, note=f"peak so far {highest:.1f} MB"),
     ]
 
 
@@ -50,11 +50,11 @@ def memory(root: Path, executor: str, *, quick: bool) -> list[Row]:
     with BenchHost(root / "memory", executor) as host:
         host.start()
         for number in range(30):
-            host.ask(COMPONENTS[number % len(COMPONENTS)])
+            host.submit_and_wait(COMPONENTS[number % len(COMPONENTS)])
         time.sleep(1)
         resident, highest = proc_stats.memory_mb(host.pid)
-        children = proc_stats.family(host.pid)[1:]
-        beside = sum(proc_stats.own_mb(pid) for pid in children)
+        children = proc_stats.process_tree(host.pid)[1:]
+        launchers_mb = sum(proc_stats.pss_mb(pid) for pid in children)
         begun = time.perf_counter()
         for number in range(count):
             component = "unconfigured" if number % 100 else COMPONENTS[number // 100 % len(COMPONENTS)]
@@ -70,12 +70,12 @@ def memory(root: Path, executor: str, *, quick: bool) -> list[Row]:
         after, peak = proc_stats.memory_mb(host.pid)
     flood = f"flood of {count:,} files"
     return [
-        Row("memory of its launchers (PSS)", beside, "MB", note=f"{len(children)} processes"),
+        Row("memory of the launchers (PSS)", launchers_mb, "MB", note=f"{len(children)} processes"),
         Row(f"{flood}: answered", answered, f"of {count:,}", limit=count, at_least=True),
         Row(f"{flood}: answered per second", answered / seconds, "/s", note=f"written in {written:.1f} s"),
-        Row(f"{flood}: resident after it", after, "MB", limit=_RESIDENT_MB),
-        Row(f"{flood}: highest (VmHWM)", peak, "MB"),
-        Row(f"{flood}: VmHWM grown", peak - highest, "MB", limit=_GROWN_MB, note=f"VmRSS {after - resident:+.1f} MB"),
+        Row(f"{flood}: resident memory afterwards", after, "MB", limit=_RESIDENT_MB),
+        Row(f"{flood}: peak (VmHWM)", peak, "MB"),
+        Row(f"{flood}: VmHWM growth", peak - highest, "MB", limit=_GROWN_MB, note=f"VmRSS {after - resident:+.1f} MB"),
     ]
 
 
@@ -96,21 +96,21 @@ def start(root: Path, executor: str, *, quick: bool) -> list[Row]:
     most = 40_000 // scale
     base = seconds[settled, 0]
     slope = (seconds[settled, most] - base) / max(seconds[settled, most // 2] - base, 0.02)
-    what = "start to ready: ratio of what 40,000 and 20,000 pending add"
+    what = "start to ready: time added by 40,000 pending / by 20,000 pending"
     if quick:
         return rows
     added = seconds[settled, most // 2] - seconds[0, most // 2]
     return [
         *rows,
         Row(what, slope, TIMES, limit=2.5, note="linear is 2"),
-        Row("start to ready: what 100,000 settled add", added, "s", limit=0.2, note="with 10,000 pending"),
+        Row("start to ready: time added by 100,000 settled", added, "s", limit=0.2, note="with 20,000 pending"),
     ]
 
 
 def _ready(host: BenchHost, pending: int) -> float:
-    """Start on a fresh copy of the journal with ``pending`` requests, as a killed coordinator left them.
+    """Start on a fresh copy of the journal with ``pending`` requests, as a killed coordinator leaves them.
 
-    The best of several starts counts: other load on the machine can only make one longer.
+    The result is the shortest of several starts, because other load on the machine only delays a start.
     """
     journal = host.state / "journal.db"
     kept = host.root / "kept.db"
@@ -123,7 +123,7 @@ def _ready(host: BenchHost, pending: int) -> float:
         path.unlink()
     journal.write_bytes(kept.read_bytes())
     _build(host, 0, pending)
-    # A script that sleeps: the start is measured, without scripts that run in parallel.
+    # The script sleeps, so that no other script runs in parallel while the start is measured.
     (host.directory("core") / "health-check.sh").write_text("#!/bin/bash\nsleep 60\n")
     seconds = []
     for _ in range(_STARTS):
@@ -134,7 +134,7 @@ def _ready(host: BenchHost, pending: int) -> float:
 
 
 def _build(host: BenchHost, settled: int, pending: int) -> None:
-    """Fill the journal in another process, so that its memory is not measured."""
+    """Fill the journal in another process, so that the memory of this work is not measured."""
     subprocess.run(
         [sys.executable, "-m", "benchmarks.journal_filler", host.root, str(settled), str(pending)], cwd=ROOT, check=True
     )

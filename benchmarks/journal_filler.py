@@ -23,7 +23,7 @@ _SUCCEED = Transition(Event.SUCCEED, State.RUNNING, State.SUCCEEDED)
 
 
 def write(root: Path, settled: int, pending: int) -> None:
-    """Add ``settled`` answered requests and ``pending`` admitted ones, these with their files, to the host ``root``."""
+    """Add ``settled`` answered requests, and ``pending`` admitted ones with their files, to the host ``root``."""
     with Journal.open(root / "state" / "journal.db") as journal:
         for first in range(0, settled, _BATCH):
             with journal.transaction():

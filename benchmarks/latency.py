@@ -18,7 +18,7 @@ import proc_stats
 from bench_host import COMPONENTS, HEALTH, SH, BenchHost
 from results import Row
 
-# A unit alone costs about 12 ms, several times the floor: the systemd executor has no limit of speed.
+# Starting a unit takes about 12 ms, several times the floor, so the systemd executor has no speed limits.
 _RATIO = {SH: 4}
 _ANSWERS_PER_S = {SH: 100}
 _FSYNCS = 6
@@ -34,28 +34,28 @@ def sequential(root: Path, executor: str, *, quick: bool) -> list[Row]:
     with BenchHost(root / "sequential", executor) as host:
         host.start()
         for _ in range(10):
-            host.ask("core")
+            host.submit_and_wait("core")
         for _ in range(rounds):
             floors.append(_floor(host, "core"))
-            times.append(host.ask("core"))
+            times.append(host.submit_and_wait("core"))
             time.sleep(0.005)  # lets the coordinator become idle before the next floor
-    floor, slow = _milliseconds(floors), _milliseconds(times)
+    floor, latencies = _milliseconds(floors), _milliseconds(times)
     return [
         Row("floor: run, capture, write, fsync, rename; p95", floor[1], "ms", note=f"p50 {floor[0]:.2f} ms"),
         Row(
             "health request, file closed → status; p50",
-            slow[0],
+            latencies[0],
             "ms",
             floor[0],
             _RATIO.get(executor),
             note=f"{rounds} rounds",
         ),
-        Row("health request, file closed → status; p95", slow[1], "ms", floor[1]),
+        Row("health request, file closed → status; p95", latencies[1], "ms", floor[1]),
     ]
 
 
 def _floor(host: BenchHost, component: str) -> float:
-    """The seconds of the script alone plus a durable status file."""
+    """The seconds of the script and of one durable status file."""
     directory = host.directory(component)
     path, temporary = host.status / "floor.json", host.status / ".floor.json.tmp"
     begun = time.perf_counter()
@@ -81,12 +81,12 @@ def burst(root: Path, executor: str, *, quick: bool) -> list[Row]:
     with BenchHost(root / "burst", executor) as host:
         host.start()
         for component in COMPONENTS:
-            host.ask(component)
+            host.submit_and_wait(component)
         begun = time.perf_counter()
-        asked = [host.write_request(COMPONENTS[number % len(COMPONENTS)]) for number in range(count)]
+        submitted = [host.write_request(COMPONENTS[number % len(COMPONENTS)]) for number in range(count)]
         host.wait_for_answers(count, timeout_s=60, pause_s=0.002)
         seconds = time.perf_counter() - begun
-        statuses = [host.take(request_id) for request_id in asked if (host.status / f"{request_id}.json").exists()]
+        statuses = [host.take(request_id) for request_id in submitted if (host.status / f"{request_id}.json").exists()]
     good = sum(status["success"] for status in statuses)
     return [
         Row("burst over three components", good / seconds, "/s", limit=_ANSWERS_PER_S.get(executor), at_least=True),
@@ -103,10 +103,10 @@ def fsyncs(root: Path, executor: str, *, quick: bool) -> list[Row]:
     with BenchHost(root / "fsyncs", executor) as host:
         host.start()
         for _ in range(5):
-            host.ask("core")
+            host.submit_and_wait("core")
         time.sleep(0.5)
         counted = host.root / "strace.txt"
-        targets = [word for pid in proc_stats.family(host.pid) for word in ("-p", str(pid))]
+        targets = [word for pid in proc_stats.process_tree(host.pid) for word in ("-p", str(pid))]
         with tempfile.TemporaryFile(dir=host.root) as messages:
             tracer = subprocess.Popen(
                 [strace, "-f", "-c", "-U", "calls,name", "-e", "trace=fsync,fdatasync", "-o", counted, *targets],
@@ -115,7 +115,7 @@ def fsyncs(root: Path, executor: str, *, quick: bool) -> list[Row]:
             try:
                 _until_attached(tracer, messages.fileno(), len(targets) // 2)
                 for _ in range(count):
-                    host.ask("core")
+                    host.submit_and_wait("core")
                 time.sleep(0.5)
             finally:
                 tracer.send_signal(signal.SIGINT)
@@ -129,9 +129,9 @@ def fsyncs(root: Path, executor: str, *, quick: bool) -> list[Row]:
     return [Row(what, total / count, "", limit=_FSYNCS, note=f"{count} requests: {parts}")]
 
 
-def _until_attached(tracer: subprocess.Popen[bytes], said: int, count: int) -> None:
+def _until_attached(tracer: subprocess.Popen[bytes], messages: int, count: int) -> None:
     deadline = time.monotonic() + 10
-    while os.pread(said, 65536, 0).count(b"attached") < count:
+    while os.pread(messages, 65536, 0).count(b"attached") < count:
         if tracer.poll() is not None or time.monotonic() > deadline:
             return
         time.sleep(0.02)
@@ -149,20 +149,20 @@ def flow(root: Path, executor: str, *, quick: bool) -> list[Row]:
     with BenchHost(root / "flow", executor, scripts) as host:
         host.start()
         for component in scripts:
-            floor = size / 1e6 / _to_a_file(host, component)
+            floor = size / 1e6 / _run_to_file(host, component)
             before = proc_stats.memory_mb(host.pid)
-            speed = size / 1e6 / host.ask(component, timeout_s=300)
+            speed = size / 1e6 / host.submit_and_wait(component, timeout_s=300)
             after = proc_stats.memory_mb(host.pid)
             name = f"a script printing {size / _GIB:g} GiB, " + ("in lines" if component == "lines" else "in one line")
             rows += [
                 Row(name, speed, "MB/s", floor, _MB_PER_S, at_least=True, note="floor: stdout to a file"),
-                Row(f"{name}: VmHWM grown", after[1] - before[1], "MB", limit=_GROWN_MB, note=f"to {after[1]:.1f} MB"),
+                Row(f"{name}: VmHWM growth", after[1] - before[1], "MB", limit=_GROWN_MB, note=f"to {after[1]:.1f} MB"),
             ]
     return rows
 
 
-def _to_a_file(host: BenchHost, component: str) -> float:
-    """The seconds of the script when only the kernel writes its output to the disk."""
+def _run_to_file(host: BenchHost, component: str) -> float:
+    """The seconds of the script if the kernel alone writes its output to the disk."""
     path = host.root / "floor.out"
     with path.open("wb") as file:
         begun = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Statistics of a process and its children from /proc, read without waking them."""
+"""Statistics of a process and its children, read from /proc without waking the processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 _PROC = Path("/proc")
 
 
-def family(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     """``pid`` first, then its descendants and every process connected to it by a pipe on stdin.
 
     A launcher is a child of init, so that it outlives the coordinator; its stdin identifies its owner.
@@ -26,7 +26,7 @@ def family(pid: int) -> list[int]:
 
 
 def start_ticks(pid: int) -> int | None:
-    """The start time of ``pid`` in clock ticks since boot: with the pid its identity. None when it has exited."""
+    """The start time of ``pid`` in clock ticks since boot, which with the pid identifies it; None if it has exited."""
     fields = _fields(pid)
     return int(fields[19]) if fields else None
 
@@ -53,7 +53,7 @@ def memory_mb(pid: int) -> tuple[float, float]:
     return int(values["VmRSS"]) * 1024 / 1e6, int(values["VmHWM"]) * 1024 / 1e6
 
 
-def own_mb(pid: int) -> float:
+def pss_mb(pid: int) -> float:
     """The proportional set size (PSS) of ``pid`` in MB."""
     for line in _lines(_PROC / str(pid) / "smaps_rollup"):
         if line.startswith("Pss:"):
@@ -74,7 +74,7 @@ def end(identities: dict[int, int | None], grace_s: float = 3.0) -> None:
 
 
 def _pipe(descriptor: Path) -> str:
-    """The name of the pipe of ``descriptor``; empty when it is something else, or closed."""
+    """The name of the pipe of ``descriptor``; empty if it is no pipe or is closed."""
     try:
         target = os.readlink(descriptor)  # noqa: PTH115  the name of a pipe is not a path
     except OSError:

@@ -16,10 +16,10 @@ WIDTH = 180  # columns without a terminal
 class Row:
     """One line of the table.
 
-    ``limit`` is the most that ``ratio`` may be, or ``measured`` where there is no ``floor``; with ``at_least`` it is
-    the least that ``measured`` may be. A row without a limit is informational. ``executor`` is empty for the container
-    side. ``measured`` is None when the row could not be measured; ``note`` says why. That counts as missed, unless
-    ``is_required`` is False.
+    ``limit`` is the maximum of ``ratio``, or of ``measured`` without a ``floor``; with ``at_least`` it is the minimum
+    of ``measured``. A row without a limit is informational. ``executor`` is empty for the container side.
+    ``measured`` is None when the row could not be measured; ``note`` gives the cause. Such a row counts as missed,
+    unless ``is_required`` is False.
     """
 
     what: str
