@@ -91,10 +91,6 @@ class Spool:
         stamp = 1_700_000_000 * 10**9 + self._ticks * 10**6
         os.utime(path, ns=(stamp, stamp), follow_symlinks=False)
 
-    def submit(self, request_id: str, action: str, component: str, version: str | None = "1.0.0") -> None:
-        """Submit a well-formed request."""
-        self.place(f"{request_id}{SUFFIX}", request(request_id, component, action, version))
-
     def names(self) -> set[str]:
         """The names of the request files that the coordinator must answer."""
         return {path.name for path in self.requests.iterdir() if path.name.endswith(SUFFIX)}

@@ -49,7 +49,7 @@ _LINE = re.compile(r"^(?:\d+ +)?(?P<name>[a-z_0-9]+)\((?P<arguments>.*)")
 _FOR_WRITING = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TRUNC)\b")
 _INTERPRETER = re.compile(
     r"\.pyc?\b|\.so\b|__pycache__|pyvenv\.cfg|\.pth\b|site-packages|/lib/|/etc/ld|\._?zip\b"
-    r"|/(?:protocol|policy|fsm|executors|coordinator|kinds|commands|judges)[\">/]"
+    r"|/(?:protocol|policy|fsm|executors|coordinator|backends|rules|commands|checks)[\">/]"
 )
 _VARYING = re.compile(r".*/experiment-\d+|0x[0-9a-f]+|\d+")
 _NAMELESS = re.compile(r"^\d+<(?:pipe|anon_inode|socket):")  # the first argument, with strace -y
