@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def make(request, tmp_path):
-    """Makes benches of the module; closes their journals."""
+    """A function that makes benches of the module; their journals are closed after the test."""
     made = []
 
     def bench(**options):

@@ -1,8 +1,8 @@
-"""What Docker 20.10 (asked by its 28.2 client) said of real containers, and a program that says it again.
+"""Recorded output of Docker 20.10 (with a 28.2 client) for real containers, and a fake ``docker`` that prints it.
 
-Recorded with ``docker run -v FOLDER:/var/dunebugger/updates …`` on an image with busybox, and on one that holds nothing
-but its own program. Of ``docker inspect`` the parts are kept that are read; FOLDER stands for the shared folder, INODE
-and INODE2 for the inodes of ``requests`` and ``status``.
+Recorded with ``docker run -v FOLDER:/var/dunebugger/updates …`` on an image with busybox, and on one that contains only
+its own program. ``docker inspect`` is reduced to the parts that the check reads; FOLDER is replaced by the shared
+folder, INODE and INODE2 by the inodes of ``requests`` and ``status``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ STATES = {
 
 ROOT = f"0\ndrwx\nINODE {INNER}/requests\ndrwx\nINODE2 {INNER}/status\n"
 UID_1000 = f"1000\ndrx\nINODE {INNER}/requests\ndrx\nINODE2 {INNER}/status\n"
-OLD_FOLDER = f"0\ndrwx\n1 {INNER}/requests\ndrwx\nINODE2 {INNER}/status\n"
+STALE_FOLDER = f"0\ndrwx\n1 {INNER}/requests\ndrwx\nINODE2 {INNER}/status\n"
 NO_FOLDER = "0\n\n\n\n\n"
 NO_SHELL = (
     "OCI runtime exec failed: exec failed: unable to start container process: "
     'exec: "sh": executable file not found in $PATH: unknown\n'
 )
-NO_ENGINE = "Cannot connect to the Docker daemon at unix:///nowhere. Is the docker daemon running?\n"
-ONE_IS_GONE = "Error: No such object: 0123456789ab\n"
+NO_DAEMON = "Cannot connect to the Docker daemon at unix:///nowhere. Is the docker daemon running?\n"
+ONE_IS_MISSING = "Error: No such object: 0123456789ab\n"
 
 
 def container(*mounts, name="remote", state="running", labels=None):
@@ -49,36 +49,36 @@ def container(*mounts, name="remote", state="running", labels=None):
 
 
 class Docker:
-    """A ``docker`` on PATH that gives each of its commands one answer."""
+    """A fake ``docker`` on PATH with one output per command; it records its calls."""
 
     def __init__(self, bin_folder, shared):
         self._bin = bin_folder
         self._shared = shared
         program = bin_folder / "docker"
         program.write_text(
-            '#!/bin/sh\necho "$*" >> "$0.asked"\ncat "$0.$1.out"; cat "$0.$1.err" >&2; exit "$(cat "$0.$1.code")"\n'
+            '#!/bin/sh\necho "$*" >> "$0.calls"\ncat "$0.$1.out"; cat "$0.$1.err" >&2; exit "$(cat "$0.$1.code")"\n'
         )
         program.chmod(0o755)
-        self.says("ps", "")
-        self.says("inspect", "[]\n", "Error: No such object\n", 1)
-        self.says("exec", "", "Error: No such container: remote\n", 1)
+        self.set_output("ps", "")
+        self.set_output("inspect", "[]\n", "Error: No such object\n", 1)
+        self.set_output("exec", "", "Error: No such container: remote\n", 1)
 
-    def says(self, command, output, error="", code=0):
-        """From now on this is its answer."""
+    def set_output(self, command, output, error="", code=0):
+        """Set what ``docker command`` prints from now on, and its exit code."""
         inodes = {
             f"INODE{n}": str((self._shared / name).stat().st_ino) for n, name in (("2", "status"), ("", "requests"))
         }
-        for word, meaning in {**inodes, "FOLDER": str(self._shared)}.items():
-            output = output.replace(word, meaning)
-        for end, content in (("out", output), ("err", error), ("code", str(code))):
-            (self._bin / f"docker.{command}.{end}").write_text(content)
+        for placeholder, value in {**inodes, "FOLDER": str(self._shared)}.items():
+            output = output.replace(placeholder, value)
+        for suffix, content in (("out", output), ("err", error), ("code", str(code))):
+            (self._bin / f"docker.{command}.{suffix}").write_text(content)
 
-    def asked(self):
-        """What it was asked, a line each time."""
-        return (self._bin / "docker.asked").read_text().splitlines()
+    def calls(self):
+        """The arguments of each call."""
+        return (self._bin / "docker.calls").read_text().splitlines()
 
-    def holds(self, *containers, tried=ROOT, tried_code=0, **inspect):
-        """These containers are there; ``tried`` is what a shell inside prints."""
-        self.says("ps", "".join(f"{ID}\n" for _ in containers))
-        self.says("inspect", json.dumps(containers), **inspect)
-        self.says("exec", tried, code=tried_code)
+    def set_containers(self, *containers, shell_output=ROOT, shell_code=0, **inspect):
+        """Set the containers that exist; ``shell_output`` is the output of a shell in a container."""
+        self.set_output("ps", "".join(f"{ID}\n" for _ in containers))
+        self.set_output("inspect", json.dumps(containers), **inspect)
+        self.set_output("exec", shell_output, code=shell_code)

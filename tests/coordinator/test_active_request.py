@@ -1,4 +1,4 @@
-"""Notes about a running script that the journal has no room for."""
+"""The active request: journal writes that fail on a full disk, and values that a newer release recorded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RECORD = RequestRecord(
 
 
 class FullJournal:
-    """Has no room."""
+    """Raises JournalUnavailableError on each write, as on a full disk."""
 
     def attempts(self, _request_id):
         return [AttemptRecord("one", 1, State.RUNNING, "update.sh", "boot", CLOCK.utc(), CLOCK.monotonic())]
@@ -50,33 +50,33 @@ class FullJournal:
 
 
 def activate(record=RECORD):
-    """An update whose first script runs."""
+    """An active update whose first script runs."""
     return ActiveRequest(record, COMPONENT, SimpleNamespace(journal=FullJournal()), RUNTIME)
 
 
-def test_identify_goes_on_without_room():
-    """The session's own claim identifies it; an error here would leave the script's deadline to no one."""
+def test_identify_ignores_an_unavailable_journal():
+    """The worker's claim identifies the run as well; an error here would leave the script without a deadline."""
     active = activate()
     active.identify(active.open_attempt, ProcessId("boot", 4711, 1))
 
 
-def test_record_recovery_goes_on_without_room():
-    """``explain`` will not show it; an error here would leave the script that was found running to no one."""
+def test_record_recovery_ignores_an_unavailable_journal():
+    """``explain`` will not show the recovery; an error here would leave the running script without a deadline."""
     active = activate()
     active.record_recovery(active.open_attempt, ProbeResult.ALIVE, RecoveryAction.ADOPT)
 
 
 @pytest.mark.parametrize(
-    ("changes", "what"),
+    ("changes", "message"),
     [({"action": UnknownValue("cancel")}, "no action 'cancel'"), ({"action": None}, "no action None")],
 )
-def test_an_action_of_a_newer_release_cannot_be_run(changes, what):
-    """The error names it; the lane counts it, and settles the request in the end."""
-    with pytest.raises(LookupError, match=what):
+def test_active_request_rejects_an_unknown_action(changes, message):
+    """The error names the action of a newer release; the lane counts the error and settles the request in the end."""
+    with pytest.raises(LookupError, match=message):
         activate(replace(RECORD, **changes))
 
 
-def test_a_state_of_a_newer_release_cannot_be_run():
-    """Likewise."""
+def test_active_request_rejects_an_unknown_state():
+    """The error names the state of a newer release."""
     with pytest.raises(LookupError, match="no state 'paused'"):
         _ = activate(replace(RECORD, state=UnknownValue("paused"))).state

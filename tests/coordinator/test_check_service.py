@@ -1,4 +1,4 @@
-"""What ``check`` says of the service, from what ``systemctl show`` prints."""
+"""``check`` of the service, from the output of ``systemctl show``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ ACTIVE = {
     "UnitFileState": "enabled", "StatusText": "update remote 1.1.0 (r1)",
 }  # fmt: skip
 UNKNOWN = {"LoadState": "not-found", "ActiveState": "inactive", "SubState": "dead", "UnitFileState": ""}
-SAYS = "systemd says dunebugger-update-coordinator is"
+UNIT_IS = "systemd says dunebugger-update-coordinator is"
 
 
 @pytest.mark.parametrize(
-    ("shown", "code", "findings"),
+    ("properties", "code", "results"),
     [
-        (ACTIVE, 0, [("note", f"{SAYS} active (running): update remote 1.1.0 (r1)")]),
-        (ACTIVE | {"StatusText": ""}, 0, [("note", f"{SAYS} active (running)")]),
-        (ACTIVE | {"ActiveState": "failed", "SubState": "failed"}, 0, [("bad", f"{SAYS} failed (failed)")]),
+        (ACTIVE, 0, [("note", f"{UNIT_IS} active (running): update remote 1.1.0 (r1)")]),
+        (ACTIVE | {"StatusText": ""}, 0, [("note", f"{UNIT_IS} active (running)")]),
+        (ACTIVE | {"ActiveState": "failed", "SubState": "failed"}, 0, [("bad", f"{UNIT_IS} failed (failed)")]),
         (
             ACTIVE | {"UnitFileState": "disabled"},
             0,
             [
-                ("note", f"{SAYS} active (running): update remote 1.1.0 (r1)"),
+                ("note", f"{UNIT_IS} active (running): update remote 1.1.0 (r1)"),
                 ("bad", "dunebugger-update-coordinator does not start when the host boots"),
             ],
         ),
@@ -40,13 +40,15 @@ SAYS = "systemd says dunebugger-update-coordinator is"
     ],
     ids=["active", "no status", "failed", "not enabled", "not installed", "not booted"],
 )
-def test_the_unit_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown, code, findings):
-    """Beside the finding whether a coordinator runs at all."""
-    told = "".join(f"{key}={value}\n" for key, value in shown.items())
-    (tmp_path / "systemctl").write_text(f"#!/bin/sh\ncat <<'E'\n{told}E\nexit {code}\n")
+def test_check_reports_the_state_of_the_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, properties, code, results
+):
+    """The first result is that no coordinator runs; the results of the unit follow it."""
+    output = "".join(f"{key}={value}\n" for key, value in properties.items())
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\ncat <<'E'\n{output}E\nexit {code}\n")
     (tmp_path / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     settings = Settings(paths=Paths(state=tmp_path / "state"))
     first, *others = host.service(settings)
     assert (first.severity, first.text) == ("bad", "no coordinator runs on this configuration")
-    assert [(one.severity, one.text) for one in others] == findings
+    assert [(result.severity, result.text) for result in others] == results

@@ -1,4 +1,4 @@
-"""What can be typed, and what it costs to start."""
+"""The command line: its help, its exit codes for errors, and the modules that ``run`` loads."""
 
 import errno
 import inspect
@@ -26,36 +26,36 @@ COMMANDS = {
 }
 
 
-def typed(*words):
-    """The outcome of a command line, on a terminal wide enough not to break words."""
-    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200", "NO_COLOR": "1"})
+def invoke(*arguments):
+    """Run a command line, on a terminal wide enough not to break words."""
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200", "NO_COLOR": "1"})
 
 
-def sick_disk(*_arguments, fault=errno.EIO, **_options):
-    """Fail as the system call would."""
-    raise OSError(fault, os.strerror(fault))
+def failing_call(*_arguments, number=errno.EIO, **_options):
+    """Raise OSError, as the system call does."""
+    raise OSError(number, os.strerror(number))
 
 
-def test_every_command_is_listed():
+def test_help_lists_every_command():
     """The help lists exactly the commands of the architecture."""
-    shown = typed("--help")
+    shown = invoke("--help")
     assert shown.exit_code == 0
     assert set(app.commands) == set(COMMANDS)
     assert all(f"  {name} " in shown.output for name in COMMANDS)
 
 
-@pytest.mark.parametrize(("command", "words"), COMMANDS.items())
-def test_every_command_explains_itself(command, words):
-    """A command's help begins with what it does, and names every argument and option."""
-    shown = typed(command, "--help")
+@pytest.mark.parametrize(("command", "arguments"), COMMANDS.items())
+def test_help_of_a_command_describes_it(command, arguments):
+    """The help of a command begins with what it does, and names every argument and option."""
+    shown = invoke(command, "--help")
     assert shown.exit_code == 0
     output = " ".join(shown.output.split())
     assert inspect.getdoc(app.commands[command].callback) in output
-    assert [word for word in words if word.lower() not in output.lower()] == []
+    assert [name for name in arguments if name.lower() not in output.lower()] == []
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["restart"],
         ["run", "--fast"],
@@ -69,69 +69,69 @@ def test_every_command_explains_itself(command, words):
         ["diagram", "extra"],
     ],
 )
-def test_a_wrong_command_line_is_a_usage_error(words):
-    """What cannot be understood ends with exit code 2 before anything is done."""
-    assert typed(*words).exit_code == USAGE_ERROR
+def test_cli_rejects_an_invalid_command_line(arguments):
+    """An invalid command line ends with exit code 2 before anything is done."""
+    assert invoke(*arguments).exit_code == USAGE_ERROR
 
 
 @pytest.mark.parametrize(
-    "words", [["submit", "core", "health"], ["status", "r1"], ["history"], ["explain", "r1"], ["check"]]
+    "arguments", [["submit", "core", "health"], ["status", "r1"], ["history"], ["explain", "r1"], ["check"]]
 )
-def test_a_configuration_error_is_a_usage_error(tmp_path, words):
-    """Every command refuses a configuration with an unknown key: exit code 2, and the reason on stderr."""
+def test_cli_rejects_an_invalid_configuration(tmp_path, arguments):
+    """Every command rejects a configuration with an unknown key: exit code 2, and the reason on stderr."""
     config = tmp_path / "c.toml"
     config.write_text("[limit]\n")
-    result = typed(*words, "--config", str(config))
+    result = invoke(*arguments, "--config", str(config))
     assert result.exit_code == USAGE_ERROR
     assert f"{config}:1: unknown key limit; did you mean limits?" in result.stderr
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("words", [["status", "r1"], ["check"]])
-def test_a_configuration_that_cannot_be_read_this_time_is_no_usage_error(tmp_path, monkeypatch, words):
-    """A sick disk is nothing that another command line would mend: exit code 1."""
-    monkeypatch.setattr(Path, "read_bytes", sick_disk)
-    result = typed(*words, "--config", str(tmp_path / "c.toml"))
+@pytest.mark.parametrize("arguments", [["status", "r1"], ["check"]])
+def test_cli_reports_a_configuration_that_cannot_be_read(tmp_path, monkeypatch, arguments):
+    """Another command line does not correct a disk error: exit code 1."""
+    monkeypatch.setattr(Path, "read_bytes", failing_call)
+    result = invoke(*arguments, "--config", str(tmp_path / "c.toml"))
     assert result.exit_code == FAILED
     assert result.stderr == f"cannot read the configuration {tmp_path / 'c.toml'}: Input/output error\n"
 
 
 @pytest.mark.parametrize(
-    ("fault", "code"), [(errno.EIO, 1), (errno.ENOSPC, 1), (errno.EMFILE, 1), (errno.EROFS, 1), (errno.EACCES, 2)]
+    ("number", "code"), [(errno.EIO, 1), (errno.ENOSPC, 1), (errno.EMFILE, 1), (errno.EROFS, 1), (errno.EACCES, 2)]
 )
 @pytest.mark.parametrize("call", ["read_bytes", "mkdir"])
-def test_a_supervisor_tries_again_what_may_go_well_next_time(tmp_path, monkeypatch, capsys, call, fault, code):
-    """A start that fails by a passing error ends with 1; 2, not to be tried again, is for what the operator mends."""
+def test_serve_exits_with_1_only_for_a_transient_error(tmp_path, monkeypatch, capsys, call, number, code):
+    """After exit code 1 a supervisor retries; 2, after which it does not, is for errors that the operator corrects."""
     config = tmp_path / "c.toml"
     folders = "".join(f'{name} = "{tmp_path / name}"\n' for name in ("requests", "status", "state"))
     config.write_text(f'[paths]\n{folders}log_file = "{tmp_path / "log"}"\n')
-    monkeypatch.setattr(Path, call, lambda *_, **_options: sick_disk(fault=fault))
+    monkeypatch.setattr(Path, call, lambda *_, **_options: failing_call(number=number))
     assert serve(config, None) == code
-    assert os.strerror(fault) in capsys.readouterr().err
+    assert os.strerror(number) in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("fault", "code"), [(errno.EIO, FAILED), (errno.ENOMEM, FAILED), (errno.ENOENT, USAGE_ERROR)])
-def test_a_daemon_that_cannot_be_started_is_told_of_in_words(monkeypatch, fault, code):
-    """The host may have room next time, so a supervisor tries again; an interpreter that is gone stays away."""
-    monkeypatch.setattr(os, "execve", partial(sick_disk, fault=fault))
-    result = typed("run")
+@pytest.mark.parametrize(("number", "code"), [(errno.EIO, FAILED), (errno.ENOMEM, FAILED), (errno.ENOENT, USAGE_ERROR)])
+def test_run_reports_an_interpreter_that_cannot_be_started(monkeypatch, number, code):
+    """An error of disk or memory may be transient, so a supervisor retries; a missing interpreter stays missing."""
+    monkeypatch.setattr(os, "execve", partial(failing_call, number=number))
+    result = invoke("run")
     assert result.exit_code == code
-    assert result.stderr == f"cannot start {sys.executable}: {os.strerror(fault)}\n"
+    assert result.stderr == f"cannot start {sys.executable}: {os.strerror(number)}\n"
 
 
-def test_a_disk_that_is_sick_for_a_moment_is_no_wrong_command_line(tmp_path, monkeypatch):
-    """The command line does not judge the configuration's file: who reads it knows why it cannot."""
+def test_run_does_not_check_access_to_the_configuration(tmp_path, monkeypatch):
+    """The daemon reports why it cannot read the configuration; a transient error is no wrong command line."""
     config = tmp_path / "c.toml"
     config.write_text("")
     started = []
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     monkeypatch.setattr(os, "execve", lambda _program, command, _environment: started.append(command[3:]))
-    typed("run", "--config", str(config))
+    invoke("run", "--config", str(config))
     assert started == [[str(config), ""]]
 
 
 def test_run_loads_only_what_it_needs():
-    """``run`` stays up for years: its process holds no command line, no rich, no TLS and no command at all."""
+    """``run`` works for years: its process loads no command line, no rich, no TLS and no command."""
     program = (
         "import runpy, sys; sys.argv = ['main', '/nonexistent.toml', '']\n"
         "try: runpy.run_module('coordinator.main', run_name='__main__')\n"

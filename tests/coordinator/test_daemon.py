@@ -1,4 +1,4 @@
-"""The daemon: one pass, and what ends it."""
+"""The daemon: one pass of its main loop, its pauses and its errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.manual_clock import ManualClock
 
 
 class Parts:
-    """Stands in for intake, publisher, housekeeping and watcher; records what was called."""
+    """Fake of intake, publisher, housekeeping and watcher; records the calls."""
 
     def __init__(self):
         self.calls = []
@@ -23,11 +23,11 @@ class Parts:
         self.published = True
         self.is_watching = self.is_present = True
 
-    def _call(self, name, answer=None):
+    def _call(self, name, result=None):
         self.calls.append(name)
         if name in self.errors:
             raise self.errors[name]
-        return answer
+        return result
 
     def sweep(self):
         return self._call("sweep", self.swept)
@@ -50,30 +50,30 @@ def parts():
 
 @pytest.fixture
 def daemon(tmp_path, parts):
-    """A daemon of these parts."""
+    """A daemon with these parts."""
     with Journal.open(tmp_path / "journal.db") as journal:
         runtime = make_runtime(journal, ManualClock())
         yield Daemon(parts, parts, parts, SimpleNamespace(), parts, runtime, 60.0)
 
 
-def test_run_once_sleeps_long_when_all_is_done(daemon, parts):
-    """The watcher wakes it before that."""
+def test_run_once_returns_the_long_pause_when_nothing_is_left(daemon, parts):
+    """The watcher wakes the loop earlier."""
     assert daemon.run_once() == PERIOD_S
     assert parts.calls == ["sweep", "publish", "tick"]
 
 
 @pytest.mark.parametrize("failing", ["sweep", "publish", "tick"])
 @pytest.mark.parametrize("error", [OSError(28, "full"), JournalUnavailableError("busy"), RuntimeError("defect")])
-def test_run_once_guards_each_part_by_itself(daemon, parts, failing, error):
-    """A part that fails does not keep the others from theirs, and is tried again soon (I16)."""
+def test_run_once_continues_after_a_part_that_fails(daemon, parts, failing, error):
+    """The other parts run; a failed sweep or publication is retried soon (I16)."""
     parts.errors[failing] = error
     pause = daemon.run_once()
     assert parts.calls == ["sweep", "publish", "tick"]
     assert pause < PERIOD_S or failing == "tick"
 
 
-def test_run_once_passes_a_damaged_journal_on(daemon, parts):
-    """Only a restart helps."""
+def test_run_once_raises_for_a_damaged_journal(daemon, parts):
+    """Only a restart replaces a damaged journal."""
     parts.errors["publish"] = JournalDamagedError("broken")
     with pytest.raises(JournalDamagedError):
         daemon.run_once()
@@ -88,8 +88,8 @@ def test_run_once_passes_a_damaged_journal_on(daemon, parts):
         ({"is_present": False, "is_watching": False}, 5.0),
     ],
 )
-def test_run_once_looks_again_soon_where_something_is_left(daemon, parts, changes, pause):
-    """Unstable files, unpublished answers, and a directory that is not watched."""
+def test_run_once_returns_a_short_pause_while_something_is_left(daemon, parts, changes, pause):
+    """That is an unstable file, an unpublished answer, or a directory that is not watched."""
     for name, value in changes.items():
         setattr(parts, name, value)
     assert daemon.run_once() == pause

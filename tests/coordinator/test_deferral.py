@@ -1,4 +1,4 @@
-"""A deferral from intake to answer: journal, next_due, a restart, ``status`` and ``explain``."""
+"""A deferred request from intake to answer: journal, ``next_due``, a restart, ``status`` and ``explain``."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.support.manual_clock import ManualClock
 DUE_S = 90.0
 
 
-class OpensAt:
-    """A permission rule: nothing runs before that running time."""
+class OpeningTimeRule:
+    """A permission rule that defers every request until the running time is ``DUE_S``."""
 
     def evaluate(self, _request, context):
         return Defer(DUE_S, "waits for its window") if context.uptime_s < DUE_S else ALLOW
 
 
 class NoWatcher:
-    """The test calls for each pass."""
+    """Fake of the watcher; the test calls each pass itself."""
 
     is_watching = True
 
@@ -37,7 +37,7 @@ class NoWatcher:
 
 
 class Host:
-    """One state folder, and coordinators that start on it one after the other."""
+    """One state folder, and the coordinators that start on it one after the other."""
 
     def __init__(self, root):
         paths = Paths(requests=root / "requests", status=root / "status", state=root / "state", log_file=None)
@@ -52,7 +52,7 @@ class Host:
             clock=self.clock,
             executor=self.executor,
             watcher=NoWatcher(),
-            rules=RuleSet(RULES.form, (OpensAt(),)),
+            rules=RuleSet(RULES.form, (OpeningTimeRule(),)),
             boot_id=BOOT,
         )
 
@@ -72,8 +72,8 @@ def host(tmp_path):
     return Host(tmp_path)
 
 
-def test_a_deferred_request_waits_over_a_restart_and_then_runs(host, capsys):
-    """It stays validated and is shown as waiting; nothing runs before its time, and everything after it."""
+def test_deferred_request_survives_a_restart_and_runs_when_due(host, capsys):
+    """It stays validated and is shown as waiting; no script runs before its time, and all of them run after it."""
     with ExitStack() as resources:
         daemon = host.start(resources)
         host.submit("a", "update")
@@ -93,28 +93,26 @@ def test_a_deferred_request_waits_over_a_restart_and_then_runs(host, capsys):
         assert daemon.lanes.run_next("core") is None
     assert host.state_of("a") == State.SUCCEEDED
     explain.execute(host.settings, "a", as_json=False)
-    story = capsys.readouterr().out
-    assert (
-        story.index("accepted") < story.index("It was deferred: waits for its window.") < story.index("Its turn came")
-    )
+    text = capsys.readouterr().out
+    assert text.index("accepted") < text.index("It was deferred: waits for its window.") < text.index("Its turn came")
 
 
-def test_a_rule_that_defers_again_at_the_turn_keeps_the_request_waiting(host, monkeypatch):
-    """The turn asks anew: what the journal calls due is not run before the rule allows it."""
+def test_due_request_can_be_deferred_again(host, monkeypatch):
+    """The runner evaluates the rules again: a request that is due in the journal runs only when the rules allow it."""
     with ExitStack() as resources:
         daemon = host.start(resources)
         host.submit("a", "update")
         daemon.run_once()
-        monkeypatch.setattr(OpensAt, "evaluate", lambda *_: Defer(500.0, "waits for another window"))
+        monkeypatch.setattr(OpeningTimeRule, "evaluate", lambda *_: Defer(500.0, "waits for another window"))
         host.clock.sleep(DUE_S)
         assert daemon.lanes.run_next("core") == 0.0
         assert daemon.lanes.run_next("core") == pytest.approx(500.0 - DUE_S)
         assert "start" not in dict(host.executor.calls)
 
 
-def test_a_rule_that_defers_into_the_past_does_not_make_the_lane_spin(host, monkeypatch):
-    """The gate puts such a deferral a second ahead (I16)."""
-    monkeypatch.setattr(OpensAt, "evaluate", lambda *_: Defer(0.0, "waits"))
+def test_deferral_into_the_past_is_moved_one_second_ahead(host, monkeypatch):
+    """Otherwise the lane would spin (I16)."""
+    monkeypatch.setattr(OpeningTimeRule, "evaluate", lambda *_: Defer(0.0, "waits"))
     with ExitStack() as resources:
         daemon = host.start(resources)
         host.submit("a", "update")

@@ -1,4 +1,4 @@
-"""The intake: admission, rejection, deferral, and one file that fails among others (I1, I16)."""
+"""The intake: admission, rejection, deferral, and a batch with one file that fails (I1, I16)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class FailingInbox(Inbox):
         return super().read(name)
 
 
-class OneRule:
-    """Gives the same verdict to requests for ``edge``."""
+class EdgeRule:
+    """Returns the same verdict for each request for ``edge``."""
 
     def __init__(self, verdict):
         self.verdict = verdict
@@ -70,13 +70,13 @@ class Bench:
             60.0,
         )
 
-    def submit(self, name, component="core", **more):
+    def submit(self, name, component="core", **changes):
         values = {"component": component, "action": "health", "request_id": name, "timestamp": "2026-01-02T03:04:05Z"}
-        (self.requests / f"{name}.json").write_text(json.dumps(values | more))
+        (self.requests / f"{name}.json").write_text(json.dumps(values | changes))
 
 
 def test_sweep_admits_and_rejects(make):
-    """Each file is judged once; the observers are notified after the commit."""
+    """Each file is evaluated once; the observers are notified after the commit."""
     bench = make()
     bench.submit("one")
     bench.submit("two", "web")
@@ -87,7 +87,7 @@ def test_sweep_admits_and_rejects(make):
 
 
 def test_sweep_records_the_running_time_with_each_admission(make):
-    """No further fsync, and a power cut takes less than an hour of it (I11)."""
+    """This needs no further fsync, and a power cut loses less than an hour of running time (I11)."""
     bench = make()
     bench.submit("one")
     bench.clock.sleep(100)
@@ -102,9 +102,9 @@ def test_sweep_records_the_running_time_with_each_admission(make):
         (Reject(Reason.INVALID_REQUEST, "cannot run it here"), State.FAILED, ("settled", "two failed")),
     ],
 )
-def test_sweep_asks_the_permission_rules(make, verdict, state, seen):
+def test_sweep_evaluates_the_permission_rules(make, verdict, state, seen):
     """A deferral is committed with the admission, and the request stays validated."""
-    bench = make(permission=(OneRule(verdict),))
+    bench = make(permission=(EdgeRule(verdict),))
     bench.submit("one")
     bench.submit("two", "edge")
     bench.intake.sweep()
@@ -116,8 +116,8 @@ def test_sweep_asks_the_permission_rules(make, verdict, state, seen):
         assert bench.journal.next_due(["core", "edge"], uptime_s=49).request_id == "one"
 
 
-def test_sweep_looks_again_at_a_request_that_cannot_be_read(make):
-    """No event tells that a disk works again, and the slow timer is too slow."""
+def test_sweep_retries_a_request_that_cannot_be_read(make):
+    """No event reports that a disk works again, and the long pause is too long."""
     bench = make()
     bench.submit("one")
     bench.inbox.fails = {"one.json"}
@@ -130,8 +130,8 @@ def test_sweep_looks_again_at_a_request_that_cannot_be_read(make):
     assert bench.observer.seen == [("accepted", "one")]
 
 
-def test_an_unexpected_error_with_one_file_keeps_no_other_back(make):
-    """The others of its batch are admitted at once; it is answered as failed after so many tries (I16)."""
+def test_sweep_continues_after_a_file_that_raises(make):
+    """The other files of its batch are admitted at once; the file itself fails after ``MAX_FAILURES`` tries (I16)."""
     bench = make()
     bench.submit("bad")
     bench.submit("good")
@@ -144,8 +144,8 @@ def test_an_unexpected_error_with_one_file_keeps_no_other_back(make):
     assert ("settled", "bad failed") in bench.observer.seen
 
 
-def test_a_file_that_cannot_even_be_rejected_is_quarantined(make, monkeypatch):
-    """What no answer can be written for is kept for a person."""
+def test_intake_quarantines_a_file_that_cannot_be_rejected(make, monkeypatch):
+    """A file for which no answer can be written is kept for a person."""
     bench = make()
     bench.submit("bad")
     bench.submit("good")
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_even_be_rejected_is_quarantined(make, monkeypatch):
     assert len(list(bench.quarantine.iterdir())) == 1
 
 
-def test_an_unavailable_journal_ends_the_sweep(make, monkeypatch):
+def test_sweep_raises_while_the_journal_is_unavailable(make, monkeypatch):
     """Nothing is counted against a file, and nothing of its batch is admitted."""
     bench = make()
     bench.submit("one")
@@ -176,7 +176,7 @@ def test_an_unavailable_journal_ends_the_sweep(make, monkeypatch):
     assert bench.journal.get("one").state is State.VALIDATED
 
 
-def test_a_settled_id_that_is_submitted_again_is_published_again(make):
+def test_resubmission_of_a_settled_id_is_published_again(make):
     """The observers are notified of the recorded answer (I7)."""
     bench = make()
     bench.submit("two", "web")
@@ -188,7 +188,7 @@ def test_a_settled_id_that_is_submitted_again_is_published_again(make):
 
 
 def test_sweep_ends_early_at_a_stop(make):
-    """A flood of requests does not keep a coordinator from ending."""
+    """A flood of requests does not delay the stop of a coordinator."""
     bench = make()
     bench.submit("one")
     bench.runtime.stops.stop()

@@ -1,4 +1,4 @@
-"""Lanes: which request is run next, and what becomes of one that always fails (I10, I16)."""
+"""Lanes: which request runs next, and how one that always fails ends (I10, I16)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from protocol.types import Action, ProbeResult, Reason, State
 from tests.support.coordinator_parts import RecordingObserver, ScriptedExecutor, make_runtime
 from tests.support.manual_clock import ManualClock
 
-PATIENCE_S = 60.0
+DEADLINE_S = 60.0
 INSERT = "INSERT INTO requests (id, component, action, received_at, state) VALUES (?, ?, ?, ?, ?)"
 
 
 class Bench:
-    """Lanes on a real journal: core on its own, scheduler and remote behind one lock."""
+    """Lanes on a real journal: core has its own lock; scheduler and remote share one."""
 
     def __init__(self, folder):
         self.clock = ManualClock()
@@ -57,22 +57,22 @@ class Bench:
         for _ in range(100):
             if self.lanes.run_next(lock) is None:
                 return
-        raise AssertionError("the lane never comes to rest")
+        raise AssertionError("the lane still has a due request after 100 runs")
 
 
-def test_run_next_takes_the_oldest_of_its_lock(bench):
-    """Components that share a lock share a queue; other locks are not looked at."""
+def test_run_next_runs_the_oldest_request_of_its_lock(bench):
+    """Components that share a lock share a queue; requests of other locks are not considered."""
     for name, component in (("a", "remote"), ("b", "core"), ("c", "scheduler")):
         bench.admit(name, component)
     assert [bench.lanes.run_next("compose") for _ in range(3)] == [0.0, 0.0, None]
-    assert [what for what in bench.observer.seen if what[0] == "settled"] == [
+    assert [event for event in bench.observer.seen if event[0] == "settled"] == [
         ("settled", "a succeeded"),
         ("settled", "c succeeded"),
     ]
 
 
-def test_run_next_tells_when_a_deferred_request_is_due(bench):
-    """The lane sleeps until then, and runs it when the running time has come."""
+def test_run_next_returns_the_time_until_a_deferred_request_is_due(bench):
+    """The lane sleeps until then, and runs the request when its running time has come."""
     bench.admit("a")
     bench.journal.defer("a", bench.clock.utc(), 30.0, "waits")
     assert bench.lanes.run_next("core") == pytest.approx(30.0)
@@ -89,8 +89,8 @@ def test_run_next_tells_when_a_deferred_request_is_due(bench):
         ("x1", "core", "update", "yesterday", "received"),
     ],
 )
-def test_a_row_that_cannot_be_run_is_settled_and_the_next_one_runs(bench, row):
-    """After so many unexpected errors the request fails with internal_error; a valid one behind it is answered."""
+def test_lane_settles_a_row_that_cannot_be_run(bench, row):
+    """After ``MAX_FAILURES`` unexpected errors the request fails with internal_error; the next one is answered."""
     bench.journal.database.write(INSERT, row)
     bench.admit("good")
     bench.drain()
@@ -101,8 +101,8 @@ def test_a_row_that_cannot_be_run_is_settled_and_the_next_one_runs(bench, row):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("defect"), OSError(5, "Input/output error")])
-def test_a_request_that_always_raises_is_settled(bench, error):
-    """Its script is ended before it is settled, and its attempt is closed (I16)."""
+def test_lane_settles_a_request_that_always_raises(bench, error):
+    """The lane ends its script before it settles the request, and closes its attempt (I16)."""
     bench.executor.outcomes["health-check.sh"] = [error] + [0] * 9
     bench.executor.probe = lambda *_: (_ for _ in ()).throw(error)
     bench.admit("a")
@@ -113,8 +113,8 @@ def test_a_request_that_always_raises_is_settled(bench, error):
     assert bench.journal.get("b").state is State.SUCCEEDED
 
 
-def test_a_request_whose_script_might_still_start_is_not_settled(bench):
-    """A host that cannot tell keeps the lane waiting (I10); nothing is counted beyond the bound (I16)."""
+def test_lane_does_not_settle_a_request_whose_script_may_still_start(bench):
+    """While the state of the script is unknown, the lane waits (I10); the count of failures stays bounded (I16)."""
     error = OSError(28, "No space left on device")
     bench.executor.outcomes["health-check.sh"] = [error] + [0] * 9
     bench.executor.probe = bench.executor.abandon = lambda *_: (_ for _ in ()).throw(error)
@@ -131,8 +131,8 @@ def test_a_request_whose_script_might_still_start_is_not_settled(bench):
     assert bench.journal.get("a").state is State.SUCCEEDED
 
 
-def test_failures_are_counted_over_restarts(bench, tmp_path):
-    """The count is in the journal: a coordinator that is restarted after each error does not begin again."""
+def test_failure_count_survives_restarts(bench, tmp_path):
+    """The count is in the journal: a restart after each error does not reset it."""
     bench.journal.database.write(INSERT, ("x1", "core", "cancel", "2026-01-01T00:00:00+00:00", "received"))
     for _ in range(MAX_FAILURES):
         assert bench.lanes.run_next("core") is not None
@@ -142,8 +142,8 @@ def test_failures_are_counted_over_restarts(bench, tmp_path):
     bench.journal.close()
 
 
-def test_a_row_that_cannot_even_be_settled_is_left_alone(bench):
-    """A state of a newer release has no transition here; the lane goes on with the next request."""
+def test_lane_skips_a_row_that_cannot_be_settled(bench):
+    """A state of a newer release has no transition here; the lane continues with the next request."""
     write = bench.journal.database.write
     write(INSERT, ("x1", "core", "update", "2026-01-01T00:00:00+00:00", "received"))
     write("DROP TRIGGER state_follows_transitions")
@@ -154,7 +154,7 @@ def test_a_row_that_cannot_even_be_settled_is_left_alone(bench):
     assert bench.journal.get("good").state is State.SUCCEEDED
 
 
-def test_run_next_passes_on_what_is_the_journals(bench, monkeypatch):
+def test_run_next_raises_the_errors_of_the_journal(bench, monkeypatch):
     """Nothing was recorded, so nothing is counted against the request."""
     bench.admit("a")
     for error in (JournalUnavailableError("full"), JournalDamagedError("broken")):
@@ -164,27 +164,27 @@ def test_run_next_passes_on_what_is_the_journals(bench, monkeypatch):
     assert bench.journal.failures("a") == []
 
 
-def test_workers_run_what_is_accepted_and_stop(bench):
-    """Real threads: nothing runs before the release; a request that is accepted later wakes its lane."""
+def test_workers_run_accepted_requests_until_a_stop(bench):
+    """With real threads: nothing runs before the release; a request that is accepted later wakes its lane."""
     bench.lanes.start()
     assert bench.lanes.all_alive()
     bench.lanes.release()
     settled = threading.Event()
     bench.observer.settled = lambda _record: settled.set()
     bench.lanes.accepted(bench.admit("a", "remote"))
-    assert settled.wait(PATIENCE_S)
+    assert settled.wait(DEADLINE_S)
     bench.runtime.stops.stop()
     bench.lanes.stop()
-    assert bench.lanes.join(PATIENCE_S)
+    assert bench.lanes.join(DEADLINE_S)
     assert not bench.lanes.all_alive()
 
 
-def test_a_damaged_journal_ends_the_worker_and_the_coordinator(bench, monkeypatch):
-    """Only a restart helps."""
+def test_damaged_journal_ends_the_worker_and_the_coordinator(bench, monkeypatch):
+    """Only a restart replaces a damaged journal."""
     damage = JournalDamagedError("broken")
     monkeypatch.setattr(bench.journal, "next_due", lambda *_, **__: (_ for _ in ()).throw(damage))
     bench.lanes.start()
     bench.lanes.release()
-    assert bench.lanes.join(PATIENCE_S)
+    assert bench.lanes.join(DEADLINE_S)
     assert bench.runtime.fatal_errors == [damage] * 2
-    assert bench.runtime.wakeup.wait(PATIENCE_S)
+    assert bench.runtime.wakeup.wait(DEADLINE_S)

@@ -1,4 +1,4 @@
-"""The observer group: every observer is notified, whatever one of them does (I16)."""
+"""The observer group notifies every observer, even if one of them raises (I16)."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class FailingObserver(RequestObserver):
 
 
 @pytest.mark.parametrize("name", NOTIFICATIONS)
-def test_an_observer_that_fails_keeps_no_other_from_its_notification(name):
-    """Its error is logged; what happens to the request is not changed by it."""
+def test_observer_group_notifies_the_others_after_an_error(name):
+    """The error is logged and does not affect the request."""
     group, recorder = ObserverGroup(), RecordingObserver()
     group.add(FailingObserver(RuntimeError("defect")), recorder)
     NOTIFICATIONS[name](group, make_record())
     assert len(recorder.seen) + len(recorder.reports) == 1
 
 
-def test_a_damaged_journal_is_passed_on_after_the_others():
-    """Only a restart helps; the others are notified first."""
+def test_observer_group_raises_for_a_damaged_journal_at_the_end():
+    """Only a restart replaces a damaged journal; the other observers are notified first."""
     group, recorder = ObserverGroup(), RecordingObserver()
     group.add(FailingObserver(JournalDamagedError("broken")), recorder)
     with pytest.raises(JournalDamagedError):
@@ -50,7 +50,7 @@ def test_a_damaged_journal_is_passed_on_after_the_others():
     assert len(recorder.seen) == 1
 
 
-def test_an_observer_overrides_what_it_needs():
-    """Every method of the interface does nothing by itself."""
+def test_observer_methods_do_nothing_by_default():
+    """An observer overrides only the methods that it needs."""
     for notify in NOTIFICATIONS.values():
         notify(RequestObserver(), make_record())

@@ -1,4 +1,4 @@
-"""The progress reporter: which reports of a running script are passed on, and when."""
+"""The progress reporter: which reports of a running script it publishes, and when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TICKS = 8  # in a second
 
 @dataclass
 class MonotonicClock:
-    """A clock that the test moves; reading the wall clock is an error."""
+    """A clock that the test advances; reading the wall clock is an error."""
 
     now: float = 1000.0
 
@@ -31,11 +31,11 @@ class MonotonicClock:
         raise AssertionError("a period is measured on the monotonic clock (I11)")
 
 
-class Stage:
-    """A run of ``update.sh`` that has just begun; ``passed_on`` is what was published of it since."""
+class ReportedRun:
+    """A run of ``update.sh`` that has just begun; ``published`` lists the reports that were published since."""
 
     def __init__(self):
-        self.passed_on = []
+        self.published = []
         self.clock = MonotonicClock()
         active = SimpleNamespace(record="the record")
         runtime = SimpleNamespace(clock=self.clock, stops=None)
@@ -44,74 +44,74 @@ class Stage:
 
     def progressed(self, record, report):
         assert record == "the record"
-        self.passed_on.append(report)
+        self.published.append(report)
 
-    def look(self, report, ticks=1):
-        """Report the same for so many ticks."""
+    def feed(self, report, ticks=1):
+        """Pass the same report to the reporter at each of ``ticks`` ticks."""
         for _ in range(ticks):
             self.clock.now += TICK_S
             self.reporter.reported(report)
 
 
 @pytest.fixture
-def stage():
+def run():
     """A run that has just begun."""
-    return Stage()
+    return ReportedRun()
 
 
-def test_reporter_passes_nothing_on_for_a_silent_script(stage):
-    """Its start was published, and that is all there is."""
-    stage.look(ProgressReport(), ticks=100)
-    assert stage.passed_on == []
+def test_reporter_publishes_nothing_for_a_silent_script(run):
+    """Only the start of the script was published."""
+    run.feed(ProgressReport(), ticks=100)
+    assert run.published == []
 
 
 @pytest.mark.parametrize(
     "changed",
     [ProgressReport(phase="pull"), ProgressReport(percent=0), ProgressReport("pull", 7, "more\n", "and more\n")],
 )
-def test_reporter_passes_phase_and_percentage_on_at_once(stage, changed):
-    """Each change, however quickly they follow each other, with what was written until then; once."""
-    stage.look(changed)
-    stage.look(changed, ticks=3)
-    stage.look(ProgressReport("load", 50, "most\n"))
-    assert stage.passed_on == [
+def test_reporter_publishes_phase_and_percentage_at_once(run, changed):
+    """Each change is published once, with the output so far, however quickly the changes follow each other."""
+    run.feed(changed)
+    run.feed(changed, ticks=3)
+    run.feed(ProgressReport("load", 50, "most\n"))
+    assert run.published == [
         ProgressReport(changed.phase or "update", changed.percent, changed.output, changed.error),
         ProgressReport("load", 50, "most\n"),
     ]
 
 
 @pytest.mark.parametrize("stream", ["output", "error"])
-def test_reporter_holds_output_back_for_a_second(stage, stream):
-    """Also after the script's start; then all of it is passed on, once, though nothing more was written."""
+def test_reporter_delays_output_by_a_second(run, stream):
+    """This holds after the script's start, too; then all output is published once, though nothing more was written."""
     first, second = (ProgressReport(**{stream: text}) for text in ("one\n", "one\ntwo\n"))
-    stage.look(first)
-    stage.look(second, ticks=TICKS - 2)
-    assert stage.passed_on == []
-    stage.look(second)
-    assert stage.passed_on == [ProgressReport("update", None, second.output, second.error)]
-    stage.look(second, ticks=100)
-    assert len(stage.passed_on) == 1
+    run.feed(first)
+    run.feed(second, ticks=TICKS - 2)
+    assert run.published == []
+    run.feed(second)
+    assert run.published == [ProgressReport("update", None, second.output, second.error)]
+    run.feed(second, ticks=100)
+    assert len(run.published) == 1
 
 
-def test_reporter_passes_output_on_at_once_after_a_long_silence(stage):
+def test_reporter_publishes_output_at_once_after_a_long_silence(run):
     """The second begins with the last report, not with the output."""
-    stage.look(ProgressReport(), ticks=TICKS)
-    stage.look(ProgressReport(output="one\n"))
-    assert [report.output for report in stage.passed_on] == ["one\n"]
+    run.feed(ProgressReport(), ticks=TICKS)
+    run.feed(ProgressReport(output="one\n"))
+    assert [report.output for report in run.published] == ["one\n"]
 
 
-def test_reporter_passes_steady_output_on_once_a_second(stage):
-    """All that was written between is part of it."""
+def test_reporter_publishes_steady_output_once_a_second(run):
+    """Each report contains everything that was written since the previous one."""
     for number in range(10 * TICKS):
-        stage.look(ProgressReport(output=f"{number}\n"))
-    assert [report.output for report in stage.passed_on] == [f"{TICKS * second - 1}\n" for second in range(1, 11)]
+        run.feed(ProgressReport(output=f"{number}\n"))
+    assert [report.output for report in run.published] == [f"{TICKS * second - 1}\n" for second in range(1, 11)]
 
 
-def test_reporter_passes_held_back_output_on_with_a_phase(stage):
-    """The next second begins with it."""
-    stage.look(ProgressReport(output="one\n"), ticks=TICKS - 1)
-    stage.look(ProgressReport("pull", output="one\n"))
-    stage.look(ProgressReport("pull", output="one\ntwo\n"), ticks=TICKS - 1)
-    assert stage.passed_on == [ProgressReport("pull", output="one\n")]
-    stage.look(ProgressReport("pull", output="one\ntwo\n"))
-    assert stage.passed_on[1:] == [ProgressReport("pull", output="one\ntwo\n")]
+def test_reporter_publishes_delayed_output_with_a_phase(run):
+    """The next second begins with that report."""
+    run.feed(ProgressReport(output="one\n"), ticks=TICKS - 1)
+    run.feed(ProgressReport("pull", output="one\n"))
+    run.feed(ProgressReport("pull", output="one\ntwo\n"), ticks=TICKS - 1)
+    assert run.published == [ProgressReport("pull", output="one\n")]
+    run.feed(ProgressReport("pull", output="one\ntwo\n"))
+    assert run.published[1:] == [ProgressReport("pull", output="one\ntwo\n")]

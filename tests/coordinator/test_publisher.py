@@ -1,4 +1,4 @@
-"""The publisher: what progress holds, and answers while journal, disk or client get in the way."""
+"""The publisher: the content of progress, and answers despite failures of journal and disk or a quick client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 class FullJournal(Journal):
-    """Has no room while ``full``."""
+    """Cannot record a publication while ``full``, as on a full disk."""
 
     full = True
 
@@ -54,7 +54,7 @@ def folders(tmp_path):
     return made
 
 
-def _refuse(journal, record):
+def _reject(journal, record):
     facts = TransitionFacts(NOW, Reason.INVALID_REQUEST, "cannot", settles=True)
     return RequestMachine(journal).fire(record, Event.REFUSE, facts)
 
@@ -73,8 +73,8 @@ def make_publisher(folders, journal, *, outbox=None, answered=None, look_again=N
     )
 
 
-def test_progress_holds_the_latest_report(tmp_path, folders):
-    """All of it while the script runs, and nothing of it in the next progress."""
+def test_progress_contains_the_latest_report(tmp_path, folders):
+    """The whole report is in it while the script runs; the next progress contains nothing of it."""
     _, status = folders
     with Journal.open(tmp_path / "journal.db") as journal:
         record = journal.insert("one", "core", Action.UPDATE, None, None, NOW)
@@ -91,11 +91,11 @@ def test_progress_holds_the_latest_report(tmp_path, folders):
     assert shown == [(0, "pull", 7, "layer\n", "slow\n"), (1, None, None, "", "")]
 
 
-def test_publish_pending_retries_an_answer_that_the_journal_could_not_give(tmp_path, folders):
-    """The caller learns that it was not published."""
+def test_publish_pending_retries_after_a_journal_error(tmp_path, folders):
+    """``publish_status`` returns that the answer was not published."""
     _, status = folders
     with UnreadableJournal.open(tmp_path / "journal.db") as journal:
-        _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
+        _reject(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         publisher = make_publisher(folders, journal)
         journal.failing = True
         assert publisher.publish_status("one") is False
@@ -104,11 +104,11 @@ def test_publish_pending_retries_an_answer_that_the_journal_could_not_give(tmp_p
         assert (status / "one.json").exists()
 
 
-def test_publish_status_goes_on_when_publication_cannot_be_noted(tmp_path, folders):
-    """The answer is there, and is noted as published as soon as there is room."""
+def test_publish_status_publishes_when_the_journal_is_full(tmp_path, folders):
+    """The answer is published; the journal records the publication as soon as it has space."""
     requests, status = folders
     with FullJournal.open(tmp_path / "journal.db") as journal:
-        _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
+        _reject(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         (requests / "one.json").touch()
         publisher = make_publisher(folders, journal)
         assert publisher.publish_status("one") is False
@@ -122,19 +122,19 @@ def test_publish_status_goes_on_when_publication_cannot_be_noted(tmp_path, folde
 
 
 def test_publish_pending_pings_the_watchdog(tmp_path, folders):
-    """Once after each answer: a backlog on a slow disk takes longer than the watchdog waits."""
+    """It pings once after each answer: a backlog on a slow disk takes longer than the watchdog waits."""
     with Journal.open(tmp_path / "journal.db") as journal:
         for number in range(250):
-            _refuse(journal, journal.insert(f"r{number}", "core", Action.UPDATE, None, None, NOW))
+            _reject(journal, journal.insert(f"r{number}", "core", Action.UPDATE, None, None, NOW))
         publisher = make_publisher(folders, journal)
-        signs = []
-        assert publisher.publish_pending(lambda: signs.append(1)) is True
-        assert len(signs) == 250
+        pings = []
+        assert publisher.publish_pending(lambda: pings.append(1)) is True
+        assert len(pings) == 250
 
 
 @pytest.mark.parametrize("is_settled", [False, True])
-def test_accepted_publishes_nothing_that_is_outdated(tmp_path, folders, is_settled):
-    """A request that its lane has taken up, or answered, meanwhile is not said to wait (I1)."""
+def test_accepted_publishes_no_stale_progress(tmp_path, folders, is_settled):
+    """A request that its lane has started or answered meanwhile is not reported as waiting (I1)."""
     with Journal.open(tmp_path / "journal.db") as journal:
         publisher = make_publisher(folders, journal)
         admitted = journal.insert("one", "core", Action.HEALTH, None, None, NOW)
@@ -142,7 +142,7 @@ def test_accepted_publishes_nothing_that_is_outdated(tmp_path, folders, is_settl
         assert publisher._outbox.read_progress("one").seq == 0
         RequestMachine(journal).fire(admitted, Event.ACCEPT, TransitionFacts(NOW))
         if is_settled:
-            _refuse(journal, journal.get("one"))
+            _reject(journal, journal.get("one"))
             publisher.publish_status("one")
         publisher.accepted(admitted)
         progress = publisher._outbox.read_progress("one")
@@ -150,7 +150,7 @@ def test_accepted_publishes_nothing_that_is_outdated(tmp_path, folders, is_settl
 
 
 class QuickClient(Outbox):
-    """A client takes each answer and submits the same id again, before its first request is removed."""
+    """A client that takes each answer and submits the same id again before its first request is removed."""
 
     def publish(self, status):
         super().publish(status)
@@ -163,11 +163,11 @@ class QuickClient(Outbox):
 
 @pytest.mark.parametrize("had_request", [True, False])
 def test_publish_status_keeps_a_request_that_arrives_meanwhile(tmp_path, folders, had_request):
-    """It is another submission of the same id, to be answered, too (I7); the main loop is told to look again."""
+    """It is another submission of the same id, which is answered, too (I7); the main loop is notified."""
     requests, status = folders
     notified = []
     with Journal.open(tmp_path / "journal.db") as journal:
-        _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
+        _reject(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         if had_request:
             (requests / "one.json").touch()
         publisher = make_publisher(
@@ -194,14 +194,14 @@ class FailingOutbox(Outbox):
 
 
 def settle_many(journal, count):
-    """Settle so many requests, r000 first."""
+    """Settle ``count`` requests, r000 first."""
     for number in range(count):
-        _refuse(journal, journal.insert(f"r{number:03}", "core", Action.UPDATE, None, None, NOW))
+        _reject(journal, journal.insert(f"r{number:03}", "core", Action.UPDATE, None, None, NOW))
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOTDIR, "no folder", "r000.json"), RuntimeError("defect")])
-def test_publish_pending_goes_on_behind_an_answer_that_fails(tmp_path, folders, error):
-    """One answer that cannot be published keeps none of the others back (I16)."""
+def test_publish_pending_continues_after_an_answer_that_fails(tmp_path, folders, error):
+    """One answer that cannot be published does not block the others (I16)."""
     with Journal.open(tmp_path / "journal.db") as journal:
         settle_many(journal, 3)
         publisher = make_publisher(folders, journal, outbox=FailingOutbox(folders[1], {"r000"}, error))
@@ -209,8 +209,8 @@ def test_publish_pending_goes_on_behind_an_answer_that_fails(tmp_path, folders, 
         assert sorted(path.stem for path in folders[1].glob("*.json")) == ["r001", "r002"]
 
 
-def test_publish_pending_stops_trying_an_answer_that_always_raises(tmp_path, folders):
-    """An unexpected error is tried a bounded number of times per start (I16)."""
+def test_publish_pending_bounds_the_retries_of_an_answer_that_raises(tmp_path, folders):
+    """An unexpected error is retried a bounded number of times per start (I16)."""
     outbox = FailingOutbox(folders[1], {"r000"}, RuntimeError("defect"))
     with Journal.open(tmp_path / "journal.db") as journal:
         settle_many(journal, 1)
@@ -221,7 +221,7 @@ def test_publish_pending_stops_trying_an_answer_that_always_raises(tmp_path, fol
 
 
 def test_publish_pending_reaches_every_answer_behind_many_that_fail(tmp_path, folders):
-    """A pass ends after so many failures; the next one begins behind them, and the one after it at the start again."""
+    """A pass ends after a number of failures; the next one begins behind them, and the one after it at the start."""
     names = {f"r{number:03}" for number in range(150)}
     outbox = FailingOutbox(folders[1], names, OSError(errno.ENOSPC, "no space", "x"))
     with Journal.open(tmp_path / "journal.db") as journal:
@@ -237,11 +237,11 @@ def test_publish_pending_reaches_every_answer_behind_many_that_fail(tmp_path, fo
         assert len(list(folders[1].glob("*.json"))) == 160
 
 
-def test_an_answer_that_cannot_be_composed_is_published_reduced(tmp_path, folders):
-    """A row that no status can quote is still answered, with its message (I1)."""
+def test_publish_status_reduces_an_answer_that_cannot_be_composed(tmp_path, folders):
+    """A row that no status can represent is still answered, with its message (I1)."""
     answered = []
     with Journal.open(tmp_path / "journal.db") as journal:
-        _refuse(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
+        _reject(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         journal.database.write("DROP TRIGGER settled_requests_stay")
         journal.database.write("UPDATE requests SET version = x'ff', component = 7 WHERE id = 'one'")
         publisher = make_publisher(folders, journal, answered=answered.append)
@@ -252,8 +252,8 @@ def test_an_answer_that_cannot_be_composed_is_published_reduced(tmp_path, folder
     assert [record.request_id for record in answered] == ["one"]
 
 
-def test_an_unsettled_request_is_not_answered(tmp_path, folders):
-    """Whoever asks for it: there is nothing to publish yet (I1)."""
+def test_publish_status_ignores_an_unsettled_request(tmp_path, folders):
+    """There is no result to publish yet (I1)."""
     with Journal.open(tmp_path / "journal.db") as journal:
         journal.insert("one", "core", Action.UPDATE, None, None, NOW)
         assert make_publisher(folders, journal).publish_status("one") is True

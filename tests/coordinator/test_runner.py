@@ -24,7 +24,7 @@ from tests.support.manual_clock import ManualClock
 
 
 class FixedRule:
-    """Gives its verdicts in order, then Allow."""
+    """Returns its verdicts in order, then ALLOW."""
 
     def __init__(self, *verdicts):
         self.verdicts = list(verdicts)
@@ -79,7 +79,7 @@ def test_runner_settles_an_update_whose_scripts_exit_with_0(make):
     assert bench.executor.calls[-1] == ("cleanup", "a")
 
 
-def test_runner_rolls_a_failed_update_back(make):
+def test_runner_rolls_back_a_failed_update(make):
     """The failure is committed first, then rollback.sh and the health check run."""
     bench = make()
     bench.executor.outcomes["update.sh"] = [3]
@@ -90,7 +90,7 @@ def test_runner_rolls_a_failed_update_back(make):
 
 
 def test_runner_gives_up_when_the_rollback_fails(make):
-    """The answer says that a person is needed."""
+    """The message states that the component needs a person."""
     bench = make()
     bench.executor.outcomes |= {"update.sh": [3], "rollback.sh": [4]}
     bench.run()
@@ -105,8 +105,8 @@ def test_runner_gives_up_when_the_rollback_fails(make):
         (Defer(50.0, "waits for its window"), State.VALIDATED, StepResult.SUSPEND),
     ],
 )
-def test_runner_asks_the_permission_rules_at_the_turn(make, verdict, state, result):
-    """What was allowed at intake may be rejected or deferred when the turn comes; no script is started."""
+def test_runner_evaluates_the_permission_rules_again(make, verdict, state, result):
+    """A request that was allowed at intake may be rejected or deferred when its turn comes; no script is started."""
     bench = make(rule=FixedRule(verdict))
     assert bench.run() is result
     assert bench.record.state is state
@@ -117,8 +117,8 @@ def test_runner_asks_the_permission_rules_at_the_turn(make, verdict, state, resu
         assert bench.record.state is State.SUCCEEDED
 
 
-def test_runner_refuses_what_cannot_be_vetted(make):
-    """One unsafe script of those that may be needed is enough; none is started."""
+def test_runner_rejects_a_request_whose_script_is_unsafe(make):
+    """One unsafe script among those that may be needed is enough; none is started."""
     bench = make()
     bench.executor.vet_failures = [VetFailure(Reason.SCRIPT_UNSAFE, "cannot run update.sh: unsafe")]
     bench.run()
@@ -126,8 +126,8 @@ def test_runner_refuses_what_cannot_be_vetted(make):
 
 
 @pytest.mark.parametrize("kind", ["vet", "start"])
-def test_runner_bounds_the_tries_of_a_host_that_cannot_start(make, kind):
-    """After so many refusals, a pause between each, the answer is cannot_start (I16)."""
+def test_runner_bounds_the_retries_of_a_failed_start(make, kind):
+    """After ``MAX_FAILED_STARTS`` failures, with a pause between them, the answer is cannot_start (I16)."""
     bench = make()
     if kind == "vet":
         bench.executor.vet_failures = [VetFailure(Reason.CANNOT_START, "cannot tell")] * 99
@@ -141,7 +141,7 @@ def test_runner_bounds_the_tries_of_a_host_that_cannot_start(make, kind):
 
 
 def test_runner_bounds_the_reruns_of_an_interrupted_script(make):
-    """A script that may be rerun, and is always interrupted, comes to an end (I9)."""
+    """A script that may be rerun, and is always interrupted, fails in the end (I9)."""
     bench = make(on_interruption="rerun", on_failure="none")
     bench.executor.outcomes["update.sh"] = [Outcome(ExitKind.INTERRUPTED, None, "", "")] * 99
     bench.run()
@@ -150,7 +150,7 @@ def test_runner_bounds_the_reruns_of_an_interrupted_script(make):
 
 
 def test_runner_suspends_a_run_that_outlives_the_coordinator(make):
-    """The attempt stays open for the next start, and nothing is answered."""
+    """The attempt stays open for the next start, and no answer is published."""
     bench = make()
     bench.executor.outcomes["update.sh"] = [None]
     assert bench.run() is StepResult.SUSPEND
@@ -160,7 +160,7 @@ def test_runner_suspends_a_run_that_outlives_the_coordinator(make):
 
 
 def test_runner_leaves_the_rollback_to_the_next_start_when_stopping(make):
-    """A coordinator that is about to end starts no further script."""
+    """A coordinator that is stopping starts no further script."""
     bench = make()
     bench.executor.outcomes["update.sh"] = [3]
     bench.runtime.stops.stop()
@@ -169,8 +169,8 @@ def test_runner_leaves_the_rollback_to_the_next_start_when_stopping(make):
     assert bench.starts() == ["update.sh"]
 
 
-def test_runner_interrupts_one_request_alone(make):
-    """The stop flag belongs to a request: another one under the same runner is not touched."""
+def test_runner_interrupts_only_the_flagged_request(make):
+    """The flag belongs to one request: another one under the same runner is not affected."""
     bench = make(on_failure="none")
     bench.admit(request_id="b")
     bench.runtime.stops.interrupt("a")
@@ -178,7 +178,7 @@ def test_runner_interrupts_one_request_alone(make):
     bench.runner.run(bench.journal.get("b"))
     assert bench.record.reason is Reason.INTERRUPTED
     assert bench.journal.get("b").state is State.SUCCEEDED
-    assert not bench.runtime.stops.is_interrupted("a")  # a settled request needs no flag
+    assert not bench.runtime.stops.is_interrupted("a")  # the flag of a settled request is removed
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_runner_interrupts_one_request_alone(make):
     ],
 )
 def test_runner_resumes_by_the_recovery_table(make, probe, state, starts):
-    """What an earlier coordinator left is adopted, started or interrupted as the table says (I3)."""
+    """The run of an earlier coordinator is adopted, started or interrupted as the table decides (I3)."""
     bench = make()
     bench.executor.outcomes["update.sh"] = [None]
     bench.run()
@@ -200,8 +200,8 @@ def test_runner_resumes_by_the_recovery_table(make, probe, state, starts):
     assert (bench.record.state, bench.starts()) == (state, starts)
 
 
-def test_abandon_closes_the_open_attempt_and_names_what_lives_on(make):
-    """Before a request is settled without an outcome, its script is ended; the answer says what could not be."""
+def test_abandon_closes_the_attempt_and_lists_surviving_processes(make):
+    """Before a request is settled without an outcome, its script is ended; the answer lists what could not be ended."""
     bench = make()
     assert bench.runner.abandon(bench.admit()) == (None, "")
     bench.executor.outcomes["update.sh"] = [None]
@@ -217,8 +217,8 @@ def test_abandon_closes_the_open_attempt_and_names_what_lives_on(make):
         bench.runner.abandon(bench.record)
 
 
-def test_runner_passes_an_unavailable_journal_on(make, monkeypatch):
-    """The host's fault: nothing was decided, the lane tries again."""
+def test_runner_raises_while_the_journal_is_unavailable(make, monkeypatch):
+    """The cause is on the host: nothing was decided, and the lane retries."""
     bench = make()
     record = bench.admit()
     monkeypatch.setattr(

@@ -19,7 +19,7 @@ NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 
 @pytest.fixture
 def listener(tmp_path: Path) -> Iterator[socket.socket]:
-    """The socket on which systemd would listen."""
+    """The notification socket, in the place of systemd's."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
         listening.settimeout(60)
@@ -38,7 +38,7 @@ def received(listener: socket.socket) -> list[str]:
     return listener.recv(4096).decode().splitlines()
 
 
-def test_each_message_is_one_datagram(listener: socket.socket):
+def test_notifier_sends_each_message_as_one_datagram(listener: socket.socket):
     """Ready, started, settled, watchdog, stopping; the status names every request that runs."""
     notifier = SdNotifier(listener.getsockname(), 10.0)
     notifier.ready()
@@ -55,15 +55,15 @@ def test_each_message_is_one_datagram(listener: socket.socket):
     assert received(listener) == ["STOPPING=1", "STATUS=stopping"]
 
 
-def test_a_status_stays_on_one_line(listener: socket.socket):
-    """However many lanes there are."""
+def test_status_text_is_bounded(listener: socket.socket):
+    """This holds however many lanes run."""
     notifier = SdNotifier(listener.getsockname(), None)
     notifier.started(record("x" * 500, "core", Action.HEALTH, None), "health-check.sh")
     assert len(received(listener)[0]) == len("STATUS=") + 200
 
 
-def test_an_abstract_address_is_understood():
-    """As in containers: the name begins with a zero byte."""
+def test_notifier_accepts_an_abstract_address():
+    """Containers use one: its name begins with a zero byte."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind("\0a test of the update coordinator")
         listening.settimeout(60)
@@ -71,8 +71,8 @@ def test_an_abstract_address_is_understood():
         assert received(listening) == ["WATCHDOG=1"]
 
 
-def test_nobody_listening_is_no_error(tmp_path: Path):
-    """Started by hand, or by a systemd that is just being replaced."""
+def test_notifier_ignores_a_missing_socket(tmp_path: Path):
+    """The coordinator may be started by hand, or by a systemd that is being replaced."""
     SdNotifier(None, None).ready()
     SdNotifier(str(tmp_path / "gone"), None).ready()
 
@@ -87,6 +87,6 @@ def test_nobody_listening_is_no_error(tmp_path: Path):
         ({"WATCHDOG_USEC": "soon"}, inf),
     ],
 )
-def test_the_watchdog_is_as_the_environment_says(environment: dict[str, str], interval_s: float):
-    """Half its time, if it is meant for this process (sd_watchdog_enabled(3))."""
+def test_watchdog_interval_comes_from_the_environment(environment: dict[str, str], interval_s: float):
+    """It is half of WATCHDOG_USEC, if that is meant for this process (sd_watchdog_enabled(3))."""
     assert SdNotifier.from_environment(environment, 7).interval_s == interval_s

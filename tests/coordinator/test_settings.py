@@ -1,4 +1,4 @@
-"""The configuration: strict about every key, and helpful about it."""
+"""The configuration: strict about every key, with errors that name the remedy."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / "packaging" / "update-coordinator.example.
 
 @pytest.fixture
 def load(tmp_path):
-    """Loads a configuration from its text."""
+    """A function that loads a configuration from its text."""
 
     def load_text(text):
         path = tmp_path / "c.toml"
@@ -27,24 +27,24 @@ def load(tmp_path):
 
 
 @pytest.fixture
-def complaint(load):
-    """What is said about a configuration that cannot be used."""
+def error_of(load):
+    """A function that returns the error message of an invalid configuration."""
 
-    def complain(text):
+    def load_invalid(text):
         with pytest.raises(ConfigurationError) as error:
             load(text)
         return str(error.value)
 
-    return complain
+    return load_invalid
 
 
 def component(name="core", **values):
-    """A component's section, with ``values`` as TOML text."""
+    """The section of a component, with ``values`` as TOML text."""
     lines = {"directory": f'"/opt/{name}"'} | values
     return f"[components.{name}]\n" + "".join(f"{key} = {value}\n" for key, value in lines.items())
 
 
-def test_defaults_apply_without_a_file(monkeypatch, tmp_path):
+def test_settings_have_defaults_without_a_file(monkeypatch, tmp_path):
     """Without any file the components and limits of docs/requirements.md, sections 2.3 and 7, apply."""
     monkeypatch.setattr(settings_module, "DEFAULT_PATH", tmp_path / "none.toml")
     settings = load_settings(None)
@@ -64,20 +64,20 @@ def test_defaults_apply_without_a_file(monkeypatch, tmp_path):
     assert {(c.on_failure, c.on_interruption) for c in settings.components.values()} == {("rollback", "rollback")}
 
 
-def test_the_installed_file_is_read_when_none_is_named(monkeypatch, tmp_path):
+def test_settings_come_from_the_installed_file_by_default(monkeypatch, tmp_path):
     """With no file given, the installed one applies."""
     monkeypatch.setattr(settings_module, "DEFAULT_PATH", tmp_path / "installed.toml")
     (tmp_path / "installed.toml").write_text(component("web"))
     assert set(load_settings(None).components) == {"web"}
 
 
-def test_an_empty_file_means_the_defaults(load):
-    """Every key may be left out."""
+def test_settings_of_an_empty_file_are_the_defaults(load):
+    """Every key is optional."""
     assert load("") == Settings()
 
 
-def test_the_example_shows_the_defaults():
-    """The example file sets every default to itself, as its comment says."""
+def test_example_file_contains_the_defaults():
+    """The example file sets every key to its default, as its comment says."""
     example = load_settings(EXAMPLE)
     own_locks = {
         name: c.model_copy(update={"lock": None}) if c.lock == name else c for name, c in example.components.items()
@@ -85,7 +85,7 @@ def test_the_example_shows_the_defaults():
     assert example.model_copy(update={"components": own_locks}) == Settings()
 
 
-def test_the_example_shows_every_key():
+def test_example_file_contains_every_key():
     """No key is missing from the example file."""
     example = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
     assert set(example) == set(Settings.model_fields)
@@ -94,8 +94,8 @@ def test_the_example_shows_every_key():
     assert set(example["components"]["core"]) == set(settings_module.Component.model_fields)
 
 
-def test_what_is_given_is_taken(load):
-    """Values of the file replace the defaults, section by section; given components replace all three."""
+def test_settings_of_the_file_replace_the_defaults(load):
+    """The file replaces the defaults section by section; its components replace all three."""
     settings = load('[limits]\nrequest_bytes = 2048\n[paths]\nstate = "/srv/s"\n' + component(timeout_s="1.5"))
     assert (settings.limits.request_bytes, settings.limits.output_bytes) == (2048, 262144)
     assert settings.paths.state == Path("/srv/s")
@@ -103,7 +103,7 @@ def test_what_is_given_is_taken(load):
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "key", "near"),
+    ("text", "line", "key", "nearest"),
     [
         ("[path]\n", 1, "path", "paths"),
         ('\n\nlimit = "x"\n', 3, "limit", "limits"),
@@ -118,10 +118,10 @@ def test_what_is_given_is_taken(load):
         (component(Lock='"x"'), 3, "components.core.Lock", "lock"),
     ],
 )
-def test_an_unknown_key_is_named_with_its_line_and_the_nearest(complaint, text, line, key, near):
-    """At each level an unknown key is an error with file, line, the key, and the nearest known one."""
-    said = complaint(text)
-    assert re.search(rf"c\.toml:{line}: unknown key {re.escape(key)}; did you mean {near}\?$", said), said
+def test_settings_reject_unknown_keys(error_of, text, line, key, nearest):
+    """At each level the error has the file, the line, the key, and the nearest known key."""
+    message = error_of(text)
+    assert re.search(rf"c\.toml:{line}: unknown key {re.escape(key)}; did you mean {nearest}\?$", message), message
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest(complaint, text, 
         (component(lock="1"), 3, "components.core.lock"),
     ],
 )
-def test_a_wrong_value_is_named_with_its_line(complaint, text, line, key):
-    """A value of the wrong type or out of range is an error with file, line and key."""
-    said = complaint(text)
-    assert re.search(rf"^cannot use the configuration: \S*c\.toml:{line}: {re.escape(key)}: \S", said), said
+def test_settings_reject_invalid_values(error_of, text, line, key):
+    """The error for a wrong type, or a value out of range, has the file, the line and the key."""
+    message = error_of(text)
+    assert re.search(rf"^cannot use the configuration: \S*c\.toml:{line}: {re.escape(key)}: \S", message), message
 
 
 @pytest.mark.parametrize(
@@ -171,49 +171,49 @@ def test_a_wrong_value_is_named_with_its_line(complaint, text, line, key):
         (component(directory='"~/core"'), "components.core.directory"),
     ],
 )
-def test_a_relative_path_is_refused(complaint, text, key):
-    """A path that depends on where the coordinator was started is an error."""
-    assert complaint(text).endswith(f"c.toml:2: {key}: must be an absolute path")
+def test_settings_reject_relative_paths(error_of, text, key):
+    """A path must not depend on where the coordinator was started."""
+    assert error_of(text).endswith(f"c.toml:2: {key}: must be an absolute path")
 
 
-def test_a_path_with_control_characters_is_refused(complaint):
-    """A path that could forge a line of a log is an error."""
-    assert "must not hold control characters" in complaint('[paths]\nstate = "/a\\nb"\n')
+def test_settings_reject_control_characters_in_paths(error_of):
+    """Such a path could forge a line of a log."""
+    assert "must not hold control characters" in error_of('[paths]\nstate = "/a\\nb"\n')
 
 
 @pytest.mark.parametrize(
     "second",
     ["/opt/core", "/opt/core/", "/opt/./core", "/opt/other/../core", "/opt//core", "/../opt/core", "//opt/core"],
 )
-def test_two_components_never_share_a_directory(complaint, second):
-    """Two components of one directory are an error however it is written, naming both and the remedy."""
-    said = complaint(component("core") + component("web", directory=f'"{second}"'))
-    assert "components.web.directory: " in said
-    assert "is the directory of components.core already; give each component a directory of its own" in said
+def test_settings_reject_a_directory_of_two_components(error_of, second):
+    """However the directory is written, the error names both components and the remedy."""
+    message = error_of(component("core") + component("web", directory=f'"{second}"'))
+    assert "components.web.directory: " in message
+    assert "is the directory of components.core already; give each component a directory of its own" in message
 
 
 @pytest.mark.parametrize("name", ['""', '"a/b"', '".."', '"a b"', '"a\\n"', '"' + "a" * 65 + '"'])
-def test_a_component_needs_a_safe_name(complaint, name):
-    """A component's name is safe as a path and in a log."""
-    assert "a component's name is 1 to 64 of" in complaint(f'[components.{name}]\ndirectory = "/opt/x"\n')
+def test_settings_reject_unsafe_component_names(error_of, name):
+    """The name of a component is safe as a path and in a log."""
+    assert "a component's name is 1 to 64 of" in error_of(f'[components.{name}]\ndirectory = "/opt/x"\n')
 
 
-def test_a_component_needs_a_directory(complaint):
-    """A component without its directory is an error that names the key."""
-    assert "components.core.directory: Field required" in complaint("[components.core]\n")
+def test_settings_reject_a_component_without_directory(error_of):
+    """The error names the key."""
+    assert "components.core.directory: Field required" in error_of("[components.core]\n")
 
 
-def test_every_finding_is_told_at_once(complaint):
-    """All that is wrong is told, one line each."""
-    said = complaint('[paths]\nstate = "x"\n[limits]\nrequest_byte = 1\n' + component(timeout_s="0"))
-    assert [line.split(":")[2] for line in said.splitlines()] == ["2", "4", "7"]
+def test_settings_report_every_error_at_once(error_of):
+    """Each error has a line of its own."""
+    message = error_of('[paths]\nstate = "x"\n[limits]\nrequest_byte = 1\n' + component(timeout_s="0"))
+    assert [line.split(":")[2] for line in message.splitlines()] == ["2", "4", "7"]
 
 
 @pytest.mark.parametrize(
     "content", [b"[paths\n", b"a = \n", b"\xff\xfe", b"[paths]\n[paths]\n", b"a = 1\na = 2\n", b"{}"]
 )
-def test_what_is_not_toml_is_told(tmp_path, content):
-    """A file that is not TOML is an error that names the file."""
+def test_settings_reject_a_file_that_is_not_toml(tmp_path, content):
+    """The error names the file."""
     path = tmp_path / "c.toml"
     path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=f"^cannot read the configuration {re.escape(str(path))}: "):
@@ -221,13 +221,13 @@ def test_what_is_not_toml_is_told(tmp_path, content):
 
 
 @pytest.mark.parametrize("name", ["gone.toml", "."])
-def test_a_file_that_cannot_be_read_is_told(tmp_path, name):
-    """A file that was named but is missing, or is a folder, is an error, not a reason to use the defaults."""
+def test_settings_reject_an_unreadable_file(tmp_path, name):
+    """A named file that is missing, or is a folder, is an error, not a reason to use the defaults."""
     with pytest.raises(ConfigurationError, match=r"cannot read the configuration .*: (No such file|Is a directory)"):
         load_settings(tmp_path / name)
 
 
-def test_lanes_are_the_locks():
+def test_each_lock_has_one_lane():
     """Components of one lock share a lane; a component without one has a lane of its own name (I10)."""
     settings = Settings()
     assert settings.lanes == {"core": {"core"}, "compose": {"scheduler", "remote"}}
@@ -238,13 +238,13 @@ def test_lanes_are_the_locks():
     }
 
 
-def test_a_lock_may_be_another_components_name(load):
-    """A lock named like a component is that component's lock, too (I10)."""
+def test_lock_may_have_the_name_of_a_component(load):
+    """It is then the lock of that component, too (I10)."""
     settings = load(component("core") + component("web", lock='"core"'))
     assert settings.lanes == {"core": {"core", "web"}}
 
 
-def test_settings_do_not_change():
-    """What was read stays as it was."""
+def test_settings_are_immutable():
+    """No value can be assigned after the file was read."""
     with pytest.raises(ValidationError):
         Settings().limits.request_bytes = 1

@@ -1,4 +1,4 @@
-"""Sentences for people, where they depend on what is known."""
+"""Sentences that depend on what the journal recorded: recovery actions and exits."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STOPPED = AttemptRecord(
 
 @pytest.mark.parametrize("action", RecoveryAction)
 def test_describe_recovery_has_a_sentence_for_every_action(action):
-    """Each names the script."""
+    """Each sentence names the script."""
     sentence = texts.describe_recovery("update.sh", action)
     assert sentence.startswith("the coordinator was started again and ")
     assert "update.sh" in sentence
 
 
-def test_describe_exit_names_only_seconds_that_are_known():
-    """When no coordinator waited for the end of a run, no number is made up."""
+def test_describe_exit_omits_an_unknown_duration():
+    """When no coordinator waited for the end of a run, the sentence has no number."""
     assert (
         texts.describe_exit("update.sh", replace(STOPPED, seconds=61.2))
         == "update.sh was stopped after 61 s, its time limit"
@@ -45,12 +45,12 @@ def test_describe_exit_names_only_seconds_that_are_known():
         (255, "update.sh ended with exit code 255"),
     ],
 )
-def test_describe_exit_names_a_signal_only_where_there_is_one(code, sentence):
+def test_describe_exit_names_only_existing_signals(code, sentence):
     """Linux has 64 signals: an exit code above 192 is the script's own."""
     attempt = replace(STOPPED, ending=ExitKind.EXITED, exit_code=code)
     assert texts.describe_exit("update.sh", attempt) == sentence
 
 
-def test_describe_recovery_quotes_what_a_newer_release_recorded():
-    """An unknown action is read, not an error."""
+def test_describe_recovery_quotes_an_unknown_action():
+    """An action that a newer release recorded is no error."""
     assert "'wake'" in texts.describe_recovery("update.sh", UnknownValue("wake"))
