@@ -15,7 +15,7 @@ from executors.interface import Executor, ExecutorSettings
 from executors.registry import load
 
 OUTPUT_BYTES = 4096
-# Each backend's own tests, beside those that all must pass.
+# Each backend has tests of its own, beside the common ones.
 collect_ignore = ["test_systemd_backend.py"] if EXECUTOR == "sh" else ["test_sh_backend.py"]
 
 
@@ -58,7 +58,7 @@ def _kill_leftovers(tmp_path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orphans that ignore TERM are killed soon."""
+    """Shorten the time after which orphans that ignore TERM are killed."""
     monkeypatch.setattr(script_executor, "_ORPHAN_GRACE_S", 0.2)
 
 

@@ -1,4 +1,4 @@
-"""Shared by the executors' tests: components made of real scripts, a recording observer, waiting for a condition."""
+"""Helpers of the executors' tests: components with real scripts, observers, and waiting for a condition."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from executors.registry import load
 from protocol.clock import SystemClock
 from protocol.types import Action
 
-EXECUTOR = os.environ.get("TEST_EXECUTOR", "sh")  # tests/system runs the same tests on "systemd", where that runs
+EXECUTOR = os.environ.get("TEST_EXECUTOR", "sh")  # tests/system runs the same tests with "systemd"
 CLOCK = SystemClock()
-PATIENCE_S = 60.0
+DEADLINE_S = 60.0
 FOREVER = "while :; do sleep 600; done"
 IGNORES_TERM = f"trap '' TERM HUP INT; echo $BASHPID >pid; {FOREVER}"
 
@@ -39,15 +39,15 @@ def id_of(request: str = "req-1") -> str:
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait until ``condition()`` holds; fail when it does not within ``PATIENCE_S``."""
-    deadline = CLOCK.monotonic() + PATIENCE_S
+    """Wait until ``condition()`` holds; fail after ``DEADLINE_S``."""
+    deadline = CLOCK.monotonic() + DEADLINE_S
     while not condition():
-        assert CLOCK.monotonic() < deadline, "waited in vain"
+        assert CLOCK.monotonic() < deadline, f"the condition does not hold after {DEADLINE_S:g} s"
         CLOCK.sleep(0.005)
 
 
-def lives(pid_file: Path) -> bool:
-    """Whether the process whose pid a script wrote to this file lives (a zombie does not)."""
+def is_alive(pid_file: Path) -> bool:
+    """Whether the process whose pid a script wrote to this file exists and is no zombie."""
     try:
         stat = Path(f"/proc/{int(pid_file.read_text())}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -62,10 +62,10 @@ def written(path: Path) -> bool:
 
 @dataclass
 class RecordingObserver:
-    """Records its notifications; stops the run once ``stop`` holds, and detaches once ``leave`` does."""
+    """Records its notifications; stops the run once ``stop`` holds, and detaches once ``detach`` does."""
 
     stop: Callable[[], bool] = lambda: False
-    leave: Callable[[], bool] = lambda: False
+    detach: Callable[[], bool] = lambda: False
     identities: list[ProcessId] = field(default_factory=list)
     reports: list[ProgressReport] = field(default_factory=lambda: [ProgressReport()])
 
@@ -80,7 +80,7 @@ class RecordingObserver:
         return self.stop()
 
     def may_detach(self) -> bool:
-        return self.leave()
+        return self.detach()
 
 
 def stop_after(condition: Callable[[], object]) -> RecordingObserver:
@@ -88,12 +88,12 @@ def stop_after(condition: Callable[[], object]) -> RecordingObserver:
     return RecordingObserver(stop=lambda: bool(condition()))
 
 
-class CoordinatorDied(Exception):  # noqa: N818  not an error: an end
-    """The simulated coordinator died here."""
+class CoordinatorCrash(Exception):  # noqa: N818  not an error: a simulated event
+    """The simulated coordinator crashes here."""
 
 
-class DyingObserver(RecordingObserver):
-    """The coordinator dies as soon as ``when`` holds."""
+class CrashingObserver(RecordingObserver):
+    """Simulates a crash of the coordinator as soon as ``when`` holds."""
 
     def __init__(self, when: Callable[[], bool]) -> None:
         super().__init__()
@@ -101,13 +101,13 @@ class DyingObserver(RecordingObserver):
 
     def must_stop(self) -> bool:
         if self._when():
-            raise CoordinatorDied
+            raise CoordinatorCrash
         return False
 
 
 @dataclass
 class Component:
-    """A directory of scripts under test; the tests examine the files that they write beside themselves."""
+    """A directory of scripts; the scripts write marker files into it, which the tests examine."""
 
     directory: Path
 
@@ -139,17 +139,17 @@ class Component:
 
 
 def run(
-    executor: Executor, script_run: ScriptRun, observer: RecordingObserver | None = None, within_s: float = PATIENCE_S
+    executor: Executor, script_run: ScriptRun, observer: RecordingObserver | None = None, within_s: float = DEADLINE_S
 ) -> Outcome:
     """Start and wait, as the runner does."""
     executor.start(script_run)
     return executor.wait(script_run, observer or RecordingObserver(), deadline=CLOCK.monotonic() + within_s)
 
 
-def overrun(executor: Executor, script_run: ScriptRun, sign: str = "pid") -> Outcome:
-    """Start, and let the deadline pass once the script has written ``sign``, however long a busy machine takes."""
+def overrun(executor: Executor, script_run: ScriptRun, marker: str = "pid") -> Outcome:
+    """Start, and let the deadline pass once the script has written ``marker``, however long a busy machine takes."""
     executor.start(script_run)
-    until(lambda: written(script_run.directory / sign))
+    until(lambda: written(script_run.directory / marker))
     return executor.wait(script_run, RecordingObserver(), deadline=CLOCK.monotonic())
 
 
@@ -158,14 +158,16 @@ def end(pid_file: Path) -> None:
     os.kill(int(pid_file.read_text()), 9)
 
 
-def leave(settings: ExecutorSettings, script_run: ScriptRun, *signs: str, executor: str = EXECUTOR) -> ProcessId:
-    """Start the run in a coordinator that dies once the script has written its signs."""
-    doomed = load(executor).create(settings, CLOCK)
-    observer = DyingObserver(
-        lambda: bool(observer.identities) and all(written(script_run.directory / sign) for sign in signs)
+def start_and_crash(
+    settings: ExecutorSettings, script_run: ScriptRun, *markers: str, executor: str = EXECUTOR
+) -> ProcessId:
+    """Start the run in a coordinator that crashes once the script has written its markers."""
+    crashing = load(executor).create(settings, CLOCK)
+    observer = CrashingObserver(
+        lambda: bool(observer.identities) and all(written(script_run.directory / marker) for marker in markers)
     )
-    doomed.start(script_run)
-    with suppress(CoordinatorDied):
-        doomed.wait(script_run, observer, deadline=CLOCK.monotonic() + PATIENCE_S)
-    doomed.close()
+    crashing.start(script_run)
+    with suppress(CoordinatorCrash):
+        crashing.wait(script_run, observer, deadline=CLOCK.monotonic() + DEADLINE_S)
+    crashing.close()
     return observer.identities[0]

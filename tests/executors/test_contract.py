@@ -30,14 +30,14 @@ def test_successful_script_exits_0(each: Executor, component: Component):
     assert (outcome.exit_kind, outcome.exit_code, outcome.error) == (ExitKind.EXITED, 0, "")
 
 
-def test_runs_of_a_lane_follow_each_other(each: Executor, component: Component):
+def test_lane_executes_its_runs_in_sequence(each: Executor, component: Component):
     """One lane executes any number of runs, one after the other."""
     component.script("exit 0")
     codes = [run(each, component.run(f"req-{number}")).exit_code for number in range(5)]
     assert codes == [0] * 5
 
 
-def test_probe_of_a_run_never_started(each: Executor, component: Component):
+def test_probe_reports_a_run_that_was_never_started(each: Executor, component: Component):
     """A run that no coordinator started is NEVER_STARTED, however often it is probed."""
     assert [each.probe(component.run(), None, boot_id()) for _ in range(2)] == [ProbeResult.NEVER_STARTED] * 2
 
@@ -58,15 +58,15 @@ def test_cleanup_is_idempotent(each: Executor, component: Component):
 
 
 def test_abandoned_run_never_starts(each: Executor, component: Component):
-    """Abandoned before it was started, an attempt can not be started any more; abandoning it again is no error."""
+    """An attempt that was abandoned before its start cannot be started any more; abandoning it again is no error."""
     component.script("exit 0")
     assert [each.abandon(component.run()) for _ in range(2)] == [[], []]
     assert each.probe(component.run(), None, boot_id()) is ProbeResult.NEVER_STARTED
     assert run(each, component.run(attempt=2)).exit_code == 0
 
 
-def test_abandon_leaves_a_run_that_ended_as_it_is(each: Executor, component: Component):
-    """Its outcome stays what it was."""
+def test_abandon_does_not_change_a_run_that_ended(each: Executor, component: Component):
+    """The outcome stays the same."""
     component.script("exit 0")
     run(each, component.run())
     assert each.abandon(component.run()) == []
@@ -96,12 +96,12 @@ def test_dry_run_prints_the_command_line(settings: ExecutorSettings, component: 
 
 @pytest.mark.parametrize("name", known())
 def test_registry_loads_every_known_backend(name: str):
-    """Each name in the configuration stands for a module that makes an executor."""
+    """Each name in the configuration belongs to a module that creates an executor."""
     assert callable(load(name).create)
 
 
 def test_registry_lists_every_backend():
-    """No module in ``backends/`` is without a name."""
+    """Each module in ``backends/`` has a name."""
     modules = {path.stem for path in Path(backends.__file__).parent.glob("[!_]*.py")}
     assert {name.replace("-", "_") for name in known()} == modules
 

@@ -1,4 +1,4 @@
-"""Orphans: what runs after a coordinator died and its files were lost is ended (I10)."""
+"""Orphans: processes that still run after a coordinator crashed and its files were lost are ended (I10)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from executor_harness import CLOCK, EXECUTOR, FOREVER, Component, id_of, leave, lives, until, written
+from executor_harness import CLOCK, EXECUTOR, FOREVER, Component, id_of, is_alive, start_and_crash, until, written
 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
@@ -22,24 +22,24 @@ PROCESS_TREE = (
 
 @pytest.mark.parametrize("lost", ["runs", f"runs/{id_of()}", "nothing"], ids=["runs", "run", "nothing"])
 @pytest.mark.usefixtures("short_grace")
-def test_kill_orphans_whatever_files_are_lost(
+def test_kill_orphans_with_and_without_files_of_the_run(
     executor: Executor, component: Component, settings: ExecutorSettings, tmp_path: Path, lost: str
 ):
     """Script, detached processes and shells end, with or without their directory (I10)."""
     component.script(PROCESS_TREE)
-    leave(settings, component.run(), "pid", "far")
+    start_and_crash(settings, component.run(), "pid", "far")
     shutil.rmtree(tmp_path / lost, ignore_errors=True)
     assert find_shells(settings.runs)
     executor.kill_orphans()
-    assert not any(map(lives, component.pids("pid", "far")))
+    assert not any(map(is_alive, component.pids("pid", "far")))
     until(lambda: not find_shells(settings.runs))
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_kill_orphans_begins_with_term(executor: Executor, component: Component, settings: ExecutorSettings):
-    """A script gets the time to clean up."""
+def test_kill_orphans_sends_term_first(executor: Executor, component: Component, settings: ExecutorSettings):
+    """A script gets time to clean up."""
     component.script("trap 'echo cleaned >cleaned; exit' TERM; echo $$ >pid; while :; do sleep 0.02; done")
-    leave(settings, component.run(), "pid")
+    start_and_crash(settings, component.run(), "pid")
     shutil.rmtree(settings.runs)
     executor.kill_orphans()
     assert written(component.directory / "cleaned")
@@ -50,51 +50,51 @@ def test_kill_orphans_resolves_links(component: Component, settings: ExecutorSet
     settings.runs.mkdir()
     (tmp_path / "link").symlink_to(tmp_path)
     component.script(f"echo $$ >pid; {FOREVER}")
-    leave(ExecutorSettings(tmp_path / "link" / "runs", 4096), component.run(), "pid")
+    start_and_crash(ExecutorSettings(tmp_path / "link" / "runs", 4096), component.run(), "pid")
     shutil.rmtree(settings.runs)
     load(EXECUTOR).create(settings, CLOCK).kill_orphans()
-    assert not lives(component.directory / "pid")
+    assert not is_alive(component.directory / "pid")
 
 
 @pytest.mark.parametrize("runs", ["runs.other", "run", "other/runs", "runs/inner"])
-def test_kill_orphans_leaves_another_coordinator_alone(
+def test_kill_orphans_ignores_another_coordinator(
     executor: Executor, others: tuple[ExecutorSettings, Component], tmp_path: Path, runs: str
 ):
-    """Only exactly our own runs folder counts, however similar another's path is."""
+    """Only the exact path of our own runs folder counts, however similar another path is."""
     settings = ExecutorSettings(tmp_path / runs, 4096)
     component = others[1]
     component.script(f"echo $$ >pid; {FOREVER}")
-    leave(settings, component.run(), "pid")
+    start_and_crash(settings, component.run(), "pid")
     before = find_shells(settings.runs)
     executor.kill_orphans()
     assert find_shells(settings.runs) == before
-    assert lives(component.directory / "pid")
+    assert is_alive(component.directory / "pid")
     load(EXECUTOR).create(settings, CLOCK).kill_orphans()
-    assert not lives(component.directory / "pid")
+    assert not is_alive(component.directory / "pid")
 
 
 @pytest.mark.usefixtures("short_grace")
 def test_probe_of_a_removed_directory_is_unknown(
     executor: Executor, component: Component, settings: ExecutorSettings, others: tuple[ExecutorSettings, Component]
 ):
-    """The worker was known, so the script ran (I3); it is ended, and no other run is touched."""
+    """The worker was known, so the script ran (I3); the script is ended, and no other run is affected."""
     component.script(PROCESS_TREE)
     component.script(f"echo $$ >beside; {FOREVER}", "health-check.sh")
-    identity = leave(settings, component.run(), "pid", "far")
-    leave(settings, component.run("req-2", lane="other", script="health-check.sh"), "beside")
+    identity = start_and_crash(settings, component.run(), "pid", "far")
+    start_and_crash(settings, component.run("req-2", lane="other", script="health-check.sh"), "beside")
     shutil.rmtree(settings.runs / id_of())
     assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.UNKNOWN
-    assert not any(map(lives, component.pids("pid", "far")))
-    assert lives(component.directory / "beside")
+    assert not any(map(is_alive, component.pids("pid", "far")))
+    assert is_alive(component.directory / "beside")
     assert executor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
     executor.kill_orphans()
-    assert not lives(component.directory / "beside")
+    assert not is_alive(component.directory / "beside")
 
 
 def test_kill_orphans_continues_after_a_broken_directory(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """Every other run is ended; then the error is raised, for what the directory hides may still run (I10, I16)."""
+    """Every other run is ended; then the error is raised: a run of the broken directory may exist (I10, I16)."""
     component.script("exit 0")
     for number in range(4):
         broken = settings.runs / f"broken-{number}/1/session"

@@ -24,7 +24,7 @@ TAIL = 4096
     ],
 )
 def test_head_and_tail_keeps_both_ends(tmp_path: Path, content: bytes, limit: int, expected: str):
-    """A file within the limit is whole; else the middle is left out, with a reference to the log."""
+    """A file within the limit is complete; otherwise the middle is left out, with a reference to the log."""
     path = tmp_path / "stdout"
     path.write_bytes(content)
     assert head_and_tail(str(path), limit) == expected.format(path=path)
@@ -61,7 +61,7 @@ def test_missing_stream_is_empty(tmp_path: Path):
 def test_follower_keeps_the_last_valid_line(
     tmp_path: Path, text: str, phase: str | None, percent: int | None, piece: int
 ):
-    """However the stream is cut into pieces."""
+    """The result does not depend on how the stream is split into pieces."""
     path = tmp_path / "stdout"
     follower = OutputFollower(str(path))
     content = text.encode()
@@ -80,8 +80,8 @@ def test_follower_read_is_bounded(tmp_path: Path):
         file.seek(40 << 20)
         file.write(b"\nPHASE:end\n")
     follower = OutputFollower(str(path))
-    looks = [follower.read() for _ in range(3)]
-    assert looks == [True, True, False]
+    results = [follower.read() for _ in range(3)]
+    assert results == [True, True, False]
     assert follower.phase == "end"
 
 
@@ -106,7 +106,7 @@ def test_follower_read_is_bounded(tmp_path: Path):
 )
 @pytest.mark.parametrize("piece", [1000, 1 << 20])
 def test_tail_begins_with_a_whole_line_or_character(tmp_path: Path, content: bytes, expected: str, piece: int):
-    """However the stream is cut into pieces, and whether or not it contains text."""
+    """This holds however the stream is split into pieces, and for content that is not text."""
     path = tmp_path / "stream"
     tail = TailReader(str(path))
     with path.open("wb", buffering=0) as file:
@@ -133,8 +133,8 @@ def test_tail_read_has_constant_cost(tmp_path: Path):
     assert tail.text == "last\n"
 
 
-def test_unreadable_stream_keeps_the_progress(tmp_path: Path):
-    """A failing read must not hinder the run: progress is only information."""
+def test_progress_survives_an_unreadable_stream(tmp_path: Path):
+    """A read error must not affect the run: progress is only information."""
     path = tmp_path / "stream"
     path.write_bytes(b"seen\n")
     tail = TailReader(str(path))
@@ -151,7 +151,7 @@ def test_phases_are_read_from_stdout_only(tmp_path: Path):
     """On stderr the same line is text; the ends of both streams are reported."""
     (tmp_path / "stdout").write_bytes(b"PHASE:pull\nPROGRESS:7\n")
     (tmp_path / "stderr").write_bytes(b"PHASE:none\nPROGRESS:8\n")
-    listener = ProgressReader(str(tmp_path / "stdout"), str(tmp_path / "stderr"))
-    assert listener.report() == ProgressReport()
-    assert listener.read() is False
-    assert listener.report() == ProgressReport("pull", 7, "PHASE:pull\nPROGRESS:7\n", "PHASE:none\nPROGRESS:8\n")
+    reader = ProgressReader(str(tmp_path / "stdout"), str(tmp_path / "stderr"))
+    assert reader.report() == ProgressReport()
+    assert reader.read() is False
+    assert reader.report() == ProgressReport("pull", 7, "PHASE:pull\nPROGRESS:7\n", "PHASE:none\nPROGRESS:8\n")

@@ -1,4 +1,4 @@
-"""The files of a run: their format, which earlier releases share, and what is read from damaged ones."""
+"""The files of a run: their format, which is that of earlier releases, and reading damaged files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def directory(settings: ExecutorSettings, component: Component) -> RunDirectory:
 
 
 def write(directory: RunDirectory, content: bytes) -> None:
-    """Write what claimants and workers would append."""
+    """Write the record that coordinator and worker append to."""
     (directory.path / "session").write_bytes(content)
 
 
-def test_format_of_the_files_is_that_of_earlier_releases(directory: RunDirectory, component: Component):
+def test_files_of_a_run_have_the_format_of_earlier_releases(directory: RunDirectory, component: Component):
     """An upgrade adopts running scripts: names and lines are fixed."""
     assert {file.name for file in directory.path.iterdir()} == {"command", "stdout", "stderr"}
     quoted = shlex.quote(str(component.directory))
@@ -72,7 +72,7 @@ def test_claim_shows_whether_a_unit_contains_the_worker(directory: RunDirectory,
     ids=range(10),
 )
 def test_malformed_claim_is_none(directory: RunDirectory, content: bytes):
-    """Whatever a full or damaged disk left, it is read without an error."""
+    """A record that a full or damaged disk left incomplete is read without an error."""
     write(directory, content)
     assert directory.claim() is None
 
@@ -94,7 +94,7 @@ def test_malformed_claim_is_none(directory: RunDirectory, content: bytes):
     ids=range(10),
 )
 def test_exit_code_is_a_complete_number_up_to_255(directory: RunDirectory, line: bytes, code: int | None):
-    """Anything else is no exit code (I1)."""
+    """Any other text is no exit code (I1)."""
     write(directory, b"71 1000 70 990\n" + line)
     assert directory.exit_code() == code
 
@@ -109,13 +109,13 @@ def test_every_exit_kind_can_be_recorded(directory: RunDirectory, kind: ExitKind
 
 @pytest.mark.parametrize("value", [b"of_a_newer_release", b"\xff"])
 def test_unknown_exit_kind_is_an_interruption(directory: RunDirectory, value: bytes):
-    """Some coordinator ended it; the reason is of another release."""
+    """A coordinator of another release ended the run, for a reason that is unknown here."""
     write(directory, b"71 1000 70 990\nended_by " + value + b"\n")
     assert directory.ended_by() is ExitKind.INTERRUPTED
 
 
 def test_list_runs_continues_after_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Folders that cannot be read are errors beside the runs that can (I16)."""
+    """Folders that cannot be read are returned as errors beside the runs that can (I16)."""
     for name in ("a/1", "b/1", "b/x", "b/²", "c/1", "c/2"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "file").touch()
@@ -136,7 +136,7 @@ def test_list_runs_continues_after_an_error(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_remove_runs_continues_after_an_error(tmp_path: Path):
-    """What cannot be removed is reported once everything else is removed (I16)."""
+    """The error is raised once everything else is removed (I16)."""
     for attempt in ("1", "2", "3"):
         (tmp_path / "req" / attempt).mkdir(parents=True)
         (tmp_path / "req" / attempt / "command").touch()

@@ -1,4 +1,4 @@
-"""Recovery of runs after the coordinator died: probe, adopt, collect."""
+"""Recovery of runs after the coordinator crashed: probe, adopt, collect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from executor_harness import CLOCK, EXECUTOR, Component, RecordingObserver, id_of, lives, run, until, written
+from executor_harness import CLOCK, EXECUTOR, Component, RecordingObserver, id_of, is_alive, run, until, written
 
 from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
 from executors.processes import boot_id
@@ -21,34 +21,34 @@ from protocol.types import ExitKind, ProbeResult
 COORDINATOR = """
 import json, os, sys
 from pathlib import Path
-from executor_harness import CLOCK, EXECUTOR, PATIENCE_S, Component, RecordingObserver, until, written
+from executor_harness import CLOCK, EXECUTOR, DEADLINE_S, Component, RecordingObserver, until, written
 from executors.registry import load
 from executors.interface import ExecutorSettings
-runs, directory, grace, death = sys.argv[1:]
+runs, directory, grace, crash = sys.argv[1:]
 executor = load(EXECUTOR).create(ExecutorSettings(Path(runs), 4096), CLOCK)
 script_run = Component(Path(directory)).run(kill_grace_s=float(grace))
 executor.start(script_run)
-if death == "at once":
+if crash == "at once":
     os._exit(9)
-deadline = CLOCK.monotonic() + PATIENCE_S
-if death == "in the grace":
+deadline = CLOCK.monotonic() + DEADLINE_S
+if crash == "in the grace period":
     until(lambda: written(Path(directory) / "pid"))
     deadline = CLOCK.monotonic()
 class Observer(RecordingObserver):
     def started(self, identity):
         print(json.dumps([identity.boot_id, identity.pid, identity.start_ticks]), flush=True)
-        if death == "when started":
+        if crash == "when started":
             os._exit(9)
 executor.wait(script_run, Observer(), deadline=deadline)
 """
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
 
 
-def die(component: Component, settings: ExecutorSettings, death: str, grace_s: float = 0.3) -> ProcessId | None:
-    """Have another process start the run and die; the identity that it observed, if any."""
+def crash(component: Component, settings: ExecutorSettings, when: str, grace_s: float = 0.3) -> ProcessId | None:
+    """Start the run in another process, which crashes; return the identity that it observed, if any."""
     here = Path(__file__).parent
     done = subprocess.run(
-        [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), str(grace_s), death],
+        [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), str(grace_s), when],
         env=os.environ | {"PYTHONPATH": f"{here}:{here.parents[1]}"},
         stdout=subprocess.PIPE,
         check=False,
@@ -64,9 +64,9 @@ def adopt(executor: Executor, script_run: ScriptRun, observer: RecordingObserver
 
 
 def test_running_script_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
-    """The script never notices; its exit code and output arrive."""
+    """The script is not affected; the outcome has its exit code and output."""
     component.script(WAITS)
-    identity = die(component, settings, "when started")
+    identity = crash(component, settings, "when started")
     assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
     outcome = adopt(executor, component.run())
@@ -74,21 +74,21 @@ def test_running_script_is_adopted(executor: Executor, component: Component, set
 
 
 def test_adopted_run_can_time_out(executor: Executor, component: Component, settings: ExecutorSettings):
-    """An adopted script and what it detached are ended like one's own."""
+    """An adopted script and the processes that it detached are ended like those of an own run."""
     component.script(f"(env -i setsid /bin/bash -c 'echo $$ >far; /bin/sleep 600; :' & ) ; {WAITS}")
-    die(component, settings, "when started")
+    crash(component, settings, "when started")
     until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
     outcome = adopt(executor, component.run(), within_s=0)
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 143)
-    assert not any(map(lives, component.pids("far", "pid")))
+    assert not any(map(is_alive, component.pids("far", "pid")))
 
 
-def test_run_spawned_just_before_death_is_adopted_or_revoked(
+def test_run_spawned_just_before_a_crash_is_adopted_or_revoked(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """Dead before the claim was seen: the run is either revoked for ever, or adopted."""
+    """The coordinator crashes before it reads the claim: the run is either revoked permanently or adopted."""
     component.script("echo ran >>count")
-    die(component, settings, "at once")
+    crash(component, settings, "at once")
     script_run = component.run()
     result = executor.probe(script_run, None, boot_id())
     if result is ProbeResult.ALIVE:
@@ -101,7 +101,7 @@ def test_run_that_ended_without_coordinator_is_collected(
 ):
     """Its exit code counts, also after a reboot."""
     component.script("echo alone; exit 3")
-    die(component, settings, "when started")
+    crash(component, settings, "when started")
     session_file = settings.runs / id_of() / "1/session"
     until(lambda: session_file.exists() and "exit 3\n" in session_file.read_text())
     assert executor.probe(component.run(), None, boot_id()) is ProbeResult.ENDED
@@ -118,39 +118,39 @@ def test_probe_after_reboot_without_exit_code_is_unknown(executor: Executor, com
 
 
 def test_probe_of_a_killed_worker_is_unknown(executor: Executor, component: Component, settings: ExecutorSettings):
-    """Killed without a coordinator: what it started is ended before ``probe`` returns UNKNOWN."""
+    """When the worker is killed without a coordinator, its processes are ended before ``probe`` returns UNKNOWN."""
     component.script(f"echo before; (setsid bash -c 'echo $$ >far; sleep 600; :' & ); {WAITS}")
-    identity = die(component, settings, "when started")
+    identity = crash(component, settings, "when started")
     assert identity is not None
     until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
     (component.directory / "shell").write_text(str(identity.pid))
     os.kill(identity.pid, 9)
-    until(lambda: not lives(component.directory / "shell"))
+    until(lambda: not is_alive(component.directory / "shell"))
     assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.UNKNOWN
-    assert not any(map(lives, component.pids("far", "pid")))
+    assert not any(map(is_alive, component.pids("far", "pid")))
     assert executor.collect(component.run()).output == "before\n"
 
 
-def test_death_within_the_grace_keeps_the_exit_kind(
+def test_crash_within_the_grace_period_keeps_the_exit_kind(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """A run being ended at its deadline is timed out, also for the next coordinator."""
+    """A run that was being ended at its deadline is timed out for the next coordinator as well."""
     component.script(f"trap '' TERM; {WAITS}")
     here = Path(__file__).parent
-    doomed = subprocess.Popen(
-        [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), "60", "in the grace"],
+    crashing = subprocess.Popen(
+        [sys.executable, "-c", COORDINATOR, str(settings.runs), str(component.directory), "60", "in the grace period"],
         env=os.environ | {"PYTHONPATH": f"{here}:{here.parents[1]}"},
         stdout=subprocess.DEVNULL,
     )
     session_file = settings.runs / id_of() / "1/session"
     until(lambda: session_file.exists() and "ended_by" in session_file.read_text())
-    doomed.kill()
-    doomed.wait()
+    crashing.kill()
+    crashing.wait()
     script_run = component.run()
     result = executor.probe(script_run, None, boot_id())
     outcome = adopt(executor, script_run) if result is ProbeResult.ALIVE else executor.collect(script_run)
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 137)
-    assert not lives(component.directory / "pid")
+    assert not is_alive(component.directory / "pid")
 
 
 def test_probe_does_not_adopt_another_process(executor: Executor, component: Component, settings: ExecutorSettings):
@@ -162,7 +162,7 @@ def test_probe_does_not_adopt_another_process(executor: Executor, component: Com
     assert executor.probe(component.run(), None, boot_id()) is ProbeResult.UNKNOWN
 
 
-@pytest.mark.parametrize("left", ["", "12"], ids=["empty", "torn"])
+@pytest.mark.parametrize("left", ["", "12"], ids=["empty", "partial"])
 def test_unfinished_claim_is_revoked(executor: Executor, component: Component, settings: ExecutorSettings, left: str):
     """A worker that died, or found the disk full, while it wrote its claim started nothing."""
     directory = RunDirectory(settings.runs, component.run())
@@ -170,23 +170,23 @@ def test_unfinished_claim_is_revoked(executor: Executor, component: Component, s
     (directory.path / "session").write_text(left)
     assert executor.probe(component.run(), None, boot_id()) is ProbeResult.NEVER_STARTED
     assert (directory.path / "session").read_text() == f"{left}revoked\n"
-    with (directory.path / "session").open("a") as late:  # of a claimant that was slow, not dead: it reads on
+    with (directory.path / "session").open("a") as late:  # a claimant that was only slow appends its claim
         late.write("1 99 1 99\n")
     assert directory.claim() is None
     assert directory.revoke()
 
 
 def test_lane_starts_own_runs_after_an_adoption(executor: Executor, component: Component, settings: ExecutorSettings):
-    """The lane has a launcher of its own then."""
+    """The lane then has a launcher of its own."""
     component.script(WAITS)
-    die(component, settings, "when started")
+    crash(component, settings, "when started")
     (component.directory / "go").touch()
     assert adopt(executor, component.run()).exit_code == 5
     assert run(executor, component.run(attempt=2)).exit_code == 5
 
 
 def test_probe_by_a_second_executor_agrees_with_the_first(component: Component, settings: ExecutorSettings):
-    """As after a restart."""
+    """A second executor exists after a restart."""
     component.script("exit 0")
     first = load(EXECUTOR).create(settings, CLOCK)
     observer = RecordingObserver()

@@ -1,4 +1,4 @@
-"""Scripts that end by themselves."""
+"""Runs of scripts that no coordinator ends: exit codes, environment, output, files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
-from executor_harness import Component, RecordingObserver, end, id_of, lives, overrun, run, until, written
+from executor_harness import Component, RecordingObserver, end, id_of, is_alive, overrun, run, until, written
 
 from executors.interface import Executor, ExecutorSettings, ProgressReport
 from executors.run_directory import Claim, RunDirectory
@@ -48,7 +48,9 @@ def test_script_removed_after_vetting_exits_127(executor: Executor, component: C
     assert "not found" in outcome.error
 
 
-def test_environment_is_the_documented_one(executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch):
+def test_script_has_the_documented_environment(
+    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+):
     """Nothing of the coordinator's environment leaks into a script, nor of the lane's previous one."""
     monkeypatch.setenv("COORDINATOR_SECRET", "x")
     component.script("export LEAK=1; env")
@@ -71,25 +73,25 @@ def test_environment_is_the_documented_one(executor: Executor, component: Compon
 
 def test_arguments_reach_the_script_unchanged(executor: Executor, component: Component):
     """No character is interpreted by a shell on the way."""
-    nasty = "$(touch hacked) `x` 'a' \"b\" \\ * ; \n é"
+    special = "$(touch created) `x` 'a' \"b\" \\ * ; \n é"
     component.script('printf "%s|" "$0" "$@" "$UPDATE_VERSION"')
-    outcome = run(executor, component.run(arguments=(nasty, "", "-n"), version=nasty))
-    assert outcome.output == f"{component.directory}/update.sh|{nasty}||-n|{nasty}|"
+    outcome = run(executor, component.run(arguments=(special, "", "-n"), version=special))
+    assert outcome.output == f"{component.directory}/update.sh|{special}||-n|{special}|"
     assert [file.name for file in component.directory.iterdir()] == ["update.sh"]
 
 
 def test_script_has_empty_stdin_default_signals_and_no_other_descriptor(executor: Executor, component: Component):
-    """It reads end of file at once, ignores no signal, and inherits no descriptor."""
+    """The script reads end of file at once, ignores no signal, and inherits no descriptor."""
     component.script("cat; grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd")
     words = run(executor, component.run()).output.split()
-    ours = sum(1 << (number - 1) for number in signal.valid_signals())  # without the two that libc keeps to itself
+    ours = sum(1 << (number - 1) for number in signal.valid_signals())  # without the two that libc reserves
     assert [words[0], words[2]] == ["SigBlk:", "SigIgn:"]
     assert [int(mask, 16) & ours for mask in (words[1], words[3])] == [0, 0]
     assert set(words[4:]) <= {"0", "1", "2", "255"}  # 255 is bash's own, of its script
 
 
 def test_script_runs_in_the_posix_session_of_its_worker(executor: Executor, component: Component):
-    """Signals to the coordinator's session do not reach it."""
+    """Signals to the coordinator's session do not reach the script."""
     component.script("ps -o sid= $$")
     observer = RecordingObserver()
     outcome = run(executor, component.run(), observer)
@@ -105,7 +107,7 @@ def test_binary_output_becomes_text(executor: Executor, component: Component):
 
 
 def test_large_output_is_bounded(executor: Executor, component: Component, settings: ExecutorSettings):
-    """64 MiB leave an excerpt, a complete log, and our memory as it was (I12)."""
+    """64 MiB of output give an excerpt and a complete log, and do not grow our memory (I12)."""
     component.script("echo first; head -c 67108864 /dev/zero | tr '\\0' x; echo; echo PHASE:last; echo last")
     observer = RecordingObserver()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -123,7 +125,7 @@ def test_large_output_is_bounded(executor: Executor, component: Component, setti
 
 
 def test_cleanup_removes_small_runs(executor: Executor, component: Component, settings: ExecutorSettings):
-    """What an outcome quotes completely is not kept a second time."""
+    """Files that an outcome quotes completely are not kept."""
     component.script("echo ok")
     run(executor, component.run(attempt=1))
     run(executor, component.run(attempt=2))
@@ -132,7 +134,7 @@ def test_cleanup_removes_small_runs(executor: Executor, component: Component, se
 
 
 def test_observer_gets_phases_while_the_script_runs(executor: Executor, component: Component):
-    """Each change is reported, after the process has been."""
+    """Each change is reported, after the process itself."""
     component.script("echo PHASE:pull; until [ -e go ]; do sleep 0.01; done; echo PROGRESS:100; echo PHASE:done")
     observer = RecordingObserver()
     go = component.directory / "go"
@@ -144,7 +146,7 @@ def test_observer_gets_phases_while_the_script_runs(executor: Executor, componen
 
 
 def test_observer_gets_output_while_the_script_runs(executor: Executor, component: Component):
-    """The ends of both streams, also when no phase comes with them."""
+    """The ends of both streams are reported, also without a phase."""
     component.script("echo one; echo two >&2; until [ -e go ]; do sleep 0.01; done; echo three")
     observer = RecordingObserver()
     go = component.directory / "go"
@@ -156,23 +158,23 @@ def test_observer_gets_output_while_the_script_runs(executor: Executor, componen
 
 
 def test_observer_gets_a_report_at_every_check(executor: Executor, component: Component):
-    """An observer that delays a report gets it again, although nothing changed since."""
+    """An observer that delays a report gets it again, although nothing has changed."""
     component.script("echo one; until [ -e go ]; do sleep 0.01; done")
     observer = RecordingObserver()
-    looks: list[ProgressReport] = []
-    observer.reported = looks.append  # type: ignore[method-assign]
+    received: list[ProgressReport] = []
+    observer.reported = received.append  # type: ignore[method-assign]
     go = component.directory / "go"
-    observer.stop = lambda: looks[-5:] == [ProgressReport(output="one\n")] * 5 and bool(go.touch())
+    observer.stop = lambda: received[-5:] == [ProgressReport(output="one\n")] * 5 and bool(go.touch())
     run(executor, component.run(), observer)
     assert go.exists()
 
 
 def test_run_ends_while_a_background_child_holds_stdout(executor: Executor, component: Component):
-    """The run is over when the script is."""
+    """The run ends with the script."""
     component.script("sleep 600 & echo $! >pid; echo ok")
     outcome = run(executor, component.run())
     (child,) = component.pids("pid")
-    assert (outcome.exit_code, outcome.output, lives(child)) == (0, "ok\n", True)
+    assert (outcome.exit_code, outcome.output, is_alive(child)) == (0, "ok\n", True)
     end(child)
 
 
@@ -204,7 +206,7 @@ def test_service_left_behind_survives_a_later_timeout(
     assert outcome.exit_kind is ExitKind.TIMED_OUT
     executor.close()
     service, sibling, slow = component.pids("service", "sibling", "pid")
-    assert [lives(service), lives(sibling), lives(slow)] == [True, True, False]
+    assert [is_alive(service), is_alive(sibling), is_alive(slow)] == [True, True, False]
     assert len(observer.identities) == 1
     end(service)
     end(sibling)
@@ -224,13 +226,13 @@ def test_close_leaves_no_descriptor_open(executor: Executor, component: Componen
     for number in range(3):
         run(executor, component.run(f"req-{number}"))
         end(component.directory / "pid")
-        until(lambda: not lives(component.directory / "pid"))
+        until(lambda: not is_alive(component.directory / "pid"))
     executor.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_close_leaves_a_running_script_alone(executor: Executor, component: Component):
-    """The script goes on to its end, which is recorded."""
+def test_close_does_not_end_a_running_script(executor: Executor, component: Component):
+    """The script continues to its end, which is recorded."""
     component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done >result")
     executor.start(component.run())
     until(lambda: written(component.directory / "pid"))

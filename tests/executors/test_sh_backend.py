@@ -16,9 +16,9 @@ from executor_harness import (
     Component,
     RecordingObserver,
     end,
-    leave,
-    lives,
+    is_alive,
     run,
+    start_and_crash,
     stop_after,
     until,
     written,
@@ -38,79 +38,81 @@ LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
 
 
 def test_killed_launcher_does_not_affect_runs(executor: Executor, component: Component):
-    """Its worker continues; the next run has a new launcher."""
+    """The worker continues; the next run has a new launcher."""
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); echo ok; exit 6")
     codes = [run(executor, component.run(f"req-{number}")).exit_code for number in range(3)]
     assert codes == [6, 6, 6]
 
 
 def test_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
-    """Neither launcher nor worker lives: the next start makes new ones."""
+    """The next start creates a new launcher and a new worker."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     assert run(executor, component.run()).exit_code == 0
     for name in ("launcher", "shell"):
         end(component.directory / name)
-    until(lambda: not (lives(component.directory / "launcher") or lives(component.directory / "shell")))
+    until(lambda: not (is_alive(component.directory / "launcher") or is_alive(component.directory / "shell")))
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
 def test_process_tree_without_launcher_is_found(executor: Executor, component: Component):
-    """With the launcher dead, orphans are children of init; session and environment identify them."""
+    """When the launcher has ended, orphans are children of init; session and environment identify them."""
     component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{IGNORES_TERM}" & ) ; {FOREVER}')
     observer = stop_after(lambda: written(component.directory / "pid"))
     outcome = run(executor, component.run(), observer)
     assert outcome.exit_kind is ExitKind.INTERRUPTED
-    assert not lives(component.directory / "pid")
+    assert not is_alive(component.directory / "pid")
 
 
 def test_close_ends_launcher_and_warm_worker(component: Component, settings: ExecutorSettings):
-    """Both end when the executor is closed, and after an interruption."""
+    """Both end when the executor is closed, and also after an interruption."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     made = load("sh").create(settings, CLOCK)
     run(made, component.run())
     shells = component.pids("launcher", "shell")
     made.close()
-    until(lambda: not any(map(lives, shells)))
+    until(lambda: not any(map(is_alive, shells)))
     for shell in shells:
         shell.unlink()
     component.script(f"{LAUNCHER}; echo $PPID >shell; {FOREVER}")
     run(made, component.run("req-2"), stop_after(lambda: all(map(written, shells))))
-    until(lambda: not any(map(lives, shells)))
+    until(lambda: not any(map(is_alive, shells)))
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_kill_orphans_without_launcher_and_directory(
+def test_kill_orphans_finds_a_worker_without_launcher_and_directory(
     executor: Executor, component: Component, settings: ExecutorSettings
 ):
-    """The worker has the mark, too."""
+    """The worker has the mark of the launcher, too."""
     component.script(f"{LAUNCHER}; echo $$ >pid; {FOREVER}")
-    leave(settings, component.run(), "pid", "launcher")
+    start_and_crash(settings, component.run(), "pid", "launcher")
     end(component.directory / "launcher")
-    until(lambda: not lives(component.directory / "launcher"))
+    until(lambda: not is_alive(component.directory / "launcher"))
     shutil.rmtree(settings.runs)
     executor.kill_orphans()
-    assert not lives(component.directory / "pid")
+    assert not is_alive(component.directory / "pid")
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_kill_orphans_without_shells(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_kill_orphans_finds_a_script_without_shells(
+    executor: Executor, component: Component, settings: ExecutorSettings
+):
     """Where no process has the mark, the run's directory identifies the script."""
     component.script(
         f"{LAUNCHER}; echo $PPID >session; (setsid bash -c 'trap \"\" TERM; echo $$ >far; {FOREVER}' & )\n"
         f"echo $$ >pid; {FOREVER}"
     )
-    leave(settings, component.run(), "pid", "far", "launcher", "session")
+    start_and_crash(settings, component.run(), "pid", "far", "launcher", "session")
     for shell in component.pids("launcher", "session"):
         end(shell)
     until(lambda: not find_shells(settings.runs))
     executor.kill_orphans()
-    assert not any(map(lives, component.pids("pid", "far")))
+    assert not any(map(is_alive, component.pids("pid", "far")))
 
 
 def test_process_tree_excludes_another_coordinators_run(
     executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
 ):
-    """Without launcher a run's orphans are found by the request's id, but never below another launcher."""
+    """Without launcher the request id identifies a run's orphans, but never those below another launcher."""
     settings, other = others
     other.script(f"echo $$ >pid; {FOREVER}")
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
@@ -118,19 +120,19 @@ def test_process_tree_excludes_another_coordinators_run(
 
     def is_ready() -> bool:
         if not started and written(component.directory / "far"):
-            started.append(leave(settings, other.run(), "pid"))
+            started.append(start_and_crash(settings, other.run(), "pid"))
         return bool(started)
 
     script_run = component.run()
     executor.start(script_run)
     outcome = executor.wait(script_run, RecordingObserver(stop=is_ready), deadline=CLOCK.monotonic() + 60)
     assert outcome.exit_kind is ExitKind.INTERRUPTED
-    assert not lives(component.directory / "far")
-    assert lives(other.directory / "pid")
+    assert not is_alive(component.directory / "far")
+    assert is_alive(other.directory / "pid")
 
 
 def test_launcher_does_not_start_a_revoked_run(component: Component, settings: ExecutorSettings):
-    """Also when the launcher was asked before, and reads of it only later."""
+    """This holds even if the launcher was requested earlier, and reads the request only later."""
     component.script("touch ran")
     directory = RunDirectory(settings.runs, component.run())
     directory.prepare()
@@ -148,7 +150,7 @@ def test_launcher_does_not_start_a_revoked_run(component: Component, settings: E
 
 
 def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
-    """In a race exactly one of them wins."""
+    """In a race exactly one of them succeeds."""
     component.script('touch "ran-$UPDATE_REQUEST_ID"')
     launcher = Launcher(settings.runs)
     for number in range(100):
@@ -169,7 +171,7 @@ def test_claim_and_revocation_exclude_each_other(component: Component, settings:
     [("kill -KILL $$", 10), ("kill -34 $$", 10), ("exit 9", 1), ("exit 2", 1), ("exit 193", 1), ("exit 255", 1)],
 )
 def test_launcher_starts_a_bounded_number_of_workers(tmp_path: Path, end_of_worker: str, workers: int):
-    """After a signal, 1 to 64, it starts another, ten in all; any other exit code ends it (I16)."""
+    """After a signal, 1 to 64, the launcher starts another worker, ten in all; any other exit code ends it (I16)."""
     worker = tmp_path / "session.sh"
     worker.write_text(f"echo started >>{tmp_path}/started\n{end_of_worker}\n")
     subprocess.run(["/bin/sh", LAUNCHER_SCRIPT, worker, tmp_path], stdin=subprocess.DEVNULL, check=False, timeout=60)
@@ -177,11 +179,11 @@ def test_launcher_starts_a_bounded_number_of_workers(tmp_path: Path, end_of_work
 
 
 def test_lane_survives_warm_workers_that_are_killed(executor: Executor, component: Component):
-    """A launcher that has given up is replaced."""
+    """A launcher that has reached its bound is replaced."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     assert run(executor, component.run()).exit_code == 0
     launcher, killed = int((component.directory / "launcher").read_text()), 0
-    while lives(component.directory / "launcher"):
+    while is_alive(component.directory / "launcher"):
         for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
             with suppress(ProcessLookupError):
                 os.kill(int(child), 9)
@@ -191,7 +193,7 @@ def test_lane_survives_warm_workers_that_are_killed(executor: Executor, componen
 
 
 def test_run_of_an_earlier_release_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
-    """Its shells run from another folder; their names and arguments, and the files, are the same."""
+    """Its shells run from another folder; their names, arguments and files are the same."""
     component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; exit 5")
     release = component.directory / "0.9.0/executors"
     release.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Starts that fail, or fail halfway."""
+"""Starts that fail completely or partly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from executors.script_executor import ScriptExecutor
 from protocol.types import ExitKind, ProbeResult
 
 
-def test_start_refuses_a_second_start_of_an_attempt(executor: Executor, component: Component):
+def test_start_rejects_a_second_start_of_an_attempt(executor: Executor, component: Component):
     """An attempt starts at most once (I3)."""
     component.script("echo ran >>count")
     run(executor, component.run())
@@ -30,9 +30,9 @@ def test_start_refuses_a_second_start_of_an_attempt(executor: Executor, componen
     assert (component.directory / "count").read_text() == "ran\n"
 
 
-def test_start_fails_when_the_directory_cannot_be_made(component: Component, settings: ExecutorSettings):
+def test_start_fails_when_the_directory_cannot_be_created(component: Component, settings: ExecutorSettings):
     """Without its directory a run does not start."""
-    settings.runs.write_text("in the way")
+    settings.runs.write_text("not a directory")
     made = load(EXECUTOR).create(settings, CLOCK)
     with pytest.raises(CannotStartError, match=r"cannot start update\.sh"):
         made.start(component.run())
@@ -71,7 +71,7 @@ def test_start_fails_without_descriptors(component: Component, settings: Executo
             "OSError: .* Input/output error",
         ),
     ],
-    ids=["no list of users", "no room for a thread", "no room in the child", "no shell for the child"],
+    ids=["unreadable user list", "no thread", "no memory in the child", "unreadable shell in the child"],
 )
 def test_start_fails_without_resources_of_the_host(
     component: Component,
@@ -82,14 +82,14 @@ def test_start_fails_without_resources_of_the_host(
     error: Exception,
     message: str,
 ):
-    """As when a fork fails: nothing was started, and the next attempt may succeed."""
+    """As after a failed fork, nothing was started, and the next attempt may succeed."""
 
-    def refuse(*_arguments: object) -> None:
+    def fail(*_arguments: object) -> None:
         raise error
 
     component.script("touch ran")
     made = load(EXECUTOR).create(settings, CLOCK)
-    monkeypatch.setattr(owner, name, refuse)
+    monkeypatch.setattr(owner, name, fail)
     with pytest.raises(CannotStartError, match=message):
         made.start(component.run())
     monkeypatch.undo()
@@ -121,7 +121,7 @@ def test_unopenable_stream_gives_no_exit_code(
 def test_partly_readable_command_is_not_run(
     executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, share: float
 ):
-    """To a shell a failing read ends the file: neither that part is run, nor the previous command (I1, I6)."""
+    """To a shell a read error ends the file: it runs neither that part nor the previous command (I1, I6)."""
     prepare = RunDirectory.prepare
 
     def prepare_badly(self: RunDirectory) -> None:
@@ -142,12 +142,12 @@ def test_partly_readable_command_is_not_run(
 def test_partly_written_claim_is_not_a_revocation(
     executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
 ):
-    """A worker that does not read its own claim in the first line ends, so that ``wait`` does not wait for it (I1)."""
+    """A worker that does not find its claim in the first line ends, so that ``wait`` does not wait for it (I1)."""
     prepare = RunDirectory.prepare
 
     def prepare_badly(self: RunDirectory) -> None:
         prepare(self)
-        (self.path / "session").write_text("1 ")  # as much as a full disk took
+        (self.path / "session").write_text("1 ")  # the part that a full disk accepted
 
     component.script("touch ran")
     monkeypatch.setattr(RunDirectory, "prepare", prepare_badly)
@@ -172,7 +172,7 @@ def test_missing_component_directory_gives_no_exit_code(executor: Executor, comp
 def test_start_fails_when_systemd_does_not_answer(
     component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    """systemd-run is given a bounded time; the attempt stays revoked (I16)."""
+    """The time for systemd-run is bounded; the attempt stays revoked (I16)."""
     silent = tmp_path / "systemd-run"
     silent.write_text("#!/bin/sh\nexec sleep 600\n")
     silent.chmod(0o755)

@@ -17,10 +17,10 @@ from executor_harness import (
     RecordingObserver,
     end,
     id_of,
-    leave,
-    lives,
+    is_alive,
     overrun,
     run,
+    start_and_crash,
     stop_after,
     until,
     written,
@@ -48,10 +48,10 @@ def unit(settings: ExecutorSettings) -> str:
     return unit_name(settings.runs / id_of() / "1")
 
 
-def test_unit_has_its_requests_name_and_own_limits(
+def test_unit_has_the_name_of_its_request_and_own_limits(
     executor: Executor, component: Component, settings: ExecutorSettings, unit: str
 ):
-    """It is outside the coordinator's control group; its time and its memory are limited."""
+    """The unit is outside the coordinator's control group; its time and its memory are limited."""
     component.script(WAITS)
     executor.start(component.run(timeout_s=7, kill_grace_s=3))
     until(lambda: written(component.directory / "pid"))
@@ -74,7 +74,7 @@ def test_unit_has_its_requests_name_and_own_limits(
 
 
 def test_drop_in_sets_limits_for_all_runs(executor: Executor, component: Component, unit: str):
-    """By the units' common prefix, as docs/operations.md says."""
+    """It applies to the common prefix of the units, as docs/operations.md says."""
     drop_in = Path("/run/systemd/system/dunebugger-request-.service.d/limits.conf")
     drop_in.parent.mkdir(parents=True)
     drop_in.write_text("[Service]\nCPUQuota=50%\n")
@@ -95,7 +95,7 @@ def test_stopping_coordinator_detaches_from_its_run(
 ):
     """The wait ends at once, the script continues, and the next coordinator adopts it."""
     component.script(WAITS)
-    observer = RecordingObserver(leave=lambda: written(component.directory / "pid"))
+    observer = RecordingObserver(detach=lambda: written(component.directory / "pid"))
     assert run(executor, component.run(), observer) is None
     executor.close()
     successor = load("systemd").create(settings, CLOCK)
@@ -108,23 +108,23 @@ def test_stopping_coordinator_detaches_from_its_run(
 def test_run_of_the_sh_backend_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
     """The configuration may change while a script runs."""
     component.script(WAITS)
-    identity = leave(settings, component.run(), "pid", executor="sh")
+    identity = start_and_crash(settings, component.run(), "pid", executor="sh")
     assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
-    # It is not left alone again: it may be in the control group of a coordinator that stops.
-    observer = RecordingObserver(leave=lambda: True)
+    # The executor does not detach from it: it may be in the control group of a coordinator that stops.
+    observer = RecordingObserver(detach=lambda: True)
     assert executor.wait(component.run(), observer, deadline=CLOCK.monotonic() + 60).exit_code == 5
 
 
 def test_run_in_a_unit_is_adopted_by_the_sh_backend(component: Component, settings: ExecutorSettings):
-    """And ended at its deadline."""
+    """The sh backend also ends it at its deadline."""
     component.script(f'(setsid bash -c "{IGNORES_TERM}" & ); echo $$ >main; {FOREVER}')
-    identity = leave(settings, component.run(), "pid", "main")
+    identity = start_and_crash(settings, component.run(), "pid", "main")
     other = load("sh").create(settings, CLOCK)
     assert other.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
     outcome = other.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 143)
-    assert not any(map(lives, component.pids("pid", "main")))
+    assert not any(map(is_alive, component.pids("pid", "main")))
 
 
 @pytest.mark.parametrize(("how", "exit_kind"), [("stop", "interrupted"), ("cap", "timed_out")])
@@ -136,19 +136,19 @@ def test_systemd_ends_a_whole_run_without_coordinator(
     how: str,
     exit_kind: str,
 ):
-    """Stopped, or beyond its time: everything gets TERM, then KILL, and the reason is recorded."""
+    """When the unit is stopped, or exceeds its time, all processes get TERM, then KILL, and the reason is recorded."""
     monkeypatch.setattr(systemd, "_CAP_SLACK_S", -5 if how == "cap" else 60)
     component.script(
         f'(setsid bash -c "{IGNORES_TERM}" & ); trap "echo cleaned >cleaned; exit 7" TERM; echo $$ >main; '
         f"{FOREVER} & wait"
     )
-    script_run = component.run(timeout_s=12.0, kill_grace_s=5.0)  # time to begin and to clean up, on a busy machine too
-    identity = leave(settings, script_run, "pid", "main")
+    script_run = component.run(timeout_s=12.0, kill_grace_s=5.0)  # time to begin and to clean up on a busy machine
+    identity = start_and_crash(settings, script_run, "pid", "main")
     if how == "stop":
         systemctl("stop", unit)
     until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
     assert written(component.directory / "cleaned")
-    assert not lives(component.directory / "pid")
+    assert not is_alive(component.directory / "pid")
     successor = load("systemd").create(settings, CLOCK)
     assert successor.probe(script_run, identity, boot_id()) is ProbeResult.ENDED
     outcome = successor.collect(script_run)
@@ -158,58 +158,58 @@ def test_systemd_ends_a_whole_run_without_coordinator(
 def test_stopped_unit_is_an_interruption(executor: Executor, component: Component, unit: str):
     """An operator's ``systemctl stop`` is an interruption, not a failure of the script.
 
-    What the script leaves behind then is no service: it is gone before the next script may begin (I10).
+    Processes that the script leaves behind then are no service: they are ended before the next script begins (I10).
     """
     component.script(f'(setsid bash -c "{IGNORES_TERM}" & ); trap "exit 7" TERM; echo $$ >main; {FOREVER} & wait')
     stopped: list[subprocess.Popen[bytes]] = []
 
-    def stop_it() -> bool:
+    def stop_once() -> bool:
         if not stopped and all(map(written, component.pids("pid", "main"))):
             stopped.append(subprocess.Popen(["systemctl", "stop", unit]))
         return False
 
-    outcome = run(executor, component.run(kill_grace_s=2.0), RecordingObserver(stop=stop_it))
-    assert not lives(component.directory / "pid")
+    outcome = run(executor, component.run(kill_grace_s=2.0), RecordingObserver(stop=stop_once))
+    assert not is_alive(component.directory / "pid")
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, 7)
     stopped[0].wait()
 
 
 def test_killed_worker_ends_its_unit(component: Component, settings: ExecutorSettings, unit: str):
-    """Also without coordinator: systemd ends the unit of a worker that was killed."""
+    """Even without a coordinator, systemd ends the unit of a worker that was killed."""
     component.script(f'echo $PPID >shell; (setsid bash -c "{IGNORES_TERM}" & ); {FOREVER}')
-    identity = leave(settings, component.run(), "pid", "shell")
+    identity = start_and_crash(settings, component.run(), "pid", "shell")
     end(component.directory / "shell")
     until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
-    assert not lives(component.directory / "pid")
+    assert not is_alive(component.directory / "pid")
     successor = load("systemd").create(settings, CLOCK)
     assert successor.probe(component.run(), identity, boot_id()) is ProbeResult.UNKNOWN
     assert successor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
 
 
 def test_processes_moved_to_another_unit_are_ended(executor: Executor, component: Component):
-    """``su`` moves processes to other units: they still descend from the worker."""
+    """``su`` moves processes to other units; they still descend from the worker."""
     component.script(f"echo $$ >main; systemd-run --quiet --scope bash -c 'echo $$ >pid; {FOREVER}'")
     observer = stop_after(lambda: written(component.directory / "pid"))
     assert run(executor, component.run(), observer).exit_kind is ExitKind.INTERRUPTED
-    assert not any(map(lives, component.pids("main", "pid")))
+    assert not any(map(is_alive, component.pids("main", "pid")))
 
 
 def test_units_of_two_coordinators_are_distinct(
     executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
 ):
-    """For the same request id each ends its own."""
+    """Each coordinator ends its own run of the same request id."""
     settings, other = others
     other.script(f"echo $$ >pid; {FOREVER}")
     component.script(f"(setsid bash -c 'echo $$ >far; {FOREVER}' & ); {FOREVER}")
-    leave(settings, other.run(), "pid")
+    start_and_crash(settings, other.run(), "pid")
     outcome = run(executor, component.run(), stop_after(lambda: written(component.directory / "far")))
     assert outcome.exit_kind is ExitKind.INTERRUPTED
-    assert not lives(component.directory / "far")
-    assert lives(other.directory / "pid")
+    assert not is_alive(component.directory / "far")
+    assert is_alive(other.directory / "pid")
 
 
 def test_unit_does_not_start_a_revoked_run(executor: Executor, component: Component, settings: ExecutorSettings):
-    """A unit that starts although its start was given up finds the revocation, and ends."""
+    """A unit that starts after its coordinator gave up the start finds the revocation, and ends."""
     component.script("touch ran")
     script_run = component.run()
     directory = RunDirectory(settings.runs, script_run)
@@ -228,21 +228,21 @@ def test_unit_quotes_special_characters(component: Component, tmp_path: Path):
     component.script("exit 3")
     assert run(made, component.run()).exit_code == 3
     component.script(f"echo $$ >pid; {FOREVER}")
-    identity = leave(odd, component.run("req-2"), "pid")
-    assert find_shells(odd.runs), "its mark is another"
+    identity = start_and_crash(odd, component.run("req-2"), "pid")
+    assert find_shells(odd.runs), "the shells have another mark"
     systemctl("stop", unit_name(odd.runs / id_of("req-2") / "1"))
     assert made.probe(component.run("req-2"), identity, boot_id()) is ProbeResult.ENDED
     assert made.collect(component.run("req-2")).exit_kind is ExitKind.INTERRUPTED
 
 
 def test_longest_request_id_has_a_unit(executor: Executor, component: Component):
-    """128 characters, with every kind among them."""
+    """The id has 128 characters, with every allowed kind among them."""
     component.script("exit 4")
     assert run(executor, component.run("a" * 100 + "._-B" * 7)).exit_code == 4
 
 
 def test_unit_with_a_memory_limit_runs(executor: Executor, component: Component):
-    """The limit is set on the unit: where the kernel enforces it, only the child that asked is killed."""
+    """The unit has the limit: where the kernel enforces it, only the child that exceeded it is killed."""
     component.script("exit 0")
     script_run = replace(component.run(), memory_bytes=16 * 1024 * 1024)
     assert run(executor, script_run).exit_code == 0
@@ -251,7 +251,7 @@ def test_unit_with_a_memory_limit_runs(executor: Executor, component: Component)
 def test_start_fails_with_the_message_of_systemd(
     executor: Executor, component: Component, settings: ExecutorSettings, unit: str
 ):
-    """Nothing was started, and nothing will be."""
+    """Nothing was started, and nothing will be started."""
     subprocess.run(["systemd-run", "--quiet", f"--unit={unit}", "sleep", "600"], check=True)
     component.script("touch ran")
     with pytest.raises(CannotStartError, match=f"cannot start update.sh: systemd does not start {unit}: .*already"):
@@ -270,11 +270,11 @@ def test_host_without_systemd_is_unsuitable(
 
 
 def test_service_left_behind_outlives_its_unit(executor: Executor, component: Component, unit: str):
-    """It survives the executor's next timeout, too."""
+    """It also survives the executor's next timeout."""
     component.script("setsid bash -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.01; done")
     assert run(executor, component.run()).exit_code == 0
     until(lambda: systemctl("show", unit, "--property=ActiveState") == "ActiveState=inactive")
     component.script(f"echo $$ >later; {FOREVER}")
-    assert overrun(executor, component.run("req-2"), sign="later").exit_kind is ExitKind.TIMED_OUT
-    assert lives(component.directory / "pid")
+    assert overrun(executor, component.run("req-2"), marker="later").exit_kind is ExitKind.TIMED_OUT
+    assert is_alive(component.directory / "pid")
     shutil.rmtree(component.directory)
