@@ -10,7 +10,7 @@ from tests.support.small_disk import SmallDisk
 
 @pytest.fixture
 def host(tmp_path):
-    """A host of this test; everything on it ends with the test."""
+    """A host for this test; all of its processes end with the test."""
     made = Host(tmp_path)
     yield made
     made.close()

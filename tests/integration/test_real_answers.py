@@ -1,4 +1,4 @@
-"""Well-formed requests, on scripts that succeed or fail."""
+"""Well-formed requests for scripts that succeed or fail."""
 
 from __future__ import annotations
 
@@ -276,16 +276,16 @@ def test_resubmission_of_a_settled_id_gets_the_recorded_answer(host, restarted):
 
 def test_rejected_id_stays_rejected(busy_host):
     """A valid request under a rejected id gets the recorded rejection (I7)."""
-    busy_host.drop("refused.json", request("refused", "update"))
-    first = busy_host.answer("refused")
+    busy_host.drop("rejected.json", request("rejected", "update"))
+    first = busy_host.answer("rejected")
     assert first["reason"] == "invalid_request"
-    busy_host.final("refused").unlink()
-    assert busy_host.settle("refused", "update", version="1.0.0") == first
-    assert busy_host.runs("refused") == []
+    busy_host.final("rejected").unlink()
+    assert busy_host.settle("rejected", "update", version="1.0.0") == first
+    assert busy_host.runs("rejected") == []
 
 
 def test_final_status_never_changes(busy_host):
-    """A final status file is not touched after it appeared (I1, I5)."""
+    """A final status file does not change after it appeared (I1, I5)."""
     busy_host.settle("stays", "health")
     before = busy_host.final("stays").stat()
     busy_host.ask("stays", "update")

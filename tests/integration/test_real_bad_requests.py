@@ -47,7 +47,7 @@ BAD = {
     "too-large": (GOOD | {"padding": "x" * 70000}, "request_bytes"),
     "unknown-action": (GOOD | {"action": "reboot"}, "update, rollback, health"),
     "other-id": (GOOD | {"request_id": "another-id"}, "another-id"),
-    "climbing-id": (GOOD | {"request_id": "../../climbed"}, "request_id"),
+    "traversing-id": (GOOD | {"request_id": "../../outside"}, "request_id"),
     "absolute-id": (GOOD | {"request_id": "/tmp/absolute"}, "request_id"),
     "nul-id": (GOOD | {"request_id": "a\0b"}, "request_id"),
     "control-id": (GOOD | {"request_id": "a\n\x1b[31mb"}, "request_id"),
@@ -90,7 +90,7 @@ def test_malformed_request_is_rejected_under_its_stem(busy_host, stem):
 
 def test_unknown_component_is_rejected_with_the_known_ones(busy_host):
     """A request for an unconfigured component is rejected with the list of configured ones."""
-    answer = busy_host.settle("stranger", "health", "../core")
+    answer = busy_host.settle("unconfigured", "health", "../core")
     assert (answer["state"], answer["reason"]) == ("failed", "unknown_component")
     assert "known: core" in answer["message"]
 
@@ -117,7 +117,7 @@ def test_intake_waits_for_a_malformed_request_being_written(busy_host):
 def test_intake_waits_for_a_writer_that_reopens_the_file(host):
     """A request appended in pieces, with the file closed in between, is read when it is complete (I5)."""
     host.component("core")
-    host.set("limits", settle_s=30)  # a stall between two pieces on a busy machine is shorter
+    host.set("limits", settle_s=30)  # longer than a pause between two pieces on a busy machine
     host.start()
     text = json.dumps(request("slow", "health")).encode()
     for start in range(0, len(text), 30):
@@ -155,7 +155,7 @@ def _tree(host: Host) -> set[str]:
 
 
 def test_unsafe_names_are_quarantined_and_nothing_is_written_outside(host):
-    """A file whose stem is no safe id is logged and quarantined; nothing appears outside status/ (I6)."""
+    """A file whose stem is not a safe id is logged and quarantined; no file appears outside status/ (I6)."""
     host.component("core")
     host.start()
     before = _tree(host)
@@ -184,7 +184,7 @@ def test_non_utf8_name_is_quarantined(host):
     assert host.settle("after", "health")["success"]
 
 
-def test_temporary_files_are_left_alone(busy_host):
+def test_intake_ignores_temporary_files(busy_host):
     """A name that does not end in .json is a temporary file: neither read nor removed."""
     for name in ("x.tmp", "x.json~", "x.JSON", ".x.swp"):
         (busy_host.requests / name).write_text("{}")
@@ -256,7 +256,7 @@ def test_request_linked_into_place_is_served(busy_host):
 
 
 def test_flood_of_malformed_requests_delays_no_valid_one(busy_host):
-    """A valid request among 300 malformed ones is answered, and so is each of those."""
+    """A valid request among 300 malformed ones is answered, and so are the malformed ones."""
     for number in range(300):
         busy_host.drop(f"malformed-{number}.json", b"[]")
     assert busy_host.settle("in-the-flood", "health")["success"]

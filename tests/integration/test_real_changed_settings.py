@@ -1,4 +1,4 @@
-"""A configuration that changed after a request began: the request still ends, once (I1, I9)."""
+"""A configuration that changes while a request runs: the request still ends, once (I1, I9)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.real_host import Host
 BLOCK = "until [ -e go ]; do sleep 0.02; done"
 
 
-def _ends_once(host: Host) -> dict:
+def _restart_and_get_answer(host: Host) -> dict:
     host.start()
     answer = host.answer("one")
     assert host.settle("two", "health")["success"]  # the lane is idle again
@@ -20,7 +20,7 @@ def _ends_once(host: Host) -> dict:
 
 
 def test_on_failure_none_set_later_skips_the_rollback(host):
-    """on_failure changed to "none" between failure and rollback: the failure is the answer, with that cause."""
+    """When on_failure is changed to "none" between failure and rollback, the failure is the answer, with that cause."""
     host.set("execution", stop_timeout_s=0)
     host.component("core", {"update.sh": BLOCK})
     host.start()
@@ -28,14 +28,14 @@ def test_on_failure_none_set_later_skips_the_rollback(host):
     host.await_run("update.sh", "one")
     assert host.stop() == 0
     host.set("components.core", on_failure="none")
-    answer = _ends_once(host)
+    answer = _restart_and_get_answer(host)
     assert (answer["state"], answer["reason"], answer["success"]) == ("failed", "interrupted", False)
     assert "on_failure" in answer["message"]
     assert host.runs("one") == ["update.sh"]
 
 
 def test_verify_health_disabled_later_skips_the_health_check(host):
-    """verify_health disabled after a reboot interrupted the check: the exit code of update.sh decides."""
+    """When verify_health is disabled after a reboot interrupted the check, the exit code of update.sh decides."""
     host.component("core", {"health-check.sh": f"[ $UPDATE_ACTION = health ] || {BLOCK}"})
     host.start()
     host.ask("one", "update")
@@ -46,6 +46,6 @@ def test_verify_health_disabled_later_skips_the_health_check(host):
         journal.execute("UPDATE attempts SET boot_id = 'an-earlier-boot' WHERE ending IS NULL")
     shutil.rmtree(host.state / "runs" / "one")
     host.set("components.core", verify_health=False)
-    answer = _ends_once(host)
+    answer = _restart_and_get_answer(host)
     assert (answer["state"], answer["success"]) == ("succeeded", True)
     assert host.runs("one") == ["update.sh", "health-check.sh"]

@@ -1,4 +1,4 @@
-"""I11: the wall clock may jump by decades at any moment; nothing is lost, rerun or forgotten (I1, I7)."""
+"""Jumps of the wall clock, by up to decades: no request is lost, run again or forgotten (I1, I7, I11)."""
 
 from __future__ import annotations
 
@@ -26,16 +26,17 @@ JUMPS = {
 WAITS = """
 echo PHASE:waiting; until [ -e turned ]; do sleep 0.02; done
 echo PHASE:turned; until [ -e go ]; do sleep 0.02; done"""
-WORKS = ["update.sh", "health-check.sh"]
+SCRIPTS = ["update.sh", "health-check.sh"]
 jumps = pytest.mark.parametrize("jump", JUMPS.values(), ids=JUMPS)
 
 
-def _let(host, what):
-    (host.root / "components/core" / what).touch()
+def _create(host, name):
+    """Create the file that a script waits for."""
+    (host.root / "components/core" / name).touch()
 
 
 def _begin(host, jump, **scripts):
-    """A coordinator before the jump, and an update that waits."""
+    """Start a coordinator before the jump, and an update that waits."""
     clock = ShiftedClock(host, jump[0])
     host.component("core", {"update.sh": WAITS} | scripts)
     host.start()
@@ -44,14 +45,14 @@ def _begin(host, jump, **scripts):
     return clock
 
 
-def _is_in(host, phase):
+def _is_in_phase(host, phase):
     return (host.progress("one") or {}).get("phase") == phase
 
 
-def _assert_worked(host, answer):
+def _assert_succeeded(host, answer):
     """The request succeeded, each script ran once, and no duration includes the jump."""
     assert (answer["state"], answer["reason"]) == ("succeeded", None)
-    assert host.runs(answer["request_id"]) == WORKS
+    assert host.runs(answer["request_id"]) == SCRIPTS
     assert all(0 <= attempt["seconds"] < DAY_S / 2 for attempt in answer["attempts"] if attempt["seconds"] is not None)
 
 
@@ -65,17 +66,17 @@ def _await_housekeeping(host):
 def test_clock_jump_does_not_time_out_a_running_update(host, jump):
     """The script continues and its exit code counts; each timestamp is the wall time of its event."""
     clock = _begin(host, jump)
-    host.expect(lambda: _is_in(host, "waiting"), "the script's first phase")
+    host.expect(lambda: _is_in_phase(host, "waiting"), "the script's first phase")
     assert clock.shows(host.progress("one")["timestamp"])
     before = host.log().splitlines()
     assert clock.shows(before[-1].split()[0])
     clock.shift(jump[1])
-    _let(host, "turned")
-    host.expect(lambda: _is_in(host, "turned"), "the script's second phase")
+    _create(host, "turned")
+    host.expect(lambda: _is_in_phase(host, "turned"), "the script's second phase")
     assert clock.shows(host.progress("one")["timestamp"])
-    _let(host, "go")
+    _create(host, "go")
     answer = host.answer("one")
-    _assert_worked(host, answer)
+    _assert_succeeded(host, answer)
     assert clock.shows(answer["timestamp"])
     assert clock.shows(answer["finished_at"])
     clock.shift(jump[0])
@@ -89,7 +90,7 @@ def test_time_limit_is_independent_of_clock_jumps(host, jump):
     host.component("core", {"update.sh": "sleep 1000"}, timeout_s=3, on_failure="none")
     host.start()
     host.ask("one", "update")
-    host.expect(lambda: _is_in(host, "update") or host.final("one").exists(), "the script's start")
+    host.expect(lambda: _is_in_phase(host, "update") or host.final("one").exists(), "the script's start")
     clock.shift(jump[1])
     answer = host.answer("one")
     assert (answer["state"], answer["reason"]) == ("failed", "timeout")
@@ -107,14 +108,14 @@ def test_clock_jump_between_kill_and_restart_changes_nothing(host, jump, is_over
     clock = _begin(host, jump)
     host.kill()
     clock.shift(jump[1])
-    _let(host, "turned")
+    _create(host, "turned")
     if is_over:
-        _let(host, "go")
+        _create(host, "go")
         host.expect(lambda: not host.script_processes(), "the script to end")
     host.start()
-    _let(host, "go")
+    _create(host, "go")
     answer = host.answer("one")
-    _assert_worked(host, answer)
+    _assert_succeeded(host, answer)
     assert clock.shows(answer["timestamp"])
 
 
@@ -141,7 +142,7 @@ def test_answer_survives_a_clock_jump(host, jump, restarts):
     host.final("one").unlink()
     host.settle("one", "update")
     assert host.final("one").read_bytes() == content
-    _assert_worked(host, json.loads(content))
+    _assert_succeeded(host, json.loads(content))
 
 
 @jumps
@@ -158,7 +159,7 @@ def test_settle_time_is_independent_of_clock_jumps(host, jump):
     clock.shift(jump[1])
     _await_housekeeping(host)
     is_answered = host.final("one").exists()
-    assert not is_answered or time.monotonic() - begin >= SETTLE_S  # on a machine that slow, the file was due
+    assert not is_answered or time.monotonic() - begin >= SETTLE_S  # on a very slow machine the file was due
     host.drop("one.json", whole)
     assert host.answer("one")["state"] == ("failed" if is_answered else "succeeded")
 
@@ -168,8 +169,8 @@ def test_request_timestamps_may_be_decades_off(host, jump):
     """Requests with timestamps and file times decades off are all served, once each."""
     clock = ShiftedClock(host, jump[0])
     host.component("core")
-    asked = {f"at-{year}": f"{year}-02-03T04:05:06Z" for year in (1970, 1996, 2026, 2056, 2107)}
-    for number, (name, stamp) in enumerate(asked.items()):
+    submitted = {f"at-{year}": f"{year}-02-03T04:05:06Z" for year in (1970, 1996, 2026, 2056, 2107)}
+    for number, (name, stamp) in enumerate(submitted.items()):
         path = host.drop(f"{name}.json", request(name, "update", version="1.2.3") | {"timestamp": stamp})
         os.utime(path, (number, time.time() + (number - 2) * DECADES_S / 2))
         if name == "at-1996":
@@ -177,5 +178,5 @@ def test_request_timestamps_may_be_decades_off(host, jump):
     clock.shift(jump[1])
     late = host.drop("late.json", request("late", "update", version="1.2.3") | {"timestamp": "1969-12-31T23:59:59Z"})
     os.utime(late, (0, 0))
-    for name in (*asked, "late"):
-        _assert_worked(host, host.answer(name))
+    for name in (*submitted, "late"):
+        _assert_succeeded(host, host.answer(name))

@@ -1,4 +1,4 @@
-"""The command line and its configuration, as a person or a program uses them."""
+"""The command line and its configuration, as people and programs use them."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def test_configuration_error_names_an_unreadable_file(host, content):
     assert "Traceback" not in done.stderr
 
 
-def test_second_coordinator_on_one_state_directory_is_refused(host):
-    """A second coordinator exits with 2, names the first, and does not disturb it."""
+def test_second_coordinator_on_one_state_directory_is_rejected(host):
+    """A second coordinator exits with 2, names the first, and does not affect it."""
     host.component("core")
     host.start()
     done = host.cli("run")
@@ -172,7 +172,7 @@ def history_host(tmp_path_factory):
     host.start()
     host.settle("good", "update", version="1.0.0")
     host.settle("bad", "update", version="6.6.6")
-    host.settle("refused", "health", "nowhere")
+    host.settle("rejected", "health", "nowhere")
     host.ask("open", "update", version="7.7.7")
     until(lambda: (p := host.progress("open")) and p["phase"] == "waiting", "the last request to run")
     yield host
@@ -184,7 +184,7 @@ def history_host(tmp_path_factory):
     [
         ("good", 0, "succeeded: "),
         ("bad", 1, "rolled_back: "),
-        ("refused", 1, "failed: "),
+        ("rejected", 1, "failed: "),
         ("open", 0, "under way: running, waiting"),
     ],
 )
@@ -205,7 +205,7 @@ def test_history_lists_newest_first(history_host):
     done = history_host.cli("history")
     assert done.returncode == 0
     rows = json.loads(history_host.cli("history", "--json").stdout)
-    assert [row["request_id"] for row in rows] == ["open", "refused", "bad", "good"]
+    assert [row["request_id"] for row in rows] == ["open", "rejected", "bad", "good"]
     assert [row["state"] for row in rows] == ["running", "failed", "rolled_back", "succeeded"]
     assert all(state in done.stdout for state in ("running", "failed", "rolled_back", "succeeded"))
     assert [row["request_id"] for row in json.loads(history_host.cli("history", "--json", "--limit", "1").stdout)] == [
@@ -227,10 +227,10 @@ def test_explain_prints_events_in_order(history_host):
     assert places == sorted(places)
     facts = json.loads(history_host.cli("explain", "bad", "--json").stdout)
     assert facts["request"]["state"] == "rolled_back"
-    assert [move["event"] for move in facts["transitions"]] == ["accept", "start", "fail", "roll_back"]
+    assert [transition["event"] for transition in facts["transitions"]] == ["accept", "start", "fail", "roll_back"]
     assert [run["script"] for run in facts["attempts"]] == ["update.sh", "rollback.sh", "health-check.sh"]
     assert "not over yet" in history_host.cli("explain", "open").stdout
-    assert "no script was run" in history_host.cli("explain", "refused").stdout
+    assert "no script was run" in history_host.cli("explain", "rejected").stdout
 
 
 @pytest.mark.parametrize("command", ["status", "explain"])
@@ -269,7 +269,7 @@ def test_check_passes_on_a_healthy_host(host):
 def test_check_does_not_wait_for_an_update(host):
     """A component whose lock is held by an update is not health-checked; others are."""
     directory = host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.01; done"}, lock="one")
-    host.component("sister", lock="one")
+    host.component("sibling", lock="one")
     host.component("other")
     host.start()
     host.ask("long", "update", version="1.2.3")
@@ -279,7 +279,7 @@ def test_check_does_not_wait_for_an_update(host):
     host.answer("long")
     rows = [row for row in json.loads(done.stdout) if row["area"] == "health checks"]
     busy = "not asked, for it would wait: update core 1.2.3 is under way"
-    assert [row["finding"] for row in rows] == [f"core: {busy}", "other: healthy", f"sister: {busy}"]
+    assert [row["finding"] for row in rows] == [f"core: {busy}", "other: healthy", f"sibling: {busy}"]
     assert rows[0]["remedy"] == "update-coordinator explain long"
     assert done.returncode == 0
 

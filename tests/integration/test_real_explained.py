@@ -8,78 +8,78 @@ import sqlite3
 from contextlib import closing
 
 from test_real_lost_journals import _deleted, _kill_during_an_update
-from test_real_stops import BLOCK, _begin, _go, _kill_everything, _reboot
+from test_real_stops import BLOCK, _begin, _kill_everything, _let_script_end, _reboot
 
 from tests.support.real_host import Host, until
 
-AGAIN = "The coordinator was started again and"
+RESTARTED = "The coordinator was started again and"
 
 
 def _explain(host: Host, request_id: str = "one") -> list[str]:
-    """The lines of explain, without times and states."""
+    """The lines of ``explain``, without times and states."""
     done = host.cli("explain", request_id)
     assert done.returncode == 0, done.stderr
     return [line[24:] for line in done.stdout.splitlines()[1:]]
 
 
-def _found(host: Host) -> list[tuple[int, str, str]]:
+def _recoveries(host: Host) -> list[tuple[int, str, str]]:
     facts = json.loads(host.cli("explain", "one", "--json").stdout)["resumptions"]
     assert all(fact["at"] for fact in facts)
     return [(fact["number"], fact["trace"], fact["resumption"]) for fact in facts]
 
 
-def _found_again(host: Host) -> None:
+def _restart_until_found(host: Host) -> None:
     host.kill()
     host.start()
-    until(lambda: len(_found(host)) > 0, f"the script to be found\n{host.log()}")
+    until(lambda: len(_recoveries(host)) > 0, f"the script to be found\n{host.log()}")
 
 
 def test_explain_reports_an_adopted_script_while_it_runs(host):
     """After SIGKILL and a restart explain reports the adopted script, also while it runs."""
     _begin(host)
-    _found_again(host)
-    waited = f"{AGAIN} found update.sh still running: waited for it to end."
+    _restart_until_found(host)
+    waited = f"{RESTARTED} found update.sh still running: waited for it to end."
     assert _explain(host)[2:] == ["Run 1: update.sh was started.", waited, ""]
-    _go(host)
+    _let_script_end(host)
     host.answer("one")
     lines = _explain(host)
     assert lines[2:4] == ["Run 1: update.sh was started.", waited]
     assert lines[4].startswith("Run 1: update.sh ended with exit code 0 after ")
-    assert _found(host) == [(1, "alive", "adopt")]
+    assert _recoveries(host) == [(1, "alive", "adopt")]
 
 
 def test_explain_reports_every_restart(host):
-    """Two kills during one script give two reported restarts."""
+    """After two kills during one script, explain reports two restarts."""
     _begin(host)
     for times in (1, 2):
         host.kill()
         host.start()
-        until(lambda times=times: len(_found(host)) == times, "the script to be found")
-    _go(host)
+        until(lambda times=times: len(_recoveries(host)) == times, "the script to be found")
+    _let_script_end(host)
     host.answer("one")
-    assert [line.startswith(AGAIN) for line in _explain(host)].count(True) == 2
+    assert [line.startswith(RESTARTED) for line in _explain(host)].count(True) == 2
 
 
 def test_explain_reports_a_collected_result_with_its_output(host):
     """Explain reports the collected result, no unmeasured duration, and the output of a failed script."""
     _begin(host, f"{BLOCK}; echo 'disk is \033[31mfull' >&2; exit 7")
     host.kill()
-    _go(host)
+    _let_script_end(host)
     until(lambda: not host.script_processes(), "the script to end")
     host.start()
     answer = host.answer("one")
     assert answer["attempts"][0]["seconds"] is None
     assert _explain(host)[2:6] == [
         "Run 1: update.sh was started.",
-        f"{AGAIN} found that update.sh had ended in the meantime: took its result.",
+        f"{RESTARTED} found that update.sh had ended in the meantime: took its result.",
         "Run 1: update.sh ended with exit code 7.",
         "| disk is  [31mfull",
     ]
-    assert _found(host) == [(1, "ended", "collect")]
+    assert _recoveries(host) == [(1, "ended", "collect")]
 
 
 def test_explain_reports_a_reboot(host):
-    """After a reboot explain says that the script was not rerun, then what was done instead."""
+    """After a reboot explain reports that the script was not rerun, then what was done instead."""
     _begin(host)
     _kill_everything(host)
     _reboot(host)
@@ -88,11 +88,11 @@ def test_explain_reports_a_reboot(host):
     lines = _explain(host)
     assert lines[2:5] == [
         "Run 1: update.sh was started.",
-        f"{AGAIN} could not tell how far update.sh had come: did not run it a second time.",
+        f"{RESTARTED} could not tell how far update.sh had come: did not run it a second time.",
         "Run 1: update.sh was interrupted.",
     ]
     assert "Run 2: rollback.sh was started." in lines
-    assert _found(host) == [(1, "unknown", "interrupt")]
+    assert _recoveries(host) == [(1, "unknown", "interrupt")]
 
 
 def test_explain_reports_a_rerun(host):
@@ -100,11 +100,11 @@ def test_explain_reports_a_rerun(host):
     _begin(host, on_interruption="rerun")
     _kill_everything(host)
     _reboot(host)
-    _go(host)
+    _let_script_end(host)
     host.start()
     host.answer("one")
-    assert f"{AGAIN} could not tell how far update.sh had come: it was one that may run again." in _explain(host)
-    assert _found(host) == [(1, "unknown", "rerun")]
+    assert f"{RESTARTED} could not tell how far update.sh had come: it was one that may run again." in _explain(host)
+    assert _recoveries(host) == [(1, "unknown", "rerun")]
 
 
 def test_explain_reports_a_run_that_never_began(host):
@@ -114,19 +114,19 @@ def test_explain_reports_a_run_that_never_began(host):
     with closing(sqlite3.connect(host.journal)) as journal, journal:
         journal.execute("UPDATE attempts SET pid = NULL, start_ticks = NULL")
     shutil.rmtree(host.state / "runs" / "one")  # as if the coordinator had died before it started the script
-    _go(host)
+    _let_script_end(host)
     host.start()
     assert host.answer("one")["success"]
     lines = _explain(host)
     assert lines[2:4] == [
-        f"{AGAIN} found that update.sh had not begun yet: it could still be started.",
+        f"{RESTARTED} found that update.sh had not begun yet: it could still be started.",
         "Run 2: update.sh was started.",
     ]
-    assert _found(host) == [(1, "never_started", "start")]
+    assert _recoveries(host) == [(1, "never_started", "start")]
 
 
 def test_explain_reports_a_lost_journal(host):
-    """Explain invents no steps after a lost journal; it says once what is unknown."""
+    """After a lost journal explain reports no invented steps, and states once what is unknown."""
     _kill_during_an_update(host, script_continues=True)
     _deleted(host)
     host.start_supervised()
@@ -147,7 +147,7 @@ def test_history_reports_a_running_rollback(host):
     host.ask("one", "update")
     host.await_run("rollback.sh", "one")
     assert "    not over yet: Update failed: update.sh ended with exit code 3" in host.cli("history").stdout
-    _go(host)
+    _let_script_end(host)
     host.answer("one")
     assert "not over yet" not in host.cli("history").stdout
 

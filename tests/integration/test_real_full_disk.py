@@ -1,4 +1,4 @@
-"""Full disks: answers may be late or true failures, never wrong and never lost (I1, I2)."""
+"""Full disks: an answer may be late, or a true failure, but is never wrong and never lost (I1, I2)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import re
 import pytest
 
 from tests.support.full_disk import (
-    UNDONE,
+    ROLLED_BACK,
     UPDATED,
     WAIT,
     await_again,
     await_log,
-    one_card,
-    settled,
+    check_answer,
+    put_all_on_one_disk,
     start,
     start_and_fill,
 )
 
 
 def _problems(host):
-    """The problems found by ``check``, each with its remedy; findings without one are left out."""
+    """The problems that ``check`` reports, each with its remedy; problems without a remedy are left out."""
     check = host.cli("check", "--json")
     assert check.returncode == 1, check.stderr
     return {
@@ -45,7 +45,7 @@ def test_answer_waits_for_space_in_the_status_directory(host, small_disk, fill, 
     assert (host.requests / "one.json").exists()
     assert not host.final("one").exists()
     disk.grow()
-    settled(host, "one", UPDATED)
+    check_answer(host, "one", UPDATED)
 
 
 def test_request_waits_for_space_in_the_journal(host, small_disk):
@@ -63,7 +63,7 @@ def test_request_waits_for_space_in_the_journal(host, small_disk):
     assert host.runs("one") == []
     disk.grow()
     assert host.answer("bad")["reason"] == "invalid_request"
-    settled(host, "one", UPDATED)
+    check_answer(host, "one", UPDATED)
 
 
 @pytest.mark.parametrize("left", [0, 2, 4])
@@ -89,42 +89,42 @@ def test_run_without_an_inode_for_its_claim_waits(host, small_disk):
     await_again(host, "cannot go on with lane core")
     assert host.runs("one") == []
     disk.grow()
-    settled(host, "one", UPDATED)
+    check_answer(host, "one", UPDATED)
 
 
 @pytest.mark.parametrize(
     ("end", "scripts", "state", "reason", "exit_code"),
     [
         ("exit 0", UPDATED, "succeeded", None, 0),
-        ("exit 3", UNDONE, "rolled_back", "script_failed", 3),
+        ("exit 3", ROLLED_BACK, "rolled_back", "script_failed", 3),
         ("yes; exit 0", UPDATED, "succeeded", None, 0),
-        ("sleep 600", UNDONE, "rolled_back", "timeout", 143),
-        ("trap 'exit 0' TERM; sleep 600 & wait", UNDONE, "rolled_back", "timeout", 0),
+        ("sleep 600", ROLLED_BACK, "rolled_back", "timeout", 143),
+        ("trap 'exit 0' TERM; sleep 600 & wait", ROLLED_BACK, "rolled_back", "timeout", 0),
     ],
 )
 def test_script_that_fills_the_disk_gets_its_true_result(host, small_disk, end, scripts, state, reason, exit_code):
-    """However a script that filled paths.state ends, the late answer reports exactly that, and each step runs once."""
+    """However a script that filled paths.state ends, the late answer reports that result, and each step runs once."""
     disk = small_disk(host.state)
     start_and_fill(host, disk, end, timeout_s=10)  # filling the disk takes seconds on a busy machine
     await_again(host, "cannot go on with lane core")  # logged only after the run has ended
     assert host.runs("one") == ["update.sh"], "a script ran without a journal entry"
     assert not host.final("one").exists()
     disk.grow()
-    answer = settled(host, "one", scripts, state, reason)
+    answer = check_answer(host, "one", scripts, state, reason)
     assert answer["exit_code"] == exit_code
     assert answer["attempts"][0]["seconds"] is None, "the duration could not be recorded"
 
 
-def test_full_card_loses_no_request(host, small_disk):
+def test_one_full_disk_for_everything_loses_no_request(host, small_disk):
     """With everything on one full disk, accepted requests wait, new ones fail at submission, and all are answered."""
-    disk = one_card(host, small_disk)
+    disk = put_all_on_one_disk(host, small_disk)
     host.component("other", {"update.sh": WAIT})
     host.ask("two", "update", "other")
     start_and_fill(host, disk, f"yes 2> /dev/null; {WAIT}; exit 3")
     process = host.process
-    refused = host.cli("submit", "core", "health")
-    assert (refused.returncode, refused.stdout) == (1, "")
-    assert "cannot write the request" in refused.stderr
+    done = host.cli("submit", "core", "health")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot write the request" in done.stderr
     assert sorted(path.name for path in host.requests.glob("*.json")) == ["one.json", "two.json"]
     problems = _problems(host)
     for folder in (host.requests, host.status, host.state):
@@ -134,8 +134,8 @@ def test_full_card_loses_no_request(host, small_disk):
         await_again(host, f"cannot go on with lane {component}")
     assert host.runs("one") == host.runs("two") == ["update.sh"]
     disk.grow()
-    settled(host, "two", UPDATED)
-    answer = settled(host, "one", UNDONE, "rolled_back", "script_failed")
+    check_answer(host, "two", UPDATED)
+    answer = check_answer(host, "one", ROLLED_BACK, "rolled_back", "script_failed")
     assert answer["exit_code"] == 3
     assert host.process is process
     assert process.poll() is None

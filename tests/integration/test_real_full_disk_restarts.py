@@ -6,13 +6,13 @@ import pytest
 
 from tests.support.full_disk import (
     NO_JOURNAL,
-    UNDONE,
+    ROLLED_BACK,
     UPDATED,
     WAIT,
     await_again,
     await_log,
-    one_card,
-    settled,
+    check_answer,
+    put_all_on_one_disk,
     start,
     start_and_fill,
 )
@@ -20,7 +20,7 @@ from tests.support.real_host import DEADLINE_S, until
 
 
 def _start_on_full(host):
-    """Start once more; with an exit code of 1 a supervisor would retry later."""
+    """Start once more; after an exit code of 1 a supervisor would retry later."""
     process = host.spawn()
     until(lambda: " ready" in host.log_since_start() or process.poll() is not None, "ready, or an exit")
     if process.poll() is not None:
@@ -35,9 +35,9 @@ def _free_space(host, disk):
 
 
 @pytest.mark.parametrize("ended", [False, True])
-def test_kill_on_a_full_card_loses_nothing(host, small_disk, ended):
-    """SIGKILL and restarts on a full disk, then free space: the script ran once, and its result is the answer."""
-    disk = one_card(host, small_disk)
+def test_kill_on_a_full_disk_loses_no_request(host, small_disk, ended):
+    """After SIGKILL and restarts on a full disk, the script ran once; once space is free, its result is the answer."""
+    disk = put_all_on_one_disk(host, small_disk)
     start_and_fill(host, disk, "exit 0" if ended else f"{WAIT}; exit 0")
     if ended:
         await_log(host, NO_JOURNAL)
@@ -49,11 +49,11 @@ def test_kill_on_a_full_card_loses_nothing(host, small_disk, ended):
         await_again(host, NO_JOURNAL)
     assert host.runs("one") == ["update.sh"]
     _free_space(host, disk)
-    settled(host, "one", UPDATED)
+    check_answer(host, "one", UPDATED)
 
 
 def test_kill_keeps_an_answer_that_waits_for_space(host, small_disk):
-    """SIGKILL and a restart while status/ is full: the same answer is published once space is free."""
+    """After SIGKILL and a restart while status/ is full, the same answer is published once space is free."""
     disk = small_disk(host.status)
     start(host, "exit 3")
     disk.fill()
@@ -63,7 +63,7 @@ def test_kill_keeps_an_answer_that_waits_for_space(host, small_disk):
     host.start()
     await_again(host, "[one] cannot publish the answer")
     disk.grow()
-    settled(host, "one", UNDONE, "rolled_back", "script_failed")
+    check_answer(host, "one", ROLLED_BACK, "rolled_back", "script_failed")
 
 
 def test_time_limit_holds_on_a_full_disk(host, small_disk):
@@ -76,19 +76,19 @@ def test_time_limit_holds_on_a_full_disk(host, small_disk):
     assert disk.is_full()
     assert host.script_processes() == []
     disk.grow()
-    settled(host, "one", UNDONE, "rolled_back", "timeout")
+    check_answer(host, "one", ROLLED_BACK, "rolled_back", "timeout")
 
 
 def test_stop_on_a_full_disk_is_clean(host, small_disk):
     """SIGTERM on a full disk exits with 0; the next coordinator answers what is left."""
-    disk = one_card(host, small_disk)
+    disk = put_all_on_one_disk(host, small_disk)
     start_and_fill(host, disk, "exit 0")
     await_log(host, NO_JOURNAL)
     assert host.stop() == 0
     assert "Traceback" not in host.log()
     _start_on_full(host)
     _free_space(host, disk)
-    settled(host, "one", UPDATED)
+    check_answer(host, "one", UPDATED)
 
 
 def test_failed_journal_rebuild_leaves_nothing_on_a_full_disk(host, small_disk):
@@ -105,4 +105,4 @@ def test_failed_journal_rebuild_leaves_nothing_on_a_full_disk(host, small_disk):
     assert "cannot start" in host.log()
     assert not list(host.state.glob("journal.db.damaged-*"))
     _free_space(host, disk)
-    settled(host, "one", UNDONE, "rolled_back", "interrupted")
+    check_answer(host, "one", ROLLED_BACK, "rolled_back", "interrupted")

@@ -8,8 +8,8 @@ def test_coordinator_imports_nothing_after_ready(host):
     host.component(scripts={"update.sh": "exit 1"})
     host.environment["PYTHONPROFILEIMPORTTIME"] = "1"  # the interpreter prints each import as it finishes
     host.start()
-    for ask in (("bad", "update", "core", "latest"), ("failing", "update", "core", "1.2.3"), ("asked", "health")):
-        host.answer(host.ask(*ask))
+    for request in (("bad", "update", "core", "latest"), ("failing", "update", "core", "1.2.3"), ("asked", "health")):
+        host.answer(host.ask(*request))
     host.drop("torn.json", b'{"component": ')
     host.answer("torn")
     assert host.stop() == 0

@@ -14,7 +14,7 @@ def test_lanes_of_different_locks_run_in_parallel(host):
     for name, other in (("left", "right"), ("right", "left")):
         host.component(
             name,
-            {"update.sh": f"touch {host.root}/sign-{name}; until [ -e {host.root}/sign-{other} ]; do sleep 0.02; done"},
+            {"update.sh": f"touch {host.root}/mark-{name}; until [ -e {host.root}/mark-{other} ]; do sleep 0.02; done"},
         )
     host.start()
     for name in ("left", "right"):
@@ -29,8 +29,8 @@ def test_lane_runs_one_script_at_a_time(host):
     for name in ("left", "right"):
         host.component(name, {"update.sh": busy, "health-check.sh": busy}, lock="shared")
     host.start()
-    asked = [host.ask(f"{name}-{number}", "update", name) for number in range(4) for name in ("left", "right")]
-    assert all(host.answer(request_id)["success"] for request_id in asked)
+    submitted = [host.ask(f"{name}-{number}", "update", name) for number in range(4) for name in ("left", "right")]
+    assert all(host.answer(request_id)["success"] for request_id in submitted)
     assert not (host.root / "overlap").exists()
 
 
@@ -63,7 +63,7 @@ def _move_status_away(host):
     host.status.rename(host.root / "elsewhere")
 
 
-def _bring_back(host):
+def _move_status_back(host):
     (host.root / "elsewhere").rename(host.status)
 
 
@@ -77,24 +77,24 @@ def _restore(host):
     host.status.mkdir()
 
 
-def _outage(host, begin, end, *, poke):
+def _outage(host, begin, end, *, submits_another):
     host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
     host.start()
     host.ask("under-way", "update")
     host.await_run("update.sh", "under-way")
     begin(host)
     (host.root / "components/core/go").touch()
-    host.ask("refused", "update", "nowhere")
+    host.ask("rejected", "update", "nowhere")
     until(lambda: host.log().count("cannot publish the answer") >= 2, f"the error in the log\n{host.log()}")
     check = host.cli("check", "--no-scripts")
     assert check.returncode == 1
     assert str(host.status) in check.stdout
     assert "answer(s) could not be published" in check.stdout
     end(host)
-    if poke:
-        host.ask("poke", "health")
+    if submits_another:
+        host.ask("another", "health")
     assert host.answer("under-way")["success"]
-    assert host.answer("refused")["reason"] == "unknown_component"
+    assert host.answer("rejected")["reason"] == "unknown_component"
     assert host.settle("later", "health")["success"]
     assert host.runs("under-way") == ["update.sh", "health-check.sh"]
     assert host.cli("check").returncode == 0
@@ -102,12 +102,12 @@ def _outage(host, begin, end, *, poke):
 
 def test_answers_wait_for_a_missing_status_directory(host):
     """While status/ is missing nothing is lost, log and check report it; the answers appear once it is back (I1)."""
-    _outage(host, _move_status_away, _bring_back, poke=False)
+    _outage(host, _move_status_away, _move_status_back, submits_another=False)
 
 
 def test_answers_wait_for_an_unwritable_status_directory(host):
     """While a file replaces status/ nothing is lost; the answers appear once it is repaired (I1)."""
-    _outage(host, _replace_by_file, _restore, poke=True)
+    _outage(host, _replace_by_file, _restore, submits_another=True)
 
 
 def test_unpublished_answer_survives_a_kill(host):
@@ -119,7 +119,7 @@ def test_unpublished_answer_survives_a_kill(host):
     host.ask("one", "update")
     until(lambda: "cannot publish the answer" in host.log(), "the error in the log")
     host.kill()
-    _bring_back(host)
+    _move_status_back(host)
     host.start()
     assert host.answer("one")["state"] == "rolled_back"
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]

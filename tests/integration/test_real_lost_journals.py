@@ -117,8 +117,8 @@ def _identified(host: Host) -> bool:
         return bool(journal.execute("SELECT 1 FROM attempts WHERE ending IS NULL AND pid IS NOT NULL").fetchone())
 
 
-def _alone(host: Host, text: str) -> str:
-    """A script that leaves a marker when another one of its lock, or a descendant of it, still runs."""
+def _exclusive(host: Host, text: str) -> str:
+    """Return a script that creates a marker when another one of its lock, or a descendant of it, still runs."""
     return f"exec 9>>{host.root}/held; flock -n 9 || touch {host.root}/overlap\n{text}"
 
 
@@ -126,14 +126,16 @@ def _alone(host: Host, text: str) -> str:
 def test_lost_state_directory_keeps_scripts_of_a_lock_apart(host, loss):
     """Processes without any record are killed before a script of their lock starts; the answer is true (I10, I13)."""
     block = "(env -i setsid /bin/sleep 600 &) ; echo begun; until [ -e go ]; do sleep 0.02; done"
-    host.component("core", {"rollback.sh": _alone(host, ""), "health-check.sh": _alone(host, "")}, lock="shared")
-    host.script("core", "update.sh", _alone(host, block))
-    host.component("neighbour", {"health-check.sh": _alone(host, "")}, lock="shared")
+    host.component(
+        "core", {"rollback.sh": _exclusive(host, ""), "health-check.sh": _exclusive(host, "")}, lock="shared"
+    )
+    host.script("core", "update.sh", _exclusive(host, block))
+    host.component("neighbour", {"health-check.sh": _exclusive(host, "")}, lock="shared")
     host.start()
     host.ask("one", "update")
     host.await_run("update.sh", "one")
     host.expect((host.state / "runs/one/1/stdout").read_text, "the script to hold its lock")
-    host.expect(lambda: _identified(host), "the session's pid in the journal")
+    host.expect(lambda: _identified(host), "the worker's pid in the journal")
     host.kill()
     assert host.script_processes()
     loss(host)
@@ -148,9 +150,9 @@ def test_lost_state_directory_keeps_scripts_of_a_lock_apart(host, loss):
 
 
 def test_first_start_waits_for_a_running_script_of_its_lock(host):
-    """Even without a trace of an earlier coordinator, no two scripts of a lock overlap (I10)."""
-    host.component("core", {"health-check.sh": _alone(host, "")})
-    host.script("core", "update.sh", _alone(host, "echo begun; until [ -e go ]; do sleep 0.02; done"))
+    """Even when the folders of an earlier coordinator are lost, no two scripts of a lock overlap (I10)."""
+    host.component("core", {"health-check.sh": _exclusive(host, "")})
+    host.script("core", "update.sh", _exclusive(host, "echo begun; until [ -e go ]; do sleep 0.02; done"))
     host.start()
     host.ask("one", "update")
     host.await_run("update.sh", "one")

@@ -10,8 +10,9 @@ PERIOD_S = 1.0  # minimum time between two progress reports with new output only
 WAIT = "until [ -e {} ]; do sleep 0.02; done\n"
 
 
-def _let(host, what):
-    (host.root / "components/core" / what).touch()
+def _create(host, name):
+    """Create the file that a script waits for."""
+    (host.root / "components/core" / name).touch()
 
 
 def _begin(host, script):
@@ -38,11 +39,11 @@ def test_output_appears_while_the_script_runs(host):
     host.script("core", "health-check.sh", WAIT.format("go-on"))
     seen = _expect(host, "the first line", output="first\n", error="")
     assert (seen["state"], seen["phase"], seen["percent"]) == ("running", "update", None)
-    _let(host, "more")
+    _create(host, "more")
     _expect(host, "the lines after it", output="first\nsecond\n", error="trouble\n")
-    _let(host, "go")
+    _create(host, "go")
     _expect(host, "the next script", phase="health-check", output="", error="")
-    _let(host, "go-on")
+    _create(host, "go-on")
     answer = host.answer("one")
     assert (answer["output"], answer["error"]) == ("first\nsecond\n", "trouble\n")
 
@@ -55,7 +56,7 @@ def test_phase_is_published_without_the_output_period(host):
         lines += f"line-{at}\nPHASE:at-{at}\n"
         seen = _expect(host, f"phase {at}", phase=f"at-{at}", output=lines)
         stamps.append(datetime.fromisoformat(seen["timestamp"]))
-        _let(host, f"seen-{at}")
+        _create(host, f"seen-{at}")
     assert min((later - earlier).total_seconds() for earlier, later in pairwise(stamps)) < PERIOD_S
     assert host.answer("one")["success"]
 
@@ -69,7 +70,7 @@ def test_continuous_output_is_published_once_a_second(host):
     latest = host.progress("one")
     assert latest["seq"] - first["seq"] <= (time.monotonic() - begun) / PERIOD_S
     assert len(latest["output"]) > len(first["output"])
-    _let(host, "go")
+    _create(host, "go")
     assert host.answer("one")["success"]
 
 
@@ -81,7 +82,7 @@ def test_last_lines_are_published_also_after_a_restart(host):
     (host.status / "one.progress.json").unlink()
     host.start()
     host.expect(lambda: _shows_the_end(host), "the last line after the restart")
-    _let(host, "go")
+    _create(host, "go")
     assert host.answer("one")["success"]
 
 

@@ -16,7 +16,7 @@ LOCKS = {"core": "core", "left": "shared", "right": "shared"}
 
 
 def _recording(host, lock, script, end="exit 0"):
-    """Bash text that records start and stop of the script, in one file per lock."""
+    """Return bash text that records start and stop of the script, in one file per lock."""
     note = f'read up _ < /proc/uptime; echo "$what {script} $UPDATE_REQUEST_ID $up" >> {host.root}/notes-{lock}'
     return f"what=start; {note}\nsleep 0.0$((RANDOM % 9 + 1))\nwhat=stop; {note}\n{end}"
 
@@ -29,14 +29,14 @@ def _install(host):
         host.component(name, scripts, lock=lock)
 
 
-def _ask_some(host, number):
-    """Submit the mixed requests of one round: id → expected state."""
+def _submit_mixture(host, number):
+    """Submit the mixed requests of one round; return id → expected state."""
     return {
         host.ask(f"k{number}-update", "update", "left"): "succeeded",
         host.ask(f"k{number}-bad", "update", "right"): "rolled_back",
         host.ask(f"k{number}-rollback", "rollback", "core"): "succeeded",
         host.ask(f"k{number}-health", "health", "core"): "succeeded",
-        host.ask(f"k{number}-refused", "update", "unconfigured"): "failed",
+        host.ask(f"k{number}-rejected", "update", "unconfigured"): "failed",
     }
 
 
@@ -48,16 +48,16 @@ def _finals(host):
     }
 
 
-def test_random_kills_lose_and_repeat_nothing(host):
+def test_random_kills_lose_and_repeat_no_request(host):
     """After random SIGKILLs each request has one true answer and ran at most once, one at a time per lock."""
-    chance = random.Random(SEED)
+    generator = random.Random(SEED)
     _install(host)
     expected = {}
     seen = {}
     for number in range(ROUNDS):
         process = host.spawn()
-        expected |= _ask_some(host, number)
-        end = time.monotonic() + chance.uniform(0, LONGEST_S)
+        expected |= _submit_mixture(host, number)
+        end = time.monotonic() + generator.uniform(0, LONGEST_S)
         stays(
             lambda process=process: process.poll() is None,
             f"the coordinator exited unexpectedly\n{host.log()}",
@@ -87,8 +87,8 @@ def test_random_kills_lose_and_repeat_nothing(host):
 def _assert_one_at_a_time(notes):
     """Start and stop of each script alternate, and no start precedes the previous stop."""
     assert len(notes) % 2 == 0
-    words = [note.split() for note in notes]
-    for begin, end in zip(words[::2], words[1::2], strict=True):
+    fields = [note.split() for note in notes]
+    for begin, end in zip(fields[::2], fields[1::2], strict=True):
         assert (begin[0], end[0]) == ("start", "stop"), (begin, end)
         assert begin[1:3] == end[1:3]
-    assert all(float(earlier[3]) <= float(later[3]) for earlier, later in pairwise(words))
+    assert all(float(earlier[3]) <= float(later[3]) for earlier, later in pairwise(fields))

@@ -10,7 +10,7 @@ import pytest
 from tests.support.real_host import until
 
 MIB = 1024 * 1024
-as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can change owners")
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can change owners")
 
 
 def _missing(directory):
@@ -83,8 +83,8 @@ def _link_to_writable_directory(directory):
         (_world_writable, "script_unsafe", "rollback.sh"),
         (_writable_directory, "script_unsafe", "core"),
         (_writable_parent, "script_unsafe", "components"),
-        pytest.param(_owned_by_another, "script_unsafe", "update.sh", marks=as_root),
-        pytest.param(_directory_owned_by_another, "script_unsafe", "core", marks=as_root),
+        pytest.param(_owned_by_another, "script_unsafe", "update.sh", marks=needs_root),
+        pytest.param(_directory_owned_by_another, "script_unsafe", "core", marks=needs_root),
         (_link_to_writable_directory, "script_unsafe", "open"),
     ],
 )
@@ -133,14 +133,14 @@ def test_answer_reports_exit_code_or_signal(host, script, code, words):
 
 def test_timeout_kills_every_descendant(host):
     """At its time limit a script is killed with all descendants, also those that ignore TERM or left its session."""
-    stubborn = "trap '' TERM; echo \\$BASHPID >> pids; while :; do sleep 0.1; done"
+    ignores_term = "trap '' TERM; echo \\$BASHPID >> pids; while :; do sleep 0.1; done"
     directory = host.component(
         "core",
         {
             "update.sh": "trap '' TERM\n"
-            f'setsid bash -c "{stubborn}" &\n'
-            f'( setsid bash -c "{stubborn}" & )\n'
-            f'setsid --fork env -i bash -c "{stubborn}"\n'
+            f'setsid bash -c "{ignores_term}" &\n'
+            f'( setsid bash -c "{ignores_term}" & )\n'
+            f'setsid --fork env -i bash -c "{ignores_term}"\n'
             "until [ $(wc -l < pids) = 3 ]; do sleep 0.02; done 2> /dev/null\n"
             "echo all started\nwhile :; do sleep 0.1; done"
         },
@@ -228,8 +228,8 @@ def test_binary_output_becomes_valid_text(host):
     assert "é" in answer["output"]
 
 
-def test_printed_answer_changes_nothing(host):
-    """Printed output decides nothing: malformed phases and percentages are ignored."""
+def test_printed_answer_has_no_effect(host):
+    """Output that looks like an answer decides nothing; malformed phases and percentages are ignored."""
     host.component(
         "core", {"update.sh": "echo PROGRESS:900; echo PROGRESS:x; echo PHASE:; echo '{\"success\": true}'; exit 1"}
     )

@@ -22,7 +22,7 @@ def _begin(host: Host, script: str = BLOCK, **settings) -> None:
     host.await_run("update.sh", "one")
 
 
-def _go(host: Host) -> None:
+def _let_script_end(host: Host) -> None:
     (host.root / "components/core/go").touch()
 
 
@@ -32,13 +32,13 @@ def _identified(host: Host) -> bool:
 
 
 def _kill_everything(host: Host) -> None:
-    """Kill coordinator, session and scripts at once, as a power cut does."""
-    until(lambda: _identified(host), "the session's pid in the journal")
+    """Kill coordinator, worker and scripts at once, as a power cut does."""
+    until(lambda: _identified(host), "the worker's pid in the journal")
     with closing(sqlite3.connect(host.journal)) as journal:
-        (session,) = journal.execute("SELECT pid FROM attempts WHERE ending IS NULL").fetchone()
+        (worker,) = journal.execute("SELECT pid FROM attempts WHERE ending IS NULL").fetchone()
     host.kill()
     with suppress(ProcessLookupError):
-        os.kill(session, signal.SIGKILL)  # started by this host's coordinator
+        os.kill(worker, signal.SIGKILL)  # started by this host's coordinator
     host.end_scripts()
 
 
@@ -57,7 +57,7 @@ def test_sigterm_lets_the_running_script_finish(host):
     host.terminate()
     until(lambda: "stopping" in host.log(), "the stop to begin")
     assert host.process.poll() is None
-    _go(host)
+    _let_script_end(host)
     assert host.wait() == 0
     host.start()
     answer = host.answer("one")
@@ -107,7 +107,7 @@ def test_restart_adopts_a_running_script(host):
     host.start()
     until(lambda: "adopt" in host.log(), f"the script to be found\n{host.log()}")
     assert not host.final("one").exists()
-    _go(host)
+    _let_script_end(host)
     answer = host.answer("one")
     assert (answer["state"], answer["output"]) == ("succeeded", "before\nafter\n")
     assert host.runs("one") == ["update.sh", "health-check.sh"]
@@ -128,7 +128,7 @@ def test_restart_collects_a_script_that_ended_meanwhile(host, code, state, reaso
     """A script that ended while no coordinator ran is not rerun: its recorded exit code and output are used."""
     _begin(host, f"{BLOCK}; exit {code}", on_failure="none")
     host.kill()
-    _go(host)
+    _let_script_end(host)
     until(lambda: not host.script_processes(), "the script to end")
     host.start()
     answer = host.answer("one")
@@ -146,7 +146,7 @@ def test_restart_adopts_a_running_rollback(host):
     host.await_run("rollback.sh", "one")
     host.kill()
     host.start()
-    _go(host)
+    _let_script_end(host)
     answer = host.answer("one")
     assert (answer["state"], answer["exit_code"]) == ("rolled_back", 3)
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
@@ -158,7 +158,7 @@ def test_repeated_kills_keep_one_script_running(host):
     for _ in range(4):
         host.kill()
         host.start()
-    _go(host)
+    _let_script_end(host)
     assert host.answer("one")["output"] == "before\nafter\n"
     assert host.runs("one") == ["update.sh", "health-check.sh"]
 
@@ -190,7 +190,7 @@ def test_reboot_reruns_where_the_component_allows_it(host):
     _begin(host, on_interruption="rerun")
     _kill_everything(host)
     _reboot(host)
-    _go(host)
+    _let_script_end(host)
     host.start()
     assert host.answer("one")["state"] == "succeeded"
     assert host.runs("one") == ["update.sh", "update.sh", "health-check.sh"]
@@ -222,7 +222,7 @@ def test_interrupted_health_check_runs_again(host):
     host.await_run("health-check.sh", "one")
     _kill_everything(host)
     _reboot(host)
-    _go(host)
+    _let_script_end(host)
     host.start()
     assert host.answer("one")["state"] == "succeeded"
     assert host.runs("one") == ["health-check.sh", "health-check.sh"]
@@ -240,5 +240,5 @@ def test_request_of_a_removed_component_is_answered(host):
     answer = host.answer("orphan")
     assert (answer["state"], answer["reason"]) == ("failed", "unknown_component")
     assert host.runs("orphan") == []
-    _go(host)
+    _let_script_end(host)
     assert host.answer("one")["success"]

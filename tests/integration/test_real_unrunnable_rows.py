@@ -1,4 +1,4 @@
-"""Rows in the journal that no release of ours would write: they are settled, and stop nothing (I16)."""
+"""Journal rows that no release writes: they are settled and block no other request (I16)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ INSERT = "INSERT INTO requests (id, component, action, received_at, state) VALUE
 ROWS = {
     "unknown action": ("x1", "core", "cancel", "2026-01-01T00:00:00+00:00", "received"),
     "no action": ("x1", "core", None, "2026-01-01T00:00:00+00:00", "received"),
-    "no time stamp": ("x1", "core", "update", "soon", "received"),
+    "no timestamp": ("x1", "core", "update", "soon", "received"),
 }
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_unrunnable_row_is_settled_and_the_next_request_is_answered(host, row):
-    """The bad row gets an answer of its own; history and explain show it; a health request behind it succeeds."""
+    """The row gets an answer of its own; history and explain show it; a health request behind it succeeds."""
     host.component("core")
     host.start()
     with sqlite3.connect(host.journal, timeout=60) as journal:
@@ -26,14 +26,14 @@ def test_unrunnable_row_is_settled_and_the_next_request_is_answered(host, row):
     bad = host.answer("x1")
     assert (bad["success"], bad["state"], bad["reason"]) == (False, "failed", "internal_error")
     history = json.loads(host.cli("history", "--json").stdout)
-    assert {one["request_id"]: one["state"] for one in history} == {"good": "succeeded", "x1": "failed"}
+    assert {record["request_id"]: record["state"] for record in history} == {"good": "succeeded", "x1": "failed"}
     explained = host.cli("explain", "x1")
     assert explained.returncode == 0
     assert "Unexpected error 5" in explained.stdout
 
 
 def test_row_in_a_state_of_a_newer_release_blocks_no_lane(host):
-    """It cannot even be settled: it is left alone, and every command that reads it still works."""
+    """The lane cannot settle the row, and skips it; every command that reads it still works."""
     host.component("core")
     host.start()
     with sqlite3.connect(host.journal, timeout=60) as journal:

@@ -1,4 +1,4 @@
-"""Parts of a coordinator for unit tests: a runtime, an executor of scripted outcomes, an observer that records."""
+"""Parts of a coordinator for unit tests: a runtime, an executor with scripted outcomes, a recording observer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOOT = "this boot"
 
 
 def make_runtime(journal, clock) -> Runtime:
-    """What the parts of one coordinator share, without systemd."""
+    """The runtime that the parts of one coordinator share, without systemd."""
     return Runtime(
         clock=clock,
         boot_id=BOOT,
@@ -29,10 +29,10 @@ def make_runtime(journal, clock) -> Runtime:
 
 
 class ScriptedExecutor:
-    """Runs no script: each answer is taken from a list, else it is success.
+    """Runs no script: each result is taken from a list; without one, the run succeeds.
 
-    ``outcomes`` maps a script to what its runs come to, in order: an exit code, an Outcome, None (detached), or an
-    exception that ``wait`` raises. ``calls`` lists what was asked for.
+    ``outcomes`` maps a script to the results of its runs, in order: an exit code, an Outcome, None (detached), or an
+    exception that ``wait`` raises. ``calls`` lists the calls.
     """
 
     def __init__(self, **outcomes) -> None:
@@ -59,12 +59,12 @@ class ScriptedExecutor:
         if observer.must_stop():
             return Outcome(ExitKind.INTERRUPTED, None, "", "")
         queue = self.outcomes.get(script_run.script, [])
-        answer = queue.pop(0) if queue else 0
-        if isinstance(answer, Exception):
-            raise answer
-        if answer is None or isinstance(answer, Outcome):
-            return answer
-        return Outcome(ExitKind.EXITED, answer, f"{script_run.script} ran\n", "")
+        result = queue.pop(0) if queue else 0
+        if isinstance(result, Exception):
+            raise result
+        if result is None or isinstance(result, Outcome):
+            return result
+        return Outcome(ExitKind.EXITED, result, f"{script_run.script} ran\n", "")
 
     def probe(self, script_run, process, boot_id) -> ProbeResult:
         self.calls.append(("probe", script_run.script))
@@ -84,11 +84,11 @@ class ScriptedExecutor:
         self.calls.append(("kill_orphans", ""))
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Release nothing: there is no resource."""
 
 
 class RecordingObserver(RequestObserver):
-    """Lists what it was notified of: the name of the notification, and the request's id."""
+    """Lists its notifications: the name, and the id of the request."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []

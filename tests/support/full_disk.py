@@ -7,18 +7,18 @@ from tests.support.real_host import until
 WAIT = "until [ -e go ]; do sleep 0.02; done"
 NO_JOURNAL = "database or disk is full"
 UPDATED = ["update.sh", "health-check.sh"]
-UNDONE = ["update.sh", "rollback.sh", "health-check.sh"]
+ROLLED_BACK = ["update.sh", "rollback.sh", "health-check.sh"]
 
 
-def one_card(host, small_disk):
+def put_all_on_one_disk(host, small_disk):
     """Put requests, statuses, state and log on one small disk, as on a Raspberry Pi."""
-    disk = small_disk(host.root / "card")
+    disk = small_disk(host.root / "disk")
     for name in ("requests", "status", "state"):
-        folder = host.root / "card" / name
+        folder = host.root / "disk" / name
         folder.mkdir(mode=0o755)
         setattr(host, name, folder)
     paths = {name: str(getattr(host, name)) for name in ("requests", "status", "state")}
-    host.set("paths", **paths, log_file=str(host.root / "card/coordinator.log"))
+    host.set("paths", **paths, log_file=str(host.root / "disk/coordinator.log"))
     return disk
 
 
@@ -31,7 +31,7 @@ def start(host, update="", **settings):
 
 
 def start_and_fill(host, disk, end, **settings):
-    """The same; then ``update.sh`` of request ``one`` fills ``disk`` and executes ``end``."""
+    """Call ``start``; then ``update.sh`` of request ``one`` fills ``disk`` and executes ``end``."""
     start(host, f"cat /dev/zero > {host.state}/junk 2> /dev/null; {end}", **settings)
     host.ask("one", "update")
     host.await_run("update.sh", "one")
@@ -44,12 +44,12 @@ def await_log(host, text):
 
 
 def await_again(host, text):
-    """Wait for one more such line: the failed operation was retried."""
+    """Wait for one more log line with ``text``: the failed operation was retried."""
     seen = host.log().count(text)
     host.expect(lambda: host.log().count(text) > seen, f"{text!r} once more in the log")
 
 
-def settled(host, request_id, scripts, state="succeeded", reason=None):
+def check_answer(host, request_id, scripts, state="succeeded", reason=None):
     """Check the one answer to a request; then serve another and check that the first is unchanged."""
     answer = host.answer(request_id)
     assert (answer["state"], answer["reason"], answer["success"]) == (state, reason, state == "succeeded")

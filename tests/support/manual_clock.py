@@ -7,7 +7,7 @@ START = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 class ManualClock:
-    """Advances by ``sleep`` only; ``on_sleep`` is called with the number of sleeps, to act as the outside world."""
+    """Advances by ``sleep`` only; ``on_sleep`` is called with the number of sleeps, so a test can act meanwhile."""
 
     def __init__(self, on_sleep: Callable[[int], None] = lambda count: None) -> None:
         self.slept = 0.0

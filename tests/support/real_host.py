@@ -50,7 +50,7 @@ def request(request_id: str, action: str, component: str = "core", version: str 
 
 
 class Host(ServerProcess):
-    """Everything a coordinator needs, under one directory, and the coordinator itself."""
+    """All files of a coordinator, under one directory, and the coordinator itself."""
 
     def __init__(self, root: Path) -> None:
         super().__init__(root / "stderr.log")
@@ -74,7 +74,7 @@ class Host(ServerProcess):
         }
         self.environment = dict(os.environ) | {
             "DOCKER_HOST": "unix:///nowhere"
-        }  # containers of the machine are not this host's
+        }  # the containers of the machine do not belong to this host
         self.start_arguments: tuple[str, ...] = ()
         self._restarts_left = 0
         for folder in (self.requests, self.status):
@@ -146,7 +146,7 @@ class Host(ServerProcess):
         return self.cli_raw(arguments[0], "--config", str(self.config), *arguments[1:], **options)
 
     def cli_raw(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        """The same without ``--config`` and without rewriting the configuration."""
+        """Run one command without ``--config`` and without rewriting the configuration."""
         return subprocess.run(
             [sys.executable, "-m", "coordinator", *arguments],
             cwd=REPOSITORY,
@@ -216,13 +216,13 @@ class Host(ServerProcess):
     def expect(self, condition: Callable[[], Any], what: str) -> None:
         """Wait for ``condition``; fail at once, with the log, when the coordinator exits meanwhile."""
 
-        def look() -> Any:
+        def check() -> Any:
             met = condition()
             if not met and self.process is not None and self.process.poll() is not None:
                 self._ended(self.process.returncode)
             return met
 
-        until(look, what)
+        until(check, what)
 
     def _ended(self, code: int) -> None:
         if code != 1 or not self._restarts_left:
@@ -247,20 +247,20 @@ class Host(ServerProcess):
     def script_processes(self) -> list[int]:
         """Live processes started by scripts: those whose working directory is a component's."""
         own = {os.getpid(), self.process.pid if self.process else 0}
-        return [pid for pid in _pids() if pid not in own and self._ours(pid)]
+        return [pid for pid in _pids() if pid not in own and self._is_ours(pid)]
 
-    def _ours(self, pid: int) -> bool:
+    def _is_ours(self, pid: int) -> bool:
         process = Path(f"/proc/{pid}")
         try:
             if process.joinpath("stat").read_text().rpartition(") ")[2].startswith("Z"):
                 return False
-            place = str((process / "cwd").readlink())
-            return place.startswith(f"{self.root}/components/")
+            directory = str((process / "cwd").readlink())
+            return directory.startswith(f"{self.root}/components/")
         except OSError:
             return False
 
     def end_scripts(self) -> None:
-        """Kill every process the scripts left, by pid."""
+        """Kill every process that the scripts left, by pid."""
 
         def none_left() -> bool:
             left = self.script_processes()

@@ -12,7 +12,7 @@ NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
 
 
 def make_record(**changes) -> RequestRecord:
-    """An update of core that runs, with ``changes``."""
+    """A running update of core, with ``changes``."""
     record = RequestRecord(
         "one", "core", Action.UPDATE, "1.0.0", NOON, NOON, State.RUNNING, None, "", None, 0, None, published=False
     )

@@ -1,4 +1,4 @@
-"""A server of this project as a child process of a test: its configuration file, its log, its end."""
+"""A server of this project as a child process of a test: its configuration file, its log and its exit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ServerProcess:
 
     def launch(self, command: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         """Start the process without waiting for anything."""
-        assert self.process is None, "it is already running"
+        assert self.process is None, "the process is already running"
         self.mark_log()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -43,11 +43,11 @@ class ServerProcess:
         return self.process
 
     def mark_log(self) -> None:
-        """What is logged from now on is that of the latest start."""
+        """Let the log of the latest start begin here."""
         self._latest_start = self.log_path.stat().st_size if self.log_path.exists() else 0
 
     def stop(self) -> int:
-        """Send SIGTERM and wait; the exit code."""
+        """Send SIGTERM, wait, and return the exit code."""
         self.terminate()
         return self.wait()
 
@@ -57,23 +57,23 @@ class ServerProcess:
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self) -> int:
-        """Wait until the process has exited; its exit code."""
+        """Wait until the process has exited, and return its exit code."""
         assert self.process is not None
         code = self.process.wait(DEADLINE_S)
         self.process = None
         return code
 
     def kill(self) -> None:
-        """Send SIGKILL; what the process started keeps running."""
+        """Send SIGKILL to the process alone: its children continue."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def log(self) -> str:
-        """What it logged, over all its starts."""
+        """The log of all starts."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def log_since_start(self) -> str:
-        """What it logged since its latest start."""
+        """The log since the latest start."""
         return self.log_path.read_bytes()[self._latest_start :].decode(errors="replace")

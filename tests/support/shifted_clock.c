@@ -1,6 +1,6 @@
-/* Preloaded into a coordinator: its wall clock, and nothing else of it, is ahead by as many seconds as the file named
-   by SHIFTED_CLOCK says; the file is looked at whenever the clock is. (libfaketime turns sleeping about as well: with
-   a clock that jumps, clock_nanosleep comes back at once, not at all, or with EINVAL, whatever is asked of it.) */
+/* Preloaded into a coordinator: shifts its wall clock, and no other clock, ahead by the number of seconds in the file
+   that SHIFTED_CLOCK names. Each reading of the clock reads the file. (libfaketime also changes sleeping: with a clock
+   that jumps, clock_nanosleep returns at once, never, or with EINVAL.) */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ __attribute__((constructor)) static void begin(void)
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     void *found = file < 0 ? MAP_FAILED : mmap(NULL, sizeof *ahead_s, PROT_READ, MAP_SHARED, file, 0);
     if (found == MAP_FAILED)
-        abort(); /* better no coordinator than one with the right time */
+        abort(); /* with the unshifted time, a test would prove nothing */
     ahead_s = found;
     close(file);
 }
