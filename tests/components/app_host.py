@@ -1,4 +1,4 @@
-"""A host folder with the packaged scripts of a Python application, and its service."""
+"""A folder with the packaged scripts of a Python application, and the application's service."""
 
 from __future__ import annotations
 

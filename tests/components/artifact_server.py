@@ -10,13 +10,13 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# The application: answers with the version of the wheel that it depends on.
+# The application: responds with its version and a word from the wheel that it depends on.
 APP = """\
 import http.server, sys, greeter
 KIND = {kind!r}
 if KIND == "exits":
     sys.exit("cannot find the settings")
-class Answer(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(500 if KIND == "unhealthy" else 200)
         self.end_headers()
@@ -24,7 +24,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 http.server.HTTPServer.allow_reuse_address = True
-http.server.HTTPServer(("127.0.0.1", {port}), Answer).serve_forever()
+http.server.HTTPServer(("127.0.0.1", {port}), Handler).serve_forever()
 """
 
 
@@ -36,7 +36,7 @@ class ArtifactServer:
         self.requested = []
         files, requested = self.files, self.requested
 
-        class Answer(BaseHTTPRequestHandler):
+        class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 requested.append(self.path)
                 found = files.get(self.path)
@@ -52,7 +52,7 @@ class ArtifactServer:
             def log_message(self, *_):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.api = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever)
         self._thread.start()

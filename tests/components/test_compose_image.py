@@ -1,4 +1,4 @@
-"""Setting the image of one service changes no other byte of the compose file."""
+"""``compose_image.py set`` changes the image of one service and no other byte of the compose file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ KEPT = {
 @pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)
 @pytest.mark.parametrize("old", ["repo/x:1", "localhost:5000/a/b", "r@sha256:" + "a" * 64, "r:1@sha256:" + "a" * 64])
 def test_set_changes_only_the_image(tmp_path, text, old):
-    """Byte for byte, in every notation; setting the old image restores the file."""
+    """All other bytes stay the same, in every notation; setting the old image restores the file."""
     file = tmp_path / "docker-compose.yml"
     before = text.replace("\0", old).encode()
     file.write_bytes(before)
@@ -55,7 +55,7 @@ def test_set_changes_only_the_image(tmp_path, text, old):
     assert file.read_bytes() == before
 
 
-REFUSED = {
+REJECTED = {
     "no services": ("version: '3'\n", "the file has no `services`"),
     "another service only": ("services:\n  web: {image: x:1}\n", "`services` has no `remote`; it has: web"),
     "no services at all": ("services:\n", "`services` is not a mapping"),
@@ -81,22 +81,22 @@ REFUSED = {
     "two images": ("services:\n  remote:\n    image: x:1\n    image: x:2\n", "line 4 gives `image` a second time"),
     "the service twice": ("services:\n  remote: {image: a:1}\n  'remote': {image: b:1}\n", "line 3 gives `remote`"),
     "two documents": ("services:\n  remote: {image: x:1}\n---\na: b\n", "it contains 2 documents"),
-    "nothing": ("# nothing\n", "it contains 0 documents"),
+    "comments only": ("# nothing\n", "it contains 0 documents"),
     "a tab": ("services:\n\tremote:\n", "it is not valid YAML: line 2, column 1"),
     "a line out of place": ("services:\n  remote:\n   image: x:1\n  - b\n", "it is not valid YAML: line 4"),
     "a list of services": ("- remote\n", "it is not a mapping"),
     "an unknown alias": ("services:\n  remote: *no\n", "not valid YAML: line 2"),
-    "itself within itself": ("services: &s\n  remote: {image: x:1}\n  b: *s\n", "contains itself"),
+    "an alias of its own parent": ("services: &s\n  remote: {image: x:1}\n  b: *s\n", "contains itself"),
     "blanks in the image": ("services:\n  remote:\n    image: 'x: 1'\n", "is not an image reference"),
     "deep nesting": ("services:\n  remote: {image: x:1}\na: " + "[" * 2000 + "]" * 2000, "nested more than"),
     "UTF-16": ("services:\n  remote: {image: x:1}\n".encode("utf-16"), "not UTF-8"),
-    "too much": ("#" * (1 << 20) + "\n", "larger than"),
+    "more than the size limit": ("#" * (1 << 20) + "\n", "larger than"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "words"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("text", "words"), REJECTED.values(), ids=REJECTED)
 def test_ambiguous_compose_file_is_rejected(tmp_path, text, words):
-    """One line has the remedy; the file is unchanged."""
+    """The error is one line with the remedy; the file is unchanged."""
     file = tmp_path / "docker-compose.yml"
     data = text if isinstance(text, bytes) else text.encode()
     file.write_bytes(data)
@@ -144,7 +144,7 @@ def test_set_keeps_mode_and_owner_and_follows_a_link(tmp_path):
 
 
 def test_missing_compose_file_is_reported(tmp_path):
-    """With a message."""
+    """The message names the file and the error."""
     done = run_command("compose_image.py", "get", tmp_path / "none.yml", "remote")
     assert done.returncode == 1
     assert done.stderr == f"cannot get the image in {tmp_path}/none.yml: No such file or directory\n"
@@ -161,7 +161,7 @@ QUOTES = st.sampled_from(["", "'", '"'])
 @settings(max_examples=300, deadline=None)
 def test_any_compose_file_changes_only_in_the_image(above, below, line_break, old, new, others, quote, indent):
     """The text around the image is unchanged; setting the old image restores the text."""
-    from compose_image import ComposeImage  # found where commands.py looks
+    from compose_image import ComposeImage  # library_commands adds its folder to sys.path
 
     blank = " " * indent
     rows = [above if above.startswith(("#", "x-")) else "", "services:"]

@@ -15,7 +15,7 @@ LONGEST = "1.0.0-" + "a" * (MAX_CHARACTERS - len("1.0.0-"))
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """A host with 1.0.0, installed by an update; each test leaves it so."""
+    """A host with 1.0.0, installed by an update; each test restores this state."""
     made = AppHost(tmp_path_factory.mktemp("app"))
     for version in ("1.0.0", "1.1.0", "1.4.0"):
         made.publish(version)
@@ -59,16 +59,16 @@ def test_app_update_and_its_rollback(host):
     assert (health.returncode, health.stdout.splitlines()[-1]) == (0, "app.service runs 1.1.0")
     back = host.rollback(done.request)
     assert back.returncode == 0, back.stderr
-    again = host.pid()
+    pid = host.pid()
     assert "nothing is restored" in host.rollback(done.request).stdout
-    assert host.pid() == again
+    assert host.pid() == pid
 
 
 def test_app_update_to_the_running_version_changes_nothing(host):
     """There is no download and no backup."""
-    pid, asked = host.pid(), len(host.server.requested)
+    pid, requested = host.pid(), len(host.server.requested)
     done = host.update("1.0.0")
-    assert (done.returncode, host.pid(), len(host.server.requested)) == (0, pid, asked)
+    assert (done.returncode, host.pid(), len(host.server.requested)) == (0, pid, requested)
     assert "runs 1.0.0 already" in done.stdout
     assert "changed nothing" in host.rollback(done.request).stdout
 
@@ -83,7 +83,7 @@ def test_app_update_to_the_running_version_changes_nothing(host):
     ],
 )
 def test_app_update_to_a_bad_release_restores_the_previous_one(host, version, words):
-    """It exits at once, does not respond, or cannot be built: the message has the cause, and 1.0.0 runs."""
+    """The release exits at once, does not respond, or cannot be built: the message has the cause, and 1.0.0 runs."""
     pid = host.pid()
     done = host.update(version)
     assert done.returncode == 1
@@ -104,7 +104,7 @@ def test_app_update_to_a_bad_release_restores_the_previous_one(host, version, wo
     ],
 )
 def test_unverified_artifact_changes_nothing(host, version, words):
-    """A manipulated artifact, one without a digest, no such release: no backup and no restart."""
+    """A manipulated artifact, one without a digest, or a missing release causes no backup and no restart."""
     pid = host.pid()
     done = host.update(version)
     assert done.returncode == 1
@@ -114,7 +114,7 @@ def test_unverified_artifact_changes_nothing(host, version, words):
 
 
 def test_artifact_beyond_the_limit_is_removed(host):
-    """With a published size above the limit, and with a false one."""
+    """The limit holds for a published size above it, and for a published size that is false."""
     host.settings(DOWNLOAD_BYTES=500)
     assert "more than DOWNLOAD_BYTES=500" in host.update("1.1.0").stderr
     release = json.loads(host.server.files["/repos/owner/app/releases/tags/v1.1.0"])
@@ -129,7 +129,7 @@ def test_artifact_beyond_the_limit_is_removed(host):
 
 
 def test_app_update_accepts_a_list_of_sums(host):
-    """SHA256SUMS of the same release."""
+    """The digest is in SHA256SUMS of the same release."""
     done = host.update("1.9.0")
     assert done.returncode == 0, done.stderr
     assert host.rollback(done.request).returncode == 0
@@ -146,13 +146,13 @@ def test_longest_version_is_installed(host):
 def test_republished_version_is_installed_beside_the_old_one(host):
     """The same version with another digest never overwrites the active release, which a rollback restores."""
     first = host.update("1.4.0")
-    host.publish("1.4.0", note="anew")
+    host.publish("1.4.0", note="republished")
     second = host.update("1.0.0")
     third = host.update("1.4.0")
     assert (first.returncode, second.returncode, third.returncode) == (0, 0, 0), third.stderr
     assert len(host.releases()) == 3
     assert host.current().startswith("releases/1.4.0.")
-    assert (host.folder / "current" / "note").read_text() == "anew"
+    assert (host.folder / "current" / "note").read_text() == "republished"
     for one in (third, second, first):
         back = host.rollback(one.request)
         assert back.returncode in (0, 1), back.stderr
@@ -168,8 +168,8 @@ PHASES = ["check", "release", "download", "verify-download", "backup", "unpack",
 @pytest.mark.parametrize(("phase", "after_s"), [(one, 0.0) for one in [*PHASES, "verify"]] + [
     ("unpack", 0.2), ("dependencies", 1.0), ("switch", 0.05), ("restart", 0.1), ("verify", 0.5),
 ])  # fmt: skip
-def test_a_killed_update_is_undone(host, phase, after_s):
-    """SIGKILL in each phase (I8): the rollback restores the state before."""
+def test_killed_app_update_is_undone(host, phase, after_s):
+    """After SIGKILL in any phase, the rollback restores the previous state (I8)."""
     host.kill_in_phase("update.sh", "1.1.0", request=f"killed-{phase}-{after_s}", phase=phase, after_s=after_s)
     back = host.rollback(f"killed-{phase}-{after_s}")
     assert back.returncode == 0, back.stdout + back.stderr
@@ -188,8 +188,8 @@ def test_sigterm_ends_an_update_without_an_undo(host):
 
 
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
-def test_killed_rollback_can_be_repeated(host, phase):
-    """Also when the link was switched while the service still ran the new release."""
+def test_killed_app_rollback_can_be_repeated(host, phase):
+    """This holds also when the link was switched while the service still ran the new release."""
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
     host.kill_in_phase("rollback.sh", request="undo", of=done.request, phase=phase, after_s=0.02)
@@ -208,7 +208,7 @@ def test_incomplete_release_is_rebuilt(host):
 
 
 def test_rollback_restores_a_stopped_service(host):
-    """The release before was installed and not running."""
+    """The previous release was installed but not running."""
     host.systemctl("stop", "app.service")
     health = host.run("health-check.sh")
     assert health.returncode == 1
@@ -233,8 +233,8 @@ def test_first_installation_can_be_rolled_back(tmp_path):
         back = host.rollback(done.request)
         assert back.returncode == 0, back.stderr
         assert (host.current(), host.releases(), host.response(), host.other_files()) == (None, [], None, before)
-        refused = host.run("rollback.sh")
-        assert refused.returncode == 1
-        assert f"  {done.request}" in refused.stderr
+        without_request = host.run("rollback.sh")
+        assert without_request.returncode == 1
+        assert f"  {done.request}" in without_request.stderr
     finally:
         host.close()

@@ -26,7 +26,7 @@ def of(*assets, tag="v1.2.0"):
 
 
 def test_published_digest_is_selected(tmp_path):
-    """GitHub publishes one with each asset."""
+    """GitHub publishes a digest with each asset."""
     assert choose(tmp_path, of(ASSET, SUMS)).stdout.split("\n") == [
         URL, DIGEST, "9", "https://releases.invalid/sums", "",
     ]  # fmt: skip
@@ -62,7 +62,7 @@ def test_list_of_sums_replaces_a_digest(tmp_path):
     ],
 )
 def test_unverifiable_release_is_rejected(tmp_path, release, words):
-    """One line names what is missing."""
+    """The error is one line that names what is missing."""
     done = choose(tmp_path, release)
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr
@@ -71,7 +71,7 @@ def test_unverifiable_release_is_rejected(tmp_path, release, words):
 
 @pytest.mark.parametrize("line", ["{} *app", "{}  app", "{}  ./app", "{}  app\r"])
 def test_list_of_sums_gives_the_digest(tmp_path, line):
-    """In the format of sha256sum, text or binary mode."""
+    """The list has the format of sha256sum, in text or binary mode."""
     file = tmp_path / "SHA256SUMS"
     file.write_bytes(f"{'f' * 64}  other-app\n{line.format('0A' * 32)}\nnoise\n".encode())
     assert run_command("release_asset.py", "sum", file, "app").stdout == f"{DIGEST}\n"
@@ -79,7 +79,7 @@ def test_list_of_sums_gives_the_digest(tmp_path, line):
 
 @pytest.mark.parametrize("text", ["", f"{'0' * 64}  apple\n", f"{'0' * 64}  app\n{'1' * 64}  app\n", "0  app\n"])
 def test_list_without_exactly_one_digest_is_rejected(tmp_path, text):
-    """None, or two that differ."""
+    """The list has no digest of the file, or two that differ."""
     file = tmp_path / "SHA256SUMS"
     file.write_text(text)
     done = run_command("release_asset.py", "sum", file, "app")

@@ -50,7 +50,7 @@ def tree(tmp_path):
 
 
 def test_single_top_folder_is_stripped(tmp_path):
-    """As in GitHub's own archives; symbolic and hard links inside are kept."""
+    """GitHub's own archives have such a folder; symbolic and hard links inside are kept."""
     done = unpacked(
         tmp_path, folder("app-1"), entry("app-1/main.py"), entry("app-1/lib/a.py"),
         link("app-1/lib/b.py", "../main.py"), hard("app-1/c.py", "app-1/main.py"),
@@ -65,7 +65,7 @@ def test_single_top_folder_is_stripped(tmp_path):
     "members", [[entry("main.py")], [folder("a"), entry("a/x"), entry("b")], [entry("./m/x"), entry("n")]]
 )
 def test_archive_without_a_top_folder_is_unpacked_unchanged(tmp_path, members):
-    """A single file, or several top entries."""
+    """The archive has a single file, or several top entries."""
     assert unpacked(tmp_path, *members).returncode == 0
     assert len(tree(tmp_path)) == len([one for one, _ in members if one.isreg()])
 
@@ -83,22 +83,22 @@ def test_owner_and_special_bits_are_not_restored(tmp_path):
 
 HARMFUL = {
     "an absolute name": [entry("/tmp/scr-evil")],
-    "a name above": [entry("a/../../evil")],
-    "a link's target above": [entry("a"), link("l", "../../etc/passwd")],
+    "a name above the folder": [entry("a/../../evil")],
+    "a link to a target above the folder": [entry("a"), link("l", "../../etc/passwd")],
     "an absolute link": [entry("a"), link("l", "/etc/passwd")],
-    "a file behind a link": [folder("d"), link("l", "d"), entry("l/evil")],
-    "a file behind a link outwards": [folder("d"), link("l", ".."), entry("l/evil")],
-    "a file in a file's place": [entry("a"), entry("a")],
-    "a file in a link's place": [entry("a"), link("l", "a"), entry("l")],
-    "a folder in a link's place": [folder("d"), link("l", "d"), folder("l")],
+    "a file below a link": [folder("d"), link("l", "d"), entry("l/evil")],
+    "a file below a link that leads out": [folder("d"), link("l", ".."), entry("l/evil")],
+    "a file in place of a file": [entry("a"), entry("a")],
+    "a file in place of a link": [entry("a"), link("l", "a"), entry("l")],
+    "a folder in place of a link": [folder("d"), link("l", "d"), folder("l")],
     "a folder below a file": [entry("a"), entry("a/b")],
     "a chain of links that leads out": [
         folder("a"), folder("a/b"), entry("x"), link("a/b/up", "../.."), link("out", "a/b/up/../x/../../evil"),
         link("far", "a/b/up/.."),
     ],
-    "a hard link to what is outside": [entry("a"), hard("h", "/etc/passwd")],
-    "a hard link above": [entry("a"), hard("h", "../a")],
-    "a hard link to what comes later": [hard("h", "a"), entry("a")],
+    "a hard link to a file outside": [entry("a"), hard("h", "/etc/passwd")],
+    "a hard link to a name above the folder": [entry("a"), hard("h", "../a")],
+    "a hard link to a later member": [hard("h", "a"), entry("a")],
     "a device": [entry("a"), entry("dev", b"", type=tarfile.CHRTYPE, devmajor=1, devminor=3)],
     "a pipe": [entry("a"), entry("pipe", b"", type=tarfile.FIFOTYPE)],
     "too many bytes": [entry("a", b"0" * (1 << 20)), entry("b")],
@@ -119,7 +119,7 @@ def test_harmful_archive_is_rejected(tmp_path, members):
 
 @pytest.mark.parametrize("data", [b"", b"PK\3\4", b"\x1f\x8b\x08\0", b"\0" * 5000])
 def test_file_that_is_no_archive_is_rejected(tmp_path, data):
-    """Nor is an empty archive."""
+    """An empty file and an empty archive are rejected, too."""
     (tmp_path / "a").write_bytes(data)
     done = run_command("unpack.py", tmp_path / "a", tmp_path / "out", 1000)
     assert done.returncode == 1

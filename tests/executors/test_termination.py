@@ -80,10 +80,10 @@ def test_termination_signals_a_script_before_its_children(
         CLOCK.sleep(0.2)
 
     monkeypatch.setattr(termination, "send_signal", slowly)
-    component.script(f"trap '{trap}' TERM; bash -c 'echo $$ >pid; {FOREVER}' & wait $!; touch went-on; exit 3")
+    component.script(f"trap '{trap}' TERM; bash -c 'echo $$ >pid; {FOREVER}' & wait $!; touch continued; exit 3")
     outcome = run(executor, component.run(), stop_after(lambda: written(component.directory / "pid")))
     assert outcome.exit_code == exit_code
-    assert not (component.directory / "went-on").exists()
+    assert not (component.directory / "continued").exists()
 
 
 def test_killed_script_has_exit_code_137(executor: Executor, component: Component):
@@ -109,7 +109,7 @@ def test_deadline_in_the_past_ends_the_run(executor: Executor, component: Compon
 
 
 def test_killed_worker_is_an_interruption(executor: Executor, component: Component):
-    """No worker records the exit code: the remaining processes of the run are ended, and the outcome gives the cause."""
+    """No worker records the exit code: the other processes of the run are ended, and the outcome gives the cause."""
     component.script(f'(env -i setsid /bin/bash -c "PATH=$PATH; {IGNORES_TERM}" & ) ; echo $PPID >shell; {FOREVER}')
     shell = component.directory / "shell"
     killed: list[bool] = []

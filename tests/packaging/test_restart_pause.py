@@ -1,4 +1,4 @@
-"""The restart pause by the unit's properties; tests/system/test_service.py tests it with systemd."""
+"""The restart pause for given properties of the unit; tests/system/test_service.py tests it with systemd."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _BOOTED_US = 77 * _SECOND_US
         (3, 1, 10, "slept 30"),
         (4, 599, 10, "slept 110"),
         (4, 600, 10, ""),
-        (4, 600, 21, "slept 110"),  # active long ago: a start has failed since
+        (4, 600, 21, "slept 110"),  # a start failed after the service was active
         (4711, 0, 10, "slept 110"),
     ],
 )
 def test_pause_grows_with_every_crash(tmp_path, restarts, up_s, since_s, output):
-    """From RestartSec alone up to two minutes; ten minutes of uptime reset it."""
+    """The pause grows from RestartSec alone to two minutes; ten minutes of uptime reset it."""
     exit_us = _BOOTED_US + up_s * _SECOND_US
     for name, text in (
         ("systemctl", _SYSTEMCTL % (restarts, _BOOTED_US, exit_us, exit_us + since_s * _SECOND_US)),
