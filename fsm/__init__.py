@@ -1,1 +1,1 @@
-"""WHAT is an update's life, and how does it survive? States, table of moves, journal, recovery table."""
+"""WHICH states does a request pass, and how does it survive a crash? Transitions, journal, recovery table."""

@@ -24,7 +24,7 @@ Row = sqlite3.Row
 
 _PRAGMAS = (
     "busy_timeout = 5000",  # ms; waits for a command that reads or checkpoints at the same moment
-    "foreign_keys = ON",  # off by default; transitions must refer to a known request and a legal move
+    "foreign_keys = ON",  # off by default; transitions must refer to a known request and a row of ``moves``
     "recursive_triggers = ON",  # else the deletion inside a REPLACE bypasses the triggers that forbid it (I4)
     "cache_size = -1024",  # KiB; small hosts, few rows at a time (I12)
 )
@@ -151,26 +151,26 @@ class Database:
             return self._connection.execute(sql, values).fetchall()
 
     def write(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
-        """Run ``sql`` within the caller's transaction; the number of rows it changed."""
+        """Run ``sql`` within the caller's transaction; return the number of rows it changed."""
         with self._lock, _translated(self.path):
             return self._connection.execute(sql, values).rowcount
 
     def integrity(self) -> list[str]:
-        """What SQLite's check reports, empty when the file is sound. Reads all of it."""
+        """What SQLite's check reports, empty when the file is sound. Reads the whole file."""
         found = [str(row[0]) for row in self.read("PRAGMA quick_check")]
         return [] if found == ["ok"] else found
 
     def require_integrity(self) -> None:
-        """Read all of the file.
+        """Read and check the whole file.
 
         Raises:
-            JournalDamagedError: it is not sound.
+            JournalDamagedError: it is damaged.
         """
         if found := self.integrity():
-            raise JournalDamagedError(f"cannot trust the journal {self.path}: {found[0]}; set it aside")
+            raise JournalDamagedError(f"cannot trust the journal {self.path}: {found[0]}; move the file away")
 
     def _migrate(self, *, writer: bool) -> None:
-        """Migrate the schema and the table of moves to this release, or refuse."""
+        """Migrate the schema and the table ``moves`` to this release, or raise."""
         migrations = _migrations()
         version = self._version()
         if version > len(migrations):
@@ -182,7 +182,7 @@ class Database:
             if version < len(migrations):
                 raise JournalUnavailableError(
                     f"cannot read the journal {self.path}: its schema is version {version}, not {len(migrations)}; "
-                    "start the coordinator once, it brings the journal up to date"
+                    "start the coordinator once: it migrates the journal"
                 )
             return
         for number in range(version + 1, len(migrations) + 1):
@@ -198,7 +198,7 @@ class Database:
 
     def _synchronize_moves(self) -> None:
         """Make exactly the transitions of this release legal; usually they are, and nothing is written."""
-        legal = {(move.event.value, move.source.value, move.dest.value) for move in TRANSITIONS}
+        legal = {(each.event.value, each.source.value, each.dest.value) for each in TRANSITIONS}
         if {tuple(row) for row in self.read("SELECT event, source, dest FROM moves WHERE legal = 1")} == legal:
             return
         with self.transaction():
@@ -240,7 +240,7 @@ def _translation(path: Path, error: sqlite3.Error) -> JournalError:
         return JournalRefusedError(f"cannot write this to the journal {path}: {error}; please report this defect")
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return JournalDamagedError(
-            f"cannot use the journal {path}: {error}; set the file and its -wal aside, a new one is begun without them"
+            f"cannot use the journal {path}: {error}; move the file and its -wal away: a new one is created then"
         )
     return JournalUnavailableError(
         f"cannot reach the journal {path}: {error}; check that it exists, its permissions and the space on its disk"

@@ -12,7 +12,7 @@ class IllegalTransitionError(FsmError):
 
 
 class JournalError(FsmError):
-    """The journal could not do what was asked; what it held before, it still holds."""
+    """An operation of the journal failed; its content is unchanged."""
 
 
 class JournalDamagedError(JournalError):

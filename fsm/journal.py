@@ -25,7 +25,7 @@ _INSERT_ATTEMPT = (
     f"INSERT INTO attempts ({', '.join(ATTEMPT_COLUMNS)})"  # noqa: S608  constants
     f" VALUES ({', '.join(f':{name}' for name in ATTEMPT_COLUMNS)})"
 )
-# A rollback that worked keeps the reason of the failure that called for it, unless it brings its own.
+# A successful rollback keeps the reason of the failure that caused it, unless the transition has its own.
 _APPLY_TRANSITION = f"""
     UPDATE requests SET
         message = :message,
@@ -85,7 +85,7 @@ class Journal(JournalReader):
             added = self.database.read(_INSERT_REQUEST, values)
             if not added:
                 raise AlreadyKnownError(
-                    f"cannot admit request {request_id} again: the journal knows it; use a new id for a new request"
+                    f"cannot admit request {request_id} again: the journal has it; use a new id for a new request"
                 )
         return decode_request(added[0])
 
@@ -120,7 +120,7 @@ class Journal(JournalReader):
             self._replace_attempt(finish, begin)
 
     def defer(self, request_id: str, at: datetime, due_uptime_s: float, why: str) -> None:
-        """Note that a validated request is not due before that running time (seconds), and why."""
+        """Record that a validated request is not due before that running time (seconds), and why."""
         with self.transaction():
             self._update_one(
                 request_id,
@@ -129,7 +129,7 @@ class Journal(JournalReader):
             )
 
     def identify(self, request_id: str, number: int, pid: int, start_ticks: int) -> None:
-        """Note the process of an open attempt. Not durable: a process does not outlive a power cut."""
+        """Record the process of an open attempt. Not durable: a process does not outlive a power cut."""
         with self.transaction(durable=False):
             self._update_one(
                 request_id,
@@ -140,7 +140,7 @@ class Journal(JournalReader):
     def record_recovery(
         self, request_id: str, number: int, at: datetime, probe: ProbeResult, action: RecoveryAction
     ) -> None:
-        """Note what a restart found of an attempt, before it acts on it. Not durable: no decision reads it."""
+        """Record what a restart found of an attempt, before it acts on it. Not durable: no decision reads it."""
         with self.transaction(durable=False):
             self.database.write(
                 "INSERT INTO resumptions (request_id, number, at, trace, resumption) VALUES (?, ?, ?, ?, ?)",
@@ -148,7 +148,7 @@ class Journal(JournalReader):
             )
 
     def record_failure(self, request_id: str, at: datetime, error: str) -> int:
-        """Note one unexpected error while a request was driven; how many there are with it (I16)."""
+        """Record one unexpected error while a request was driven; return how many there are, including it (I16)."""
         with self.transaction():
             self.database.write(
                 "INSERT INTO failures (request_id, at, error) VALUES (?, ?, ?)",
@@ -157,18 +157,18 @@ class Journal(JournalReader):
             return len(self.failures(request_id))
 
     def set_rollback_of(self, request_id: str, target: str | None) -> None:
-        """Note which update a rollback undoes, before it starts (I8)."""
+        """Record which update a rollback undoes, before it starts (I8)."""
         with self.transaction():
             self._update_one(request_id, "UPDATE requests SET rollback_of = ? WHERE id = ?", (target, request_id))
 
     def count_resume(self, request_id: str) -> int:
-        """Count one more resume, before it is tried; how many there are with it (I9)."""
+        """Count one more resume, before it is tried; return how many there are, including it (I9)."""
         with self.transaction():
             self._update_one(request_id, "UPDATE requests SET resumes = resumes + 1 WHERE id = ?", (request_id,))
             return int(self.database.read("SELECT resumes FROM requests WHERE id = ?", (request_id,))[0][0])
 
     def mark_published(self, request_id: str) -> None:
-        """Note that the answer is published, from now on. Not durable: publishing it again does no harm."""
+        """Record that the answer is published, from now on. Not durable: publishing it again does no harm."""
         with self.transaction(durable=False):
             self._update_one(
                 request_id,
@@ -178,17 +178,17 @@ class Journal(JournalReader):
             )
 
     def requeue_answer(self, request_id: str) -> bool:
-        """Publish the recorded answer again, for an id that was submitted again; whether the id is known (I7)."""
+        """Queue the recorded answer again, for an id that was submitted again; return whether the id is known (I7)."""
         with self.transaction():
             return self.database.write("UPDATE requests SET published = 0 WHERE id = ?", (request_id,)) == 1
 
     def add_uptime(self, seconds: float) -> None:
-        """Add ``seconds`` (≥ 0) of running time. Not durable by itself: lost seconds only keep history longer."""
+        """Add ``seconds`` (≥ 0) of running time. Not durable: lost seconds only mean that history is kept longer."""
         with self.transaction(durable=False):
             self.database.write("UPDATE meta SET value = value + ? WHERE key = 'uptime'", (seconds,))
 
     def prune(self, older_than_uptime: float, limit: int) -> int:
-        """Delete up to ``limit`` requests last answered before that running time (seconds); how many were (I12)."""
+        """Delete up to ``limit`` requests last answered before that running time (s); return how many (I12)."""
         with self.transaction():
             return self.database.write(
                 "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests INDEXED BY prunable"
@@ -213,6 +213,6 @@ class Journal(JournalReader):
         """Change exactly one row; a change that matches none is a defect of the caller."""
         if self.database.write(sql, values) != 1:
             raise JournalRefusedError(
-                f"cannot note this about request {request_id}: the journal {self.path} has no such request or attempt; "
+                f"cannot record this of request {request_id}: the journal {self.path} has no such request or attempt; "
                 "please report this defect"
             )

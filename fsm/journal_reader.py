@@ -68,7 +68,7 @@ class JournalReader:
         )
 
     def _among(self, ids: Sequence[str], sql: str) -> set[str]:
-        """One statement whatever the number of ids: SQLite caches each compiled statement (I12)."""
+        """One statement for any number of ids: SQLite caches each compiled statement (I12)."""
         found: set[str] = set()
         for start in range(0, len(ids), _CHUNK):
             rows = self.database.read(sql, (json.dumps(ids[start : start + _CHUNK]),))
@@ -140,7 +140,7 @@ class JournalReader:
     def next_due(
         self, components: Collection[str], *, uptime_s: float, skip: Collection[str] = ()
     ) -> RequestRecord | None:
-        """The request that these components run next: what has begun first, then what was admitted first.
+        """The request that these components run next: one that has begun, else the one that was admitted first.
 
         Args:
             components: those of one lane.

@@ -14,7 +14,7 @@ from protocol.types import State
 
 
 class _Model:
-    """What the library moves: one request during one transition."""
+    """The model object of the library ``transitions``: one request during one transition."""
 
     __slots__ = ("record", "state")
 
@@ -24,7 +24,7 @@ class _Model:
 
 
 class RequestMachine:
-    """Moves requests along the transition table. It holds no request, so threads may share it."""
+    """Performs the transitions of requests. It holds no request, so threads may share it."""
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
@@ -33,7 +33,7 @@ class RequestMachine:
             states=State,
             initial=State.RECEIVED,
             # By member name, which is how the library looks up a state given as an Enum.
-            transitions=[[move.event, move.source.name, move.dest.name] for move in TRANSITIONS],
+            transitions=[[each.event, each.source.name, each.dest.name] for each in TRANSITIONS],
             auto_transitions=False,
             send_event=True,
             # An exception here leaves the state unchanged; in a later callback it would not.
@@ -50,7 +50,7 @@ class RequestMachine:
 
         Raises:
             IllegalTransitionError: the table has no such transition from the present state; the caller's fault.
-            JournalError: the journal did not take it; the request is as it was.
+            JournalError: the journal could not record it; the request is unchanged.
         """
         model = _Model(record)
         if not isinstance(record.state, State):
@@ -69,19 +69,19 @@ class RequestMachine:
         return model.record
 
     def fail(self, record: RequestRecord, facts: TransitionFacts) -> RequestRecord:
-        """Settle a request as failed from whatever state it is in.
+        """Settle a request as failed, from each state that is not terminal.
 
         Raises:
-            IllegalTransitionError: nothing follows its state, or this release does not know it.
+            IllegalTransitionError: its state is terminal, or this release does not know it.
             JournalError: as ``fire``.
         """
         event = FAILING_EVENT[record.state] if isinstance(record.state, State) else Event.FAIL
         return self.fire(record, event or Event.FAIL, facts)
 
-    def _record(self, happening: Any) -> None:
-        transition, model = happening.transition, happening.model
+    def _record(self, event_data: Any) -> None:
+        transition, model = event_data.transition, event_data.model
         model.record = self.journal.record_transition(
             model.record.request_id,
-            Transition(Event(happening.event.name), State[transition.source], State[transition.dest]),
-            happening.kwargs["facts"],
+            Transition(Event(event_data.event.name), State[transition.source], State[transition.dest]),
+            event_data.kwargs["facts"],
         )

@@ -44,7 +44,7 @@ class RequestRecord:
 class AttemptRecord:
     """One run of one script. ``ending`` is None while the run is not known to be over.
 
-    ``pid``, ``start_ticks`` (clock ticks since boot) and ``boot_id`` together identify the session's process;
+    ``pid``, ``start_ticks`` (clock ticks since boot) and ``boot_id`` together identify the worker's process;
     ``started_monotonic`` (seconds) counts only within that boot.
     """
 
@@ -105,7 +105,7 @@ class TransitionFacts:
     Args:
         at: when, aware UTC.
         reason: the stable code of a failure.
-        message: the same in words.
+        message: the same as text.
         finish: the attempt that ends with this transition.
         begin: the attempt that this transition announces; its script starts after the commit (I2).
         settles: whether the transition gives the request its final answer.

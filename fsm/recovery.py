@@ -7,14 +7,14 @@ from enum import StrEnum
 from protocol.types import ProbeResult
 
 LOST_BOOT = "lost"  # the boot id of an attempt that a lost journal may have held (I13)
-MAX_RESUMES = 5  # I9: a script that needs more takes its host down; the request is then settled as failed
+MAX_RESUMES = 5  # I9: a script that needs more probably crashes its host; the request is then settled as failed
 
 
 class RecoveryAction(StrEnum):
-    """How an open attempt goes on."""
+    """What a restart does with an open attempt."""
 
     ADOPT = "adopt"  # it still runs: wait for it
-    COLLECT = "collect"  # it ended meanwhile and left its outcome: take that
+    COLLECT = "collect"  # it ended meanwhile and its outcome is recorded: use that
     START = "start"  # it certainly never began: starting it is not a second start
     INTERRUPT = "interrupt"  # it may have begun and must not begin twice: it counts as interrupted
     RERUN = "rerun"  # it may have begun, and may be started again

@@ -15,7 +15,7 @@ from protocol.types import Action, ExitKind, ProbeResult, Reason, State, Unknown
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # in place of a time stamp that is not one
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # replaces a malformed time stamp
 REQUEST_COLUMNS = (
     "id, component, action, version, requested_at, received_at, state, reason, message,"
     " rollback_of, resumes, settled_at, published, due_uptime, deferred_at, deferred_why"
@@ -87,7 +87,7 @@ def decode_failure(row: Row) -> FailureRecord:
 
 
 def decode_state(value: object) -> State | UnknownValue:
-    """A state as it stands in a column."""
+    """The state in a column."""
     return _known(State, value)
 
 
@@ -107,7 +107,7 @@ def encode_stamp(at: datetime | None) -> str | None:
 
 
 def encode_text(value: str | None) -> str | None:
-    r"""Text that SQLite accepts: a lone surrogate, as JSON's ``"\ud800"`` brings in, becomes a question mark."""
+    r"""Text that SQLite accepts: a lone surrogate, such as JSON's ``"\ud800"``, becomes a question mark."""
     return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -123,7 +123,7 @@ def _optional(kind: type[_Enum], value: object) -> _Enum | UnknownValue | None:
 
 
 def _stamp(value: object) -> datetime | None:
-    """The stamp in a column; None when there is none, or none that can be read."""
+    """The stamp in a column; None when the column is empty or malformed."""
     if not isinstance(value, str):
         return None
     try:

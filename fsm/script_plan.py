@@ -42,8 +42,8 @@ OUTCOME_EVENTS: dict[State, tuple[Event, Event] | None] = {
 class ScriptPolicy:
     """What a component's configuration says about its scripts.
 
-    ``verify_health``: an update or rollback counts once health-check.sh passes. ``rollback``: a failed update is rolled
-    back. ``rerun``: an interrupted script may be started again (I3).
+    ``verify_health``: an update or rollback succeeds only if health-check.sh passes afterwards. ``rollback``: a failed
+    update is rolled back. ``rerun``: an interrupted script may be started again (I3).
     """
 
     verify_health: bool
@@ -101,7 +101,7 @@ def next_script(record: RequestRecord, attempts: Sequence[AttemptRecord], policy
 
 
 def has_succeeded(ending: ExitKind | UnknownValue | None, exit_code: int | None) -> bool:
-    """Whether a script did what it was asked: it exited by itself, with 0."""
+    """Whether a script succeeded: it exited on its own, with 0."""
     return ending is ExitKind.EXITED and exit_code == 0
 
 

@@ -40,7 +40,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Event.GIVE_UP, State.FAILED, State.FAILED),  # the rollback failed, or is not configured any more
 )
 
-# How a request is settled as failed from each state, whatever keeps it from going on; None: nothing follows the state.
+# The event that settles a request as failed from each state, for any cause; None: the state is terminal.
 FAILING_EVENT: dict[State, Event | None] = {
     State.RECEIVED: Event.REFUSE,
     State.VALIDATED: Event.REFUSE,

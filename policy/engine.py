@@ -1,8 +1,8 @@
-"""Evaluates rules: each answers Allow, Reject or Defer; the first rejection stands, else the longest deferral.
+"""Evaluates rules: each returns Allow, Reject or Defer; the first rejection decides, else the longest deferral.
 
-Rules are of two kinds. *Form* rules judge what the request says; they are also asked when a lost journal is rebuilt.
-*Permission* rules judge whether it may run now; they are asked at intake and again when the request's turn comes, never
-at a rebuild: a rebuild must not reject a request whose script may have run.
+There are two kinds of rules. *Form* rules check what the request says; they are also evaluated when a lost journal is
+rebuilt. *Permission* rules decide whether it may run now; they are evaluated at intake and again when the request's
+turn comes, never at a rebuild: a rebuild must not reject a request whose script may have run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PolicyContext:
 
 @dataclass(frozen=True)
 class Allow:
-    """The rule has no objection."""
+    """The rule allows the request."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ class Rule(Protocol):
     """One rule. A new rule is a module in ``policy/rules/`` and a line in ``policy/rules/__init__.py``."""
 
     def evaluate(self, request: Request, context: PolicyContext) -> Verdict:
-        """The rule's answer; pure."""
+        """The rule's verdict; pure."""
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """The rules of both kinds, in the order in which they are asked."""
+    """The rules of both kinds, in the order in which they are evaluated."""
 
     form: tuple[Rule, ...]
     permission: tuple[Rule, ...]

@@ -1,1 +1,1 @@
-"""WHAT do both sides say? Messages, names that are safe as paths, the spool."""
+"""WHAT do both sides exchange? Messages, names that are safe as paths, the spool."""

@@ -1,4 +1,4 @@
-"""The client side of the spool: submit a request, follow it, take the answer."""
+"""The client side of the spool: submit a request, follow it, read the answer."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Client:
         return request.request_id
 
     def expect_writable(self) -> None:
-        """Check that a request could be written, as far as that shows without writing one.
+        """Check that a request could be written, without writing one.
 
         Raises:
             SpoolUnavailableError: as ``submit``.
@@ -112,11 +112,11 @@ class Client:
             )
         what = f"cannot write the request to {self._requests}: {error.strerror}"
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return SpoolNotWritableError(f"{what}; let this user write there")
+            return SpoolNotWritableError(f"{what}; make it writable for this user")
         return SpoolUnavailableError(f"{what}; free space on the host's disk, or check its health")
 
     def withdraw(self, request_id: str) -> bool:
-        """Remove a request that was not taken up; whether it was still there.
+        """Remove a request that was not taken up; return whether it still existed.
 
         A coordinator that read it just before may still answer.
 
@@ -165,7 +165,7 @@ class Client:
         while (final := self.get_status(request_id)) is None:
             if self._clock.monotonic() >= deadline:
                 raise StatusTimeoutError(
-                    f"cannot tell how {request_id} ended: no answer within {timeout_s:g} s; "
+                    f"cannot determine how {request_id} ended: no answer within {timeout_s:g} s; "
                     "is the coordinator running on the host?"
                 )
             progress = self.progress(request_id) if on_progress else None

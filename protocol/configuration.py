@@ -33,7 +33,7 @@ AbsolutePath = Annotated[Path, BeforeValidator(_absolute)]
 
 
 class Section(BaseModel):
-    """A table of the file, or the whole of it."""
+    """A table of the file, or the whole file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -48,7 +48,7 @@ def parse(model: type[_Model], path: Path, content: bytes) -> _Model:
     Args:
         model: what it must fit.
         path: where it comes from, for the findings.
-        content: the whole of it.
+        content: the whole content.
 
     Raises:
         ConfigurationInvalidError: not TOML, an unknown key or a wrong value; one line per finding.
@@ -81,7 +81,7 @@ def _finding(model: type[BaseModel], path: Path, text: str, keys: list[str], kin
 
 
 def _known_keys(model: type[BaseModel], section: list[str]) -> list[str]:
-    """The keys of the table ``section``; of a table with names of the operator's own, what each of its tables holds."""
+    """The keys of the table ``section``; if the operator chooses its keys, the keys of each table in it."""
     kind: Any = model
     for key in section:
         if isinstance(kind, type) and issubclass(kind, BaseModel):

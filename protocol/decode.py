@@ -1,4 +1,4 @@
-"""Decodes the bytes of a request file into a ``Request``, or raises one clear sentence why not."""
+"""Decodes the bytes of a request file into a ``Request``, or raises an error with the reason in one sentence."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def decode_request(raw: bytes, stem: str) -> Request:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        # not "utf-8-sig": that codec is loaded at first use, and a disk error then would disable it for good
+        # not "utf-8-sig": that codec is imported at first use, and a disk error then would disable it permanently
         text = raw.removeprefix(BOM_UTF8).decode()
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except RequestInvalidError:

@@ -1,4 +1,4 @@
-"""File system primitives: atomic durable writes (I5), existence that never hides an I/O error, removal of anything.
+"""File system primitives: atomic durable writes (I5), existence checks that report I/O errors, removal of any file.
 
 The only place that writes temporary file → fsync → rename → fsync directory.
 """
@@ -72,7 +72,7 @@ def fsync_parents(*paths: Path) -> None:
 
 
 def _create(temporary: Path, mode: int) -> int:
-    """Open a new file: what another party placed at the name is removed, never written to."""
+    """Open a new file: an existing file of this name, created by another party, is removed, never written to."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
         descriptor = os.open(temporary, flags, mode)

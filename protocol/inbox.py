@@ -31,7 +31,7 @@ _KINDS = {
 
 
 class NotARequestFileError(ProtocolError):
-    """The name belongs to something that is not a plain file. The client's fault."""
+    """The name does not belong to a plain file. The client's fault."""
 
 
 class HardLinkError(NotARequestFileError):
@@ -43,12 +43,12 @@ class TooLargeError(ProtocolError):
 
 
 class FileInUseError(ProtocolError):
-    """The file is open for writing: not to be judged yet (I5)."""
+    """The file is open for writing: it must not be read yet (I5)."""
 
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """A name in the folder; entries sort in the order of arrival, as far as file stamps tell it."""
+    """A name in the folder; entries sort in the order of arrival, as far as the modification times show it."""
 
     modified_ns: int
     name: str
@@ -56,7 +56,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """Changes whenever the file does: shows whether a file is still being written in pieces."""
+    """Changes whenever the file changes: shows whether a file is still being written in pieces."""
 
     inode: int
     size: int
@@ -132,7 +132,7 @@ class Inbox:
         return content
 
     def remove(self, name: str) -> None:
-        """Remove ``name`` from the folder, whatever it is; the target of a link stays.
+        """Remove ``name`` from the folder, a file of any type; the target of a link stays.
 
         Raises:
             OSError: the folder is read-only or gone.
@@ -140,9 +140,9 @@ class Inbox:
         remove_tree(self.directory / name)
 
     def remove_unchanged(self, name: str, seen: Fingerprint | None) -> bool:
-        """Remove ``name`` unless it is another file than the one ``seen``; whether it is gone.
+        """Remove ``name`` if it is still the file that was ``seen``; return whether no file of that name is left.
 
-        POSIX has no call that compares and removes: a file that replaces the compared one meanwhile is removed, too.
+        POSIX has no call that compares and removes: a file that replaces the compared one in between is removed, too.
 
         Raises:
             OSError: the folder is read-only or gone.
@@ -181,7 +181,7 @@ class Inbox:
 
 
 def _stamped(chunk: list[os.DirEntry[str]], known: Callable[[Sequence[str]], Collection[str]]) -> Iterator[Entry]:
-    # Only what may be an id is asked about: a name can hold bytes that are no text at all.
+    # Only valid ids are looked up: a name can hold bytes that are not text.
     stems = [stem for entry in chunk if is_request_id(stem := entry.name.removesuffix(".json"))]
     passed_over = known(stems) if stems else ()
     for entry in chunk:
@@ -194,7 +194,7 @@ def _stamped(chunk: list[os.DirEntry[str]], known: Callable[[Sequence[str]], Col
 
 
 def _keep(target: Path, content: bytes) -> None:
-    """Write, durably, the only copy of what is about to be removed."""
+    """Durably write the only copy of a file that is about to be removed."""
     with target.open("wb") as file:
         file.write(content)
         file.flush()
@@ -209,7 +209,8 @@ def _fingerprint(found: os.stat_result) -> Fingerprint:
 def _require_plain(found: os.stat_result) -> None:
     kind = stat.S_IFMT(found.st_mode)
     if kind != stat.S_IFREG:
-        raise NotARequestFileError(f"cannot accept the request: it is {_KINDS.get(kind, 'no file')}, not a plain file")
+        found_kind = _KINDS.get(kind, "of an unknown type")
+        raise NotARequestFileError(f"cannot accept the request: it is {found_kind}, not a plain file")
     if found.st_nlink > 1:
         raise HardLinkError("cannot accept the request: it is a hard link, a second name of another file")
 

@@ -11,7 +11,7 @@ from protocol.types import ProtocolError
 
 
 class InstanceLockedError(ProtocolError):
-    """Another process holds the lock. The operator has started two on one state folder."""
+    """Another process holds the lock. The operator has started two processes on one state folder."""
 
 
 class InstanceLock:

@@ -20,7 +20,7 @@ def is_request_id(text: str) -> bool:
     """Whether ``text`` may name a request.
 
     An id ending in ``.progress`` is not one: its final status would carry the name under which the progress of
-    another request appears, and a client would take something unfinished for its answer.
+    another request appears, and a client would mistake a progress for its answer.
     """
     return _REQUEST_ID.fullmatch(text) is not None and not text.endswith(".progress")
 
@@ -53,8 +53,8 @@ def progress_file(request_id: str) -> str:
 def printable(text: str, limit: int = 80) -> str:
     """``text`` as a quoted ASCII literal of at most ``limit`` characters.
 
-    What a container wrote reaches logs, messages and terminals only through here, so that it can neither forge a
-    line nor move a cursor.
+    Text from a container reaches logs, messages and terminals only through this function, so that it can neither
+    forge a line nor move a cursor.
     """
     literal = ascii(text)
     return literal if len(literal) <= limit else f"{literal[: limit - 4]}...{literal[-1]}"

@@ -82,8 +82,8 @@ class Outbox:
     def remove_stale(self, alive: Callable[[Sequence[str]], Collection[str]]) -> None:
         """Remove what an earlier coordinator left unfinished; only before work begins.
 
-        Temporary files are removed, progress of requests that are not ``alive``, and progress that a power cut tore.
-        What stays lets ``seq`` continue.
+        Temporary files are removed, progress of requests that are not ``alive``, and progress that a power cut
+        truncated. The progress that is kept lets ``seq`` continue.
 
         Raises:
             OSError: the folder is read-only or gone.
@@ -97,7 +97,7 @@ class Outbox:
                 remove_tree(self.directory / name)
 
     def write_marker(self) -> None:
-        """Note durably that a coordinator with a journal has worked here (I13)."""
+        """Record durably that a coordinator with a journal has worked here (I13)."""
         if not self.has_marker():
             write_atomic(self.directory / _MARKER, b"")
 

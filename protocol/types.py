@@ -15,7 +15,7 @@ class ProtocolError(Exception):
 class UnknownValue(str):
     """A value of an enumeration that this release does not know, written by a newer one; the text as it was found.
 
-    Readers of the journal and of the wire get it in place of an exception: an answer whose reason is new is an answer.
+    Readers of the journal and of the wire return it instead of raising: an answer with a new reason is still an answer.
     """
 
     __slots__ = ()

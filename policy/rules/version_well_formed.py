@@ -10,7 +10,7 @@ from protocol.version import is_version
 
 
 class VersionWellFormed:
-    """Rejects what ``protocol.version`` does not accept, whatever the action: every script gets the version."""
+    """Rejects what ``protocol.version`` does not accept, for every action: each script gets the version."""
 
     def evaluate(self, request: Request, context: PolicyContext) -> Verdict:  # noqa: ARG002
         """See the class."""

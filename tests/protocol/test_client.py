@@ -77,8 +77,8 @@ def test_client_reports_a_missing_folder_with_the_remedy(spool):
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        (errno.EROFS, "let this user write there"),
-        (errno.EACCES, "let this user write there"),
+        (errno.EROFS, "make it writable for this user"),
+        (errno.EACCES, "make it writable for this user"),
         (errno.ENOSPC, "free space on the host's disk"),
     ],
 )
