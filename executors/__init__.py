@@ -1,1 +1,1 @@
-"""HOW does a script touch the world? Executors run scripts; ``executors.registry`` lists their backends."""
+"""HOW does a script run? Executors run scripts; ``executors.registry`` lists their backends."""

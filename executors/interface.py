@@ -80,7 +80,7 @@ class ScriptRun:
 
 @dataclass(frozen=True)
 class ProcessId:
-    """Identifies a process for ever: its pid and its start in clock ticks since boot, both within ``boot_id``."""
+    """Identifies a process permanently: its pid and its start in clock ticks since boot, both within ``boot_id``."""
 
     boot_id: str
     pid: int
@@ -148,7 +148,7 @@ class RunObserver(Protocol):
         """Whether this run is to be interrupted now."""
 
     def may_detach(self) -> bool:
-        """Whether the coordinator is stopping, so that a run which survives it need not be waited for."""
+        """Whether the coordinator is stopping, so that it need not wait for a run that survives it."""
 
 
 class Executor(Protocol):
@@ -161,7 +161,7 @@ class Executor(Protocol):
         """Why this script must not run now; None when it may."""
 
     def start(self, run: ScriptRun) -> None:
-        """Start the script, at most once for this attempt whatever process dies meanwhile (I3).
+        """Start the script, at most once for this attempt, even if a process dies meanwhile (I3).
 
         Raises:
             CannotStartError: nothing was started and nothing will be.
@@ -185,7 +185,7 @@ class Executor(Protocol):
     def probe(self, run: ScriptRun, identity: ProcessId | None, boot_id: str) -> ProbeResult:
         """What became of an attempt that an earlier coordinator began in boot ``boot_id``.
 
-        After NEVER_STARTED the attempt can never start any more. After UNKNOWN nothing it started is alive.
+        After NEVER_STARTED the attempt can never start. After UNKNOWN nothing that it started is alive.
 
         Raises:
             OSError: the run's files or processes cannot be read now.
@@ -201,14 +201,14 @@ class Executor(Protocol):
     def abandon(self, run: ScriptRun) -> list[int]:
         """End what the run started, as far as possible, before its request is settled as ``internal_error``.
 
-        Afterwards the attempt can never start any more. A script that ended by itself is left as it is, with the
-        services that it started. May be called at any time, also again.
+        Afterwards the attempt can never start. A script that ended on its own is left as it is, with the services
+        that it started. May be called at any time, and repeatedly.
 
         Returns:
-            The pids that KILL does not end. They run no more code of their own: the kernel holds them.
+            The pids that KILL does not end. They are blocked in the kernel and run no more code of their own.
 
         Raises:
-            OSError: whether the script runs cannot be read; what was found of it is ended all the same.
+            OSError: it is not known whether the script runs; the processes that were found are ended nevertheless.
         """
 
     def kill_orphans(self) -> list[int]:

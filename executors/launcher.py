@@ -1,8 +1,8 @@
 """The launcher: a small shell, started through ``sh`` once per lane, that keeps a warm worker for the next script.
 
 Forking the daemon costs 4 ms per script, and a start through ``sh`` twice as much (ADR 001). A warm worker starts a
-script as soon as it reads a line. The launcher is a child subreaper: whatever a script starts, however it detaches
-itself, stays the launcher's descendant until that ends.
+script as soon as it reads a line. The launcher is a child subreaper: every process that a script starts, even one that
+detaches itself, stays a descendant of the launcher until the launcher ends.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Launcher:
     """One lane's launcher, and the two pipes to it."""
 
     def __init__(self, runs: Path) -> None:
-        """Start it, marked with the resolved folder of all ``runs``, by which ``termination.find_shells`` finds it.
+        """Start the launcher, marked with the resolved folder of all ``runs``; ``termination.find_shells`` needs that.
 
         Raises:
             CannotStartError: no memory, processes or descriptors are left, or there is no /bin/sh.
@@ -113,7 +113,7 @@ class Launcher:
                 self._poll.unregister(self._notices)
 
     def has_leftovers(self) -> bool:
-        """Whether a process that an earlier script left behind lives below the launcher."""
+        """Whether a process that an earlier script left running is a child of the launcher."""
         if self.claim is None:
             return False
         pid = self.claim.launcher.pid
@@ -132,7 +132,7 @@ class Launcher:
 
 
 def _is_of_script(pid: int) -> bool:
-    """Whether a child of a launcher is neither its worker nor a process about to become that or to end."""
+    """Whether a child of a launcher is neither its worker nor a process that is about to become one or to end."""
     words = command_line(pid)
     if not words:
         return False

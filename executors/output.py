@@ -15,7 +15,7 @@ _PHASE_CHARACTERS = 100
 _CANDIDATES = 16  # malformed lines skipped per chunk in search of a valid one
 _PERCENT = re.compile(r"\d{1,3}(?:\.\d*)?", re.ASCII)
 _PERCENT_MAX = 100
-_TAIL_BYTES = 4096  # two of them fit into a progress file whatever they contain, see protocol/outbox.py
+_TAIL_BYTES = 4096  # two of them always fit into a progress file, see protocol/outbox.py
 _CONTINUATION = bytes(range(0x80, 0xC0))  # what follows the first byte of a character in UTF-8, three times at most
 
 
@@ -45,7 +45,7 @@ def head_and_tail(path: str, limit_bytes: int) -> str:
 
 
 class ProgressReader:
-    """Reads both streams of one run for what its script reports. Never raises: progress must not hinder the run."""
+    """Reads both streams of one run for what its script reports. Never raises: progress must not affect the run."""
 
     def __init__(self, stdout: str, stderr: str) -> None:
         self._follower = OutputFollower(stdout)
@@ -53,9 +53,9 @@ class ProgressReader:
         self._error = TailReader(stderr)
 
     def read(self) -> bool:
-        """Read what is new; whether there is more. The tails are always those of the whole streams."""
+        """Read what is new; return whether there is more. The tails are always those of the whole streams."""
         has_more = self._follower.read()
-        self._output.read()  # after the phases: the line that named one is there when the phase is
+        self._output.read()  # after the phases, so that the tail contains the line that named the phase
         self._error.read()
         return has_more
 
@@ -96,7 +96,7 @@ class OutputFollower:
         self._unfinished = b"\n"  # the line break before it, and the beginning of the last line
 
     def read(self) -> bool:
-        """Read what is new, a bounded amount of it; whether there is more. False when the stream cannot be read."""
+        """Read a bounded amount of what is new; return whether there is more, False when the stream cannot be read."""
         with suppress(OSError), open(self._path, "rb", buffering=0) as file:  # noqa: PTH123  as text
             file.seek(self._offset)
             for _ in range(_CHUNKS_PER_READ):

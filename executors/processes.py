@@ -12,7 +12,7 @@ from pathlib import Path
 
 from executors.interface import ProcessId
 
-_SHELLS = (b"launcher.sh", b"session.sh")  # by these names, in any folder, the shells of earlier releases are found
+_SHELLS = (b"launcher.sh", b"session.sh")  # in any folder: also matches the shells of earlier releases
 _SHELL_WORDS = 5  # /bin/sh, the shell script, its first argument, the mark; and an empty one after the last NUL
 _UNIT_PREFIX = "dunebugger-request-"
 _UNIT_SUFFIX = ".service"
@@ -54,7 +54,7 @@ def list_processes() -> dict[int, Process]:
 
 
 def is_alive(identity: ProcessId) -> bool:
-    """Whether exactly this process lives, not a later one with its pid."""
+    """Whether exactly this process is alive, not a later one with its pid."""
     found = stat_process(identity.pid) if identity.boot_id == boot_id() else None
     return found is not None and found.start_ticks == identity.start_ticks
 
@@ -79,7 +79,7 @@ def process_tree(worker: ProcessId, launcher: ProcessId, request_id: str) -> lis
     While the launcher lives, these are its descendants: it is a subreaper. Without it orphans are children of init;
     then the worker's descendants, the members of its POSIX session and the processes with the request's id in their
     environment count, except those below another launcher or worker: a second coordinator may serve the same id. Only
-    the orphans of such a one whose shells are dead, too, would be taken for ours.
+    orphans of a second coordinator whose shells are dead as well would be mistaken for ours.
     """
     if worker.boot_id != boot_id():
         return []
@@ -114,7 +114,7 @@ def _is_below_shell(process: Process, processes: Mapping[int, Process]) -> bool:
 
 
 def command_line(pid: int) -> list[bytes]:
-    """The process's arguments and an empty one after the last; only an empty one of a zombie, none without process."""
+    """The process's arguments, then an empty one; of a zombie only the empty one; [] when there is no process."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -171,13 +171,13 @@ def unit_members(unit: str) -> list[Process]:
 
 
 def send_signal(process: Process | ProcessId, number: signal.Signals) -> None:
-    """Signal exactly this process; nothing happens when it has ended, or when we have no right to signal it."""
+    """Signal exactly this process; do nothing when it has ended, or when this user may not signal it."""
     try:
         descriptor = os.pidfd_open(process.pid)
     except ProcessLookupError:
         return
     try:
-        found = stat_process(process.pid)  # after the pidfd is held: it keeps meaning the process seen here
+        found = stat_process(process.pid)  # after the pidfd is open: it keeps referring to the process seen here
         if found is not None and found.start_ticks == process.start_ticks:
             signal.pidfd_send_signal(descriptor, number)
     except (ProcessLookupError, PermissionError):

@@ -8,7 +8,7 @@ from typing import Protocol, cast
 from executors.interface import Executor, ExecutorSettings, UnknownExecutorError
 from protocol.clock import Clock
 
-# Modules by name, not imported here: only the configured backend, and what it imports, is to cost memory.
+# Modules by name, not imported here, so that only the configured backend and its imports cost memory.
 _BACKENDS = {
     "dry-run": "executors.backends.dry_run",
     "sh": "executors.backends.sh",

@@ -1,18 +1,18 @@
 """A run's directory, ``runs/<request_id>/<attempt>/``: the record of a run, which survives every process.
 
-command   what to run, as shell code; its last line shows that it was read whole; written before a worker is asked
-stdout, stderr   the streams, complete; created before a worker is asked, because inodes may run out
+command   what to run, as shell code; its last line shows that it was read whole; written before a worker gets the run
+stdout, stderr   the streams, complete; created before a worker gets the run, because inodes may run out
 session   what became of the run, line by line; a line counts once its line break is there:
           - the claim: pid and start of the worker, pid and start of its launcher, or the worker's again where a systemd
-            unit contains it; or "revoked". Every claimant appends, then reads: the first line decides, once and for
-            all, and who finds another's line there stops
+            unit contains it; or "revoked". Every claimant appends, then reads: the first line decides permanently, and
+            a claimant that finds another's line there stops
           - "ended_by KIND": the run is about to be ended, with an ``ExitKind``; written before the first signal
           - "exit CODE": how the script ended; written by the worker
 
 Earlier releases wrote the same files, and their runs are adopted: names and lines must stay readable.
 
 The claim allocates a block of the disk, with room for the later lines: a script that fills the disk, or finds it full,
-loses room for its output, but not for its exit code. And one file more would cost as much as an fsync.
+loses room for its output, but not for its exit code. One more file would cost as much as an fsync.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class RunDirectory:
 
     @classmethod
     def of_orphan(cls, path: Path, kill_grace_s: float) -> RunDirectory:
-        """The run in ``path``, of which nothing but its directory is known."""
+        """The run in ``path``, of which only the directory is known."""
         run = ScriptRun(
             request_id=path.parent.name,
             attempt=int(path.name),
@@ -111,7 +111,7 @@ class RunDirectory:
     def revoke(self) -> bool:
         """Prevent the run from ever starting; False when it was claimed before and may have started.
 
-        A claim that was written only in part, on a full disk, is none, and what is appended to it is none either.
+        A claim that was written only in part, on a full disk, is no claim, and a line appended to it is none either.
 
         Raises:
             OSError: the disk is full or read-only.
@@ -129,7 +129,7 @@ class RunDirectory:
         return int(code) if int(code) <= _EXIT_CODE_MAX else None
 
     def record_ended_by(self, kind: ExitKind) -> None:
-        """Record why the run is being ended, for a coordinator that follows; the first record counts. Never raises."""
+        """Record why the run is being ended, for a later coordinator; the first record counts. Never raises."""
         with contextlib.suppress(OSError):  # the script must be ended also on a disk that fails
             _append(self._session, _ENDED_BY + kind.value.encode() + b"\n")
 
@@ -140,7 +140,7 @@ class RunDirectory:
             return None
         try:
             return ExitKind(value.decode(errors="replace"))
-        except ValueError:  # a kind of a newer release: this much is known
+        except ValueError:  # a kind of a newer release; the run was ended in any case
             return ExitKind.INTERRUPTED
 
     def _first(self, prefix: bytes) -> bytes | None:
@@ -159,7 +159,7 @@ class RunDirectory:
 def list_runs(runs: Path) -> tuple[list[Path], list[OSError]]:
     """The directories of all runs, and an error for each folder that cannot be read; never raises.
 
-    Not by ``Path.glob``, which from Python 3.13 on passes over what it cannot read, and with it a running script.
+    ``Path.glob`` is no alternative: from Python 3.13 on it skips what it cannot read, and a running script with it.
     """
     errors: list[OSError] = []
     found = [
@@ -223,7 +223,7 @@ def _read(path: str) -> bytes:
 
 
 def _list_folder(folder: str, errors: list[OSError]) -> list[os.DirEntry[str]]:
-    """The entries of ``folder``; none when there is no such folder, and none but an error when it cannot be read."""
+    """The entries of ``folder``; [] when there is no such folder; [] and an error when it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)

@@ -54,7 +54,7 @@ class Spawner(Protocol):
     """Spawns workers."""
 
     def spawn(self, directory: RunDirectory) -> None:
-        """Have a worker run what ``directory`` contains; at most once, whatever is raised.
+        """Have a worker run what ``directory`` contains; at most once, even when this raises.
 
         Raises:
             CannotStartError: the worker may exist nevertheless; the caller revokes the run, or finds it claimed.
@@ -82,7 +82,7 @@ class ScriptExecutor:
         return vet(directory, script, os.geteuid())
 
     def start(self, run: ScriptRun) -> None:
-        """See ``Executor.start``; a second start of the same attempt is refused."""
+        """See ``Executor.start``; a second start of the same attempt raises."""
         directory = self._directory(run)
         try:
             directory.prepare()
@@ -122,7 +122,7 @@ class ScriptExecutor:
                 ended_by = directory.ended_by()
                 if ended_by is None:
                     return directory.outcome(ExitKind.EXITED, self._settings.output_bytes)
-                # systemd is ending it, and some of it may be alive: no other script may start beside that (I10).
+                # systemd is ending it, and some of its processes may be alive: no other script may start yet (I10).
             if ended_by is None and observer.may_detach() and handle.survives_coordinator():
                 return None
             cause = ended_by or self._cause_to_end(observer, deadline)
@@ -164,7 +164,7 @@ class ScriptExecutor:
         if directory.exit_code() is None and not is_same_boot:
             return ProbeResult.UNKNOWN  # a power cut may have taken any of the files
         if directory.exit_code() is None and directory.claim() is None and identity is not None:
-            # It ran, and its directory was removed since.
+            # It ran, and its directory has been removed.
             end_shells(shells_of_worker(self._mark, identity), run.kill_grace_s, self._clock)
             return ProbeResult.UNKNOWN
         if directory.exit_code() is None and directory.revoke():
@@ -215,7 +215,7 @@ class ScriptExecutor:
         return stuck
 
     def _end_orphan(self, directory: RunDirectory) -> list[int]:
-        """End a run that may have been claimed; one that was not can never start any more."""
+        """End a run that may have been claimed; a run that was not claimed can never start afterwards."""
         if directory.revoke():
             return []
         directory.record_ended_by(ExitKind.INTERRUPTED)
@@ -243,12 +243,12 @@ def _announce_claim(directory: RunDirectory, handle: RunHandle, observer: RunObs
 
 
 def _report(reader: ProgressReader, observer: RunObserver) -> bool:
-    """Read new output and report the progress; whether there is more to read."""
+    """Read new output and report the progress; return whether there is more to read."""
     has_more = reader.read()
     observer.reported(reader.report())
     return has_more
 
 
 def _cannot_start(run: ScriptRun, error: Exception) -> str:
-    remedy = "; free disk space, memory or descriptors, and ask again" if isinstance(error, OSError) else ""
+    remedy = "; free disk space, memory or descriptors, and try again" if isinstance(error, OSError) else ""
     return f"cannot start {run.script}: {error}{remedy}"

@@ -1,6 +1,6 @@
 # The worker: runs scripts, one after the other. Arguments: pid and start of the launcher, "" in a systemd unit, which has
 # none; and launcher.sh's mark. The files are described in run_directory.py.
-# PIPE: a coordinator that died must not end a run. The others: a script may say "kill 0" and means itself.
+# PIPE: a coordinator that died must not end a run. The others: a script may run "kill 0", meant for its own processes.
 # A trap with a command, unlike an ignored signal, is not passed on to the script.
 trap : PIPE TERM INT HUP QUIT USR1 USR2 ALRM
 IFS= read -r stat </proc/self/stat || exit 9  # part of a number would be another process
@@ -17,13 +17,13 @@ while IFS= read -r run; do
   echo
 
   whole=
-  . "$run/command"  # to the shell, a read that fails is the end of the file
+  . "$run/command"  # the shell takes a failed read for the end of the file
   [ "$whole" ] || exit 9  # part of a command would be another command, or the last one
   began=
   { cd "$1" && unset OLDPWD && shift && began=y && "$@"; } </dev/null >>"$run/stdout" 2>>"$run/stderr"
   code=$?
-  [ "$began" ] || exit 9                        # no stream, or no directory: that is no exit code of the script
-  echo "exit $code" >>"$run/session" || exit 9  # never wait for the next run as if this one had no end
+  [ "$began" ] || exit 9                        # no stream, or no directory: this is not an exit code of the script
+  echo "exit $code" >>"$run/session" || exit 9  # a worker that cannot record this end must not wait for the next run
   echo
   cd /  # a component's directory may be moved away or unmounted while nothing runs
 done

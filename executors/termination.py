@@ -27,13 +27,13 @@ from protocol.clock import Clock
 
 _GRACE_TICK_S = 0.05
 _KILL_TICK_S = 0.01
-_KILL_ROUNDS = 500  # what survives 5 s of KILL sleeps in the kernel; no signal ends that
+_KILL_ROUNDS = 500  # a process that survives 5 s of KILL is blocked in the kernel; no signal ends it
 _EXIT_TICK_S = 0.01
 _EXIT_S = 5.0  # for a worker to write its exit code once its script is dead
 
 
 def terminate(members: Callable[[], list[Process]], grace_s: float, clock: Clock) -> list[int]:
-    """TERM to all members; after ``grace_s`` seconds KILL to those that are left, until none is, 500 times at most.
+    """Send TERM to all members; after ``grace_s`` seconds KILL to the rest, until none is left, at most 500 times.
 
     Parents first: a shell whose child ends before its own signal arrives continues with its next line, or exits
     without its trap.
@@ -57,7 +57,7 @@ def terminate(members: Callable[[], list[Process]], grace_s: float, clock: Clock
 
 
 def end_run(directory: RunDirectory, clock: Clock) -> list[int]:
-    """TERM, and after the grace KILL, to all that a claimed run started; then its shells are killed.
+    """Send TERM, and after the grace KILL, to all that a claimed run started; then kill its shells.
 
     Returns:
         The pids that survive KILL.
@@ -71,7 +71,7 @@ def end_run(directory: RunDirectory, clock: Clock) -> list[int]:
     if claim.is_in_unit:
         members = partial(_unit_tree, directory, claim.worker)
     else:
-        send_signal(claim.launcher, SIGSTOP)  # it starts no new worker meanwhile, and still is the orphans' parent
+        send_signal(claim.launcher, SIGSTOP)  # stopped, it starts no new worker, and remains the orphans' parent
         members = partial(process_tree, claim.worker, claim.launcher, directory.run.request_id)
     stuck = terminate(members, directory.run.kill_grace_s, clock)
     until = clock.monotonic() + _EXIT_S
@@ -113,7 +113,7 @@ def _with_launchers(shells: list[Process], workers: dict[int, int]) -> list[Proc
 
 
 def end_shells(shells: list[Process], grace_s: float, clock: Clock) -> list[int]:
-    """End everything below these launchers and workers, then themselves.
+    """End everything below these launchers and workers, then the shells themselves.
 
     Returns:
         The pids that survive KILL.
@@ -121,7 +121,7 @@ def end_shells(shells: list[Process], grace_s: float, clock: Clock) -> list[int]
     if not shells:
         return []
     for shell in shells:
-        send_signal(shell, SIGSTOP)  # they start nothing new meanwhile, and still are the orphans' parents
+        send_signal(shell, SIGSTOP)  # stopped, they start nothing new, and remain the orphans' parents
     stuck = terminate(partial(_below_shells, shells), grace_s, clock)
     for shell in shells:
         send_signal(shell, SIGKILL)
@@ -129,7 +129,7 @@ def end_shells(shells: list[Process], grace_s: float, clock: Clock) -> list[int]
 
 
 def _below_shells(shells: Iterable[Process]) -> list[Process]:
-    """The shells' descendants and the members of their POSIX sessions and units, without the shells and us."""
+    """The shells' descendants and the members of their POSIX sessions and units, without shells and this process."""
     processes = list_processes()
     roots = {shell.pid for shell in shells if processes.get(shell.pid, shell).start_ticks == shell.start_ticks}
     found = descendants(roots, processes.values()) | {p.pid for p in processes.values() if p.session in roots}

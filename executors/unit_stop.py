@@ -1,4 +1,4 @@
-"""Ends a run from within its unit, started by systemd through unit_stop.sh: a coordinator may not be alive.
+"""Ends a run from within its unit, started by systemd through unit_stop.sh: the coordinator may not be running.
 
 The name of this module is part of the command line by which ``processes.unit_members`` recognizes it.
 """
@@ -19,7 +19,7 @@ from protocol.types import ExitKind
 def main() -> None:
     """Record why the run ends, then end all of it. Arguments: the run's directory, and the grace in seconds.
 
-    Nothing is recorded when the worker is dead: then the unit stops because the worker was killed.
+    Nothing is recorded when the worker is dead: the unit then stops because the worker was killed.
     """
     directory = RunDirectory.of_orphan(Path(sys.argv[1]), float(sys.argv[2]))
     claim = directory.claim()

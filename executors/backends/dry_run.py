@@ -1,4 +1,4 @@
-"""Dry run: reports the command line in place of running it, to try a configuration without effects."""
+"""Dry run: reports the command line instead of running it, to try a configuration without effects."""
 
 from __future__ import annotations
 

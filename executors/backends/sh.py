@@ -26,7 +26,7 @@ class LauncherPool:
         self._launchers: dict[str, Launcher] = {}
 
     def spawn(self, directory: RunDirectory) -> None:
-        """Pass the run to the lane's launcher; to a new one where that is gone or has leftovers of earlier scripts.
+        """Pass the run to the lane's launcher; to a new one if that is gone or has leftovers of earlier scripts.
 
         Leftovers are services that a script started on purpose: a later run's deadline must not end them.
         """
@@ -42,7 +42,7 @@ class LauncherPool:
         launcher.request(directory.path)
 
     def attach(self, directory: RunDirectory) -> _LauncherHandle:
-        """See ``Spawner.attach``; a run of an earlier coordinator's launcher has no pipe to us."""
+        """See ``Spawner.attach``; a run of an earlier coordinator's launcher has no pipe to this process."""
         launcher = self._launchers.get(directory.run.lane)
         if launcher is not None and launcher.run_directory != directory.path:
             launcher = None
@@ -61,7 +61,7 @@ class LauncherPool:
 
 
 class _LauncherHandle:
-    """Uses the pipe of notices, if the launcher is ours; else the clock. See ``RunHandle`` for the methods."""
+    """Waits for the launcher's notices, if this process started it; else polls. See ``RunHandle`` for the methods."""
 
     def __init__(self, pool: LauncherPool, lane: str, launcher: Launcher | None, clock: Clock) -> None:
         self._pool = pool

@@ -21,12 +21,12 @@ _HERE = Path(__file__).parents[1]
 _BOOTED = Path("/run/systemd/system")  # sd_booted(3)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TASKS = 4096  # a script that forks without end must not exhaust the host's process table
-_CAP_SLACK_S = 30  # beyond the deadline and the grace, which the coordinator enforces as long as it lives
+_CAP_SLACK_S = 30  # beyond the deadline and the grace, which the coordinator enforces as long as it runs
 _STOP_SLACK_S = 15  # to record how it ended
 _SPAWN_S = 60  # twice what systemd-run itself waits for an answer of systemd
 _CLAIM_TICK_S = 0.005
 _NOT_BOOTED = (
-    'cannot use executor = "systemd": this host was not booted with systemd; say executor = "sh" in the configuration'
+    'cannot use executor = "systemd": this host was not booted with systemd; set executor = "sh" in the configuration'
 )
 
 
@@ -85,7 +85,7 @@ class UnitSpawner:
 
 
 class _UnitHandle:
-    """Uses a pidfd of the worker, which notifies of its end; the clock until there is one. See ``RunHandle``."""
+    """Waits for the worker's end through a pidfd; polls until there is one. See ``RunHandle`` for the methods."""
 
     def __init__(self, unit: str, clock: Clock) -> None:
         self._unit = unit
@@ -99,7 +99,7 @@ class _UnitHandle:
         try:
             self._pidfd = os.pidfd_open(claim.worker.pid)
         except OSError:
-            return  # it ended, or no descriptor is left: the clock replaces it
+            return  # it ended, or no descriptor is left: poll instead
         self._poll.register(self._pidfd, select.POLLIN)
 
     def is_lost(self) -> bool:
@@ -133,7 +133,7 @@ def _unit_arguments(run: ScriptRun, path: Path) -> list[str]:
         "Description": f"{run.script} of {run.action} {run.component} {run.version}".strip(),
         "MemoryMax": run.memory_bytes,
         "TasksMax": _TASKS,
-        "OOMPolicy": "continue",  # the script sees that its child was killed, and ends by itself
+        "OOMPolicy": "continue",  # the script sees that its child was killed, and ends on its own
         "RuntimeMaxSec": f"{run.timeout_s + run.kill_grace_s + _CAP_SLACK_S:.3f}",
         "TimeoutStopSec": f"{run.kill_grace_s + _STOP_SLACK_S:.3f}",
         "KillMode": "process",  # a service that a script left in the background on purpose is left alone
@@ -144,7 +144,7 @@ def _unit_arguments(run: ScriptRun, path: Path) -> list[str]:
         "StandardOutput": "null",
         "StandardError": "journal",
         "LogExtraFields": f"UPDATE_REQUEST_ID={run.request_id}",
-        "ExecStop": stop,  # at RuntimeMaxSec, or by systemctl stop; the worker lives, and records the script's end
+        "ExecStop": stop,  # at RuntimeMaxSec, or by systemctl stop; the worker is alive, and records the script's end
         "ExecStopPost": stop,  # the worker was killed: systemd skips ExecStop then
     }
     settings = (f"--property={name}={value}" for name, value in properties.items())
@@ -153,7 +153,7 @@ def _unit_arguments(run: ScriptRun, path: Path) -> list[str]:
 
 
 def _worker_command(mark: Path, home: str) -> list[str]:
-    """The worker's command line; dollar signs are doubled, for systemd would expand variables."""
+    """The worker's command line; dollar signs are doubled, because systemd expands variables."""
     environment = (f"PATH={_PATH}", f"HOME={home}", "LANG=C.UTF-8")
     words = ("/usr/bin/env", "-i", *environment, "/bin/sh", str(_HERE / "session.sh"), "", str(mark))
     return [word.replace("$", "$$") for word in words]

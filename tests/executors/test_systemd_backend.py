@@ -265,7 +265,7 @@ def test_host_without_systemd_is_unsuitable(
 ):
     """The message names the remedy."""
     monkeypatch.setattr(systemd, "_BOOTED", tmp_path / "not here")
-    with pytest.raises(UnsuitableHostError, match=r'cannot use executor = "systemd": .* say executor = "sh"'):
+    with pytest.raises(UnsuitableHostError, match=r'cannot use executor = "systemd": .* set executor = "sh"'):
         load("systemd").create(settings, CLOCK)
 
 
