@@ -1,1 +1,1 @@
-"""WHO joins them? The daemon and its command line."""
+"""WHAT connects them? The daemon and its command line."""

@@ -1,4 +1,4 @@
-"""One request while its lane runs it: what the journal knows of it, and every write that takes it further (I2)."""
+"""One request while its lane runs it: its record and attempts, and every write that advances it (I2)."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class StepResult(Enum):
     """What one step of a request leads to."""
 
     CONTINUE = auto()  # to the next step
-    SUSPEND = auto()  # it goes on later: at the next start, or when it is due
+    SUSPEND = auto()  # it continues later: at the next start, or when it is due
     SETTLED = auto()  # it has its final answer
 
 
 class ActiveRequest:
     """A request between its turn and its answer; one thread drives it.
 
-    Nothing here starts, ends or publishes anything: once a method has returned, the journal holds what may follow.
+    Nothing here starts, ends or publishes anything: a method returns after the journal holds what the caller acts on.
 
     Args:
         record: the request as the journal has it; its action is known to this release.
         component: its configuration.
-        machine: makes its transitions, in the journal that has its attempts.
+        machine: performs its transitions, in the journal that has its attempts.
         runtime: clock and boot.
 
     Raises:
@@ -49,7 +49,7 @@ class ActiveRequest:
     def __init__(self, record: RequestRecord, component: Component, machine: RequestMachine, runtime: Runtime) -> None:
         if not isinstance(record.action, Action):
             raise LookupError(  # noqa: TRY004  a value, not a type
-                f"cannot run request {record.request_id}: this release knows no action {record.action!r}"
+                f"cannot run request {record.request_id}: this release does not know action {record.action!r}"
             )
         self.record = record
         self.action: Action = record.action
@@ -65,10 +65,10 @@ class ActiveRequest:
 
     @property
     def state(self) -> State:
-        """Where the request stands in the journal."""
+        """The request's state in the journal."""
         if not isinstance(self.record.state, State):
             raise LookupError(  # noqa: TRY004  as above
-                f"cannot run request {self.record.request_id}: this release knows no state {self.record.state!r}"
+                f"cannot run request {self.record.request_id}: this release does not know state {self.record.state!r}"
             )
         return self.record.state
 
@@ -83,7 +83,7 @@ class ActiveRequest:
         return self.attempts[-1] if self.attempts and self.attempts[-1].ending is None else None
 
     def as_request(self) -> Request:
-        """The request as a rule sees it."""
+        """The request as the rules get it."""
         record = self.record
         return Request(
             component=record.component or "",
@@ -94,7 +94,7 @@ class ActiveRequest:
         )
 
     def begin(self, script: str) -> AttemptRecord:
-        """Commit that ``script`` is about to start; with the first one, that the request runs."""
+        """Commit that ``script`` is about to start; for the first one, also that the request runs."""
         is_first = self.state is State.VALIDATED
         attempt = AttemptRecord(
             request_id=self.record.request_id,
@@ -119,23 +119,23 @@ class ActiveRequest:
         return attempt
 
     def _set_rollback_target(self) -> str | None:
-        """A rollback undoes the latest update that there was when its turn came (I8)."""
+        """Record what a rollback undoes: the latest update at the time when its turn came (I8)."""
         target = self._journal.last_update(self.record.component or "")
         self._journal.set_rollback_of(self.record.request_id, target)
         return target
 
     def identify(self, attempt: AttemptRecord, process: ProcessId) -> None:
-        """Note the session's process for the next coordinator; if that fails, the session's own claim identifies it."""
+        """Record the worker's process for the next coordinator; if that fails, the claim in its run identifies it."""
         with _tolerated(attempt):
             self._journal.identify(attempt.request_id, attempt.number, process.pid, process.start_ticks)
 
     def record_recovery(self, attempt: AttemptRecord, probe: ProbeResult, action: RecoveryAction) -> None:
-        """Note what a restart found of a run and does about it, for ``explain``."""
+        """Record what a restart found of a run and does about it, for ``explain``."""
         with _tolerated(attempt):
             self._journal.record_recovery(attempt.request_id, attempt.number, self._clock.utc(), probe, action)
 
     def end(self, attempt: AttemptRecord, outcome: Outcome, *, observed: bool) -> AttemptRecord:
-        """Take in how a run ended; it is committed with the next step or transition.
+        """Keep the outcome of a run; it is committed with the next step or transition.
 
         Args:
             attempt: which run.
@@ -156,12 +156,12 @@ class ActiveRequest:
         return ended
 
     def record_end(self) -> None:
-        """Commit the run that ended without a transition: another try follows it."""
+        """Commit the end of a run without a transition: the script is tried again."""
         self._journal.advance(finish=self._unrecorded, begin=None)
         self._unrecorded = None
 
     def count_resume(self) -> int:
-        """How often a script of this request was started again after it may have run (I9)."""
+        """Count one more start of a script that may have run; return how many there are, including it (I9)."""
         return self._journal.count_resume(self.record.request_id)
 
     def defer(self, until_uptime_s: float, why: str) -> StepResult:
@@ -174,12 +174,12 @@ class ActiveRequest:
         return self._fire(Event.REFUSE, reason, message, settles=True)
 
     def move(self, event: Event, reason: Reason | None, what: str) -> StepResult:
-        """Make a transition; a failure with something to undo goes on to its rollback, all else is settled.
+        """Perform a transition; a failure with something to undo continues with its rollback, all else is settled.
 
         Args:
             event: succeed, fail, roll_back or give_up.
             reason: of a failure.
-            what: how the last run ended, in words.
+            what: how the last run ended, as text.
         """
         due = event is Event.FAIL and script_plan.rollback_due(self.action, self.attempts, self.policy)
         return self._fire(event, reason, texts.message(event, self.record, reason, what), settles=not due)
@@ -212,11 +212,11 @@ class ActiveRequest:
 
 @contextmanager
 def _tolerated(attempt: AttemptRecord) -> Iterator[None]:
-    """For notes that may fail: the script runs, and an error here would leave its deadline to no one."""
+    """Log errors of writes that may be lost: the script runs, and an exception would end the wait for its deadline."""
     try:
         yield
     except JournalUnavailableError as error:
-        logger.warning("cannot note what is known of {}: {}", attempt.script, error)
+        logger.warning("cannot record what is known of {}: {}", attempt.script, error)
 
 
 def script_policy_of(component: Component) -> script_plan.ScriptPolicy:

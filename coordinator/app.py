@@ -56,12 +56,12 @@ def build(
     rules: RuleSet = RULES,
     boot_id: str | None = None,
 ) -> Daemon:
-    """Build a coordinator from its settings; ``resources`` closes it again, in reverse order.
+    """Build a coordinator from its settings; ``resources`` closes its parts in reverse order.
 
     Args:
         settings: the configuration.
         resources: gets what must be closed.
-        executor_name: in place of the configured backend.
+        executor_name: replaces the configured backend.
         clock: by default the machine's own.
         executor: by default the backend of that name.
         outbox: by default ``paths.status``.
@@ -73,8 +73,8 @@ def build(
 
     Raises:
         AlreadyRunningError: another coordinator holds the state folder.
-        ConfigurationError: a folder cannot be made, or the executor not be used; only the operator can help.
-        UnavailableError: a folder cannot be made this time.
+        ConfigurationError: a folder cannot be created, or the executor cannot be used; only the operator can help.
+        UnavailableError: a folder cannot be created this time.
         JournalError: the journal can be neither opened nor replaced.
     """
     clock, boot_id = clock or SystemClock(), boot_id or present_boot_id()
@@ -89,7 +89,7 @@ def build(
     machine = RequestMachine(journal)
     executor = executor or _make_executor(executor_name or settings.execution.executor, settings, state, clock)
     resources.callback(executor.close)
-    if lost or not has_runs:  # even where no file tells of an earlier coordinator, its script may still run (I10)
+    if lost or not has_runs:  # a script of an earlier coordinator may run even if no file shows it (I10)
         executor.kill_orphans()
     components = frozenset(settings.components)
     running_time = RunningTime(journal, clock)
@@ -152,8 +152,8 @@ def _make_folders(settings: Settings) -> None:
             folder.mkdir(mode=mode, parents=True, exist_ok=True)
         except OSError as error:
             advice = "create it, or change paths in the configuration"
-            raise from_os_error(f"cannot make the folder {folder}: {error.strerror}; {advice}", error) from None
-    # Each time: a process that made them may have died before this.
+            raise from_os_error(f"cannot create the folder {folder}: {error.strerror}; {advice}", error) from None
+    # At every start: the process that created them may have died before its fsync.
     fsync_parents(settings.paths.requests, settings.paths.status, settings.paths.state)
 
 
@@ -163,15 +163,15 @@ def _instance_lock(state: StateFolder) -> InstanceLock:
         return InstanceLock(state.lock)
     except InstanceLockedError:
         raise AlreadyRunningError(
-            f"cannot start: another coordinator holds {state.lock}; stop it first, or give this one a paths.state of "
-            "its own"
+            f"cannot start: another coordinator holds {state.lock}; stop it first, or set another paths.state for "
+            "this one"
         ) from None
 
 
 def _settle_unconfigured(machine: RequestMachine, components: frozenset[str], clock: Clock) -> None:
-    """Settle what waits for a component that is not configured any more: no lane would take it up (I9)."""
+    """Settle the requests for components that are not configured any more: no lane would take them up (I9)."""
     for record in machine.journal.orphaned(components):
-        message = f"cannot go on: component {record.component} is no longer configured"
+        message = f"cannot continue: component {record.component} is no longer configured"
         facts = TransitionFacts(clock.utc(), Reason.UNKNOWN_COMPONENT, message, settles=True)
         try:
             machine.fail(record, facts)

@@ -1,7 +1,7 @@
 """The command line: arguments and exit codes. What a command does is in ``coordinator/commands/``.
 
-Each command imports its module when it is called: ``run`` replaces this process, must be up soon after each death, and
-needs none of the others.
+Each command imports its module when it is called: ``run`` replaces this process, must restart quickly after a crash,
+and needs none of the others.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FAILED = 1
 USAGE_ERROR = 2
 
 _DAEMON_MEMORY = {
-    "MALLOC_ARENA_MAX": "1",  # an arena per thread would never be given back
+    "MALLOC_ARENA_MAX": "1",  # an arena per thread would never be returned to the system
     "MALLOC_TRIM_THRESHOLD_": "131072",
 }
 
 _config = click.option(
     "--config",
-    type=click.Path(path_type=Path, readable=False),  # the reader reports why it cannot be read
+    type=click.Path(path_type=Path, readable=False),  # load_settings reports why it cannot be read
     metavar="FILE",
     help="Configuration; default /etc/dunebugger/update-coordinator.toml.",
 )
@@ -41,12 +41,12 @@ _request_id = click.argument("request_id", metavar="ID", help="The request's id.
 
 @click.group(name="update-coordinator")
 def app() -> None:
-    """Runs the updates that an unprivileged container asks for, and answers every request exactly once."""
+    """Runs the updates that an unprivileged container requests, and answers every request exactly once."""
 
 
 @app.command()
 @_config
-@click.option("--dry-run", is_flag=True, help="Start no script: say what would run.")
+@click.option("--dry-run", is_flag=True, help="Start no script; report what would run.")
 def run(config: Path | None, *, dry_run: bool) -> None:
     """Run the coordinator in the foreground, as systemd does."""
     _exit(lambda: _become_daemon(config, "dry-run" if dry_run else ""))
@@ -64,7 +64,7 @@ def run(config: Path | None, *, dry_run: bool) -> None:
     default=3600,
     show_default=True,
     metavar="SECONDS",
-    help="With --wait: for how long at most.",
+    help="With --wait: the longest wait.",
 )
 @_json
 def submit(
@@ -92,7 +92,7 @@ def submit(
 @_config
 @_json
 def status(request_id: str, config: Path | None, *, json: bool) -> None:
-    """Show where a request stands, or how it ended."""
+    """Show the state of a request, or how it ended."""
     from coordinator.commands import status as command  # noqa: PLC0415  see the module
 
     _exit(lambda: command.execute(_settings(config), request_id, as_json=json))
@@ -117,7 +117,7 @@ def history(config: Path | None, component: str | None, limit: int, *, json: boo
 @_config
 @_json
 def explain(request_id: str, config: Path | None, *, json: bool) -> None:
-    """Tell in plain words what happened to a request, step by step."""
+    """Show step by step what happened to a request."""
     from coordinator.commands import explain as command  # noqa: PLC0415  see the module
 
     _exit(lambda: command.execute(_settings(config), request_id, as_json=json))
@@ -130,7 +130,7 @@ def explain(request_id: str, config: Path | None, *, json: bool) -> None:
 )
 @_json
 def check(config: Path | None, *, scripts: bool, json: bool) -> None:
-    """Go through the whole troubleshooting list, and say what to do about each finding."""
+    """Run every check of the troubleshooting list, and print a remedy for each problem."""
     from coordinator.commands import check as command  # noqa: PLC0415  see the module
 
     _exit(lambda: command.execute(_settings(config), scripts=scripts, as_json=json))
@@ -138,14 +138,14 @@ def check(config: Path | None, *, scripts: bool, json: bool) -> None:
 
 @app.command()
 def diagram() -> None:
-    """Print the state diagram (Mermaid), made from the table of legal moves."""
+    """Print the state diagram (Mermaid), generated from the transition table."""
     from coordinator.commands import diagram as command  # noqa: PLC0415  see the module
 
     sys.exit(command.execute())
 
 
 def main() -> None:
-    """The entry point; exit codes: 0 success, 1 the request failed or a check found something, 2 usage."""
+    """The entry point; exit codes: 0 success, 1 the request failed or a check found a problem, 2 usage."""
     app()
 
 
@@ -156,9 +156,9 @@ def _settings(config: Path | None) -> Settings:
 
 
 def _become_daemon(config: Path | None, executor: str) -> NoReturn:
-    """Replace this process by the daemon's: what the command line needed is left behind (I12).
+    """Replace this process by the daemon's, without the modules of the command line (I12).
 
-    The pid stays the same, for systemd and for shells. The daemon reads the configuration and reports its mistakes.
+    The pid stays the same, for systemd and for shells. The daemon reads the configuration and reports its errors.
 
     Raises:
         UnavailableError: the host has no room for a process now.
@@ -172,7 +172,7 @@ def _become_daemon(config: Path | None, executor: str) -> NoReturn:
 
 
 def _exit(command: Callable[[], int]) -> NoReturn:
-    """Execute a command and end with its exit code; print what keeps it from its work."""
+    """Execute a command and exit with its code; print the error that prevents its execution."""
     try:
         code = command()
     except (ConfigurationError, UnavailableError) as error:

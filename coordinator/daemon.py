@@ -1,4 +1,4 @@
-"""The main loop: sleep until notified, then look at everything."""
+"""The main loop: sleep until notified, then run intake, pending answers and housekeeping."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fsm.errors import JournalDamagedError, JournalError
 
 _Result = TypeVar("_Result")
 
-PERIOD_S = 120.0  # behind the watcher, should an event be missed
+PERIOD_S = 120.0  # a backup for the watcher, in case an event is missed
 _RETRY_S = 5.0  # while a folder is full, read-only or gone
 _TICK_S = 0.5
 
@@ -69,7 +69,7 @@ class Daemon:
             self._watcher.start()
             logger.info("ready")
             runtime.notifier.ready()  # before any request is taken up: a start that failed has changed nothing
-            self.lanes.release()  # no script starts before all parts are there
+            self.lanes.release()  # no script starts before all parts run
             while not self._signals and not runtime.fatal_errors:
                 self._sleep(self.run_once())
         except JournalDamagedError as damage:
@@ -77,11 +77,11 @@ class Daemon:
         finally:
             self._stop()
         for error in runtime.fatal_errors:
-            logger.critical("stopping to be started again: {}", error)
+            logger.critical("stopping for a restart: {}", error)
         return 1 if runtime.fatal_errors else 0
 
     def run_once(self) -> float:
-        """Take in, publish, tidy; return how long to sleep unless notified. Each part is guarded by itself (I16).
+        """Run intake, pending answers and housekeeping, each guarded separately (I16); return how long to sleep.
 
         Raises:
             JournalDamagedError: only a restart helps.
@@ -100,14 +100,14 @@ class Daemon:
         return self._publisher.publish_pending(self._runtime.notifier.watchdog)
 
     def _guarded(self, what: str, task: Callable[[], _Result]) -> tuple[bool, _Result | None]:
-        """Whether ``task`` was done, and what it returned; what failed is tried again by the next pass."""
+        """Run ``task``; return whether it succeeded, and its result. The next pass retries what failed."""
         try:
             return True, task()
         except JournalDamagedError:
             raise
         except (OSError, JournalError) as error:
             logger.error("cannot {}: {}; trying again in {} s", what, error, _RETRY_S)
-        except Exception as error:  # noqa: BLE001  whatever lies in the folders, the lanes go on
+        except Exception as error:  # noqa: BLE001  no content of the folders may stop the lanes
             logger.opt(exception=error).error("cannot {}; trying again in {} s", what, _RETRY_S)
         return False, None
 
@@ -135,9 +135,9 @@ class Daemon:
             signal.signal(number, on_signal)
 
     def _stop(self) -> None:
-        """Start nothing more; wait for what runs, then interrupt it as I3 says."""
+        """Start nothing more; wait for running scripts, then interrupt them as I3 requires."""
         runtime = self._runtime
-        logger.info("stopping: a script that does not outlive the coordinator has {:g} s", self._stop_timeout_s)
+        logger.info("stopping: a script that cannot outlive the coordinator has {:g} s to end", self._stop_timeout_s)
         runtime.notifier.stopping()
         runtime.stops.stop()
         self._watcher.stop()

@@ -1,4 +1,4 @@
-"""Errors of the coordinator, each with its exit code in mind."""
+"""Errors of the coordinator; each class has one exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OPERATOR_ERRORS = {
 
 
 class CoordinatorError(Exception):
-    """Root of what keeps the coordinator from its work; the message names the remedy."""
+    """Root of the errors that prevent the coordinator from running; the message names the remedy."""
 
 
 class ConfigurationError(CoordinatorError):
@@ -29,7 +29,7 @@ class AlreadyRunningError(ConfigurationError):
 
 
 class UnavailableError(CoordinatorError):
-    """The host refused something that a later start may get: exit code 1, for a supervisor to start again."""
+    """The host lacks something that a later start may get: exit code 1, so that a supervisor restarts it."""
 
 
 def from_os_error(message: str, cause: OSError) -> CoordinatorError:

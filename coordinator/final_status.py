@@ -1,4 +1,4 @@
-"""The final status of a settled request, from the journal alone: the same whenever it is asked for (I7)."""
+"""The final status of a settled request, from the journal alone: the same each time it is composed (I7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def final_status(record: RequestRecord, attempts: list[AttemptRecord], output_by
     """Compose the status; ``output_bytes`` bounds what it quotes of each stream, in characters.
 
     Raises:
-        ValidationError: a row holds what no status can say; see ``reduced_status``.
+        ValidationError: a row holds a value that no status can have; see ``reduced_status``.
     """
     ran = [attempt for attempt in attempts if attempt.ending is not ExitKind.NOT_STARTED]
     settled_at = record.settled_at or record.received_at
@@ -37,7 +37,7 @@ def final_status(record: RequestRecord, attempts: list[AttemptRecord], output_by
 
 
 def reduced_status(record: RequestRecord) -> FinalStatus:
-    """The status without what the scripts wrote, for a request whose rows cannot be composed into a whole one."""
+    """The status without the scripts' output, for a request whose rows do not make a complete one."""
     settled_at = record.settled_at or record.received_at
     is_success = record.state is State.SUCCEEDED
     return FinalStatus(
@@ -61,7 +61,7 @@ def reduced_status(record: RequestRecord) -> FinalStatus:
 
 
 def _deciding_exit_code(ran: list[AttemptRecord]) -> int | None:
-    """That of the first script that went wrong; of the last one when none did."""
+    """The exit code of the first script that failed; of the last one when none did."""
     wrong = [a for a in ran if a.state is State.RUNNING and (a.ending is not ExitKind.EXITED or a.exit_code != 0)]
     return (wrong or ran[-1:])[0].exit_code if ran else None
 

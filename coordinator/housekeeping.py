@@ -24,11 +24,11 @@ from protocol.outbox import Outbox
 
 PERIOD_S = 3600.0
 _DAY_S = 86400.0
-_BATCH = 500  # requests pruned in one transaction, between two signs of life
+_BATCH = 500  # requests pruned in one transaction, between two pings of the watchdog
 
 
 class Housekeeping:
-    """Done once at start and every ``PERIOD_S`` after; each task and each of its items is guarded by itself (I16)."""
+    """Runs at start and every ``PERIOD_S`` after; each task and each of its items is guarded separately (I16)."""
 
     def __init__(
         self, journal: Journal, outbox: Outbox, executor: Executor, runtime: Runtime, limits: Limits, runs: Path
@@ -45,7 +45,7 @@ class Housekeeping:
         self._due = runtime.clock.monotonic()
 
     def tick(self) -> None:
-        """Do the work when it is due."""
+        """Run ``tidy`` when it is due."""
         if self._runtime.clock.monotonic() >= self._due:
             self._due = self._runtime.clock.monotonic() + PERIOD_S
             self.tidy()
@@ -54,19 +54,19 @@ class Housekeeping:
         """Record the running time, then remove what is too old by it."""
         self._runtime.running_time.record()
         uptime = self._journal.uptime()
-        if self._guarded("clear old statuses, so history stays as well", lambda: self._clear_statuses(uptime)):
+        if self._guarded("clear old statuses, so history is kept, too", lambda: self._clear_statuses(uptime)):
             self._guarded("prune history", lambda: self._prune(uptime))
         self._guarded("clear the run directories", self._clear_runs)
 
     def _guarded(self, what: str, task: Callable[[], None]) -> bool:
-        """Whether ``task`` was done."""
+        """Run ``task``; return whether it succeeded."""
         try:
             task()
         except JournalDamagedError:
             raise
         except OSError as error:
             logger.warning("cannot {}: {}", what, error.strerror)
-        except Exception as error:  # noqa: BLE001  one task must not keep the others from theirs
+        except Exception as error:  # noqa: BLE001  one task must not prevent the others
             logger.opt(exception=error).error("cannot {}", what)
         else:
             return True
@@ -92,8 +92,8 @@ class Housekeeping:
     def _clear_runs(self) -> None:
         """Remove run directories that a crash left behind, and complete logs that are too old or too large.
 
-        They go with their history; before that the oldest go, until what is left is within the limit. What an
-        unsettled request has written is neither removed nor counted.
+        Logs are removed with their history; before that the oldest are removed until the rest is within the limit.
+        The logs of unsettled requests are neither removed nor counted.
         """
         if not exists(self._runs):
             return
@@ -122,6 +122,6 @@ class Housekeeping:
 def _size(directory: Path) -> int:
     total = 0
     for file in directory.glob("*/*"):
-        with suppress(FileNotFoundError):  # its lane is just removing it
+        with suppress(FileNotFoundError):  # its lane may be removing it
             total += file.stat().st_size
     return total

@@ -1,6 +1,6 @@
-"""Takes requests in: open safely, bound, parse, ask the rules; then admit to the journal, or reject with an answer.
+"""Intake: opens request files safely, bounds, parses and evaluates them; admits them to the journal, or rejects them.
 
-Every pass reads the whole directory, so it does not matter which event asked for it, or whether one was missed.
+Every pass reads the whole directory, so it does not matter which event caused it, or whether one was missed.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from protocol.types import ProtocolError, Reason
 MAX_FAILURES = 5  # unexpected errors with one file; then it is answered as failed (I16)
 _WINDOW = 1024  # names held in memory at once, however many there are (I12)
 _BATCH = 64  # requests admitted with one fsync
-_RETRY_S = 5.0  # no event tells that a disk works again
+_RETRY_S = 5.0  # no event reports that a disk works again
 
 _Effect = Callable[[], object]
 
 
 class Intake:
-    """Admits or rejects what lies in ``requests/``; each file is judged exactly once (I1, I7).
+    """Admits or rejects the files in ``requests/``; each is decided exactly once (I1, I7).
 
     Args:
         inbox: the directory.
         machine: admits requests to its journal, and makes their first transition.
-        gate: asks the rules.
-        observers: notified of what was accepted and what was rejected.
+        gate: evaluates the rules.
+        observers: notified of each accepted and each rejected request.
         quarantine: for files whose name cannot be answered.
         runtime: clock, watchdog, running time.
         settle_s: how long a file that is not JSON (yet) must stay unchanged before it is rejected.
@@ -78,8 +78,8 @@ class Intake:
         """One pass over the directory; it ends early when the coordinator is to stop.
 
         Returns:
-            Seconds after which a file must be looked at again that may still be growing, or that the host could not
-            read or move; None when there is none.
+            Seconds until the next pass, for files that may still be growing, or that the host could not read or
+            move; None when there are none.
 
         Raises:
             OSError: the directory cannot be read.
@@ -105,12 +105,12 @@ class Intake:
         with self._journal.transaction():
             self._runtime.running_time.record()
             effects = [effect for entry in batch if (effect := self._classify_guarded(entry.name))]
-        with ExitStack() as stack:  # an effect that fails does not keep the others back (I16)
+        with ExitStack() as stack:  # an effect that fails does not prevent the others (I16)
             for effect in reversed(effects):
                 stack.callback(effect)
 
     def _classify_guarded(self, name: str) -> _Effect | None:
-        """Classify one file; an unexpected error leaves it for the next pass, and keeps no other back (I16)."""
+        """Classify one file; after an unexpected error the next pass retries it, and the others continue (I16)."""
         try:
             with self._journal.transaction():
                 effect = self._classify(name)
@@ -126,7 +126,7 @@ class Intake:
         self._retry_needed = True
         what = f"{type(error).__name__}: {error}"
         logger.opt(exception=error).error(
-            "cannot judge {}: unexpected error {} of {}", printable(name), self._failures[name], MAX_FAILURES
+            "cannot evaluate {}: unexpected error {} of {}", printable(name), self._failures[name], MAX_FAILURES
         )
         if self._failures[name] < MAX_FAILURES:
             return None
@@ -134,7 +134,7 @@ class Intake:
         stem = stem_of(name) or ""
         try:
             with self._journal.transaction():
-                return self._reject(stem, None, Reject(Reason.INTERNAL_ERROR, f"cannot judge the request: {what}"))
+                return self._reject(stem, None, Reject(Reason.INTERNAL_ERROR, f"cannot evaluate the request: {what}"))
         except (JournalDamagedError, JournalUnavailableError):
             raise
         except Exception as second:  # noqa: BLE001  as above
@@ -142,7 +142,7 @@ class Intake:
             return partial(self._on_unanswerable, name)
 
     def _classify(self, name: str) -> _Effect | None:
-        """Decide about one file, and record it; return what remains to be done once that is committed."""
+        """Decide about one file, and record the decision; return the effect to run once that is committed."""
         stem = stem_of(name) or ""
         if not is_request_id(stem):
             return partial(self._on_unanswerable, name)
@@ -202,7 +202,7 @@ class Intake:
             logger.info("accepted: {}", texts.describe(record))
 
     def _on_rejected(self, record: RequestRecord) -> None:
-        logger.bind(request_id=record.request_id).warning("refused ({}): {}", record.reason, record.message)
+        logger.bind(request_id=record.request_id).warning("rejected ({}): {}", record.reason, record.message)
         self._observers.settled(record)
 
     def _on_resubmitted(self, request_id: str) -> None:
@@ -215,7 +215,7 @@ class Intake:
             self._retry_needed = True
 
     def _is_stable(self, name: str) -> bool:
-        """Whether ``name`` has stayed the same for ``settle_s``, as observed here, on the monotonic clock (I11)."""
+        """Whether ``name`` has not changed for ``settle_s``, as observed here, on the monotonic clock (I11)."""
         if (present := self._inbox.fingerprint(name)) is None:
             return False
         now = self._runtime.clock.monotonic()

@@ -1,7 +1,7 @@
-"""Rebuilds a lost or damaged journal out of ``requests/`` and ``status/`` alone (I13).
+"""Rebuilds a lost or damaged journal from ``requests/`` and ``status/`` alone (I13).
 
-What has an answer is settled. What has none may have run: updates and rollbacks are taken up as interrupted, never as
-new; health checks simply run. A file that cannot be taken over is logged, and keeps no other back (I16).
+A request that has an answer is settled. A request without one may have run: updates and rollbacks are admitted as
+interrupted, never as new; health checks simply run. A file that cannot be taken over is logged and skipped (I16).
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class JournalRebuild:
         machine: on the empty journal.
         inbox: requests without an answer.
         outbox: answers.
-        gate: judges the form of requests; permission is not asked.
+        gate: evaluates the form rules; the permission rules are not evaluated.
         clock: stamps.
-        runs: the run directories, which tell how often a script was started.
+        runs: the run directories, which show how often a script was started.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class JournalRebuild:
 
 
 def _latest_run(directory: Path) -> int:
-    """The number of the last run that left a directory behind, so that it is looked for where it is; else 1."""
+    """The number of the last run that has a directory, so that the attempt refers to it; 1 if there is none."""
     try:
         return max((int(run.name) for run in directory.iterdir() if run.name.isdigit()), default=1)
     except OSError:

@@ -1,4 +1,4 @@
-"""Lanes: one worker per lock. Requests of a lane run one after the other, lanes do not wait for each other (I10).
+"""Lanes: one thread per lock. Requests of a lane run one after the other, lanes do not wait for each other (I10).
 
 The queue is the journal itself: nothing waits in memory, so nothing is lost with it (I12).
 """
@@ -26,13 +26,13 @@ _HOST_RETRY_S = 5.0  # while the journal cannot be reached
 
 
 class Lanes(RequestObserver):
-    """Starts and joins the workers; wakes a lane when a request for it is accepted.
+    """Starts and joins the threads; wakes a lane when a request for it is accepted.
 
     Args:
         lanes: lock → the components that hold it while they run.
         machine: its journal is the queue; it settles what cannot be run.
         runner: runs one request.
-        runtime: clock, stop flags, and whom to tell of an error after which only a restart helps.
+        runtime: clock, stop flags, and ``fail`` for an error after which only a restart helps.
         make_wakeup: one for each lane.
     """
 
@@ -55,7 +55,7 @@ class Lanes(RequestObserver):
         self._workers = [threading.Thread(target=self._work, args=(lock,), name=f"lane {lock}") for lock in lanes]
 
     def start(self) -> None:
-        """Start every worker; none takes up a request before ``release``.
+        """Start every thread; none takes up a request before ``release``.
 
         Raises:
             OSError: the host has no room for another thread.
@@ -67,12 +67,12 @@ class Lanes(RequestObserver):
                 raise OSError(errno.EAGAIN, f"{error}: {worker.name}") from error
 
     def release(self) -> None:
-        """Have every lane look into the journal."""
+        """Have every lane read the journal."""
         for wakeup in self._wakeups.values():
             wakeup.notify()
 
     def all_alive(self) -> bool:
-        """Whether every worker is there: the requests of one that died would get no answer."""
+        """Whether every thread is alive: the requests of one that died would get no answer."""
         return all(worker.is_alive() for worker in self._workers)
 
     def accepted(self, record: RequestRecord) -> None:
@@ -80,13 +80,13 @@ class Lanes(RequestObserver):
         self._wakeups[self._lock_of[record.component or ""]].notify()
 
     def stop(self) -> None:
-        """Wake the workers, so that they see the stop flag."""
+        """Wake the threads, so that they see the stop flag."""
         self.release()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait up to ``timeout_s`` for every worker to end; whether they have."""
+        """Wait up to ``timeout_s`` for each thread to end; return whether all have."""
         for worker in self._workers:
-            if worker.ident is not None:  # else the start failed before it
+            if worker.ident is not None:  # else it was not started, because an earlier one failed
                 worker.join(timeout_s)
         return not any(worker.is_alive() for worker in self._workers)
 
@@ -94,7 +94,7 @@ class Lanes(RequestObserver):
         """Run the next request of one lane, until it is settled or suspended.
 
         Returns:
-            Seconds after which to look again, 0 for at once; None: when the lane is woken.
+            Seconds after which to call this again, 0 for at once; None: when the lane is woken.
 
         Raises:
             JournalDamagedError: only a restart helps.
@@ -114,10 +114,10 @@ class Lanes(RequestObserver):
         return 0.0
 
     def _count_failure(self, lock: str, record: RequestRecord, error: Exception) -> float:
-        """Count an unexpected error in the journal; after ``MAX_FAILURES`` settle the request, and go on.
+        """Count an unexpected error in the journal; after ``MAX_FAILURES`` settle the request, and continue.
 
         Raises:
-            OSError: the host cannot tell whether the request's script runs; the lane waits until it can (I10).
+            OSError: it is not known whether the request's script runs; the lane waits until it is (I10).
         """
         what = f"{type(error).__name__}: {error}"
         with logger.contextualize(request_id=record.request_id):
@@ -131,9 +131,9 @@ class Lanes(RequestObserver):
                 self._settle_as_failed(record.request_id, what)
             except (JournalDamagedError, JournalUnavailableError, OSError):
                 raise
-            except FsmError as refusal:  # such as a state of a newer release
+            except FsmError as failure:  # such as a state of a newer release
                 self._blocked[lock].add(record.request_id)
-                logger.critical("cannot settle the request, leaving it until the next start: {}", refusal)
+                logger.critical("cannot settle the request, skipping it until the next start: {}", failure)
         return 0.0
 
     def _settle_as_failed(self, request_id: str, what: str) -> None:
@@ -163,7 +163,7 @@ class Lanes(RequestObserver):
             except Exception as error:  # noqa: BLE001  a lane must outlive every error: without it there is no answer
                 is_host = isinstance(error, OSError | JournalUnavailableError)
                 logger.opt(exception=None if is_host else error).error(
-                    "cannot go on with lane {}: {}; trying again in {} s", lock, error, _HOST_RETRY_S
+                    "cannot continue with lane {}: {}; trying again in {} s", lock, error, _HOST_RETRY_S
                 )
                 pause = _HOST_RETRY_S
             if pause != 0:

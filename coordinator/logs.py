@@ -29,7 +29,7 @@ class _Journald:
     """Lines with fields; the request's id is UPDATE_REQUEST_ID, as in the units of scripts."""
 
     def __init__(self) -> None:
-        from logging_journald import JournaldTransport  # noqa: PLC0415  only where there is a journald
+        from logging_journald import JournaldTransport  # noqa: PLC0415  only on hosts with journald
 
         self._transport = JournaldTransport(connected=False)  # reconnects to a journald that was restarted
 
@@ -77,8 +77,8 @@ def log_fatal(text: str) -> None:
 
 def _is_journalds(stream: TextIO) -> bool:
     """Whether systemd connected the stream to its journal, systemd.exec(5)."""
-    told = os.environ.get("JOURNAL_STREAM")
-    if told is None:
+    expected = os.environ.get("JOURNAL_STREAM")
+    if expected is None:
         return False
     found = os.fstat(stream.fileno())
-    return told == f"{found.st_dev}:{found.st_ino}"
+    return expected == f"{found.st_dev}:{found.st_ino}"

@@ -24,7 +24,7 @@ class RequestObserver:
         """A script of the request was started, or found running after a restart."""
 
     def progressed(self, record: RequestRecord, report: ProgressReport) -> None:
-        """The running script reported something."""
+        """The running script printed output, or a new phase or percentage."""
 
     def moved(self, record: RequestRecord) -> None:
         """The request changed its state, and is not settled yet."""
@@ -37,13 +37,13 @@ class RequestObserver:
 
 
 class ObserverGroup(RequestObserver):
-    """Notifies several observers in order; one that fails is logged and does not keep the others from theirs (I16)."""
+    """Notifies several observers in order; one that fails is logged, and the others are still notified (I16)."""
 
     def __init__(self) -> None:
         self._observers: tuple[RequestObserver, ...] = ()
 
     def add(self, *observers: RequestObserver) -> None:
-        """Notify these as well, after those that are there."""
+        """Notify these as well, after those that were added before."""
         self._observers += observers
 
     def accepted(self, record: RequestRecord) -> None:

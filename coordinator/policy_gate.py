@@ -1,4 +1,4 @@
-"""Asks the policy rules, with the facts that they need."""
+"""Evaluates the policy rules, with the facts that they need."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from policy.engine import Defer, PolicyContext, RuleSet, Verdict, evaluate
 from protocol.clock import Clock
 from protocol.messages import Request
 
-_MIN_DEFERRAL_S = 1.0  # a rule that defers into the past must not make a lane spin
+_MIN_DEFERRAL_S = 1.0  # a rule that defers into the past must not make a lane loop without a pause
 
 
 class PolicyGate:
-    """The rules of this coordinator, asked at intake, at a request's turn and at a rebuild."""
+    """The rules of this coordinator, evaluated at intake, at a request's turn and at a rebuild."""
 
     def __init__(self, rules: RuleSet, components: frozenset[str], clock: Clock, running_time: RunningTime) -> None:
         self._rules = rules
@@ -24,11 +24,11 @@ class PolicyGate:
         return self._ask(request, form=True, permission=True)
 
     def at_turn(self, request: Request) -> Verdict:
-        """Whether a request that is admitted may run now: the world may have changed while it waited."""
+        """Whether an admitted request may run now: the facts may have changed while it waited."""
         return self._ask(request, form=False, permission=True)
 
     def at_rebuild(self, request: Request) -> Verdict:
-        """Whether the request is well formed; permission is not asked, for its script may have run (I13)."""
+        """Whether the request is well formed; permission is not evaluated, because its script may have run (I13)."""
         return self._ask(request, form=True, permission=False)
 
     def _ask(self, request: Request, *, form: bool, permission: bool) -> Verdict:

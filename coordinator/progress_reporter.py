@@ -1,4 +1,4 @@
-"""Watches one run for its lane, and decides which reports are published, and when."""
+"""Observes one run for its lane, and decides which reports are published, and when."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from coordinator.runtime import Runtime
 from executors.interface import ProcessId, ProgressReport
 from fsm.records import AttemptRecord
 
-_OUTPUT_PERIOD_S = 1.0  # ten writes a second would wear an SD card out, and no reader is that fast
+_OUTPUT_PERIOD_S = 1.0  # ten writes per second would wear out an SD card, and no reader is that fast
 
 
 class ProgressReporter:
     """The ``RunObserver`` of one run: a new phase or percentage is passed on at once, output alone once per period.
 
-    A period begins with the last report that was passed on, the start of the script included. What is held back is
-    passed on when the period is over, if the script still runs; if not, the final status has it.
+    A period begins with the last report that was passed on, the start of the script included. Output that is held back
+    is passed on when the period is over if the script still runs; otherwise the final status contains it.
 
     Args:
         active: the request.
@@ -38,7 +38,7 @@ class ProgressReporter:
         self._passed_on_at = runtime.clock.monotonic()
 
     def started(self, process: ProcessId) -> None:
-        """Note the session's process, so that the next coordinator finds it."""
+        """Record the worker's process, so that the next coordinator finds it."""
         self._active.identify(self._attempt, process)
 
     def reported(self, report: ProgressReport) -> None:
@@ -57,5 +57,5 @@ class ProgressReporter:
         return self._stops.is_interrupted(self._active.record.request_id)
 
     def may_detach(self) -> bool:
-        """Whether the coordinator is about to stop, so that a run that outlives it need not be waited for."""
+        """Whether the coordinator is about to stop, so that it need not wait for a run that outlives it."""
         return self._stops.is_stopping

@@ -1,4 +1,4 @@
-"""Publishes progress while a request moves, and its one final status from the journal (I1)."""
+"""Publishes progress while a request is under way, and its one final status from the journal (I1)."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from protocol.names import request_file
 from protocol.outbox import Outbox
 from protocol.types import State
 
-MAX_FAILURES = 5  # unexpected errors with one answer, after which its request is left alone until the next start
+MAX_FAILURES = 5  # unexpected errors with one answer, after which its request is skipped until the next start
 _BATCH = 100
-_FAILURES_PER_PASS = 100  # a full disk refuses every answer alike; the next pass goes on behind these
+_FAILURES_PER_PASS = 100  # on a full disk every answer fails; the next pass continues after these
 _NO_REPORT = ProgressReport()
 
 
 class Publisher(RequestObserver):
-    """Writes ``status/`` and, once an answer is there, removes the request.
+    """Writes ``status/`` and, once an answer is published, removes the request.
 
     Args:
         outbox: where answers go.
         inbox: where their requests are.
-        journal: what all answers are made of.
+        journal: the source of all answers.
         clock: stamps progress.
-        output_bytes: how much of what scripts wrote an answer quotes at most, per stream.
+        output_bytes: how much of each stream of the scripts an answer quotes at most.
         answered: called with each request that was answered.
         look_again: has the main loop make another pass.
     """
@@ -64,7 +64,7 @@ class Publisher(RequestObserver):
         self._failures: Counter[str] = Counter()
         self._resume_after: str | None = None
         self._publishing = threading.Lock()
-        # Two writers of one progress file would see each other's half (I5). Never held during an fsync.
+        # Two concurrent writers would corrupt a progress file (I5). Never held during an fsync.
         self._reporting = threading.Lock()
 
     # -- progress ----------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Publisher(RequestObserver):
     def accepted(self, record: RequestRecord) -> None:
         """Publish that ``record`` waits for its turn.
 
-        Its lane may have taken it up since, and even answered it: then this is not news any more.
+        Its lane may have taken it up since, and even answered it: then this progress is outdated and not published.
         """
         with self._reporting, suppress(JournalUnavailableError):
             found = self._journal.get(record.request_id)
@@ -88,7 +88,7 @@ class Publisher(RequestObserver):
         self.progressed(record, _NO_REPORT)
 
     def progressed(self, record: RequestRecord, report: ProgressReport) -> None:
-        """Publish where ``record`` is. A folder that cannot be written delays nothing: progress is only news."""
+        """Publish the state of ``record``. A folder that cannot be written delays nothing: progress is optional."""
         with self._reporting:
             self._publish_progress(record, report)
 
@@ -122,14 +122,14 @@ class Publisher(RequestObserver):
     # -- answers -----------------------------------------------------------------------------------------------
 
     def settled(self, record: RequestRecord) -> None:
-        """Publish the final status; what fails is tried again by the main loop."""
+        """Publish the final status; the main loop retries what fails."""
         if not self.publish_status(record.request_id):
             self._look_again()
 
     def publish_status(self, request_id: str) -> bool:
-        """Publish the answer of a settled request, then remove the request; whether all that worked.
+        """Publish the answer of a settled request, then remove the request; return whether all that succeeded.
 
-        The journal remembers what has not been published (I1): ``publish_pending`` tries it again.
+        The journal records what has not been published (I1): ``publish_pending`` retries it.
 
         Args:
             request_id: of a settled request; one that has its answer already is left alone.
@@ -144,10 +144,10 @@ class Publisher(RequestObserver):
                     error.strerror,
                 )
             except JournalUnavailableError as error:  # before the answer was written, or after it
-                logger.error("cannot publish the answer, or note that it is published: {}; trying again", error)
+                logger.error("cannot publish the answer, or record that it is published: {}; trying again", error)
             except JournalDamagedError:
                 raise
-            except Exception as error:  # noqa: BLE001  one answer must not keep the others back (I16)
+            except Exception as error:  # noqa: BLE001  one answer must not prevent the others (I16)
                 self._failures[request_id] += 1
                 logger.opt(exception=error).error(
                     "cannot publish the answer: unexpected error {} of {}", self._failures[request_id], MAX_FAILURES
@@ -163,11 +163,11 @@ class Publisher(RequestObserver):
             return
         answered = self._inbox.fingerprint(request_file(request_id))
         self._outbox.publish(self._compose(record))
-        self._clear_progress(request_id)  # after the answer: at no instant is there neither
+        self._clear_progress(request_id)  # after the answer, so that there is always one of the two
         removed = self._inbox.remove_unchanged(request_file(request_id), answered)
         self._journal.mark_published(request_id)
         self._answered(record)
-        if not removed:  # the client took the answer and submitted the same id again: another one to answer (I7)
+        if not removed:  # the client read the answer and submitted the same id again: that is to be answered, too (I7)
             self._look_again()
 
     def _compose(self, record: RequestRecord) -> FinalStatus:
@@ -183,10 +183,10 @@ class Publisher(RequestObserver):
             self._outbox.clear(request_id)
 
     def publish_pending(self, alive: Callable[[], object] = lambda: None) -> bool:
-        """Publish what could not be published before, calling ``alive`` after each; whether nothing is left.
+        """Publish what could not be published before, calling ``alive`` after each; return whether nothing is left.
 
-        One answer that fails does not keep the others back; a pass ends after ``_FAILURES_PER_PASS`` of them, and the
-        next one goes on behind them (I16).
+        One answer that fails does not prevent the others; a pass ends after ``_FAILURES_PER_PASS`` failures, and the
+        next pass continues after them (I16).
         """
         is_complete, failed = self._resume_after is None, 0
         while pending := self._journal.unpublished(_BATCH, after=self._resume_after):

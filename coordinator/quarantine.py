@@ -1,4 +1,4 @@
-"""Quarantine: keeps files that cannot be answered, because their name is unsafe as a path, for a person to look at."""
+"""Quarantine: keeps files that cannot be answered, because their name is unsafe as a path, for a person to inspect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Quarantine:
     """The directory ``paths.state/quarantine``.
 
     Args:
-        directory: made when it is needed.
+        directory: created when it is needed.
         inbox: where the files come from.
     """
 
@@ -27,7 +27,7 @@ class Quarantine:
         self._inbox = inbox
 
     def take(self, name: str) -> bool:
-        """Move ``name`` out of the inbox; whether that worked."""
+        """Move ``name`` out of the inbox; return whether that succeeded."""
         label = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:32]
         logger.error(
             "cannot answer {}: {}; moved to {} as {}", printable(name), REQUEST_ID_RULE, self._directory, label

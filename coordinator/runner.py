@@ -1,4 +1,4 @@
-"""Drives one request: step → outcome → transition, until it is settled or suspended; a restart, too."""
+"""Drives one request: step → outcome → transition, until it is settled or suspended; also after a restart."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Runner:
             return result
 
     def settle(self, record: RequestRecord) -> None:
-        """Have a settled request answered, and remove what its runs left."""
+        """Have a settled request answered, and remove the files of its runs."""
         logger.info("{}: {}", record.state, record.message)
         self._observers.settled(record)
         self._runtime.stops.discard(record.request_id)
@@ -78,7 +78,7 @@ class Runner:
             The attempt, closed as interrupted, and what remains to be said about it.
 
         Raises:
-            OSError: whether the script runs cannot be told; it might still start, so the request must not be settled.
+            OSError: it is not known whether the script runs; it might still start, so the request is not settled.
         """
         attempt = self._journal.open_attempt(record.request_id)
         if attempt is None:
@@ -88,7 +88,7 @@ class Runner:
             stuck = self._executor.abandon(self._activate(record).script_run(attempt))
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001  a row that cannot be run: settled all the same
+        except Exception as error:  # noqa: BLE001  a row that cannot be run is settled nevertheless
             return ended, f"; {attempt.script} may still be running: {error}"
         return ended, f"; processes that even KILL does not end: {', '.join(map(str, stuck))}" if stuck else ""
 
@@ -99,7 +99,7 @@ class Runner:
     # -- before the first script -------------------------------------------------------------------------------
 
     def _check_turn(self, active: ActiveRequest) -> StepResult:
-        """Ask the permission rules again, and vet every script that the request may need before the first one runs."""
+        """Before the first script: evaluate the permission rules again, and vet every script the request may need."""
         verdict = self._gate.at_turn(active.as_request())
         if isinstance(verdict, Reject):
             return active.refuse(verdict.reason, verdict.message)
@@ -117,7 +117,7 @@ class Runner:
         return StepResult.CONTINUE
 
     def _vet(self, active: ActiveRequest, script: str) -> VetFailure | StepResult:
-        """Vet ``script``, again while the host cannot tell; CONTINUE: it may run, SUSPEND: a stop came first."""
+        """Vet ``script``, again while it cannot be examined; CONTINUE: it may run, SUSPEND: a stop came first."""
         while True:
             failure = self._executor.vet(active.component.directory, script)
             if failure is None:
@@ -152,9 +152,9 @@ class Runner:
         return self._executor.wait(script_run, observer, deadline=attempt.started_monotonic + script_run.timeout_s)
 
     def _resume(self, active: ActiveRequest, attempt: AttemptRecord) -> StepResult:
-        """Find out, by the recovery table, what became of a run that is not known to be over (I3, I9).
+        """Probe a run that is not known to be over, and act by the recovery table (I3, I9).
 
-        An earlier coordinator began it, or this one did and the journal could not take how it ended.
+        An earlier coordinator began it, or this one did and could not record how it ended.
         """
         if attempt.boot_id == recovery.LOST_BOOT:  # the start has ended what still ran (I13)
             detail = "the journal was lost while it may have run"
@@ -181,11 +181,11 @@ class Runner:
         return outcome
 
     def _close(self, active: ActiveRequest) -> StepResult:
-        """Nothing is due and nothing decided: the configuration was changed and needs fewer scripts than before."""
+        """Settle a request without a due script: the configuration was changed and needs fewer scripts than before."""
         if active.state is State.RUNNING:
             return self._move(active, Event.SUCCEED, None, "")
         reason = active.record.reason if isinstance(active.record.reason, Reason) else None
-        return self._move(active, Event.GIVE_UP, reason, "on_failure does not ask for it any more")
+        return self._move(active, Event.GIVE_UP, reason, "on_failure no longer requires it")
 
     # -- what an outcome means ---------------------------------------------------------------------------------
 
@@ -194,12 +194,12 @@ class Runner:
     ) -> StepResult:
         """Turn the end of one run into a transition, into the next step, or into another try."""
         if outcome is None:
-            logger.info("{} goes on without this coordinator; the next one waits for its end", attempt.script)
+            logger.info("{} continues without this coordinator; the next one waits for its end", attempt.script)
             return StepResult.SUSPEND
         ended = active.end(attempt, outcome, observed=observed)
         what = texts.describe_exit(ended.script, ended, outcome.detail)
         is_last = active.next_script is None
-        if not is_last:  # else the answer says it
+        if not is_last:  # else the answer contains it
             logger.info("{}", what)
         if outcome.exit_kind is ExitKind.NOT_STARTED:
             return self._retry_start(active, outcome.detail)
@@ -213,13 +213,13 @@ class Runner:
         return self._move(active, decision.event, decision.reason, what)
 
     def _retry_start(self, active: ActiveRequest, detail: str) -> StepResult:
-        """A run that certainly never began may begin again, a bounded number of times."""
+        """Try a run that certainly never began again, a bounded number of times."""
         active.record_end()
         result = self._count_failed_start(active, detail) if detail else StepResult.CONTINUE
         return self._give_up(active, Reason.CANNOT_START, detail) if result is StepResult.SETTLED else result
 
     def _count_failed_start(self, active: ActiveRequest, detail: str) -> StepResult:
-        """Count one refusal of the host; SETTLED: too many, SUSPEND: a stop came, else pause and CONTINUE."""
+        """Count one failed start; SETTLED: too many, SUSPEND: a stop came, else pause and CONTINUE."""
         active.failed_starts += 1
         logger.error("{}", detail)
         if active.failed_starts >= MAX_FAILED_STARTS:
@@ -230,15 +230,15 @@ class Runner:
         return StepResult.CONTINUE
 
     def _rerun(self, active: ActiveRequest, what: str) -> StepResult:
-        """Start an interrupted script that may run twice again, a bounded number of times (I9)."""
+        """Restart an interrupted script that may run twice, a bounded number of times (I9)."""
         if self._runtime.stops.is_stopping:
             return StepResult.SUSPEND  # the attempt stays open: the next start finds it, and decides again
         if active.count_resume() > recovery.MAX_RESUMES:
-            return self._give_up(active, Reason.INTERRUPTED, f"{what}, again and again")
+            return self._give_up(active, Reason.INTERRUPTED, f"{what}, repeatedly")
         return StepResult.CONTINUE
 
     def _give_up(self, active: ActiveRequest, reason: Reason, what: str) -> StepResult:
-        """End the present state without a run: no script can be run, or none may be run again."""
+        """Leave the present state without a run: no script can be run, or none may be run again."""
         if active.state is State.RUNNING:
             return self._move(active, Event.FAIL, reason, what)
         return self._move(active, Event.GIVE_UP, Reason.ROLLBACK_FAILED, what)

@@ -1,4 +1,4 @@
-"""What the parts of one coordinator process share: clock, running time, stop flags, the ways to the main loop."""
+"""What the parts of one coordinator process share: clock, running time, stop flags, access to the main loop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RunningTime:
     """Seconds that the coordinator has run with this journal, over all its starts; recorded in the journal.
 
     Ages and deferrals are counted in it: a wall clock that jumps by decades, as on a Raspberry Pi without a battery,
-    neither loses an answer nor forgets an id (I7, I11).
+    does not remove answers or ids too early (I7, I11).
     """
 
     def __init__(self, journal: Journal, clock: Clock) -> None:
@@ -36,7 +36,7 @@ class RunningTime:
             return self._recorded_s + self._clock.monotonic() - self._recorded_at
 
     def record(self) -> None:
-        """Write the running time to the journal; while that is unavailable, the seconds wait here."""
+        """Write the running time to the journal; while that is unavailable, the seconds are kept in memory."""
         with self._lock:
             now = self._clock.monotonic()
             try:
@@ -50,10 +50,10 @@ class RunningTime:
 
 @dataclass
 class Runtime:
-    """Clock, identity of the boot, stop flags, and the ways to the main loop.
+    """Clock, identity of the boot, stop flags, and access to the main loop.
 
     Args:
-        clock: all time enters here (I11).
+        clock: the only source of time (I11).
         boot_id: identifies the present boot of the machine.
         running_time: counted with the journal.
         stops: what must end.

@@ -1,4 +1,4 @@
-"""Notifies systemd, sd_notify(3): ready, watchdog, and which requests run. Silent where systemd did not ask.
+"""Notifies systemd, sd_notify(3): ready, watchdog, and which requests run. Does nothing without a notify socket.
 
 The protocol is one datagram per message; the libraries for it need a compiler or are unmaintained.
 """
@@ -41,7 +41,7 @@ class SdNotifier(RequestObserver):
         return cls(environment.get("NOTIFY_SOCKET"), int(micros) / 1e6 if micros.isdecimal() else None)
 
     def ready(self) -> None:
-        """The start is over."""
+        """The start is complete."""
         self._send("READY=1", f"STATUS={self._status()}")
 
     def watchdog(self) -> None:
@@ -60,7 +60,7 @@ class SdNotifier(RequestObserver):
             self._send(f"STATUS={self._status()}")
 
     def settled(self, record: RequestRecord) -> None:
-        """Take the request out of the status."""
+        """Remove the request from the status."""
         with self._lock:
             if self._running.pop(record.request_id, None) is not None:
                 self._send(f"STATUS={self._status()}")

@@ -111,7 +111,7 @@ class Settings(Section):
         return {lock: frozenset(names) for lock, names in lanes.items()}
 
     def lane_of(self, component: str) -> str:
-        """The lock ``component`` runs under; its own name unless the configuration says otherwise."""
+        """The lock ``component`` runs under; its own name unless the configuration names one."""
         return self.components[component].lock or component
 
 

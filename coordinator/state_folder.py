@@ -19,10 +19,10 @@ JOURNAL = "journal.db"
 LOCK = "coordinator.lock"
 RUNS = "runs"
 QUARANTINE = "quarantine"
-SUSPECT = "journal.suspect"  # the last run met damage: the next start checks the whole journal
+SUSPECT = "journal.suspect"  # the last run found damage: the next start checks the whole journal
 REBUILDING = "journal.rebuilding"  # a new journal is being filled
 _BEGUN = b"begun\n"
-_PARTS = ("-wal", "-shm", "")  # what SQLite keeps beside a journal goes first: alone it would count for a new one
+_PARTS = ("-wal", "-shm", "")  # SQLite's files beside a journal first: left alone, they would be applied to a new one
 
 
 class StateFolder:
@@ -44,15 +44,15 @@ class StateFolder:
     def open_journal(self, *, has_worked_here: bool) -> tuple[Journal, bool]:
         """Open the journal.
 
-        The whole file is checked only after a run that met damage: a check costs time that grows with the history.
-        Only what is found damaged then, a second time, is replaced.
+        The whole file is checked only after a run that found damage: a check costs time that grows with the history.
+        Only a journal that is found damaged a second time is replaced.
 
         Args:
             has_worked_here: whether a coordinator has published here before: then a missing journal is a lost one.
 
         Returns:
-            The journal, and whether it is an empty one in place of one that was lost; then it must be rebuilt, and
-            ``rebuilt`` called.
+            The journal, and whether it is empty because the old one was lost; then the caller rebuilds it, and
+            calls ``rebuilt``.
 
         Raises:
             JournalDamagedError: found damaged for the first time; ``mark_suspect``, and try again.
@@ -68,9 +68,9 @@ class StateFolder:
                     raise  # one failed read is no proof
                 logger.critical("the journal is damaged: {}", error)
         if exists(self._rebuilding) and self._rebuilding.read_bytes() == _BEGUN:
-            self._discard()  # incomplete, and made by us: keeping one per start would not help a full disk
+            self._discard()  # an incomplete rebuild: keeping one per start would fill the disk further
         else:
-            write_atomic(self._rebuilding, b"")  # a death before the new one is filled must not make old requests new
+            write_atomic(self._rebuilding, b"")  # after a crash during the rebuild, old requests must not count as new
             if exists(self.journal):
                 logger.critical("the old journal was moved to {}; building a new one", self._set_aside())
             write_atomic(self._rebuilding, _BEGUN)
@@ -78,9 +78,9 @@ class StateFolder:
         return Journal.open(self.journal), True
 
     def rebuilt(self) -> None:
-        """Note that the new journal is complete."""
+        """Record that the new journal is complete."""
         self._rebuilding.unlink()
-        fsync_dir(self.path)  # the mark must not come back and condemn what this journal holds by then
+        fsync_dir(self.path)  # the marker must not reappear and cause the next start to discard this journal
 
     def _open_checked(self) -> Journal:
         journal = Journal.open(self.journal)
@@ -94,7 +94,7 @@ class StateFolder:
         return journal
 
     def _set_aside(self) -> Path:
-        """Rename a damaged journal, and what SQLite keeps beside it; return its new path."""
+        """Rename a damaged journal, and SQLite's files beside it; return its new path."""
         number = 1
         while exists(target := self.journal.with_name(f"{JOURNAL}.damaged-{number}")):
             number += 1
@@ -121,7 +121,8 @@ def open_for_reading(settings: Settings) -> Iterator[JournalReader]:
         journal = JournalReader.open(path)
     except JournalError as error:
         raise ConfigurationError(
-            f"cannot read the journal {path}: {error}; run as root, with the coordinator's --config, once it has run"
+            f"cannot read the journal {path}: {error}; run this as root, with the coordinator's --config, after its "
+            "first start"
         ) from None
     with journal:
         yield journal

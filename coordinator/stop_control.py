@@ -6,7 +6,7 @@ import threading
 
 
 class StopControl:
-    """Shared by the daemon, which stops, and the lanes, which ask; thread-safe.
+    """Shared by the daemon, which sets the flags, and the lanes, which read them; thread-safe.
 
     ``stop`` and ``interrupt_all`` only assign: a signal handler calls them, and a lock that the interrupted code holds
     would never be released.
@@ -24,15 +24,15 @@ class StopControl:
         return self._is_stopping
 
     def stop(self) -> None:
-        """Start no script any more; a run that outlives the coordinator may be left to the next one."""
+        """Start no more scripts; a run that outlives the coordinator may be left to the next one."""
         self._is_stopping = True
 
     def interrupt_all(self) -> None:
-        """End every run now, as I3 says."""
+        """End every run now, as I3 requires."""
         self._is_all_interrupted = True
 
     def interrupt(self, request_id: str) -> None:
-        """End the run of one request now; no other request notices."""
+        """End the run of one request now; no other request is affected."""
         with self._lock:
             self._interrupted |= {request_id}
 

@@ -28,15 +28,15 @@ REMEDY: dict[Reason, str | None] = {
     Reason.SCRIPT_FAILED: "see error and output",
     Reason.INTERRUPTED: "submit a new request to try again",
     Reason.CANNOT_START: "free disk space, memory or processes on the host, then submit a new request",
-    Reason.ROLLBACK_FAILED: "the component needs a person",
+    Reason.ROLLBACK_FAILED: "repair the component by hand",
     Reason.INTERNAL_ERROR: "see update-coordinator explain, and report this defect",
 }
 RECOVERY: dict[RecoveryAction, str] = {
     RecoveryAction.ADOPT: "found {script} still running: waited for it to end",
-    RecoveryAction.COLLECT: "found that {script} had ended in the meantime: took its result",
+    RecoveryAction.COLLECT: "found that {script} had ended in the meantime: used its result",
     RecoveryAction.START: "found that {script} had not begun yet: it could still be started",
-    RecoveryAction.INTERRUPT: "could not tell how far {script} had come: did not run it a second time",
-    RecoveryAction.RERUN: "could not tell how far {script} had come: it was one that may run again",
+    RecoveryAction.INTERRUPT: "could not determine how far {script} had come: did not run it a second time",
+    RecoveryAction.RERUN: "could not determine how far {script} had come: it may run again",
 }
 
 
@@ -75,7 +75,7 @@ def message(event: Event, record: RequestRecord, reason: AnyReason, what: str) -
 
 
 def remedy(reason: AnyReason) -> str | None:
-    """What to do about a failure, None where the message says it or nothing can be done."""
+    """What to do about a failure; None where the message contains it or nothing can be done."""
     return REMEDY[reason] if isinstance(reason, Reason) else None
 
 
@@ -99,13 +99,13 @@ def _gave_up(record: RequestRecord, reason: AnyReason, what: str) -> str:
 
 
 def _failure(record: RequestRecord) -> str:
-    """What happened when the request failed, without the remedy."""
+    """What happened when the request failed, without its remedy."""
     return record.message.split("; ")[0]
 
 
 MESSAGES: dict[Event, Callable[[RequestRecord, AnyReason, str], str] | None] = {
     Event.ACCEPT: None,
-    Event.REFUSE: None,  # the rule, or the vetting, brings its message
+    Event.REFUSE: None,  # the rule, or the vetting, supplies the message
     Event.START: None,
     Event.SUCCEED: _succeeded,
     Event.FAIL: _failed,

@@ -16,7 +16,7 @@ class Wakeup:
 
     @property
     def signal_fd(self) -> int:
-        """For ``signal.set_wakeup_fd``: a signal notifies, too."""
+        """For ``signal.set_wakeup_fd``: a signal notifies as well."""
         return self._write
 
     def notify(self) -> None:
@@ -27,7 +27,7 @@ class Wakeup:
             return
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Sleep until notified, or for ``timeout_s`` at most (None: without limit); whether it was notified."""
+        """Sleep until notified, for ``timeout_s`` at most (None: without limit); return whether it was notified."""
         ready = self._poll.poll(None if timeout_s is None else max(0, timeout_s) * 1000)
         try:
             while os.read(self._read, 4096):

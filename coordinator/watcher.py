@@ -1,4 +1,4 @@
-"""Notices arrivals in ``requests/`` through inotify. It only notifies; the intake looks."""
+"""Notices arrivals in ``requests/`` through inotify. It only notifies; the intake reads the folder."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from protocol.names import SUFFIX
 _MASK = Mask(
     InotifyConstants.IN_CLOSE_WRITE  # a write
     | InotifyConstants.IN_MOVED_TO  # a rename, from here or elsewhere
-    | InotifyConstants.IN_CREATE  # a link, a folder, a pipe: what is never closed
-    | InotifyConstants.IN_MOVE_SELF  # the folder itself goes away
+    | InotifyConstants.IN_CREATE  # a link, a folder, a pipe: these are never closed
+    | InotifyConstants.IN_MOVE_SELF  # the folder itself was moved or removed
     | InotifyConstants.IN_DELETE_SELF
 )
 _ID = CallbackId(0)
@@ -53,11 +53,11 @@ class Watcher:
 
     @property
     def is_watching(self) -> bool:
-        """Whether arrivals notify; where they do not, the main loop must look at intervals."""
+        """Whether arrivals notify; if not, the main loop must poll."""
         return self._watched is not None
 
     def renew(self) -> bool:
-        """Watch the folder that has the name now, if it is another one than before; whether there is one."""
+        """Watch the folder that has the name now, if it is another one than before; return whether it exists."""
         try:
             found = self._directory.stat()
         except OSError as error:
@@ -80,7 +80,7 @@ class Watcher:
         if self._inotify.ident is None:
             try:
                 self._inotify.start()
-            except RuntimeError as error:  # started again later: a new one each time would leak descriptors
+            except RuntimeError as error:  # this reader is started again later: new readers would leak descriptors
                 raise OSError(errno.EAGAIN, str(error)) from error
         self._unwatch()
         self._watch = self._inotify.add_callback(os.fsencode(self._directory), _MASK, self, _ID)

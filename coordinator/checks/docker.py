@@ -1,6 +1,6 @@
 """Troubleshooting step 3 (requirements, section 10): does the container see and use the shared folders?
 
-Docker reports where the folders are mounted; whether they can be used there is tried inside the container.
+Docker reports where the folders are mounted; a shell inside the container tests whether they can be used there.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ for folder in "$@"; do
     echo "$(ls -di "$folder")"
 done
 """
-_AWAKEN = {
+_START_REMEDY = {
     "paused": "docker unpause {name}",
-    "restarting": "docker logs {name} tells why it ends again and again",
+    "restarting": "docker logs {name} shows why it ends repeatedly",
 }
 
 
@@ -51,24 +51,24 @@ class _Container:
     mounts: tuple[_Mount, ...]
 
     def mount_of(self, folder: Path) -> _Mount | None:
-        """Through which mount it sees ``folder``: the innermost, when several hold it."""
+        """The mount through which it sees ``folder``: the innermost, when several contain it."""
         holding = [mount for mount in self.mounts if folder.resolve().is_relative_to(mount.source.resolve())]
         return max(holding, key=lambda mount: len(mount.source.parts), default=None)
 
     def inner(self, folder: Path) -> Path | None:
-        """Under which name it sees ``folder``."""
+        """The path under which it sees ``folder``."""
         mount = self.mount_of(folder)
         return None if mount is None else mount.destination / folder.resolve().relative_to(mount.source.resolve())
 
     def is_client(self, requests: Path) -> bool:
-        """Whether it mounts the folder to use it; one that sees the whole disk read-only only looks on."""
+        """Whether it mounts the folder to use it; a container that mounts the whole disk read-only does not."""
         mount = self.mount_of(requests)
         return mount is not None and (mount.writable or mount.source.resolve() in (requests, *requests.parents[:1]))
 
 
 @dataclass(frozen=True)
-class _Tried:
-    """A folder as it is for the container's user: letters for what ``test`` says of it, and its inode."""
+class _FolderTest:
+    """A folder as the container's user finds it: one letter for each ``test`` that passed, and its inode."""
 
     uid: str
     rights: str
@@ -80,25 +80,25 @@ def container(settings: Settings) -> Iterator[CheckResult]:
     paths = settings.paths
     listed = run_tool("docker", "ps", "--all", "--quiet", "--no-trunc")
     if listed is None:
-        yield note("Docker is not installed here, or does not answer: no container was looked into")
+        yield note("Docker is not installed here, or does not respond: no container was checked")
         return
     if listed.code != 0:
         yield note(
             f"cannot ask Docker about the container: {listed.complaint}",
-            "systemctl status docker tells whether it runs; check as root, who may ask it",
+            "systemctl status docker shows whether it runs; run this check as root, who may ask it",
         )
         return
     containers = _inspect(listed.output.split())
     clients = [one for one in containers if one.is_client(paths.requests.resolve())]
-    awake = [one for one in clients if one.status == "running"]
-    for one in awake:
+    running = [one for one in clients if one.status == "running"]
+    for one in running:
         yield from _examine(one, paths)
     for one in clients:
-        if one not in awake:
-            remedy = _AWAKEN.get(one.status, "docker start {name}; docker logs {name} tells why it ended")
+        if one not in running:
+            remedy = _START_REMEDY.get(one.status, "docker start {name}; docker logs {name} shows why it ended")
             code = f", exit code {one.exit_code}" if one.exit_code else ""
             text = f"{one.name} mounts {paths.requests}, but does not run: it is {one.status}{code}"
-            yield note(text) if awake else bad(text, remedy.format(name=one.name))
+            yield note(text) if running else bad(text, remedy.format(name=one.name))
     if not clients:
         yield _missing(containers, paths)
 
@@ -113,7 +113,7 @@ def _missing(containers: list[_Container], paths: Paths) -> CheckResult:
 
 
 def _inspect(ids: list[str]) -> list[_Container]:
-    """Those of the containers that are still there; one that went meanwhile makes Docker complain, no more."""
+    """Those of the containers that still exist; for one that was removed meanwhile, Docker only prints an error."""
     result = run_tool("docker", "inspect", *ids) if ids else None
     return [_container(one) for one in json.loads((result and result.output.strip()) or "[]")]
 
@@ -134,64 +134,65 @@ def _container(facts: dict[str, Any]) -> _Container:
 
 
 def _examine(one: _Container, paths: Paths) -> Iterator[CheckResult]:
-    """Try what the container needs: to write requests, and to read and delete answers."""
+    """Test what the container needs: to write requests, and to read and delete answers."""
     requests, status = one.inner(paths.requests), one.inner(paths.status)
     if requests is None or status is None:
         yield bad(
-            f"{one.name} mounts {paths.requests} but not {paths.status}: it never sees an answer",
+            f"{one.name} mounts {paths.requests} but not {paths.status}: it cannot read answers",
             f"add the volume {paths.status}:{paths.status} to its compose file, then docker-compose up -d",
         )
         return
     result = run_tool("docker", "exec", one.name, "sh", "-c", _TRY, "sh", str(requests), str(status))
-    tried = _understand(result.output) if result else None
-    yield _judge(one, paths.requests, requests, "write requests", bad, tried and tried[0])
-    yield _judge(one, paths.status, status, "delete answers", note, tried and tried[1])
+    tried = _parse_tests(result.output) if result else None
+    yield _check_folder(one, paths.requests, requests, "write requests", bad, tried and tried[0])
+    yield _check_folder(one, paths.status, status, "delete answers", note, tried and tried[1])
     if tried is None:
-        why = result.complaint if result else "docker exec does not answer"
-        yield note(f"cannot try inside {one.name} what its user can write: {why}")
+        why = result.complaint if result else "docker exec does not respond"
+        yield note(f"cannot test inside {one.name} what its user can write: {why}")
 
 
-def _judge(
+def _check_folder(
     one: _Container,
     folder: Path,
     inner: Path,
     purpose: str,
     lacking: Callable[[str, str], CheckResult],
-    tried: _Tried | None,
+    tried: _FolderTest | None,
 ) -> CheckResult:
-    """One folder; ``lacking`` says how bad it is that it cannot be written there."""
+    """One folder; ``lacking`` makes the result for a folder that the container cannot write."""
     sees = f"{one.name} sees {folder} as {inner}"
     mount = one.mount_of(folder)
     if mount is not None and not mount.writable:
-        remedy = "take :ro off that volume in its compose file, then docker-compose up -d"
+        remedy = "remove :ro from that volume in its compose file, then docker-compose up -d"
         return lacking(f"{sees}, but read-only: it cannot {purpose}", remedy)
     if tried is None:
         return note(sees)
     if tried.inode is not None and folder.is_dir() and tried.inode != folder.stat().st_ino:
-        text = f"{one.name} sees an older folder than {folder} as {inner}: that was made anew since it started"
+        text = f"{one.name} sees an older folder than {folder} as {inner}: {folder} was recreated after it started"
         return bad(text, f"docker restart {one.name}")
     if "d" not in tried.rights:
         return bad(f"{one.name} finds no folder {inner}, where {folder} should be", f"docker restart {one.name}")
     if not set("wx") <= set(tried.rights):
-        return lacking(f"{sees}, but its user (uid {tried.uid}) cannot {purpose} there", _admission(folder, tried.uid))
+        text = f"{sees}, but its user (uid {tried.uid}) cannot {purpose} there"
+        return lacking(text, _access_remedy(folder, tried.uid))
     return good(f"{sees} and can {purpose} there")
 
 
-def _admission(folder: Path, uid: str) -> str:
-    """How to let a container's user in: by the folder's group where that may write, as install.sh sets it up."""
+def _access_remedy(folder: Path, uid: str) -> str:
+    """How to give a container's user access: by the folder's group if that may write, as install.sh sets it up."""
     found = folder.stat()
     if found.st_gid != 0 and found.st_mode & _GROUP_WRITES == _GROUP_WRITES:
         return f'add group_add: ["{found.st_gid}"] to its service in the compose file, then docker-compose up -d'
     return f"chown {uid} {folder}"
 
 
-def _understand(output: str) -> tuple[_Tried, _Tried] | None:
-    """What ``_TRY`` printed; None where the container's shell did not run it, or is not to be believed."""
+def _parse_tests(output: str) -> tuple[_FolderTest, _FolderTest] | None:
+    """What ``_TRY`` printed; None if the container's shell did not run it, or printed something else."""
     lines = output.splitlines()
     if len(lines) != 5 or not lines[0].isdecimal():  # noqa: PLR2004  one line for the user, two for each folder
         return None
     uid = lines[0]
-    return _Tried(uid, lines[1], _inode(lines[2])), _Tried(uid, lines[3], _inode(lines[4]))
+    return _FolderTest(uid, lines[1], _inode(lines[2])), _FolderTest(uid, lines[3], _inode(lines[4]))
 
 
 def _inode(listed: str) -> int | None:

@@ -31,7 +31,7 @@ _LOG_LINES = 500
 
 
 def configuration(settings: Settings) -> Iterator[CheckResult]:
-    """What is configured; that it can be read is known by now."""
+    """What is configured; the configuration has been read by now."""
     if not settings.components:
         yield bad("no component is configured", "add a [components.NAME] table with its directory")
     for lock, names in sorted(settings.lanes.items()):
@@ -52,7 +52,7 @@ def service(settings: Settings) -> Iterator[CheckResult]:
         yield bad("no coordinator runs on this configuration", f"systemctl start {UNIT}, or update-coordinator run")
     result = run_tool("systemctl", "show", UNIT, "--property=LoadState,ActiveState,SubState,UnitFileState,StatusText")
     if result is None or result.code != 0:
-        yield note("systemd is not here, or does not answer: nothing starts the coordinator again")
+        yield note("systemd is not available, or does not respond: nothing restarts the coordinator")
         return
     yield from _unit(dict(line.partition("=")[::2] for line in result.output.splitlines()))
 
@@ -60,12 +60,12 @@ def service(settings: Settings) -> Iterator[CheckResult]:
 def _unit(shown: dict[str, str]) -> Iterator[CheckResult]:
     """What systemd shows of the service."""
     if shown.get("LoadState") != "loaded":
-        yield note(f"systemd knows no {UNIT}: nothing starts the coordinator again", "sudo packaging/install.sh")
+        yield note(f"systemd has no unit {UNIT}: nothing restarts the coordinator", "sudo packaging/install.sh")
         return
     state = shown.get("ActiveState", "unknown")
-    says = f"systemd says {UNIT} is {state} ({shown.get('SubState', 'unknown')})"
+    says = f"systemd reports that {UNIT} is {state} ({shown.get('SubState', 'unknown')})"
     if state == "failed":
-        yield bad(says, f"journalctl -u {UNIT} -n 100 tells why; then systemctl restart {UNIT}")
+        yield bad(says, f"journalctl -u {UNIT} -n 100 shows why; then systemctl restart {UNIT}")
     else:
         yield note(f"{says}: {shown['StatusText']}" if shown.get("StatusText") else says)
     if shown.get("UnitFileState") != "enabled":
@@ -77,7 +77,7 @@ def folders(settings: Settings) -> Iterator[CheckResult]:
     paths = settings.paths
     for folder in (paths.requests, paths.status, paths.state):
         if not folder.is_dir():
-            yield bad(f"{folder} does not exist", "start the coordinator once as root: it makes the folder")
+            yield bad(f"{folder} does not exist", "start the coordinator once as root: it creates the folder")
             continue
         found = folder.stat()
         text = f"{folder} (mode {found.st_mode & 0o7777:04o}, owner {found.st_uid}:{found.st_gid})"
@@ -85,7 +85,7 @@ def folders(settings: Settings) -> Iterator[CheckResult]:
         if not os.access(folder, os.W_OK):
             yield bad(f"{text} cannot be written", f"remount it writable, or chown it to uid {os.getuid()}")
         elif left.is_low:
-            yield bad(f"{text} has {left} free", "free space on its file system; df and df -i tell how full it is")
+            yield bad(f"{text} has {left} free", "free space on its file system; df and df -i show how full it is")
         else:
             yield good(text)
     if paths.state.is_dir() and paths.state.stat().st_mode & 0o022:
@@ -95,7 +95,7 @@ def folders(settings: Settings) -> Iterator[CheckResult]:
         yield note(f"{waiting} request file(s) waiting")
     quarantine = paths.state / QUARANTINE
     if quarantine.is_dir() and (kept := len(list(quarantine.iterdir()))):
-        yield note(f"{kept} unanswerable file(s) in {quarantine}", "look at them, find who writes them, delete them")
+        yield note(f"{kept} unanswerable file(s) in {quarantine}", "find out what writes them, then delete them")
 
 
 def scripts(settings: Settings) -> Iterator[CheckResult]:
@@ -104,16 +104,16 @@ def scripts(settings: Settings) -> Iterator[CheckResult]:
         needed = {
             script for action in Action for script in script_plan.scripts_needed(action, script_policy_of(component))
         }
-        objections = [found for script in sorted(needed) if (found := vet(component.directory, script, os.getuid()))]
-        for objection in objections:
-            yield bad(f"{name}: {objection.message}", f"until then, requests for {name} fail with {objection.reason}")
-        if not objections:
+        failures = [found for script in sorted(needed) if (found := vet(component.directory, script, os.getuid()))]
+        for failure in failures:
+            yield bad(f"{name}: {failure.message}", f"until then, requests for {name} fail with {failure.reason}")
+        if not failures:
             yield good(f"{name}: {', '.join(sorted(needed))} in {component.directory}")
         update = component.directory / script_plan.UPDATE
         if update.is_file() and b"compose" in update.read_bytes():
             places = (component.directory, component.directory.parent)
             if not any((place / file).exists() for place in places for file in _COMPOSE_FILES):
-                yield note(f"{name}: update.sh speaks of compose, but no compose file lies beside or above it")
+                yield note(f"{name}: update.sh mentions compose, but there is no compose file beside or above it")
 
 
 def journal(settings: Settings) -> Iterator[CheckResult]:
@@ -138,7 +138,8 @@ def journal(settings: Settings) -> Iterator[CheckResult]:
         late = len(opened.unpublished(100))
         yield good(f"{path} is whole; {unsettled} request(s) under way")
         if late:
-            yield bad(f"{late} answer(s) could not be published", f"make {settings.paths.status} writable; they follow")
+            remedy = f"make {settings.paths.status} writable: they are published then"
+            yield bad(f"{late} answer(s) could not be published", remedy)
     except JournalError as error:
         yield bad(f"{path}: {error}", _remedy(error))
     finally:
@@ -158,7 +159,7 @@ def log(settings: Settings) -> Iterator[CheckResult]:
         yield note("no log file", f"journalctl -u {UNIT} -n 100")
     else:
         yield from _log_file(path)
-    # Why it did not start, and how it was killed, only systemd's journal knows.
+    # Only systemd's journal shows why the coordinator did not start, or how it was killed.
     result = run_tool(
         "journalctl", f"--unit={UNIT}", "--since=-24h", "--priority=warning", "--quiet", "--output=short-iso"
     )
@@ -179,7 +180,7 @@ def _log_file(path: Path) -> Iterator[CheckResult]:
 
 
 def _under_way(settings: Settings, name: str) -> RequestRecord | None:
-    """What the component's lane has to do for longer than a moment; None also where the journal cannot be read."""
+    """The update or rollback that the component's lane runs next; None also when the journal cannot be read."""
     try:
         with open_for_reading(settings) as journal:
             due = journal.next_due(settings.lanes[settings.lane_of(name)], uptime_s=inf)
@@ -196,12 +197,12 @@ def health(settings: Settings) -> Iterator[CheckResult]:
     paths = settings.paths
     spool = (paths.requests, paths.status, paths.state)
     if full := [folder for folder in spool if folder.is_dir() and free_space(folder).is_exhausted]:
-        yield note("health checks were not run", f"they would wait for room in {full[0]}; free some and check again")
+        yield note("health checks were not run", f"{full[0]} has no free space; free some and check again")
         return
     client = Client(settings.paths.requests, settings.paths.status, SystemClock())
     for name, component in sorted(settings.components.items()):
         if under_way := _under_way(settings, name):
-            text = f"{name}: not asked, for it would wait: {describe(under_way)} is under way"
+            text = f"{name}: skipped, because it would have to wait: {describe(under_way)} is under way"
             yield note(text, f"update-coordinator explain {under_way.request_id}")
             continue
         try:
@@ -209,12 +210,12 @@ def health(settings: Settings) -> Iterator[CheckResult]:
             final = client.wait_for_status(request_id, timeout_s=component.timeout_s + TOOL_S)
             client.discard(request_id)
         except (ProtocolError, OSError) as error:
-            yield bad(f"{name}: {error}", f"update-coordinator history --component {name} tells what it is busy with")
+            yield bad(f"{name}: {error}", f"update-coordinator history --component {name} shows what runs")
             continue
         if final.success:
             yield good(f"{name}: healthy")
         else:
             script = component.directory / script_plan.HEALTH_CHECK
             last = (final.error.strip() or final.output.strip()).rpartition("\n")[2]
-            said = f"; it said: {last}" if last else ""
-            yield bad(f"{name}: {final.message}{said}", f"bash -x {script}; echo $?")
+            printed = f"; it printed: {last}" if last else ""
+            yield bad(f"{name}: {final.message}{printed}", f"bash -x {script}; echo $?")

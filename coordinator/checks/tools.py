@@ -28,7 +28,7 @@ class ToolResult:
 
 
 def run_tool(program: str, *arguments: str) -> ToolResult | None:
-    """Run a tool of the host; None when it is missing or does not answer."""
+    """Run a tool of the host; None when it is missing or does not respond."""
     found = shutil.which(program)
     if found is None:
         return None
@@ -50,7 +50,7 @@ class FreeSpace:
 
     @property
     def is_low(self) -> bool:
-        """Whether some should be freed."""
+        """Whether some space should be freed."""
         return self.free_bytes < _LOW_BYTES or (self.files is not None and self.files < _LOW_FILES)
 
     @property

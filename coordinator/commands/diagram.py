@@ -11,7 +11,7 @@ _TERMINAL = (State.SUCCEEDED, State.ROLLED_BACK, State.FAILED)
 def mermaid() -> str:
     """The state diagram as Mermaid text."""
     lines = ["stateDiagram-v2", f"    [*] --> {State.RECEIVED}"]
-    lines += [f"    {move.source} --> {move.dest}: {move.event}" for move in TRANSITIONS]
+    lines += [f"    {each.source} --> {each.dest}: {each.event}" for each in TRANSITIONS]
     lines += [f"    {state} --> [*]" for state in _TERMINAL]
     return "\n".join(lines) + "\n"
 

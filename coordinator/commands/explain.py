@@ -1,4 +1,4 @@
-"""``update-coordinator explain ID``: the recorded chain of events of one request, in plain words."""
+"""``update-coordinator explain ID``: the recorded events of one request, in sentences."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from protocol.types import ExitKind, State, UnknownValue
 
 # Per event: its stage, and its sentence. Stages order the lines, since a wall clock may jump (I11).
 TRANSITION_LINES: dict[Event, tuple[int, str]] = {
-    Event.ACCEPT: (0, "The request was read, judged and accepted; it waited for its turn."),
-    Event.REFUSE: (2, "The request was refused, and no script was run."),
+    Event.ACCEPT: (0, "The request was read, checked and accepted; it waited for its turn."),
+    Event.REFUSE: (2, "The request was rejected, and no script was run."),
     Event.START: (3, "Its turn came."),
     Event.SUCCEED: (5, "It succeeded."),
     Event.FAIL: (5, "It failed."),
@@ -43,8 +43,8 @@ _OUTPUT_LINES = 5
 
 
 @dataclass(frozen=True)
-class Story:
-    """All that the journal knows of one request."""
+class RequestHistory:
+    """All records of one request in the journal."""
 
     record: RequestRecord
     transitions: list[TransitionRecord]
@@ -55,7 +55,7 @@ class Story:
 
 @dataclass(frozen=True)
 class _Line:
-    """One event; ``place`` orders them, ``output`` is what the script printed about it."""
+    """One event; ``place`` orders the events, ``output`` is what the script printed at the end."""
 
     place: tuple[int, int, int]
     at: datetime
@@ -65,18 +65,18 @@ class _Line:
 
 
 def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
-    """Print the story; 1 when the request is not known."""
+    """Print the events; 1 when the request is not known."""
     with open_for_reading(settings) as journal:
-        story = _read(journal, request_id)
-    if story is None:
-        return print_error(f"cannot find request {request_id}: see update-coordinator history for those there are")
+        history = _read(journal, request_id)
+    if history is None:
+        return print_error(f"cannot find request {request_id}: update-coordinator history lists the known ones")
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
-        console.out(json.dumps(_as_json(story), indent=2, default=str))
+        console.out(json.dumps(_as_json(history), indent=2, default=str))
         return 0
-    console.print(request_line(story.record), markup=False)
-    shown = day(story.record.received_at)
-    for line in tell(story):
+    console.print(request_line(history.record), markup=False)
+    shown = day(history.record.received_at)
+    for line in event_lines(history):
         if day(line.at) != shown:
             shown = day(line.at)
             console.print(Text(f"  {shown}", style="dim"))
@@ -84,16 +84,16 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
         console.print(Text.assemble(*begin, line.sentence))
         for output in line.output:
             console.print(Text(f"{'':<24}| {output}", style="dim"))
-    if story.record.settled_at is None:
+    if history.record.settled_at is None:
         console.print("  It is not over yet.")
     return 0
 
 
-def _as_json(story: Story) -> dict[str, object]:
+def _as_json(history: RequestHistory) -> dict[str, object]:
     return {
-        "request": asdict(story.record),
-        "transitions": [asdict(transition) for transition in story.transitions],
-        "attempts": [asdict(attempt) for attempt in story.attempts],
+        "request": asdict(history.record),
+        "transitions": [asdict(transition) for transition in history.transitions],
+        "attempts": [asdict(attempt) for attempt in history.attempts],
         "resumptions": [
             {
                 "request_id": one.request_id,
@@ -102,17 +102,17 @@ def _as_json(story: Story) -> dict[str, object]:
                 "trace": one.probe,
                 "resumption": one.action,
             }
-            for one in story.recoveries
+            for one in history.recoveries
         ],
-        "failures": [asdict(failure) for failure in story.failures],
+        "failures": [asdict(failure) for failure in history.failures],
     }
 
 
-def _read(journal: JournalReader, request_id: str) -> Story | None:
+def _read(journal: JournalReader, request_id: str) -> RequestHistory | None:
     record = journal.get(request_id)
     if record is None:
         return None
-    return Story(
+    return RequestHistory(
         record,
         journal.transitions(request_id),
         journal.attempts(request_id),
@@ -121,19 +121,19 @@ def _read(journal: JournalReader, request_id: str) -> Story | None:
     )
 
 
-def tell(story: Story) -> list[_Line]:
+def event_lines(history: RequestHistory) -> list[_Line]:
     """Transitions, runs and what restarts found of them, in the order in which they happened."""
     recoveries: dict[int, list[RecoveryRecord]] = {}
-    for recovery in story.recoveries:
+    for recovery in history.recoveries:
         recoveries.setdefault(recovery.number, []).append(recovery)
-    lines = _transition_lines(story.transitions) + _deferral_lines(story.record) + _failure_lines(story)
-    for attempt in story.attempts:
+    lines = _transition_lines(history.transitions) + _deferral_lines(history.record) + _failure_lines(history)
+    for attempt in history.attempts:
         lines += _run_lines(attempt, recoveries.get(attempt.number, []))
     return sorted(lines, key=lambda line: line.place)
 
 
 def _transition_lines(transitions: list[TransitionRecord]) -> list[_Line]:
-    """One line per transition; a rebuilt journal says the same of several, which is printed once (I13)."""
+    """One line per transition; equal sentences in sequence, which a rebuilt journal has, are printed once (I13)."""
     lines: list[_Line] = []
     for transition in transitions:
         event = transition.event
@@ -157,14 +157,15 @@ def _deferral_lines(record: RequestRecord) -> list[_Line]:
     return [_Line((_DEFERRED_STAGE, 0, 0), record.deferred_at, State.VALIDATED, sentence)]
 
 
-def _failure_lines(story: Story) -> list[_Line]:
-    """Unexpected errors: before the last transition when they led to it, else after all there is."""
-    stages = [TRANSITION_LINES[one.event][0] for one in story.transitions if isinstance(one.event, Event)]
-    stage = max(stages, default=_LAST_STAGE) if story.record.settled_at else _LAST_STAGE
-    state = story.transitions[-1].source if story.transitions and story.record.settled_at else story.record.state
+def _failure_lines(history: RequestHistory) -> list[_Line]:
+    """Unexpected errors: before the last transition when they caused it, else after all other lines."""
+    stages = [TRANSITION_LINES[one.event][0] for one in history.transitions if isinstance(one.event, Event)]
+    stage = max(stages, default=_LAST_STAGE) if history.record.settled_at else _LAST_STAGE
+    record, transitions = history.record, history.transitions
+    state = transitions[-1].source if transitions and record.settled_at else record.state
     return [
         _Line((stage, -1, number), failure.at, state, f"Unexpected error {number}: {failure.error}")
-        for number, failure in enumerate(story.failures, 1)
+        for number, failure in enumerate(history.failures, 1)
     ]
 
 
@@ -199,7 +200,7 @@ def _describe_end(attempt: AttemptRecord) -> str:
 
 
 def _last_output(attempt: AttemptRecord) -> tuple[str, ...]:
-    """The last lines of a run that went wrong, without control characters: a terminal obeys some of them."""
+    """The last lines of a run that failed, without control characters, which a terminal would execute."""
     if attempt.ending is ExitKind.EXITED and attempt.exit_code == 0:
         return ()
     lines = (attempt.error.strip() or attempt.output.strip()).splitlines()[-_OUTPUT_LINES:]

@@ -14,11 +14,11 @@ from protocol.types import State
 
 
 def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
-    """Show the final status, or how far the request is; 1 when it failed or is not known."""
+    """Show the final status, or the progress; 1 when the request failed or is not known."""
     with open_for_reading(settings) as journal:
         record = journal.get(request_id)
         if record is None:
-            return print_error(f"cannot find request {request_id}: see update-coordinator history for those there are")
+            return print_error(f"cannot find request {request_id}: update-coordinator history lists the known ones")
         attempts = journal.attempts(request_id)
     console = Console(highlight=False, soft_wrap=True)
     if record.settled_at is None:
@@ -39,5 +39,5 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
 
 
 def _is_deferred(record: RequestRecord) -> bool:
-    """Whether a rule keeps the request waiting; a lane clears nothing, so its start tells that the wait is over."""
+    """Whether a rule defers the request; the start does not clear ``deferred_why``, so the state decides."""
     return record.deferred_why is not None and record.state is State.VALIDATED

@@ -1,4 +1,4 @@
-"""``update-coordinator submit``: the same way in as the container's."""
+"""``update-coordinator submit``: writes a request to the shared folder, as the container does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def execute(
     timeout_s: float,
     as_json: bool,
 ) -> int:
-    """Submit, and with ``wait`` follow to the answer; 1 when it failed or none came."""
+    """Submit, and with ``wait`` follow until the answer; 1 when the request failed or no answer came."""
     client = Client(settings.paths.requests, settings.paths.status, SystemClock())
     console = Console(highlight=False, soft_wrap=True)
     try:
@@ -76,7 +76,7 @@ def _follow(
 def _follow_plainly(
     client: Client, request_id: str, timeout_s: float, console: Console, *, silent: bool
 ) -> messages.FinalStatus:
-    """A line per change, where no cursor can be moved; of output alone there is none."""
+    """A line for each new state, phase or percentage, for output that is not a terminal."""
     shown = ""
 
     def show(progress: messages.Progress) -> None:

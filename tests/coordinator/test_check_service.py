@@ -14,7 +14,7 @@ ACTIVE = {
     "UnitFileState": "enabled", "StatusText": "update remote 1.1.0 (r1)",
 }  # fmt: skip
 UNKNOWN = {"LoadState": "not-found", "ActiveState": "inactive", "SubState": "dead", "UnitFileState": ""}
-UNIT_IS = "systemd says dunebugger-update-coordinator is"
+UNIT_IS = "systemd reports that dunebugger-update-coordinator is"
 
 
 @pytest.mark.parametrize(
@@ -34,9 +34,9 @@ UNIT_IS = "systemd says dunebugger-update-coordinator is"
         (
             UNKNOWN,
             0,
-            [("note", "systemd knows no dunebugger-update-coordinator: nothing starts the coordinator again")],
+            [("note", "systemd has no unit dunebugger-update-coordinator: nothing restarts the coordinator")],
         ),
-        ({}, 1, [("note", "systemd is not here, or does not answer: nothing starts the coordinator again")]),
+        ({}, 1, [("note", "systemd is not available, or does not respond: nothing restarts the coordinator")]),
     ],
     ids=["active", "no status", "failed", "not enabled", "not installed", "not booted"],
 )

@@ -95,7 +95,7 @@ def test_runner_gives_up_when_the_rollback_fails(make):
     bench.executor.outcomes |= {"update.sh": [3], "rollback.sh": [4]}
     bench.run()
     assert (bench.record.state, bench.record.reason) == (State.FAILED, Reason.ROLLBACK_FAILED)
-    assert "needs a person" in bench.record.message
+    assert "repair the component by hand" in bench.record.message
 
 
 @pytest.mark.parametrize(

@@ -278,7 +278,7 @@ def test_check_does_not_wait_for_an_update(host):
     (directory / "go").touch()
     host.answer("long")
     rows = [row for row in json.loads(done.stdout) if row["area"] == "health checks"]
-    busy = "not asked, for it would wait: update core 1.2.3 is under way"
+    busy = "skipped, because it would have to wait: update core 1.2.3 is under way"
     assert [row["finding"] for row in rows] == [f"core: {busy}", "other: healthy", f"sibling: {busy}"]
     assert rows[0]["remedy"] == "update-coordinator explain long"
     assert done.returncode == 0

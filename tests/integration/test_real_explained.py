@@ -71,7 +71,7 @@ def test_explain_reports_a_collected_result_with_its_output(host):
     assert answer["attempts"][0]["seconds"] is None
     assert _explain(host)[2:6] == [
         "Run 1: update.sh was started.",
-        f"{RESTARTED} found that update.sh had ended in the meantime: took its result.",
+        f"{RESTARTED} found that update.sh had ended in the meantime: used its result.",
         "Run 1: update.sh ended with exit code 7.",
         "| disk is  [31mfull",
     ]
@@ -88,7 +88,7 @@ def test_explain_reports_a_reboot(host):
     lines = _explain(host)
     assert lines[2:5] == [
         "Run 1: update.sh was started.",
-        f"{RESTARTED} could not tell how far update.sh had come: did not run it a second time.",
+        f"{RESTARTED} could not determine how far update.sh had come: did not run it a second time.",
         "Run 1: update.sh was interrupted.",
     ]
     assert "Run 2: rollback.sh was started." in lines
@@ -103,7 +103,7 @@ def test_explain_reports_a_rerun(host):
     _let_script_end(host)
     host.start()
     host.answer("one")
-    assert f"{RESTARTED} could not tell how far update.sh had come: it was one that may run again." in _explain(host)
+    assert f"{RESTARTED} could not determine how far update.sh had come: it may run again." in _explain(host)
     assert _recoveries(host) == [(1, "unknown", "rerun")]
 
 

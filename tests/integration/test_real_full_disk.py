@@ -86,7 +86,7 @@ def test_run_without_an_inode_for_its_claim_waits(host, small_disk):
     start(host)
     disk.fill_names(5)
     host.ask("one", "update")
-    await_again(host, "cannot go on with lane core")
+    await_again(host, "cannot continue with lane core")
     assert host.runs("one") == []
     disk.grow()
     check_answer(host, "one", UPDATED)
@@ -106,7 +106,7 @@ def test_script_that_fills_the_disk_gets_its_true_result(host, small_disk, end, 
     """However a script that filled paths.state ends, the late answer reports that result, and each step runs once."""
     disk = small_disk(host.state)
     start_and_fill(host, disk, end, timeout_s=10)  # filling the disk takes seconds on a busy machine
-    await_again(host, "cannot go on with lane core")  # logged only after the run has ended
+    await_again(host, "cannot continue with lane core")  # logged only after the run has ended
     assert host.runs("one") == ["update.sh"], "a script ran without a journal entry"
     assert not host.final("one").exists()
     disk.grow()
@@ -131,7 +131,7 @@ def test_one_full_disk_for_everything_loses_no_request(host, small_disk):
         assert any(f"{folder} (" in text and " has 0 KiB" in text for text in problems), folder
     for component in ("core", "other"):
         (host.root / "components" / component / "go").touch()
-        await_again(host, f"cannot go on with lane {component}")
+        await_again(host, f"cannot continue with lane {component}")
     assert host.runs("one") == host.runs("two") == ["update.sh"]
     disk.grow()
     check_answer(host, "two", UPDATED)

@@ -60,7 +60,7 @@ def test_check_covers_each_troubleshooting_question(host: ProvisionedHost):
     assert all(by_area.values()), found
     assert [row for row in found if row["grade"] == "bad"] == []
     assert any("dunebugger-remote sees /var/dunebugger/updates/requests" in row["finding"] for row in found)
-    assert any(re.match(r"systemd says .* is active \(running\)", row["finding"]) for row in found)
+    assert any(re.match(r"systemd reports that .* is active \(running\)", row["finding"]) for row in found)
     assert {row["finding"] for row in by_area["health checks"]} == {
         "core: healthy", "remote: healthy", "scheduler: healthy",
     }  # fmt: skip
