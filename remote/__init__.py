@@ -1,1 +1,1 @@
-"""The container side: submits updates on behalf of people, and shows them how they end."""
+"""The container side: submits updates for its users, and shows their results."""

@@ -44,7 +44,7 @@ class App:
     """The container side, wired but not running yet.
 
     Raises:
-        RemoteConfigurationError: a secret cannot be read, the state folder cannot be used, or anyone could connect.
+        RemoteConfigurationError: a secret cannot be read, the state folder cannot be used, or a token is missing.
     """
 
     def __init__(self, settings: RemoteSettings, clock: Clock | None = None) -> None:
@@ -55,7 +55,7 @@ class App:
         self._lock, self._store, sequence = _open_state(settings)
         self._github = GitHubClient(
             settings.releases,
-            read_secret(settings.releases.token_file, "the token for GitHubClient"),
+            read_secret(settings.releases.token_file, "the token for GitHub"),
             state,
             clock,
             own_version(),
@@ -90,7 +90,7 @@ class App:
         try:
             await self._context.gateway.submit(component, Action.HEALTH, automatic=True)
         except SubmitError as error:
-            logger.warning("cannot have {} checked after its update: {}", component, error)
+            logger.warning("cannot check the health of {} after its update: {}", component, error)
 
     @asynccontextmanager
     async def running(self, _starlette: Starlette | None = None) -> AsyncIterator[None]:
@@ -116,7 +116,7 @@ class App:
     def _stop_if_broken(self, task: asyncio.Task[None]) -> None:
         """End the process when one of its loops ended, so that the container's runtime restarts it."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.opt(exception=error).critical("cannot go on: a part of this program ended")
+            logger.opt(exception=error).critical("cannot continue: a part of this program ended")
             self.is_broken = True
             signal.raise_signal(signal.SIGTERM)
 
@@ -126,7 +126,7 @@ def _access_token(settings: RemoteSettings) -> str | None:
     remedy = "put one into a file, as with: openssl rand -hex 32, and name the file in server.token_file"
     if token is None and not settings.server.is_loopback:
         raise RemoteConfigurationError(
-            f"cannot listen on {settings.server.host} without an access token: everybody there could update; {remedy}"
+            f"cannot listen on {settings.server.host} without an access token: all hosts there could update; {remedy}"
         )
     if token is not None and len(token) < TOKEN_CHARACTERS:
         raise RemoteConfigurationError(
@@ -137,7 +137,7 @@ def _access_token(settings: RemoteSettings) -> str | None:
 
 
 def _open_state(settings: RemoteSettings) -> tuple[InstanceLock, StateStore, SequenceAllocator]:
-    """Lock the state folder for this process, open the store, and import what earlier releases left."""
+    """Lock the state folder for this process, open the store, and import the state of earlier releases."""
     state = settings.paths.state
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,7 @@ def _open_state(settings: RemoteSettings) -> tuple[InstanceLock, StateStore, Seq
     except (OSError, StoreError) as error:
         raise RemoteConfigurationError(
             f"cannot use the state folder {state}: {_reason(error)}; "
-            "let this user write there; in a container, mount a volume"
+            "make it writable for this user; in a container, mount a volume"
         ) from None
 
 

@@ -28,11 +28,11 @@ _json = click.option("--json", is_flag=True, help="Print JSON, for programs.")
 
 @click.group(name="dunebugger-remote")
 def app() -> None:
-    """Looks for releases, asks the host for updates, and tells people what becomes of them."""
+    """Checks for releases, requests updates from the host, and shows their results."""
 
 
-# Each command is imported when it runs: on a host without the extra "remote" the help works, and a command says what
-# to install.
+# Each command is imported when it runs: on a host without the extra "remote" the help works, and a command reports
+# what to install.
 
 
 @app.command()
@@ -52,7 +52,7 @@ def serve(config: Path | None) -> None:
 @_config
 @_json
 def check(config: Path | None, *, json: bool) -> None:
-    """Try everything that serve needs, and say what to do about each finding."""
+    """Check everything that serve needs, and print a remedy for each problem."""
 
     def command(settings: RemoteSettings) -> int:
         from remote.commands.check import execute  # noqa: PLC0415
@@ -65,7 +65,7 @@ def check(config: Path | None, *, json: bool) -> None:
 @app.command()
 @click.argument("component", help="Name of a component, such as core or dunebugger-core.")
 @_config
-@click.option("--dry-run", is_flag=True, help="Only tell what would happen.")
+@click.option("--dry-run", is_flag=True, help="Only report what would happen.")
 @_json
 def update(component: str, config: Path | None, *, dry_run: bool, json: bool) -> None:
     """Update a component to its latest release, and wait for the answer."""
@@ -79,7 +79,7 @@ def update(component: str, config: Path | None, *, dry_run: bool, json: bool) ->
 
 
 def main() -> None:
-    """The entry point; exit codes: 0 success, 1 the request failed or a check found something, 2 usage."""
+    """The entry point; exit codes: 0 success, 1 the request failed or a check found a problem, 2 usage."""
     app()
 
 
@@ -96,7 +96,7 @@ def _run(command: Callable[[RemoteSettings], int], config: Path | None) -> NoRet
         if error.name is None or error.name.partition(".")[0] in ("remote", "protocol"):
             raise
         click.echo(
-            f"cannot begin: {error.name} is not installed; install dunebugger-update-coordinator[remote]", err=True
+            f"cannot start: {error.name} is not installed; install dunebugger-update-coordinator[remote]", err=True
         )
         code = USAGE_ERROR
     sys.exit(code)

@@ -44,7 +44,7 @@ class _Usage(Protocol):
 
 
 def _timestamp(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC, as all bodies have it."""
+    """ISO 8601 in UTC, as in all bodies."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
 
 

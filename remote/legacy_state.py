@@ -1,4 +1,4 @@
-"""Import of the state that releases before the SQLite store kept: a file per request, and a file for event numbers."""
+"""Import of the state of releases before the SQLite store: a file per request, and a file for event numbers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def import_legacy_state(folder: Path, store: StateStore) -> None:
     """Import ``folder/requests/*.json`` and ``folder/numbers``, then remove them.
 
     They stay as long as one of their requests has no final answer: such a request may be the update that installed
-    this release, and its rollback restores the release that needs them. Records that the store has already win, so
-    an interrupted import is repeated without harm. A file that does not decode stays for inspection.
+    this release, and its rollback restores the release that needs them. Records in the store take precedence, so an
+    interrupted import can be repeated. A file that does not decode stays for inspection.
 
     Raises:
         StoreError: nothing was imported.

@@ -27,7 +27,7 @@ class UpdateCommand:
     Attributes:
         component: as the client named it.
         action: what to do.
-        dry_run: submit nothing, and answer what would happen.
+        dry_run: submit nothing; answer with what would happen.
     """
 
     component: str
@@ -62,7 +62,7 @@ class RequestService:
         self._submitting = asyncio.Lock()  # of two commands for one component, the second must see the first's request
 
     async def execute(self, command: UpdateCommand) -> CommandResult:
-        """Submit a request, or say why not; completes even if the client disconnects."""
+        """Submit a request, or return the reason why not; completes even if the client disconnects."""
         return await self._background.run(self._execute(command))
 
     async def _execute(self, command: UpdateCommand) -> CommandResult:
@@ -91,7 +91,7 @@ class RequestService:
 
     def _evaluate(self, component: str, action: Action) -> CommandRejection | None:
         open_records = [record for record, _ in self._gateway.outstanding()]
-        if action is not Action.HEALTH:  # a health check waits for every request, but no other request waits for it
+        if action is not Action.HEALTH:  # an open health check does not block an update or a rollback
             open_records = [record for record in open_records if record.action != Action.HEALTH]
         busy = frozenset(record.component for record in open_records)
         if action is Action.UPDATE:
@@ -102,7 +102,7 @@ class RequestService:
         known = ", ".join(self._settings.components)
         return CommandRejection(
             RejectionCode.UNKNOWN_COMPONENT,
-            f"cannot find the component {name[:_NAME_CHARACTERS]!r}; there are: {known}",
+            f"cannot find the component {name[:_NAME_CHARACTERS]!r}; known components: {known}",
         )
 
 

@@ -23,7 +23,7 @@ class RejectionCode(StrEnum):
 
 @dataclass(frozen=True)
 class CommandRejection:
-    """Why no request is submitted, in words; ``is_noop`` when there is nothing to do, which is a success."""
+    """Why no request is submitted, as code and text; ``is_noop`` when there is nothing to do, which is a success."""
 
     code: RejectionCode
     message: str
@@ -62,14 +62,14 @@ def evaluate_update(
 def _evaluate_order(
     component: str, statuses: Mapping[str, ComponentStatus], busy: frozenset[str]
 ) -> CommandRejection | None:
-    """``remote`` is updated first: its newest release knows best how to update the others."""
+    """``remote`` is updated first: the others are updated by its newest release."""
     first = statuses.get(SELF)
     if component == SELF or first is None or not (first.update_available or SELF in busy):
         return None
     return CommandRejection(
         RejectionCode.REMOTE_FIRST,
-        f"cannot update {statuses[component].display_name} yet: an update of {first.display_name} is waiting; "
-        "update it first",
+        f"cannot update {statuses[component].display_name} yet: an update of {first.display_name} is available or "
+        "under way; it comes first",
     )
 
 
@@ -79,7 +79,7 @@ def evaluate_busy(component: str, display_name: str, busy: frozenset[str]) -> Co
         return None
     return CommandRejection(
         RejectionCode.UNDER_WAY,
-        f"cannot do this with {display_name} now: another request for it is under way; wait for it",
+        f"cannot submit a request for {display_name} now: another one is under way; wait for it",
     )
 
 
@@ -88,6 +88,6 @@ def describe_dry_run(action: Action, status: ComponentStatus) -> str:
     name, current = status.display_name, status.installed.version or "an unknown version"
     return {
         Action.UPDATE: f"would update {name} from {current} to {status.latest}; nothing was changed",
-        Action.ROLLBACK: f"would put {name} back to what was there before its latest update; nothing was changed",
+        Action.ROLLBACK: f"would restore the version of {name} before its latest update; nothing was changed",
         Action.HEALTH: f"would check {name}; nothing was changed",
     }[action]

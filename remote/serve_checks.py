@@ -47,7 +47,7 @@ def check_server(settings: RemoteSettings) -> Iterator[CheckResult]:
         # trust_env=False: a proxy for the internet does not reach our own loopback address.
         httpx.get(f"http://{where.authority}/healthz", timeout=_CONNECT_S, trust_env=False).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL):
-        yield note("serve is not running here, or does not answer", "start it: dunebugger-remote serve")
+        yield note("serve is not running here, or does not respond", "start it: dunebugger-remote serve")
     else:
         yield good(f"serve answers; this is version {own_version()}")
 
@@ -72,7 +72,7 @@ def _check_folder(name: str, folder: Path) -> CheckResult:
     if found.st_nlink == 0:
         return bad(f"{name} {folder}: was replaced on the host", "recreate this container: it has the old folder")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        remedy = f"let user {os.geteuid()} write there; for the shared folders by group_add with the group dunebugger"
+        remedy = f"make it writable for user {os.geteuid()}; the shared folders by group_add with the group dunebugger"
         return bad(f"{name} {folder}: is not writable", remedy)
     return good(f"{name} {folder}: is writable")
 
@@ -80,8 +80,8 @@ def _check_folder(name: str, folder: Path) -> CheckResult:
 def check_coordinator(settings: RemoteSettings, clock: Clock) -> Iterator[CheckResult]:
     """Request a health check of each component, which changes nothing.
 
-    Ends at a request that cannot be written or is not taken up: all others would wait in vain, too. A component that
-    fails in another way does not keep the others from being checked (I16).
+    Ends at a request that cannot be written or is not taken up: the same would happen to the others. A component that
+    fails in another way does not prevent the checks of the others (I16).
     """
     client = Client(settings.paths.requests, settings.paths.status, clock)
     for component in settings.components:
@@ -135,7 +135,7 @@ def check_releases(settings: RemoteSettings, clock: Clock) -> Iterator[CheckResu
     try:
         token = read_secret(settings.releases.token_file, "the token for GitHub")
     except RemoteConfigurationError as error:
-        yield bad(str(error), "let this user read it, or remove releases.token_file")
+        yield bad(str(error), "make it readable for this user, or remove releases.token_file")
         return
     try:
         scratch = TemporaryDirectory()
@@ -179,7 +179,7 @@ def check_nats(settings: RemoteSettings) -> Iterator[CheckResult]:
     except RemoteError as error:
         yield bad(f"cannot reach NATS: {error}", "see nats.url and nats.token_file in the configuration")
     else:
-        yield good("the server answers: heartbeats show which components run")
+        yield good("the server responds: heartbeats show which components run")
 
 
 async def _connect(connection: NatsConnection) -> None:

@@ -214,7 +214,8 @@ def read_secret(path: Path | None, what: str) -> str | None:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise RemoteConfigurationError(f"cannot read {what} from {path}: {reason}; let this user read it") from None
+        remedy = "make it readable for this user"
+        raise RemoteConfigurationError(f"cannot read {what} from {path}: {reason}; {remedy}") from None
     if not secret.isascii() or not secret.isprintable() or not secret or " " in secret:
         raise RemoteConfigurationError(
             f"cannot use {path} for {what}: it must contain one line of ASCII without spaces"

@@ -20,7 +20,7 @@ from remote.submission import SubmissionRecord
 
 _PRAGMAS = (
     "busy_timeout = 5000",  # ms; waits for a backup that reads the file
-    # A rollback journal, not WAL: SQLite then notices when the file was removed or replaced, and refuses to write.
+    # A rollback journal, not WAL: SQLite then detects that the file was removed or replaced, and fails to write.
     "journal_mode = DELETE",
     "synchronous = EXTRA",  # also syncs the folder after the journal is deleted; else a power cut undoes the commit
     "cache_size = -1024",  # KiB (I12)
@@ -152,7 +152,7 @@ class StateStore:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:  # a full disk may have made SQLite roll back by itself
+                if self._connection.in_transaction:  # on a full disk SQLite may have rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
 
@@ -200,7 +200,7 @@ def _by_age(records: Iterable[SubmissionRecord]) -> dict[str, SubmissionRecord]:
 
 
 def _set_aside(path: Path) -> None:
-    """Rename a damaged database for inspection, in place of an earlier one."""
+    """Rename a damaged database for inspection; it replaces an earlier one."""
     path.replace(path.with_name(f"{path.name}.damaged"))
     with suppress(FileNotFoundError):  # it belongs to the damaged file, and would be replayed into the new one
         path.with_name(f"{path.name}-journal").unlink()
@@ -213,5 +213,5 @@ def _translated(path: Path) -> Iterator[None]:
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StoreError(
-            f"cannot use {path}: {reason}; free space on its disk, and let this user write there"
+            f"cannot use {path}: {reason}; free space on its disk, and make it writable for this user"
         ) from None

@@ -1,1 +1,1 @@
-"""WHO may ask what, and who gets the answer? The WebSocket interface and the page."""
+"""WHO may request what, and who gets the answer? The WebSocket interface and the page."""

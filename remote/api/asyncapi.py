@@ -24,9 +24,9 @@ _SOURCE = "answers are addressed to it; controller is ignored"
 _DESTINATION = "broadcast for events, else the source of the client's message"
 _CHANNEL = (
     'Authentication: the header "Authorization: Bearer TOKEN", or, for browsers, the subprotocols "dunebugger" and '
-    '"bearer.TOKEN" with the token as base64url without padding; the server selects "dunebugger". Refused with HTTP '
+    '"bearer.TOKEN" with the token as base64url without padding; the server selects "dunebugger". Rejected with HTTP '
     "401 (token), 403 (origin or host), 503 (too many clients). Close codes: 1008 too many messages, 1009 a message "
-    "too large, 1013 a client that does not fetch its messages."
+    "too large, 1013 a client that reads its messages too slowly."
 )
 
 
@@ -43,7 +43,7 @@ def document() -> str:
         },
         "defaultContentType": "application/json",
         "channels": {
-            "conversation": {
+            "websocket": {
                 "address": "/ws",
                 "description": _CHANNEL,
                 "bindings": {
@@ -64,8 +64,8 @@ def document() -> str:
             }
         },
         "operations": {
-            "listen": _operation("receive", SUBJECTS),
-            "tell": _operation("send", _outgoing()),
+            "receiveCommand": _operation("receive", SUBJECTS),
+            "sendMessage": _operation("send", _outgoing()),
         },
         "components": {"messages": messages, "schemas": schemas},
     }
@@ -81,19 +81,19 @@ def document() -> str:
 def _operation(action: str, subjects: dict[str, Any]) -> dict[str, Any]:
     return {
         "action": action,
-        "channel": {"$ref": "#/channels/conversation"},
-        "messages": [{"$ref": f"#/channels/conversation/messages/{subject}"} for subject in subjects],
+        "channel": {"$ref": "#/channels/websocket"},
+        "messages": [{"$ref": f"#/channels/websocket/messages/{subject}"} for subject in subjects],
     }
 
 
 def _schemas() -> dict[str, Any]:
-    """JSON Schemas of all bodies and what they contain; what clients send is validated, what is sent is serialized."""
+    """JSON Schemas of all bodies and their parts: in validation mode for incoming ones, else in serialization mode."""
     bodies = {subject.body for subject in SUBJECTS.values()} - {NoBody}
     inputs = [(body, "validation") for body in sorted(bodies, key=lambda body: body.__name__)]
     outputs = [(body, "serialization") for body in OUTGOING]
     _, definitions = models_json_schema([*inputs, *outputs], ref_template=_REF)  # type: ignore[list-item]
     schemas: dict[str, Any] = definitions["$defs"]
-    schemas[HistoryBody.__name__]["properties"]["component"].pop("default")  # stands for all components
+    schemas[HistoryBody.__name__]["properties"]["component"].pop("default")  # "" is no name: it means all components
     return schemas
 
 
@@ -125,7 +125,7 @@ def _may_be_empty(body: type[RequestBody]) -> bool:
 
 
 def _alternatives(body: type[RequestBody]) -> list[dict[str, Any]]:
-    """What a client may send in place of the object."""
+    """What a client may send instead of the object."""
     if issubclass(body, NamedActionBody):
         return [{"type": "string", "minLength": 1}]
     return [{"type": "null"}, {"const": "null"}, {"const": ""}] if _may_be_empty(body) else []

@@ -19,7 +19,7 @@ _BEARER = "bearer."
 
 @dataclass(frozen=True)
 class AccessDenial:
-    """Why a client is refused: an HTTP status, and a sentence with the remedy."""
+    """Why a client is rejected: an HTTP status, and a sentence with the remedy."""
 
     status: int
     message: str
@@ -30,7 +30,7 @@ class Authenticator:
 
     Args:
         settings: names and origins that the operator allows.
-        token: required from every client; None where only this machine can connect.
+        token: required from every client; None if only this machine can connect.
     """
 
     def __init__(self, settings: Server, token: str | None) -> None:
@@ -45,7 +45,7 @@ class Authenticator:
         return self._token is not None
 
     def authenticate(self, headers: Mapping[str, str], subprotocols: Sequence[str] = ()) -> AccessDenial | None:
-        """Why the client is refused; None when it may connect.
+        """Why the client is rejected; None when it may connect.
 
         Args:
             headers: of the request, by lower-case name.
@@ -63,20 +63,20 @@ class Authenticator:
         host = headers.get("host", "").lower()
         if host and origin in (f"http://{host}", f"https://{host}"):
             return None
-        return AccessDenial(403, "cannot let this page in: it comes from elsewhere; add its origin to server.origins")
+        return AccessDenial(403, "cannot accept this page: its origin is another site; add it to server.origins")
 
     def _check_host(self, headers: Mapping[str, str]) -> AccessDenial | None:
-        """Without a token, a foreign name that resolves here would pass for the own origin (DNS rebinding)."""
+        """Without a token, a foreign host name that resolves to this machine must not be accepted (DNS rebinding)."""
         name = _host_name(headers.get("host", ""))
         if name in self._names or _is_address(name):
             return None
-        return AccessDenial(403, "cannot let you in by this name: add it to server.names, or set server.token_file")
+        return AccessDenial(403, "cannot accept this host name: add it to server.names, or set server.token_file")
 
     def _check_token(self, headers: Mapping[str, str], subprotocols: Sequence[str]) -> AccessDenial | None:
         presented = _presented_token(headers.get("authorization", ""), subprotocols)
         if hmac.compare_digest(presented.encode(), (self._token or "").encode()):
             return None
-        return AccessDenial(401, "cannot let you in: show the access token that server.token_file holds")
+        return AccessDenial(401, "cannot accept this client: send the access token that server.token_file holds")
 
 
 def _presented_token(authorization: str, subprotocols: Sequence[str]) -> str:

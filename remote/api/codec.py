@@ -11,7 +11,7 @@ from remote.errors import RemoteError
 from remote.events.envelope import SOURCE, OutgoingMessage
 
 _NAME_CHARACTERS = 100
-_EMPTY = (None, "", "null")  # DuneBugger's own clients send the word null for no body
+_EMPTY = (None, "", "null")  # DuneBugger's own clients send the text null for no body
 
 
 class MessageInvalidError(RemoteError):
@@ -30,11 +30,11 @@ class IncomingMessage(BaseModel):
 
 
 class RequestBody(BaseModel):
-    """Base of the bodies that clients send: an object, or nothing where no field is required."""
+    """Base of the bodies that clients send: an object, or nothing if no field is required."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    # Field → what it must be.
+    # Field → its rule, for the error message.
     RULES: ClassVar[dict[str, str]] = {}
 
     @classmethod
@@ -47,13 +47,13 @@ class RequestBody(BaseModel):
         body = message.body
         if not isinstance(body, dict):
             if body is not None and body not in _EMPTY:
-                raise MessageInvalidError(f"cannot do {message.subject}: its body must be a JSON object")
+                raise MessageInvalidError(f"cannot execute {message.subject}: its body must be a JSON object")
             body = {}
         try:
             return cls.model_validate(body)
         except ValidationError as error:
             name = str(error.errors(include_url=False, include_input=False)[0]["loc"][0])
-            raise MessageInvalidError(f"cannot do {message.subject}: {cls.RULES[name]}") from None
+            raise MessageInvalidError(f"cannot execute {message.subject}: {cls.RULES[name]}") from None
 
 
 _COMPONENT_RULE = 'the body must name the component, as in {"component": "core"}'
@@ -85,7 +85,7 @@ class ActionBody(RequestBody):
     RULES: ClassVar[dict[str, str]] = {"component": _COMPONENT_RULE, "dry_run": "dry_run must be true or false"}
 
     component: _ComponentName
-    dry_run: StrictBool = Field(default=False, description="submit nothing, and answer what would happen")
+    dry_run: StrictBool = Field(default=False, description="submit nothing; answer with what would happen")
 
 
 class NamedActionBody(ActionBody):
@@ -108,29 +108,29 @@ class HistoryBody(RequestBody):
 
     RULES: ClassVar[dict[str, str]] = {"component": _COMPONENT_RULE}
 
-    # Left out for all; present, it must be a name.
+    # Absent for all components; if present, it must be a name.
     component: _ComponentName = Field(default="", validate_default=False)
 
 
 def decode(text: str | None) -> IncomingMessage:
-    """Decode one message; None stands for a binary one.
+    """Decode one message; ``text`` is None for a binary one.
 
     Raises:
         MessageInvalidError: not JSON text, not an object, or without a subject.
     """
     if text is None:
-        raise MessageInvalidError("cannot understand the message: it is binary; send JSON text")
+        raise MessageInvalidError("cannot decode the message: it is binary; send JSON text")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        raise MessageInvalidError("cannot understand the message: it is not JSON") from None
+        raise MessageInvalidError("cannot decode the message: it is not JSON") from None
     if not isinstance(value, dict):
-        raise MessageInvalidError("cannot understand the message: it is not a JSON object with subject and body")
+        raise MessageInvalidError("cannot decode the message: it is not a JSON object with subject and body")
     try:
         message = IncomingMessage.model_validate(value)
     except ValidationError:
         raise MessageInvalidError(
-            "cannot understand the message: subject, source and destination are text; subject is needed"
+            "cannot decode the message: subject, source and destination must be text; subject is required"
         ) from None
     return message.model_copy(update={"source": message.source[:_NAME_CHARACTERS]})
 

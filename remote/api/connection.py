@@ -31,7 +31,7 @@ Dispatch = Callable[["Connection", IncomingMessage], Awaitable[None]]
 
 
 class Connection:
-    """One client's WebSocket, from its acceptance to its end.
+    """One client's WebSocket, from acceptance to close.
 
     Args:
         websocket: not accepted yet.
@@ -52,7 +52,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
         self._periodic: asyncio.Task[None] | None = None
 
-    # -- what others do with it --------------------------------------------------------------------------------
+    # -- called by handlers and the event bus ------------------------------------------------------------------
 
     def enqueue(self, message: OutgoingMessage) -> None:
         """Queue a message without waiting; a client that does not read fast enough is disconnected (I12)."""
@@ -72,7 +72,7 @@ class Connection:
         self.enqueue(OutgoingMessage(body, message.source))
 
     def start_periodic(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` until the connection ends, in place of the previous one."""
+        """Run ``work`` until the connection ends; it replaces the previous one."""
         if self._periodic is not None:
             self._periodic.cancel()
         self._periodic = asyncio.create_task(work)
@@ -84,14 +84,14 @@ class Connection:
         await self._websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in subprotocols else None)
         reader = asyncio.create_task(self._read())
         self._writer = asyncio.create_task(self._write())
-        if self._is_too_slow:  # what it missed is too much
+        if self._is_too_slow:  # the replay of missed events exceeded the queue
             self._writer.cancel()
         try:
             await asyncio.wait((reader, self._writer), return_when=asyncio.FIRST_COMPLETED)
         finally:
             await _end(reader, self._writer, *self._tasks, *filter(None, [self._periodic]))
         if self._is_too_slow:
-            await self._close(_TRY_AGAIN_LATER, "a client that does not fetch its messages")
+            await self._close(_TRY_AGAIN_LATER, "a client that reads its messages too slowly")
         elif self._is_too_fast:
             await self._close(_POLICY_VIOLATION, "a client that sends too many messages")
 
@@ -114,7 +114,8 @@ class Connection:
         if message.source == SOURCE:
             return  # an echo of this server's own message
         if len(self._tasks) >= _MAX_CONCURRENT:
-            self._answer_error(message, f"cannot do more than {_MAX_CONCURRENT} things at once: wait for answers")
+            text = f"cannot execute more than {_MAX_CONCURRENT} commands at once: wait for answers"
+            self._answer_error(message, text)
             return
         task = asyncio.create_task(self._handle(message))
         self._tasks.add(task)
@@ -127,7 +128,7 @@ class Connection:
             self._answer_error(message, str(error))
         except Exception:  # noqa: BLE001  a fault of this server concerns this message only (I16)
             logger.exception("cannot answer {}", printable(message.subject))
-            self._answer_error(message, "cannot do this: an internal error occurred; see the log")
+            self._answer_error(message, "cannot execute this command: an internal error occurred; see the log")
 
     def _answer_error(self, message: IncomingMessage, text: str) -> None:
         self.answer(message, ErrorReport(message=text, subject=message.subject[:_SUBJECT_CHARACTERS]))
@@ -147,8 +148,8 @@ class Connection:
                 await self._websocket.send_text(text)
 
     async def _close(self, code: int, why: str) -> None:
-        """Send the reason; a client that does not read it is cut off by ``remote.api.uvicorn_protocol``."""
-        logger.warning("{} is dropped", why)
+        """Send the reason; ``remote.api.uvicorn_protocol`` disconnects a client that does not read it."""
+        logger.warning("disconnecting {}", why)
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(_CLOSE_S):
                 await self._websocket.close(code, why)

@@ -36,7 +36,7 @@ _HEARTBEATS = 5
 async def request_action(
     context: AppContext, connection: Connection, message: IncomingMessage, *, action: Action, body: type[ActionBody]
 ) -> None:
-    """Submit a request, whose events go to all clients; where none is submitted, answer this client why."""
+    """Submit a request, whose events go to all clients; if none is submitted, report the reason to this client."""
     request = body.parse(message)
     result = await context.requests.execute(UpdateCommand(request.component, action, request.dry_run))
     if result.answer is not None:
@@ -61,7 +61,7 @@ async def list_history(context: AppContext, connection: Connection, message: Inc
     if name := HistoryBody.parse(message).component:
         component = context.settings.named(name)
         if component is None:
-            raise MessageInvalidError("cannot list the history: there is no such component; leave it out for all")
+            raise MessageInvalidError("cannot list the history: there is no such component; omit it to list all")
     records = [record for record in context.gateway.records() if component in (None, record.component)]
     entries = tuple(builders.history_entry(record) for record in reversed(records[-_HISTORY_ENTRIES:]))
     connection.answer(message, bodies.History(component=component, requests=entries))
@@ -113,8 +113,8 @@ SUBJECTS: dict[str, Subject] = {
     "updater.check_updates": Subject(
         check_updates,
         CheckBody,
-        "Compare what is installed with what is released. A forced check is announced to all clients, another one is "
-        "answered to this client.",
+        "Compare installed versions with releases. The result of a forced check is sent to all clients, else to this "
+        "client only.",
     ),
     "updater.perform_update": _action(
         Action.UPDATE,
@@ -125,7 +125,7 @@ SUBJECTS: dict[str, Subject] = {
     "updater.rollback": _action(
         Action.ROLLBACK,
         ActionBody,
-        "Put a component back to what was there before its latest update. Followed by update_result.",
+        "Restore the version of a component before its latest update. Followed by update_result.",
     ),
     "updater.health": _action(
         Action.HEALTH, ActionBody, "Check a component with its health-check.sh. Followed by health_result."
@@ -150,5 +150,5 @@ async def dispatch(context: AppContext, connection: Connection, message: Incomin
     subject = SUBJECTS.get(message.subject)
     if subject is None:
         known = ", ".join(sorted(SUBJECTS))
-        raise MessageInvalidError(f"cannot understand the subject {printable(message.subject)}; known are: {known}")
+        raise MessageInvalidError(f"cannot find the subject {printable(message.subject)}; known are: {known}")
     await subject.handle(context, connection, message)

@@ -37,7 +37,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cache-Control": "no-cache",  # revalidated with 304 each time: an update of this program shows at once
+    "Cache-Control": "no-cache",  # revalidated with 304 each time: an update of this program is visible at once
 }
 
 
@@ -48,7 +48,7 @@ class Routes:
         context: the services that the handlers use.
         bus: every connection subscribes to it.
         authenticator: decides which clients may connect.
-        lifespan: runs as long as the application does.
+        lifespan: entered at start, left at shutdown.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Routes:
         return JSONResponse({"status": "ok", "version": own_version()})
 
     async def _session(self, request: Request) -> Response:
-        """Whether a page may open the WebSocket: browsers do not report why one was refused."""
+        """Whether a page may open the WebSocket: browsers do not report why one was rejected."""
         if denial := self._authenticator.authenticate(request.headers):
             challenge = {"WWW-Authenticate": "Bearer"} if denial.status == 401 else {}  # noqa: PLR2004  RFC 6750
             return JSONResponse({"message": denial.message}, denial.status, challenge)
@@ -104,7 +104,7 @@ class Routes:
 
     def _denial(self, websocket: WebSocket, offered: list[str]) -> AccessDenial | None:
         if self._connections >= self._context.settings.server.clients:
-            return AccessDenial(503, "cannot let you in: too many clients; close another one, or raise server.clients")
+            return AccessDenial(503, "cannot accept this client: too many; close another one, or raise server.clients")
         return self._authenticator.authenticate(websocket.headers, offered)
 
     def _welcome(self, connection: Connection, is_complete: bool) -> None:
@@ -113,7 +113,7 @@ class Routes:
 
 
 def _since(websocket: WebSocket) -> int | None:
-    """The last event number that a client received; anything else counts as a first visit."""
+    """The last event number that a client received; None for an invalid one, as for a first visit."""
     text = websocket.query_params.get("since", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else None  # noqa: PLR2004  2⁵³ has 16
 

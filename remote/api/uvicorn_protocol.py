@@ -1,4 +1,4 @@
-"""uvicorn's WebSocket protocol, with a limit on how long a client that was dropped may linger."""
+"""uvicorn's WebSocket protocol, with a time limit on the closing of a connection."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _LINGER_S = 5.0
 
 
 class LingerLimitedProtocol(WebSocketsSansIOProtocol):
-    """Aborts the connection when the client has not left within 5 s after the server finished with it.
+    """Aborts the connection if it is still open 5 s after the server has finished with it.
 
-    A transport that is closed waits until its buffer is drained, which never happens with a client that does not read.
+    A closing transport waits until its buffer is drained, which never happens with a client that does not read.
     """
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:

@@ -1,1 +1,1 @@
-"""What can be typed, a file per command."""
+"""The commands of ``dunebugger-remote``, one module each."""

@@ -1,6 +1,6 @@
 """``dunebugger-remote update``: has the running ``serve`` update a component, and waits for the answer.
 
-Only one process may take answers from the shared folder, so this one is a WebSocket client like the page.
+Only one process may remove answers from the shared folder, so this one is a WebSocket client like the page.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _MESSAGE_BYTES = 8 * 1024 * 1024
 
 
 class NotServedError(RemoteError):
-    """No server answers here, or it refuses this client. The operator fixes it."""
+    """No server answers here, or it rejects this client. The operator fixes it."""
 
 
 def execute(settings: RemoteSettings, component: str, *, dry_run: bool, as_json: bool) -> int:
-    """Update, and wait for the answer; 1 when it failed or none came."""
+    """Update, and wait for the answer; 1 when the update failed or no answer came."""
     with ExitStack() as stack:
         connection = _open(settings, stack)
         body = {"component": component, "dry_run": dry_run}
@@ -33,7 +33,7 @@ def execute(settings: RemoteSettings, component: str, *, dry_run: bool, as_json:
         try:
             result = _follow(connection, component, settings, as_json=as_json)
         except (WebSocketException, OSError) as error:
-            raise NotServedError(f"cannot tell how it ended: {error}; see the page's history") from None
+            raise NotServedError(f"cannot determine how it ended: {error}; see the page's history") from None
     click.echo(json.dumps(result, indent=2) if as_json else result["message"], err=not (as_json or result["success"]))
     return 0 if result["success"] else 1
 
@@ -54,7 +54,7 @@ def _open(settings: RemoteSettings, stack: ExitStack) -> ClientConnection:
             )
         )
     except InvalidStatus as error:
-        raise NotServedError(f"cannot connect to {url}: it refuses with HTTP {error.response.status_code}") from None
+        raise NotServedError(f"cannot connect to {url}: it answers HTTP {error.response.status_code}") from None
     except (WebSocketException, OSError, TimeoutError) as error:
         raise NotServedError(f"cannot connect to {url}: {error}; is dunebugger-remote serve running here?") from None
 
@@ -75,7 +75,7 @@ def _follow(connection: ClientConnection, component: str, settings: RemoteSettin
         if line != shown and not as_json:
             click.echo(line)
         shown = line
-    raise NotServedError("cannot tell how it ended: the server closed the connection; see the page's history")
+    raise NotServedError("cannot determine how it ended: the server closed the connection; see the page's history")
 
 
 def _line(progress: dict[str, Any]) -> str:

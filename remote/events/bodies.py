@@ -38,7 +38,7 @@ class LogLine(MessageBody):
 
 
 class _ComponentFacts(BodyPart):
-    """What every list of components says of one, beside its versions."""
+    """The fields of a component in every list, beside its versions."""
 
     display_name: str
     update_available: bool
@@ -78,7 +78,7 @@ class _RequestFacts(BodyPart):
 
 
 class UpdateProgress(_RequestFacts, MessageBody):
-    """HealthSource far a request is."""
+    """The progress of a request."""
 
     SUBJECT: ClassVar[str] = "update_progress"
 
@@ -94,9 +94,9 @@ class UpdateProgress(_RequestFacts, MessageBody):
 
 
 class UpdateResult(MessageBody):
-    """HealthSource an update or a rollback ended.
+    """The result of an update or a rollback.
 
-    A request that was not submitted to the host is answered to its client alone, unnumbered, with request_id null.
+    A command for which no request was submitted is answered to its client only, unnumbered, with request_id null.
     """
 
     SUBJECT: ClassVar[str] = "update_result"
@@ -110,7 +110,7 @@ class UpdateResult(MessageBody):
     state: State | None = None
     reason: ReasonCode
     request_id: str | None = None
-    late: bool = Field(default=False, description="the coordinator's answer, after a local outcome in its place")
+    late: bool = Field(default=False, description="true for the coordinator's answer that replaces a local outcome")
     automatic: bool = False
     current: Version = None
     output: str = ""
@@ -118,13 +118,13 @@ class UpdateResult(MessageBody):
 
 
 class HealthNotSubmitted(UpdateResult):
-    """Why no health check was submitted, or what a dry run of it found; to its client alone."""
+    """Why no health check was submitted, or the result of its dry run; to its client only."""
 
     SUBJECT: ClassVar[str] = "health_result"
 
 
 class HealthResult(MessageBody):
-    """HealthSource a health check ended."""
+    """The result of a health check."""
 
     SUBJECT: ClassVar[str] = "health_result"
 
@@ -144,7 +144,7 @@ class HealthResult(MessageBody):
 
 
 class ComponentRunning(MessageBody):
-    """Whether a component runs has changed."""
+    """A component started or stopped running, or its state became known or unknown."""
 
     SUBJECT: ClassVar[str] = "component_running"
 
@@ -162,7 +162,7 @@ class Connected(MessageBody):
     seq: int = Field(description="the newest event's number")
     complete: bool = Field(
         description='false when some events after "since" are no longer available; results always are. '
-        "Then the client asks anew for what it shows."
+        "Then the client requests again what it shows."
     )
     version: str
 

@@ -20,7 +20,7 @@ _NOT_RUNNING = (Reason.UNHEALTHY, Reason.SCRIPT_FAILED)
 
 
 def progress_of(record: SubmissionRecord, progress: Progress | None) -> bodies.UpdateProgress:
-    """HealthSource far a request is; without ``progress`` the coordinator has not taken it up yet."""
+    """The progress of a request; without ``progress`` the coordinator has not taken it up yet."""
     return bodies.UpdateProgress(
         **_request_facts(record),
         state=progress.state if progress else SUBMITTED,
@@ -42,14 +42,14 @@ def answer_events(
 
 
 def log_line(message: str, *, success: bool) -> bodies.LogLine:
-    """The line for people beside an answer."""
+    """The log line that accompanies an answer."""
     return bodies.LogLine(message=message, level="info" if success else "error")
 
 
 def answers_between(
     records: Iterable[SubmissionRecord], settings: RemoteSettings, after: int, before: int
 ) -> Iterator[OutgoingMessage]:
-    """The events of all answers whose numbers lie between the two, both excluded, as they were first sent."""
+    """The events of all answers with numbers between the two, both excluded, as they were first sent."""
     for record in sorted(records, key=lambda record: record.number):
         if record.answer is not None:
             for number, body in enumerate(answer_events(record, record.answer, settings), record.number):
@@ -132,7 +132,7 @@ def history_entry(record: SubmissionRecord) -> bodies.HistoryEntry:
 
 
 def is_running(answer: RecordedAnswer) -> bool | None:
-    """Whether the component runs, by the answer to a health check; None when the answer does not say."""
+    """Whether the component runs, by the answer to a health check; None when the answer does not show it."""
     return True if answer.success else False if answer.reason in _NOT_RUNNING else None
 
 

@@ -70,8 +70,8 @@ class EventBus:
     async def transaction(self, *bodies: MessageBody) -> AsyncIterator[int]:
         """Deliver events at the end of the block, which gets the first one's number and records it.
 
-        The events and their numbers are durable before any subscriber receives them, and no other event comes in
-        between (I2). When the block fails, they are not delivered, and their numbers go to later events.
+        The events and their numbers are durable before any subscriber receives them, and no other event is delivered in
+        between (I2). When the block fails, they are not delivered, and later events get their numbers.
 
         Raises:
             StoreError: the numbers cannot be reserved; the block does not run.
@@ -89,7 +89,7 @@ class EventBus:
         for body in bodies:
             try:
                 message = OutgoingMessage(body, number=self._sequence.next())
-            except StoreError as error:  # only without a transaction: an event that clients can ask for anew
+            except StoreError as error:  # only without a transaction: an event that clients can request again
                 logger.error("cannot publish {}: {}", body.SUBJECT, error)
                 continue
             self._keep(message)
@@ -115,7 +115,7 @@ class EventBus:
         Args:
             subscriber: not subscribed yet.
             since: the last number that it received; None for a new one, which missed nothing.
-            on_start: called before the first event with whether all missed events are still there.
+            on_start: called before the first event; its argument is whether all missed events are still available.
         """
         missed, is_complete = ([], True) if since is None else self._missed(since)
         on_start(is_complete)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 SOURCE = "controller"
 BROADCAST = "broadcast"
-_FIELD_CHARACTERS = 40  # a field's name and punctuation in JSON, or a value that is no text
+_FIELD_CHARACTERS = 40  # a field's name and punctuation in JSON, or a value that is not text
 
 
 class BodyPart(BaseModel):
@@ -30,7 +30,7 @@ class OutgoingMessage:
     """A body with its envelope. Serialized only where it is sent; until then subscribers share the object.
 
     Attributes:
-        body: what it says.
+        body: the content.
         destination: ``BROADCAST``, or the name of the client that it answers.
         number: of an event, > 0; None for an answer to one client.
         size: estimated characters of its JSON text, by which queues are bounded (I12).

@@ -1,4 +1,4 @@
-"""Request notifier: announces what happens to requests, and starts what follows from an answer."""
+"""Request notifier: announces what happens to requests, and starts the follow-up of an answer."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class RequestNotifier:
         self._bus.publish(builders.progress_of(record, progress))
 
     async def settled(self, record: SubmissionRecord, save: Callable[[SubmissionRecord], Awaitable[None]]) -> None:
-        """Record an answer with its event number, then announce it, then start what follows from it (I2).
+        """Record an answer with its event number, then announce it, then start its follow-up (I2).
 
         Raises:
             StoreError: the answer was neither recorded nor announced.
@@ -75,14 +75,14 @@ class RequestNotifier:
             await self._follow_up(record, answer)
 
     def settled_unrecorded(self, record: SubmissionRecord) -> None:
-        """Announce a local outcome that cannot be recorded: it is true for this process only."""
+        """Announce a local outcome that cannot be recorded: it is valid for this process only."""
         if record.answer is not None:
             self._bus.publish(*builders.answer_events(record, record.answer, self._settings))
 
     async def _follow_up(self, record: SubmissionRecord, answer: RecordedAnswer) -> None:
         if record.action == Action.HEALTH:
             running = builders.is_running(answer)
-            # A check that could not be made does not invalidate what is known.
+            # A check that could not run does not invalidate what is known.
             if running is not None and self._board.record(record.component, running, HealthSource.HEALTH_CHECK):
                 self.publish_health(record.component)
             return
@@ -105,5 +105,5 @@ class RequestNotifier:
     async def _refresh(self) -> None:
         try:
             await asyncio.to_thread(self._inventory.refresh)
-        except Exception:  # noqa: BLE001  a failing version source must not hold back an answer (I16)
+        except Exception:  # noqa: BLE001  a failing version source must not delay an answer (I16)
             logger.exception("cannot read the installed versions; the previous ones are used")

@@ -1,4 +1,4 @@
-"""Sequence numbers of events: they grow over all restarts."""
+"""Sequence numbers of events: they increase across all restarts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _BLOCK = 1_000_000  # numbers reserved by one write, and by each start
 
 
 class SequenceAllocator:
-    """Allocates numbers from durably reserved blocks, so that none is allocated twice, whatever is interrupted.
+    """Allocates numbers from durably reserved blocks, so that none is allocated twice, even after a crash.
 
     Args:
         store: keeps the reservations.

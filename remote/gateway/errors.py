@@ -10,7 +10,7 @@ from remote.errors import RemoteError
 
 
 class FailureCode(StrEnum):
-    """Why there is no answer of the coordinator's: stable codes, beside those of ``protocol.types.Reason``."""
+    """Why the coordinator has not answered: stable codes, beside those of ``protocol.types.Reason``."""
 
     VOLUME_MISSING = "volume_missing"
     NOT_WRITABLE = "not_writable"

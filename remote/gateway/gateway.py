@@ -48,13 +48,13 @@ class GatewayListener(Protocol):
 
 @dataclass
 class _Followed:
-    """An open request, and what this process knows of it; instants are monotonic seconds.
+    """The state of an open request in this process; instants are monotonic seconds.
 
     Attributes:
         since: when this process began to follow it.
         gone_since: since when the request is absent from the shared folder: withdrawn, or lost.
         failures: polls that failed in a row.
-        retry_at: not polled before.
+        retry_at: the earliest time of the next poll.
     """
 
     since: float
@@ -76,7 +76,7 @@ class Gateway:
         client: writes requests, reads statuses.
         store: the records of all requests.
         watcher: wakes the loop when ``status/`` changes.
-        limits: how long to wait for what.
+        limits: time limits for the host's answers.
         clock: for stamps and deadlines.
         listener: observes everything that happens.
     """
@@ -189,13 +189,13 @@ class Gateway:
         return bool(self.outstanding()) or any(followed.failures for followed in self._open.values())
 
     async def poll_all(self) -> None:
-        """Poll every open request; one that fails never stops the others, and is given up after a bound (I16)."""
+        """Poll every open request; one that fails never stops the others, and is given up after a limit (I16)."""
         for request_id, followed in list(self._open.items()):
             if self._clock.monotonic() < followed.retry_at:
                 continue
             try:
                 await self._poll(request_id, followed)
-            except Exception as error:  # noqa: BLE001  whatever it is, the other requests are polled
+            except Exception as error:  # noqa: BLE001  no error of one request may stop the polls of the others
                 await self._on_failure(request_id, followed, error)
             else:
                 followed.failures = 0
@@ -229,7 +229,7 @@ class Gateway:
             logger.exception("cannot announce the outcome of {}", request_id)
 
     async def _poll(self, request_id: str, followed: _Followed) -> None:
-        """One open request: is there an answer, is there progress, or has it taken too long?"""
+        """Poll one open request: read its answer, else its progress, and check its deadlines."""
         record = self._store.get(request_id)
         if record is None:
             del self._open[request_id]
@@ -278,7 +278,7 @@ class Gateway:
         followed.gone_since = self._clock.monotonic()
 
     async def _settle_locally(self, record: SubmissionRecord, answer: RecordedAnswer) -> None:
-        """Report a local outcome; the request stays open, and the coordinator's answer is taken if it comes."""
+        """Report a local outcome; the request stays open, and a later answer of the coordinator replaces it."""
         await self._settle(record.model_copy(update={"answer": answer}))
 
     async def _settle(self, record: SubmissionRecord) -> None:
@@ -291,7 +291,7 @@ class Gateway:
         try:
             self._client.discard(request_id)
         except OSError as error:
-            logger.warning("cannot remove the answer to {}: {}; the host removes it in a week", request_id, error)
+            logger.warning("cannot remove the answer to {}: {}; the host removes it later", request_id, error)
 
     def _prune(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Outcomes that are determined locally when the coordinator does not answer; true as far as this side can know.
+"""Outcomes that are determined locally when the coordinator does not answer, from what this side can observe.
 
 None is final: the coordinator's answer replaces it if it comes.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 from remote.gateway.errors import FailureCode
 from remote.submission import RecordedAnswer, SubmissionRecord
 
-_LOOK = "look on the host with: systemctl status dunebugger-update-coordinator"
+_LOOK = "check on the host with: systemctl status dunebugger-update-coordinator"
 
 
 def not_running(record: SubmissionRecord, at: datetime) -> RecordedAnswer:
@@ -20,21 +20,21 @@ def not_running(record: SubmissionRecord, at: datetime) -> RecordedAnswer:
 
 def not_withdrawn(record: SubmissionRecord, at: datetime) -> RecordedAnswer:
     """The coordinator did not take the request up, and it could not be withdrawn."""
-    return _not_running(record, at, "the request could not be withdrawn, and will be carried out once it runs")
+    return _not_running(record, at, "the request could not be withdrawn, and will be executed when it runs again")
 
 
 def _not_running(record: SubmissionRecord, at: datetime, end: str) -> RecordedAnswer:
-    what = f"{record.action.capitalize()} failed: the update coordinator on the host takes no requests"
+    what = f"{record.action.capitalize()} failed: the update coordinator on the host does not accept requests"
     return _outcome(at, FailureCode.COORDINATOR_NOT_RUNNING, f"{what}; {end}; {_LOOK}")
 
 
 def lost(record: SubmissionRecord, at: datetime) -> RecordedAnswer:
-    """The request is gone without an answer: this side died before writing it, or another client took the answer."""
+    """The request has no file and no answer: this side crashed before writing it, or another client took the answer."""
     return _outcome(
         at,
         FailureCode.REQUEST_LOST,
-        f"{record.action.capitalize()} failed: the request is gone from the shared folder without an answer; it was "
-        f"never submitted, or another client took its answer; find out on the host with: "
+        f"{record.action.capitalize()} failed: the request is not in the shared folder, and has no answer; it was "
+        f"never submitted, or another client took its answer; check on the host with: "
         f"update-coordinator status {record.request_id}",
     )
 
@@ -55,7 +55,7 @@ def cannot_follow(record: SubmissionRecord, at: datetime, error: Exception, fail
         at,
         FailureCode.CANNOT_FOLLOW,
         f"{record.action.capitalize()}: cannot follow the request, {failures} times in a row: {error}; it may still be "
-        f"under way, and its answer is shown here after a restart of dunebugger-remote; find out on the host with: "
+        f"under way, and its answer is shown here after a restart of dunebugger-remote; check on the host with: "
         f"update-coordinator status {record.request_id}",
     )
 

@@ -23,9 +23,9 @@ _ID = CallbackId(0)
 
 
 class StatusWatcher:
-    """Wakes on an inotify event in a folder and on ``notify``; behind both, urgent waits end after a second.
+    """Wakes on an inotify event in a folder and on ``notify``; as a backup, urgent waits end after a second.
 
-    The folder is a mount point that stays the same as long as the container lives: it need not be found again.
+    The folder is a mount point that does not change while the container runs: it is opened once.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,7 +35,7 @@ class StatusWatcher:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
-        """Start watching; where inotify fails, polling remains."""
+        """Start watching; if inotify fails, the gateway only polls."""
         logging.getLogger("watchdog").setLevel(logging.ERROR)  # a full queue loses nothing: wake-ups coalesce
         self._loop = asyncio.get_running_loop()
         self._inotify = InotifyFD()

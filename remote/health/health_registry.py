@@ -39,7 +39,7 @@ class HealthRegistry:
 
     Args:
         components: the names of all components.
-        itself: the component that this program is, which always runs; None if it is none of them.
+        itself: the component that is this program, which always runs; None if it is not configured.
         clock: the source of time.
     """
 

@@ -31,7 +31,7 @@ class ConnectionLostError(RemoteError):
 class NatsConnection:
     """NATS connection subscribed to one subject tree.
 
-    nats-py's own reconnecting is off: after some server errors it gives up for ever, and not always with an error.
+    nats-py's own reconnecting is off: after some server errors it stops permanently, and not always with an error.
     The caller opens a new connection instead, after ``ConnectionLostError``.
 
     Args:
@@ -61,7 +61,7 @@ class NatsConnection:
         Raises:
             ConnectionLostError: there is no server, or it rejects the connection or the subscription.
         """
-        await self._before_loss(self._connect(), CONNECT_S, "it does not answer")
+        await self._before_loss(self._connect(), CONNECT_S, "it does not respond")
         await self.round_trip()
 
     async def close(self) -> None:
@@ -112,7 +112,7 @@ class NatsConnection:
             name="dunebugger-remote",
             connect_timeout=ROUND_TRIP_S,
             allow_reconnect=False,
-            max_reconnect_attempts=1,  # zero would mean: without end
+            max_reconnect_attempts=1,  # zero would mean: without limit
             reconnect_time_wait=0,
             error_cb=self._on_error,
             closed_cb=self._on_closed,

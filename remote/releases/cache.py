@@ -28,7 +28,7 @@ class ResponseCache(AsyncSqliteStorage):
     async def create_entry(
         self, request: Request, response: Response, key: str, *, ttl: float | None = None, tti: float | None = None
     ) -> Entry:
-        """Store ``response`` in place of the entries for ``key``."""
+        """Store ``response``, which replaces all entries for ``key``."""
         await self.remove(key)
         return await super().create_entry(request, response, key, ttl=ttl, tti=tti)
 
@@ -54,7 +54,7 @@ async def open_cache(path: Path, page_bytes: int) -> ResponseCache:
             remove_tree(path.with_name(f"{path.name}{suffix}"))
         return await _open(str(path), page_bytes)
     except (*DATABASE_ERRORS, OSError) as error:
-        logger.warning("cannot create the cache {}: {}; let this user write there", path, error)
+        logger.warning("cannot create the cache {}: {}; make its folder writable for this user", path, error)
         return await _open(":memory:", page_bytes)
 
 

@@ -21,8 +21,8 @@ from remote.releases.response import RateLimitedError, ReleasesUnavailableError
 from remote.settings import RemoteSettings
 
 RETRY_S = 900.0  # pause after a failed check; doubled each time, up to the interval
-JITTER = 0.1  # of a wait: devices that were switched on together do not poll in step
-_DOUBLINGS = 16  # more would exceed the interval, and in the end the range of a float
+JITTER = 0.1  # of a wait: devices that were switched on together do not poll at the same time
+_DOUBLINGS = 16  # more would exceed the interval, and finally the range of a float
 _HOUR_S = 3600.0
 
 
@@ -30,8 +30,8 @@ class ReleaseInfo(BaseModel):
     """Result of checking one component's releases.
 
     Args:
-        release: the newest one in the last good answer; None if there is none, or no answer yet.
-        checked_at: the time of the last good answer, aware UTC.
+        release: the newest one in the last successful answer; None if there is none, or no answer yet.
+        checked_at: the time of the last successful answer, aware UTC.
         error: why the latest check failed; None if it did not fail.
     """
 
@@ -43,7 +43,7 @@ class ReleaseInfo(BaseModel):
 
 
 class _Query(BaseModel):
-    """What was requested: a saved answer to another query does not count."""
+    """What was requested: a saved answer to another query is not used."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,7 +53,7 @@ class _Query(BaseModel):
 
 
 class _SavedRelease(BaseModel):
-    """A good answer in the file."""
+    """A successful answer in the file."""
 
     question: _Query
     release: Release | None
@@ -61,7 +61,7 @@ class _SavedRelease(BaseModel):
 
 
 class _SavedFile(BaseModel):
-    """Content of the file; entries are validated one by one, so that a damaged one costs no other (I16)."""
+    """Content of the file; entries are validated one by one, so that a damaged one does not affect the others (I16)."""
 
     components: Mapping[str, object]
 
@@ -74,7 +74,7 @@ class _Entry:
         query: what is requested.
         due: when the next check is due, in seconds of the monotonic clock.
         info: what is known.
-        failures: failed checks since the last good one.
+        failures: failed checks since the last successful one.
         checks: started checks; ``refresh`` compares it to join a check that is running.
     """
 
@@ -91,7 +91,7 @@ class Catalogue:
     Args:
         settings: the components, their repositories, and the polling interval.
         github: lists releases.
-        path: the file that keeps the good answers.
+        path: the file that keeps the successful answers.
         clock: the source of time.
         pause: waits for a number of seconds between two polls.
     """
@@ -154,8 +154,8 @@ class Catalogue:
     async def poll(self, changed: Callable[[], Awaitable[None]]) -> None:
         """Refresh whenever a check is due, until cancelled.
 
-        Endless because releases appear in the outside world. The wait after a failure grows from ``RETRY_S`` to the
-        interval, a failure of one repository does not delay the others, and a defect does not end the loop (I16).
+        Endless, because new releases can only be found by polling. The wait after a failure grows from ``RETRY_S`` to
+        the interval, a failure of one repository does not delay the others, and a defect does not end the loop (I16).
 
         Args:
             changed: called after each refresh.
@@ -212,7 +212,7 @@ class Catalogue:
         )
 
     def _save(self, content: _SavedFile) -> None:
-        """Write the good answers. Runs in a thread that a cancelled refresh leaves behind, hence the lock."""
+        """Write the successful answers. The thread outlives a cancelled refresh, hence the lock."""
         with self._write_lock:
             try:
                 write_atomic(self._path, content.model_dump_json().encode())

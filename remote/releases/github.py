@@ -133,7 +133,7 @@ class GitHubClient:
         )
 
     def _resolve(self, repository: str, response: HttpResponse, target: str) -> httpx.URL:
-        """Return the URL that ``response`` refers to; only the same origin is followed, so no other server is asked."""
+        """Return the URL that ``response`` refers to; only the same origin is followed."""
         try:
             url = response.url.join(target)
         except httpx.InvalidURL:
@@ -160,7 +160,7 @@ class GitHubClient:
             reason = str(error) or f"{type(error).__name__} after {self._settings.timeout_s:g} s"
             raise UnreachableError(
                 f"cannot check {repository}: {self._origin.host} cannot be reached ({printable(reason)}); "
-                "is this machine on the network, and releases.api right?"
+                "is this machine on the network, and is releases.api correct?"
             ) from None
         return response
 

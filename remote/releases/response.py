@@ -117,7 +117,7 @@ def _readable_entries(repository: str, host: str, values: list[object]) -> list[
         raise _invalid(repository, host, unreadable[0])
     if unreadable:
         logger.warning(
-            "cannot read {} of {} releases of {} ({}); the others count",
+            "cannot read {} of {} releases of {} ({}); the others are used",
             len(unreadable),
             len(values),
             repository,

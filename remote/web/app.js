@@ -64,7 +64,7 @@ const SIDE_EFFECTS = {
   update_result: () => connection.send("updater.history"),
   health_result: () => connection.send("updater.history"),
   error({ message }) {
-    notices.show({ key: "error", tone: "bad", title: "The server could not do that", text: message });
+    notices.show({ key: "error", tone: "bad", title: "The server reports an error", text: message });
   },
 };
 
@@ -106,7 +106,7 @@ const PHASES = {
   connecting: () => "Connecting…",
   open: () => "Connected",
   refused: () => "Not signed in",
-  waiting: ({ why }) => (`${isServerBeingReplaced(state) ? "Being replaced" : why}. Reconnecting`),
+  waiting: ({ why }) => (`${isServerBeingReplaced(state) ? "The server is being replaced" : why}. Reconnecting`),
 };
 
 function showConnection() {

@@ -10,7 +10,7 @@ import { actionText, describeResult, RUNNING, sourceText } from "./texts.js";
 
 const WITH_ICON = new Set(["core", "scheduler", "remote"]);
 const AWAY = "The server of this page is being replaced. "
-  + "The page reconnects by itself when the new version is running.";
+  + "The page reconnects automatically when the new version is running.";
 const LOST = "Not connected. The host continues, and the page shows the result after reconnecting.";
 
 /** All cards. @param {{confirm: function, dismiss: function, announce: function}} handlers */

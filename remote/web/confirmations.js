@@ -2,17 +2,17 @@
 
 import { REMOTE } from "./texts.js";
 
-const AWAY = "This page is part of it: it disconnects for a moment and reconnects by itself.";
+const AWAY = "This page is part of it: it disconnects for a moment and reconnects automatically.";
 const KEEP_ON = "You can close this page: the host continues.";
 
 const CONFIRMATIONS = {
   update: (name, label, { current, latest }) => ({
     title: `Update ${label} to ${latest ?? "the latest version"}?`,
     lines: [
-      `${label} goes from ${current ?? "the installed version"} to ${latest ?? "the latest version"}. `
+      `${label} is updated from ${current ?? "the installed version"} to ${latest ?? "the latest version"}. `
         + "It may be unavailable for a moment.",
       "Its health is checked afterwards.",
-      `If the new version does not work, ${current ?? "the old one"} is put back.`,
+      `If the new version does not work, ${current ?? "the old one"} is restored.`,
       name === REMOTE ? AWAY : KEEP_ON,
     ],
     confirm: `Update to ${latest ?? "the latest version"}`,
@@ -21,10 +21,9 @@ const CONFIRMATIONS = {
   rollback: (name, label, { current }) => ({
     title: `Roll ${label} back?`,
     lines: [
-      `${label} leaves ${current ?? "the installed version"} and goes back to the version that was there `
-        + "before its latest update.",
+      `${label} is restored from ${current ?? "the installed version"} to the version before its latest update.`,
       "Its health is checked afterwards.",
-      "If there is no version to go back to, nothing is changed.",
+      "If there is no earlier version, nothing is changed.",
       name === REMOTE ? AWAY : KEEP_ON,
     ],
     confirm: "Roll back",

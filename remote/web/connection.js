@@ -1,4 +1,4 @@
-// WebSocket that reconnects by itself and resumes after the last received event.
+// WebSocket that reconnects automatically and resumes after the last received event.
 
 import { checkSession, protocols } from "./session.js";
 
@@ -64,7 +64,7 @@ export class Connection {
       this.#stopped = true;
       this.onPhase({ phase: "refused" });
     } else if (answer === "away") {
-      this.#scheduleRetry("The server does not answer");
+      this.#scheduleRetry("The server does not respond");
     } else {
       this.#open();
     }
@@ -76,7 +76,7 @@ export class Connection {
     if (this.#last !== null) url.searchParams.set("since", this.#last);
     const socket = new WebSocket(url, protocols());
     this.#socket = socket;
-    this.#heartbeatTimer = setTimeout(() => this.#disconnect("The server does not answer"), OPENING_MS);
+    this.#heartbeatTimer = setTimeout(() => this.#disconnect("The server does not respond"), OPENING_MS);
     socket.addEventListener("message", (event) => socket === this.#socket && this.#receive(event.data));
     socket.addEventListener("close", () => {
       if (socket !== this.#socket) return;

@@ -14,7 +14,7 @@ export function element(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Returns an icon of the sprite in index.html; decorative, a text stands beside it. */
+/** Returns an icon of the sprite in index.html; it is decorative, next to a text. */
 export function icon(name, extra = "") {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", `icon ${extra}`.trim());

@@ -1,4 +1,4 @@
-// Notifications of results: good ones disappear by themselves, the others stay until they are dismissed.
+// Notifications of results: good ones disappear automatically, the others stay until they are dismissed.
 
 import { element, icon } from "./dom.js";
 

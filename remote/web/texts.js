@@ -11,10 +11,10 @@ const REASONS = {
   rollback_failed: "The rollback to the previous version failed, too. Check the device.",
   internal_error: "The update coordinator on the host failed repeatedly at this request. Its log shows why.",
   script_missing: "The host has no script for this.",
-  script_unsafe: "The host refuses to run the script, because users other than its administrator can change it.",
+  script_unsafe: "The host does not run the script, because users other than its administrator can change it.",
   invalid_request: "The host rejected the request as invalid.",
-  unknown_component: "There is no component of this name.",
-  invalid_message: "The server could not understand the message.",
+  unknown_component: "There is no component with this name.",
+  invalid_message: "The server could not decode the message.",
   no_release: "There is no release to install.",
   up_to_date: "There is nothing newer to install.",
   remote_first: "dunebugger-remote must be updated first.",
@@ -37,7 +37,7 @@ const ACTIONS = { update: "Update", rollback: "Roll back", health: "Health check
 
 const UNDER_WAY = {
   update: (version) => `Updating to ${version}`,
-  rollback: () => "Putting the previous version back",
+  rollback: () => "Restoring the previous version",
   health: () => "Checking its health",
 };
 
@@ -98,7 +98,7 @@ export function progressHeadline({ action, version, state }, label) {
 /** Returns the title for a request in progress, such as "Updating to 1.1.0". */
 export function progressTitle({ action, version, state }, previousVersion) {
   if (state === "failed" && action === "update") {
-    return `${version ?? "The new version"} did not work: putting ${previousVersion ?? "the previous version"} back`;
+    return `${version ?? "The new version"} did not work: restoring ${previousVersion ?? "the previous version"}`;
   }
   const words = Object.hasOwn(UNDER_WAY, action ?? "") ? UNDER_WAY[action] : () => actionText(action);
   return words(version ?? "the latest version");
@@ -108,12 +108,12 @@ const ENDED = {
   "update succeeded": ({ version }) => ["good", `Updated to ${version ?? "the latest version"}`],
   "update rolled_back": ({ version, current }) => [
     "warn",
-    `${version ?? "The new version"} did not work, ${current ?? "the version before it"} was put back`,
+    `${version ?? "The new version"} did not work, ${current ?? "the version before it"} was restored`,
   ],
   "update failed": ({ version }) => ["bad", `The update${version ? ` to ${version}` : ""} did not succeed`],
   "update refused": ({ version }) => ["bad", `The update${version ? ` to ${version}` : ""} was not started`],
-  "rollback succeeded": ({ current }) => ["good", current ? `${current} is back` : "The previous version is back"],
-  "rollback failed": () => ["bad", "The previous version could not be put back"],
+  "rollback succeeded": ({ current }) => ["good", `${current ?? "The previous version"} was restored`],
+  "rollback failed": () => ["bad", "The previous version could not be restored"],
   "rollback refused": () => ["bad", "The rollback was not started"],
   "health succeeded": () => ["good", "It is healthy"],
   "health failed": () => ["bad", "It is not healthy"],
@@ -121,10 +121,10 @@ const ENDED = {
 };
 
 const SPECIAL = {
-  up_to_date: () => ["good", "It is up to date already"],
+  up_to_date: () => ["good", "It is already up to date"],
   rollback_failed: ({ version }) => [
     "bad",
-    `${version ?? "The new version"} did not work, and the version before could not be put back`,
+    `${version ?? "The new version"} did not work, and the version before it could not be restored`,
   ],
   no_answer: ({ action }) => ["warn", `No answer yet to the ${actionText(action).toLowerCase()}`],
 };
@@ -137,7 +137,7 @@ const NOT_CHECKED = new Set([
 /** Returns tone (good, warn, bad, busy) and title of a result or a history entry. */
 export function describeResult(entry) {
   if (entry.success === null || entry.success === undefined) return { tone: "busy", title: progressTitle(entry) };
-  if (entry.dry_run) return { tone: entry.success ? "good" : "bad", title: "Tried, without changing anything" };
+  if (entry.dry_run) return { tone: entry.success ? "good" : "bad", title: "Dry run, nothing was changed" };
   const special = entry.action === "rollback" && entry.reason === "rollback_failed" ? null : entry.reason;
   const [tone, title] = Object.hasOwn(SPECIAL, special ?? "") ? SPECIAL[special](entry) : ended(entry);
   return { tone, title };

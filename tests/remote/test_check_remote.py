@@ -183,5 +183,5 @@ def test_command_without_its_libraries_names_the_package_extra(ready):
     )
     assert (done.returncode, done.stderr) == (
         2,
-        "cannot begin: uvicorn is not installed; install dunebugger-update-coordinator[remote]\n",
+        "cannot start: uvicorn is not installed; install dunebugger-update-coordinator[remote]\n",
     )

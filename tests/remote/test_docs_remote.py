@@ -49,7 +49,7 @@ def validator(subject):
 
 def test_asyncapi_names_exactly_the_registered_subjects():
     """Each entry of the registry is a message of the document, and the other way round."""
-    assert operation("listen") == set(SUBJECTS)
+    assert operation("receiveCommand") == set(SUBJECTS)
 
 
 def test_asyncapi_is_fresh():
@@ -83,7 +83,7 @@ def test_asyncapi_accepts_the_bodies_that_the_server_accepts(subject, body, subj
 
 def test_asyncapi_messages_are_valid_schemas():
     """Each operation's message exists once, with a schema."""
-    assert operation("listen") | operation("tell") == set(ASYNCAPI["components"]["messages"])
+    assert operation("receiveCommand") | operation("sendMessage") == set(ASYNCAPI["components"]["messages"])
     assert set(ASYNCAPI["channels"]["conversation"]["messages"]) == set(ASYNCAPI["components"]["messages"])
     for subject in ASYNCAPI["components"]["messages"]:
         Draft202012Validator.check_schema(ASYNCAPI["components"]["messages"][subject]["payload"])
@@ -119,7 +119,7 @@ def test_asyncapi_describes_every_message_of_a_conversation(conversation):
     for message in conversation.received:
         errors = list(validator(message["subject"]).iter_errors(message))
         assert errors == [], f"{json.dumps(message)[:500]}: {errors[0].message}"
-    assert {message["subject"] for message in conversation.received} == operation("tell")
+    assert {message["subject"] for message in conversation.received} == operation("sendMessage")
 
 
 @pytest.mark.parametrize("path", list(OPENAPI["paths"]))

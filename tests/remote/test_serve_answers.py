@@ -58,7 +58,7 @@ def test_serve_reports_system_info(serving):
 @pytest.mark.parametrize(
     ("subject", "answer", "told"),
     [
-        ("updater.rollback", "update_result", "would put dunebugger-core back to what was there before"),
+        ("updater.rollback", "update_result", "would restore the version of dunebugger-core before"),
         ("updater.health", "health_result", "would check dunebugger-core; nothing was changed"),
     ],
 )

@@ -80,7 +80,7 @@ def test_serve_reports_a_folder_that_is_not_writable(ready):
     ready.start()
     result = result_of_an_update(ready)
     assert (result["success"], result["reason"]) == (False, "not_writable")
-    assert "let this user write there" in result["message"]
+    assert "make it writable for this user" in result["message"]
     rehearsed = result_of_an_update(ready, dry_run=True)
     assert (rehearsed["success"], rehearsed["reason"], rehearsed["dry_run"]) == (False, "not_writable", True)
 
@@ -213,7 +213,7 @@ def test_serve_only_logs_an_automatic_check_that_cannot_be_submitted(ready):
     ready.host.requests.chmod(0o555)
     ready.resume()
     assert client.expect("update_result")["success"]
-    until(lambda: "cannot have core checked after its update" in ready.log(), "a line in the log")
+    until(lambda: "cannot check the health of core after its update" in ready.log(), "a line in the log")
     until(lambda: not list(ready.host.status.glob("*.json")), "the answer to be taken")
     client.send("updater.outstanding")
     assert client.expect("outstanding") == {"requests": []}

@@ -185,5 +185,5 @@ def test_serve_exits_when_one_of_its_loops_fails(serving):
         check=False,
     )
     assert done.returncode == 1
-    assert "cannot go on: a part of this program ended" in done.stderr
+    assert "cannot continue: a part of this program ended" in done.stderr
     assert "unexpected" in done.stderr

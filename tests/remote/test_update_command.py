@@ -51,8 +51,8 @@ def test_update_command_accepts_a_display_name(name):
 @pytest.mark.parametrize(
     ("messages", "words"),
     [
-        ([message("error", message="cannot do more than 8 things at once")], "more than 8 things"),
-        ([], "cannot tell how it ended: the server closed the connection"),
+        ([message("error", message="cannot execute more than 8 commands at once")], "more than 8 commands"),
+        ([], "cannot determine how it ended: the server closed the connection"),
     ],
 )
 def test_update_command_reports_a_missing_answer(messages, words):

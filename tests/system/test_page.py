@@ -122,7 +122,7 @@ def test_page_shows_the_rollback_of_a_broken_release(home: ServedHost, github: G
     """The page reconnects to the restored server and shows that the new release failed."""
     ask_for(page, github, "1.2.0")
     remote = page.card("remote")
-    expect(remote.result).to_contain_text("1.2.0 did not work, 1.0.0 was put back", timeout=UPDATE_MS)
+    expect(remote.result).to_contain_text("1.2.0 did not work, 1.0.0 was restored", timeout=UPDATE_MS)
     assert has_reconnected(page)
     remote.result.locator("summary").click()
     expect(remote.result).to_contain_text("cannot read the configuration /nowhere")
@@ -138,7 +138,7 @@ def test_page_shows_an_update_interrupted_by_a_power_cut(home: ServedHost, githu
     page.disconnected()
     home.machine.boot()
     result = page.card("remote").result
-    expect(result).to_contain_text("1.1.0 did not work, 1.0.0 was put back", timeout=UPDATE_MS)
+    expect(result).to_contain_text("1.1.0 did not work, 1.0.0 was restored", timeout=UPDATE_MS)
     expect(result).to_contain_text("interrupted during the request, for example by a power cut")
     expect(page.history_rows.filter(has_text="1.1.0 did not work")).to_have_count(1)
     assert has_reconnected(page)

@@ -3,7 +3,7 @@
 Only the YAML node tree is examined, no values are constructed: aliases and merge keys are followed on the way to the
 image only, so that a file of nested aliases ("billion laughs") costs nothing, and Compose's own tags do not matter.
 
-The directory must be mounted, not the file: tools replace the file, and a mounted file would remain the old inode.
+The directory must be mounted, not the file: tools replace the file, and a mount of the file would keep the old inode.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _root(component: SourceSettings, text: str) -> Node | None:
     reader.composer.warn_double_anchors = False  # YAML 1.2 allows them: the last one counts
     try:
         root: Node | None = reader.compose(text)
-    except (YAMLError, ValueError) as error:  # ValueError: an escape such as "\U00110000" that is no code point
+    except (YAMLError, ValueError) as error:  # ValueError: an escape such as "\U00110000" that is not a code point
         raise VersionUnknownError(component, f"{component.path} is not YAML: {_describe(error)}; correct it") from None
     return root
 

@@ -44,7 +44,7 @@ def message(body):
 )
 def test_codec_rejects_what_is_not_a_message(text):
     """Binary, not JSON, not an object, no subject: one clear error each, and never another exception."""
-    with pytest.raises(MessageInvalidError, match=r"^cannot understand the message"):
+    with pytest.raises(MessageInvalidError, match=r"^cannot decode the message"):
         codec.decode(text)
 
 

@@ -75,7 +75,7 @@ def test_connection_reports_an_internal_error_to_its_client_and_goes_on():
             return failed, await receive(client)
 
     failed, well = asyncio.run(story())
-    words = "cannot do this: an internal error occurred; see the log"
+    words = "cannot execute this command: an internal error occurred; see the log"
     assert failed == ("error", {"message": words, "subject": "bad"})
     assert well == ("log", {"message": "well", "level": "info"})
 
@@ -99,7 +99,10 @@ def test_connection_bounds_concurrent_messages():
             return refused, answered, await receive(client)
 
     refused, answered, again = asyncio.run(story())
-    assert refused == ("error", {"message": "cannot do more than 8 things at once: wait for answers", "subject": "s8"})
+    assert refused == (
+        "error",
+        {"message": "cannot execute more than 8 commands at once: wait for answers", "subject": "s8"},
+    )
     assert sorted(said["message"] for _, said in answered) == [f"s{number}" for number in range(8)]
     assert again[1]["message"] == "again"
 

@@ -132,7 +132,7 @@ def test_gateway_reports_a_request_that_cannot_be_withdrawn_as_pending(tmp_path)
         await harness.pass_time(LIMITS.pickup_s, lambda: harness.listener.settlements)
 
     asyncio.run(story())
-    assert "will be carried out once it runs" in harness.listener.settlements[0].answer.message
+    assert "will be executed when it runs again" in harness.listener.settlements[0].answer.message
 
 
 def test_gateway_announces_progress_in_rising_order_and_once(tmp_path):

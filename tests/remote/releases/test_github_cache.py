@@ -199,7 +199,9 @@ def test_cache_is_in_memory_without_a_writable_directory(server, fixture):
     with captured_log() as lines:
         assert fixture.list_tags() == fixture.list_tags() == ["v1.0.0"]
     assert [
-        line for line in lines if "cannot create the cache" in line and line.endswith("; let this user write there")
+        line
+        for line in lines
+        if "cannot create the cache" in line and line.endswith("; make its folder writable for this user")
     ]
     assert server.statuses() == {200: 2}
 

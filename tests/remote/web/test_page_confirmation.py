@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 def test_confirmation_describes_the_update(page):
     """The dialog names both versions, and what happens if the new one fails."""
     page.open().card("core").button("update").click()
-    expect(page.dialog).to_contain_text("dunebugger-core goes from 1.0.0 to 1.1.0")
-    expect(page.dialog).to_contain_text("If the new version does not work, 1.0.0 is put back")
+    expect(page.dialog).to_contain_text("dunebugger-core is updated from 1.0.0 to 1.1.0")
+    expect(page.dialog).to_contain_text("If the new version does not work, 1.0.0 is restored")
 
 
 def test_confirmation_cancelled_sends_nothing(page, server):
@@ -98,7 +98,7 @@ def test_card_is_busy_immediately_after_the_confirmation(page, server):
     page.open().ask("core", "rollback")
     assert server.wait_for("updater.rollback") == [{"component": "core"}]
     core = page.card("core")
-    expect(core.progress).to_contain_text("Putting the previous version back")
+    expect(core.progress).to_contain_text("Restoring the previous version")
     for action in ("update", "rollback", "health"):
         expect(core.button(action)).to_be_disabled()
     expect(core.why).to_have_text("Roll back in progress: wait until it has finished.")

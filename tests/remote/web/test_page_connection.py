@@ -46,7 +46,7 @@ def test_connection_resumes_after_the_last_event(page, server):
     server.come_back()
     page.connected()
     assert server.sinces == [None, str(seen)]
-    expect(page.card("core").result).to_contain_text("1.1.0 did not work, 1.0.0 was put back")
+    expect(page.card("core").result).to_contain_text("1.1.0 did not work, 1.0.0 was restored")
 
 
 def test_connection_reloads_everything_after_a_gap(page, server):

@@ -11,7 +11,7 @@ def test_history_lists_results_newest_first(page):
     rows = page.open().history_rows
     expect(rows).to_have_count(6)
     expect(rows.nth(0)).to_contain_text("It is healthy")
-    expect(rows.nth(1)).to_contain_text("1.1.0-rc.2 did not work, the version before it was put back")
+    expect(rows.nth(1)).to_contain_text("1.1.0-rc.2 did not work, the version before it was restored")
     expect(rows.nth(1)).to_contain_text("dunebugger-core")
     expect(rows.nth(1)).to_contain_text("Update to 1.1.0-rc.2")
     expect(rows.nth(1)).to_contain_text("yesterday")

@@ -37,7 +37,7 @@ def test_result_of_a_rolled_back_update(page, server):
     """The card shows the failed version, the restored one, and the reason."""
     finish(page, server, bodies.rolled_back(bodies.new_id()))
     result = page.card("core").result
-    expect(result).to_contain_text("1.1.0 did not work, 1.0.0 was put back")
+    expect(result).to_contain_text("1.1.0 did not work, 1.0.0 was restored")
     expect(result).to_contain_text("The health check failed.")
     expect(page.card("core").current).to_have_text("1.0.0")
     expect(page.card("core").button("update")).to_be_enabled()
@@ -56,7 +56,7 @@ def test_result_of_a_failed_rollback_asks_for_attention(page, server):
     change = {"state": "failed", "reason": "rollback_failed", "current": None}
     finish(page, server, bodies.rolled_back(bodies.new_id(), **change))
     result = page.card("core").result
-    expect(result).to_contain_text("1.1.0 did not work, and the version before could not be put back")
+    expect(result).to_contain_text("1.1.0 did not work, and the version before it could not be restored")
     expect(result).to_contain_text("Check the device")
 
 

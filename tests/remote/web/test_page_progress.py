@@ -105,7 +105,7 @@ def test_progress_shows_a_rollback(page, server):
     server.event("update_progress", bodies.progress(request, percent=80))
     server.event("update_progress", bodies.progress(request, state="failed", percent=80))
     core = page.card("core")
-    expect(core.progress).to_contain_text("1.1.0 did not work: putting 1.0.0 back")
+    expect(core.progress).to_contain_text("1.1.0 did not work: restoring 1.0.0")
     expect(core.bar).not_to_have_attribute("aria-valuenow", re.compile(".*"))
 
 

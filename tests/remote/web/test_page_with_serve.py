@@ -50,9 +50,9 @@ def test_update_that_fails_is_shown_as_rolled_back(new_page, real):
     page = new_page(real).open()
     scheduler = page.card("scheduler")
     page.ask("scheduler", "update")
-    expect(scheduler.result).to_contain_text("2.0.0+broken did not work, 1.0.0 was put back")
+    expect(scheduler.result).to_contain_text("2.0.0+broken did not work, 1.0.0 was restored")
     expect(scheduler.running).to_contain_text("health check")
-    expect(scheduler.result).to_contain_text("2.0.0+broken did not work, 1.0.0 was put back")
+    expect(scheduler.result).to_contain_text("2.0.0+broken did not work, 1.0.0 was restored")
     expect(scheduler.button("update")).to_be_enabled()
     expect(page.history_rows.filter(has_text="2.0.0+broken did not work")).to_have_count(1)
     assert real.installed("scheduler") == "1.0.0"
@@ -145,7 +145,7 @@ def test_rollback_and_health_buttons(new_page, real):
     expect(core.result).to_contain_text("Updated to 1.1.0")
     expect(healthy).to_have_count(1)
     page.ask("core", "rollback")
-    expect(core.result).to_contain_text("1.0.0 is back")
+    expect(core.result).to_contain_text("1.0.0 was restored")
     expect(healthy).to_have_count(2)
     assert real.installed() == "1.0.0"
     page.ask("core", "health")
