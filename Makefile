@@ -1,7 +1,7 @@
-# Everything a person does with this project; `make` alone lists it.
+# All tasks of a developer; `make` alone lists them.
 #
-# One virtual environment, .venv, holds what is needed: the demo's part, that and the container side's, or those and the
-# tests'. A stamp per part says from which lock file it was built, so that a target starts at once when nothing changed.
+# One virtual environment, .venv, has the packages for the demo; then also those of the container side; then also those of
+# the tests. A stamp per part records its lock file, so that a target starts at once when nothing has changed.
 
 PYTHON      ?= python3
 VENV        := .venv
@@ -27,7 +27,7 @@ help: ## list the targets
 	@echo "           WHEELHOUSE_ARGS for wheelhouse, PORT for demo-web,"
 	@echo "           VERSION and IMAGE_ARGS for image."
 
-demo: $(DEMO_STAMP) ## show the main job on real requests under ./var/demo
+demo: $(DEMO_STAMP) ## demonstrate the coordinator on real requests under ./var/demo
 	$(BIN)/python packaging/demo/demo.py
 
 demo-web: $(WEB_STAMP) ## serve the page and a coordinator on sample components, until Ctrl-C (PORT=8080)
@@ -43,11 +43,11 @@ FAST_TESTS  := tests/protocol tests/policy tests/fsm tests/coordinator tests/tes
 check: lint ## lint and the fast tests, in under a minute
 	$(BIN)/pytest --quiet --numprocesses 2 $(FAST_TESTS)
 
-# In parallel: they mostly wait, for a script, a disk or a deadline.
+# In parallel: the tests mostly wait for a script, a disk or a deadline.
 test: $(TEST_STAMP) ## run unit, integration and property tests (PYTEST_ARGS="-k spool -x")
 	$(BIN)/pytest --numprocesses 4 --dist loadgroup $(PYTEST_ARGS)
 
-# Beside each other: they mostly wait. All of a file's tests share one machine, so one worker has them all.
+# In parallel: the tests mostly wait. All tests of a file share one machine, so one worker runs them all.
 system-test: $(TEST_STAMP) ## boot machines with Docker and run the system tests in them, as root (PYTEST_ARGS="-k cut")
 	$(BIN)/pytest tests/system --numprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
@@ -60,7 +60,7 @@ fault-sweep: $(TEST_STAMP) ## have every call of the coordinator fail, one at a 
 reboot-sweep: $(TEST_STAMP) ## cut the power at every call that changes anything (REBOOT_ARGS="--sample 100")
 	$(BIN)/python -m property_tests.crash.reboot_sweep $(REBOOT_ARGS)
 
-power-cuts: $(TEST_STAMP) ## start the coordinator on all that power cuts may leave of its writes (CUTS_ARGS="--states 5000")
+power-cuts: $(TEST_STAMP) ## start the coordinator on each disk state that a power cut may leave (CUTS_ARGS="--states 5000")
 	$(BIN)/python -m property_tests.power.sweep $(CUTS_ARGS)
 
 soak: $(TEST_STAMP) ## kill the coordinator at random instants under a stream of requests (SOAK_ARGS="--cycles 200")
@@ -74,7 +74,7 @@ lint: $(TEST_STAMP) ## check style, types, imports between the folders, and the 
 	@command -v shellcheck > /dev/null || \
 	  { echo "cannot check the shell scripts: install shellcheck with apt-get install shellcheck" >&2; exit 1; }
 	git ls-files -z -- '*.sh' .ci/run ':!executors' | xargs -0 shellcheck --external-sources --source-path=SCRIPTDIR
-	@# These are read by /bin/sh as text, and split words on purpose.
+	@# These run under /bin/sh, and split words on purpose.
 	shellcheck --shell=sh --exclude=SC1091,SC2086 executors/*.sh
 
 format: $(TEST_STAMP) ## rewrite the sources in the project's style
@@ -84,21 +84,21 @@ format: $(TEST_STAMP) ## rewrite the sources in the project's style
 bench: $(WEB_STAMP) ## measure speed, fsyncs, memory and idling
 	$(BIN)/python benchmarks/bench.py
 
-schemas: $(WEB_STAMP) ## write the messages' JSON Schemas and docs/asyncapi.yaml again
+schemas: $(WEB_STAMP) ## regenerate the messages' JSON Schemas and docs/asyncapi.yaml
 	$(BIN)/python -m protocol.schema
 	$(BIN)/python -m remote.api.asyncapi
 
 diagram: $(DEMO_STAMP) ## print the state diagram
 	@$(BIN)/python -m coordinator diagram
 
-lock: | $(LOCK_TOOLS)/bin/pip-compile ## write the lock files again (LOCK_ARGS=--upgrade for newer releases)
+lock: | $(LOCK_TOOLS)/bin/pip-compile ## regenerate the lock files (LOCK_ARGS=--upgrade for newer releases)
 	$(PIP_COMPILE) $(LOCK_ARGS) --output-file requirements.lock pyproject.toml
 	$(PIP_COMPILE) $(LOCK_ARGS) --extra remote --constraint requirements.lock \
 	  --output-file requirements-remote.lock pyproject.toml
 	$(PIP_COMPILE) $(LOCK_ARGS) --extra remote --extra test --extra lint --constraint requirements-remote.lock \
 	  --output-file requirements-test.lock pyproject.toml
 
-# Hashes are checked here as they are at the installation. For another machine than this one:
+# Hashes are checked here, as at the installation. For another type of machine:
 # WHEELHOUSE_ARGS="--platform manylinux2014_armv7l --python-version 3.11"
 wheelhouse: | $(BIN)/pip ## download what install.sh --wheelhouse needs into dist/wheelhouse (WHEELHOUSE_ARGS)
 	rm -rf dist/wheelhouse
@@ -118,12 +118,12 @@ clean: ## remove the environment, ./var/demo and caches; ./var/run stays
 	rm -rf $(VENV) var/demo var/demo-web dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# pip is the last thing that venv installs: where it is, the environment is whole.
+# pip is the last thing that venv installs: if it exists, the environment is complete.
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "cannot use $(PYTHON): Python 3.11 or newer is needed; name one: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { $(PYTHON) -c 'import sys; print("cannot make a virtual environment: install it with apt-get install python%d.%d-venv" % sys.version_info[:2])' >&2; exit 1; }
+	  { $(PYTHON) -c 'import sys; print("cannot create a virtual environment: apt-get install python%d.%d-venv" % sys.version_info[:2])' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(DEMO_STAMP): requirements.lock pyproject.toml | $(BIN)/pip
@@ -131,7 +131,7 @@ $(DEMO_STAMP): requirements.lock pyproject.toml | $(BIN)/pip
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Each lock file holds the pins of those before it, so a stamp settles them, too.
+# Each lock file includes the pins of those before it, so a stamp also updates theirs.
 $(WEB_STAMP): requirements-remote.lock requirements.lock pyproject.toml | $(BIN)/pip
 	$(PIP) install --require-hashes -r requirements-remote.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .

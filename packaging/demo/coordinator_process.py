@@ -72,7 +72,7 @@ class CoordinatorProcess:
         """Stop the process with SIGTERM, and kill it after 20 s; does nothing when it does not run.
 
         Returns:
-            Whether it exited by itself with code 0.
+            Whether it exited with code 0 before the SIGKILL.
         """
         if self._process is None:
             return True

@@ -50,7 +50,7 @@ _RELEASES = {
         Published(
             "1.1.0",
             "This component serves this page. Its update replaces it **while it runs**: the page loses\n"
-            "its connection, reconnects by itself, and shows the result.\n",
+            "its connection, reconnects automatically, and shows the result.\n",
         ),
         Published("1.0.0", "The first release."),
     ],

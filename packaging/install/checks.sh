@@ -48,7 +48,7 @@ check_python() {
         die "install: $PYTHON is Python $found, and 3.11 is needed" \
             "upgrade the host to Debian 12, or select another interpreter: sudo PYTHON=/path/to/python3.11 $0"
     "$PYTHON" -c 'import ensurepip, venv' 2> /dev/null ||
-        die "make a virtual environment: $PYTHON lacks venv or ensurepip" "run: apt-get install python3-venv"
+        die "create a virtual environment: $PYTHON lacks venv or ensurepip" "run: apt-get install python3-venv"
 }
 
 # $1: a folder, which may not exist yet.

@@ -16,7 +16,7 @@ die() {
 }
 
 usage_error() {
-    printf 'cannot understand the command: %s; see --help\n' "$1" >&2
+    printf 'cannot run this command line: %s; see --help\n' "$1" >&2
     exit 2
 }
 

@@ -50,7 +50,7 @@ current_release() {
 
 build_release() {
     if is_complete "$RELEASE"; then
-        say "release $(basename "$RELEASE") is built already"
+        say "release $(basename "$RELEASE") is already built"
         return
     fi
     say "building release $(basename "$RELEASE")"
@@ -63,7 +63,7 @@ build_release() {
     pip_install --no-deps --no-build-isolation "$CHECKOUT" ||
         fail_build "pip could not build the project (see its output above)" "fix the checkout and run this again"
     "$RELEASE/bin/update-coordinator" --help > /dev/null ||
-        fail_build "the new command does not run" "fix the checkout and run this again"
+        fail_build "the built command does not run" "fix the checkout and run this again"
     populate_share
     sync --file-system "$RELEASE" # the marker must not be durable before the files
     echo "$FINGERPRINT" > "$RELEASE/$_COMPLETE.part"

@@ -93,7 +93,7 @@ report_leftovers() {
     done
     say "the update coordinator is uninstalled"
     if ((${#LEFTOVERS[@]})); then
-        note "What stays:"
+        note "Not removed:"
         for path in "${LEFTOVERS[@]}"; do note "  $path"; done
     fi
 }

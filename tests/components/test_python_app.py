@@ -69,7 +69,7 @@ def test_app_update_to_the_running_version_changes_nothing(host):
     pid, requested = host.pid(), len(host.server.requested)
     done = host.update("1.0.0")
     assert (done.returncode, host.pid(), len(host.server.requested)) == (0, pid, requested)
-    assert "runs 1.0.0 already" in done.stdout
+    assert "already runs 1.0.0" in done.stdout
     assert "changed nothing" in host.rollback(done.request).stdout
 
 
@@ -89,7 +89,7 @@ def test_app_update_to_a_bad_release_restores_the_previous_one(host, version, wo
     assert done.returncode == 1
     assert words in done.stderr
     assert (host.pid() == pid) == (version in ("1.5.0", "1.8.0")), "a failed build must not restart the service"
-    assert "it is back at releases/1.0.0" in done.stderr
+    assert "it was restored to releases/1.0.0" in done.stderr
     assert host.rollback(done.request).returncode == 0
 
 

@@ -113,7 +113,7 @@ def test_changed_checkout_of_the_same_version_is_another_release(host):
             "cannot build release 2.0.0: pip could not install",
         ),
         (f"echo nonsense >> {NEXT}/pyproject.toml", "cannot build release 2.0.0: pip could not build the project"),
-        (f"echo nonsense >> {NEXT}/coordinator/cli.py", "cannot build release 2.0.0: the new command does not run"),
+        (f"echo nonsense >> {NEXT}/coordinator/cli.py", "cannot build release 2.0.0: the built command does not run"),
         (f"sed -i s/stop_timeout_s/patience_s/ {NEXT}/coordinator/settings.py", "unknown key execution.stop_timeout_s"),
         (f"echo 'DROP TABLE absent;' > {_MIGRATION}", "no such table: absent"),
     ],

@@ -41,8 +41,8 @@ require_commands() { # COMMAND=DEBIAN_PACKAGE...
     done
 }
 
-# Sets VERSION to the script's argument without its leading v. version.py is the coordinator's own rule: what it accepts
-# is safe as the name of a file or a folder, and as an argument.
+# Sets VERSION to the script's argument without its leading v. version.py is the coordinator's own rule: a version that it
+# accepts is safe as the name of a file or a folder, and as an argument.
 read_version() { # [VERSION]
     local code=0
     [[ -n "${1:-}" ]] || die "cannot update: no version was given; usage: update.sh VERSION"
@@ -100,7 +100,7 @@ run_checked() { # FUNCTION ARGUMENT...
     set -e
 }
 
-# From now on a signal ends the script without an undo: after the time limit only rollback.sh has the time for it.
+# From now on a signal ends the script without an undo: after the time limit, only rollback.sh has time for it.
 leave_undo_to_rollback() {
     trap 'warn "stopped; to undo the changes: UPDATE_ROLLBACK_OF=$REQUEST $HERE/rollback.sh"; exit 143' \
         TERM INT HUP

@@ -44,7 +44,7 @@ class ComposeImage:
         return str(self._node.value)
 
     def replaced(self, image: str) -> str:
-        """The whole text with ``image`` in place of the present reference.
+        """The whole text, with the present reference replaced by ``image``.
 
         Raises:
             ComposeFileError: the change would also change another place of the file.
@@ -98,7 +98,7 @@ def read(file: Path) -> str:
     """The text of a compose file, including line ends and byte order mark."""
     data = file.read_bytes()
     if len(data) > FILE_BYTES:
-        raise ComposeFileError(f"it is larger than {FILE_BYTES} bytes; name the right file in component.env")
+        raise ComposeFileError(f"it is larger than {FILE_BYTES} bytes; name the correct file in component.env")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -34,12 +34,12 @@ def parse(text: str) -> tuple[Tree, MappingNode]:
     except YAMLError as error:
         raise ComposeFileError(f"it is not valid YAML: {_format_error(error)}; fix that line") from None
     except RecursionError:
-        raise ComposeFileError(f"it is nested more than {DEPTH} deep; name the right file in component.env") from None
+        raise ComposeFileError(f"it is nested more than {DEPTH} deep; name the correct file in component.env") from None
     if len(documents) != 1:
         raise ComposeFileError(f"it contains {len(documents)} documents; keep one, without `---` separators")
     root = documents[0]
     if not isinstance(root, MappingNode):
-        raise ComposeFileError("it is not a mapping; name the right file in component.env")
+        raise ComposeFileError("it is not a mapping; name the correct file in component.env")
     tree: Tree = _resolve(root, ())
     return tree, root
 

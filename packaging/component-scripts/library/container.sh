@@ -25,7 +25,7 @@ container_update() { # VERSION
     # shellcheck disable=SC2153  # IMAGE comes from component.env
     wanted="$IMAGE:$tag"
     if is_running_image "$wanted"; then
-        say "$SERVICE runs $wanted already"
+        say "$SERVICE already runs $wanted"
         exit 0
     fi
     if [[ -d "$(backup_path "$REQUEST")" ]]; then
@@ -51,7 +51,7 @@ container_update() { # VERSION
         warn "the update failed; the state before it is restored"
         matches_backup "$(backup_path "$REQUEST")" || restore_backup "$(backup_path "$REQUEST")"
         prune_container_backups
-        die "cannot update $SERVICE to $wanted; it is back at $(compose_file_image)"
+        die "cannot update $SERVICE to $wanted; it was restored to $(compose_file_image)"
     fi
     sync
     prune_container_backups
@@ -78,7 +78,7 @@ container_rollback() {
     fi
     restore_backup "$BACKUP"
     progress 100
-    say "$SERVICE is back at $(compose_file_image)"
+    say "$SERVICE was restored to $(compose_file_image)"
 }
 
 container_health() {

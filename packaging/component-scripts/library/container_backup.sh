@@ -23,7 +23,7 @@ record_present_state() {
 
 create_backup() { # FILE_IMAGE NEW_IMAGE
     local part
-    [[ ! -d "$(backup_path "$REQUEST")" ]] || return 0 # the request's first run made it, before any change
+    [[ ! -d "$(backup_path "$REQUEST")" ]] || return 0 # the request's first run created it, before any change
     begin_backup
     for part in file-image="$1" new-image="$2" state="$WAS" container="$CONTAINER" name="$NAME" ran-as="$RUNS_NAME" \
         image-id="$RUNS_ID"; do
@@ -37,7 +37,7 @@ create_backup() { # FILE_IMAGE NEW_IMAGE
 read_backup() { # BACKUP
     FILE_IMAGE="$(backup_value "$1" file-image)"
     WAS="$(backup_value "$1" state)"
-    [[ "$WAS" != sick ]] || WAS=failed # backups of release 0.1.0 have this word
+    [[ "$WAS" != sick ]] || WAS=failed # the value in backups of release 0.1.0
     WAS_CONTAINER="$(backup_value "$1" container)"
     WAS_NAME="$(backup_value "$1" name)"
     RAN_AS="$(backup_value "$1" ran-as)"
@@ -91,7 +91,7 @@ restore_backup() { # BACKUP
     sync
 }
 
-# Tags the image that ran with its name again: a moving tag may name a newer image by now.
+# Gives the image that ran its name again: a moving tag may refer to a newer image by now.
 restore_image_name() {
     if [[ "$(image_id "$RAN_AS")" == "$WAS_IMAGE" ]]; then
         return

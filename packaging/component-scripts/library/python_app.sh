@@ -24,7 +24,7 @@ python_app_update() { # VERSION
     require_commands curl=curl flock=util-linux
     check_and_lock
     if is_current "$VERSION" && [[ "$(service_state)" == running ]] && is_responding; then
-        say "$SERVICE runs $VERSION already"
+        say "$SERVICE already runs $VERSION"
         exit 0
     fi
     before="$(current_target)"
@@ -38,7 +38,7 @@ python_app_update() { # VERSION
         warn "the update failed; the state before it is restored"
         matches_backup "$(backup_path "$REQUEST")" || restore_backup "$(backup_path "$REQUEST")"
         prune_backups_and_releases
-        die "cannot update $SERVICE to $VERSION; it is back at ${before:-nothing}"
+        die "cannot update $SERVICE to $VERSION; it was restored to ${before:-no release}"
     fi
     sync --file-system "$ROOT"
     prune_backups_and_releases
@@ -70,7 +70,7 @@ python_app_rollback() {
     restore_backup "$BACKUP"
     prune_releases
     progress 100
-    say "$SERVICE is back at $(current_target)"
+    say "$SERVICE was restored to $(current_target)"
 }
 
 python_app_health() {
@@ -94,7 +94,7 @@ check_and_lock() {
 }
 
 create_backup() { # TARGET
-    [[ ! -d "$(backup_path "$REQUEST")" ]] || return 0 # the request's first run made it, before any change
+    [[ ! -d "$(backup_path "$REQUEST")" ]] || return 0 # the request's first run created it, before any change
     begin_backup
     printf '%s\n' "$1" > "$BACKUP_DRAFT/target"
     service_state > "$BACKUP_DRAFT/state"
@@ -105,7 +105,7 @@ create_backup() { # TARGET
 backup_state() { # BACKUP
     local state
     state="$(backup_value "$1" state)"
-    [[ "$state" != sick ]] || state=failed # backups of release 0.1.0 have this word
+    [[ "$state" != sick ]] || state=failed # the value in backups of release 0.1.0
     printf '%s\n' "$state"
 }
 

@@ -53,8 +53,8 @@ is_referenced() { # RELEASE
     return 1
 }
 
-# Builds the release from the verified artifact: unpacks it under another name, renames it, then makes its environment
-# in the final place, because a virtual environment cannot be moved. .complete is written last, after a sync.
+# Builds the release from the verified artifact: unpacks it under another name, renames it, then creates its environment
+# at the final path, because a virtual environment cannot be moved. .complete is written last, after a sync.
 build_release() { # RELEASE VERSION DIGEST
     local folder="$ROOT/releases/$1" draft="$ROOT/releases/.draft"
     phase unpack 40
@@ -74,11 +74,11 @@ build_release() { # RELEASE VERSION DIGEST
     sync "$folder" "$ROOT/releases"
 }
 
-# Without pip of its own: installing pip takes ten seconds on a small computer.
+# The environment has no pip of its own: installing pip takes ten seconds on a small computer.
 install_dependencies() { # FOLDER
     local options=(--disable-pip-version-check --no-input --quiet)
     "${APP_PYTHON:-python3}" -m venv --without-pip "$1/venv" ||
-        die "cannot make a virtual environment with ${APP_PYTHON:-python3}; install it: apt-get install python3-venv"
+        die "cannot create a virtual environment with ${APP_PYTHON:-python3}; run: apt-get install python3-venv"
     [[ -f "$1/requirements.txt" ]] || return 0
     [[ ! -d "$1/wheels" ]] || options+=(--no-index --find-links "$1/wheels")
     "$PYTHON" -m pip --python "$1/venv/bin/python" install "${options[@]}" --requirement "$1/requirements.txt" ||

@@ -11,7 +11,7 @@ require_service() {
         die "cannot find the service $SERVICE; install its unit, then: systemctl daemon-reload"
 }
 
-# Prints running, stopped, or failed for a service that systemd keeps restarting or has given up.
+# Prints running, stopped or failed; failed also for a service that systemd keeps restarting.
 service_state() {
     case "$(service_property ActiveState)" in
         active | reloading) echo running ;;

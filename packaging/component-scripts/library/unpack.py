@@ -87,12 +87,12 @@ class ArchiveUnpacker:
             self._write_file(archive, member, target)
 
     def _make_folders(self, inner: PurePosixPath) -> None:
-        """Make each folder of the path; none may be a link, because later members would be written to its target."""
+        """Create each folder of the path; none may be a link, because later members would be written to its target."""
         path = self._folder
         for part in inner.parts:
             path /= part
             if path.is_symlink() or (path.exists() and not path.is_dir()):
-                raise ArchiveError(f"{str(inner)!r} lies behind a link or a file")
+                raise ArchiveError(f"{str(inner)!r} is below a link or a file")
             path.mkdir(exist_ok=True)
 
     @staticmethod

@@ -10,7 +10,7 @@ if [[ ! -s installed/VERSION ]]; then
 fi
 version="$(cat installed/VERSION)"
 if [[ "$version" == *[-+]*broken* ]]; then
-    echo "$(basename "$PWD") $version does not answer" >&2
+    echo "$(basename "$PWD") $version does not respond" >&2
     exit 1
 fi
 echo "$(basename "$PWD") $version is healthy"

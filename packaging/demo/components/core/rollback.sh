@@ -19,4 +19,4 @@ fi
 sleep 0.4
 cp -p "$backup" installed/VERSION.new
 mv installed/VERSION.new installed/VERSION
-echo "$(basename "$PWD") is back at $(cat installed/VERSION)"
+echo "$(basename "$PWD") was restored to $(cat installed/VERSION)"

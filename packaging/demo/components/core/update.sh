@@ -36,4 +36,4 @@ echo "PHASE:start"
 echo "PROGRESS:90"
 sleep 0.4
 echo "PROGRESS:100"
-echo "$(basename "$PWD") is now at $version (it was at $(cat "$backup"))"
+echo "$(basename "$PWD") runs $version now (before: $(cat "$backup"))"
