@@ -15,7 +15,7 @@ def _restart_and_get_answer(host: Host) -> dict:
     host.start()
     answer = host.answer("one")
     assert host.settle("two", "health")["success"]  # the lane is idle again
-    assert "stumbled" not in host.log()
+    assert "unexpected error" not in host.log()
     return answer
 
 
