@@ -79,7 +79,7 @@ class SoakClient:
     def _write(self, name: str) -> None:
         kind = self._kinds[name]
         if kind.raw_body is None:
-            self._sandbox.ask(name, kind.action, kind.component)
+            self._sandbox.submit(name, kind.action, kind.component)
         else:
             self._sandbox.drop(name + SUFFIX, kind.raw_body.format(id=name).encode())
 
@@ -103,6 +103,6 @@ class SoakClient:
         self.repeated += 1
         self._expected.add(name)
         if name + SUFFIX in self._monitor.finals and self._chance.random() < 0.3:
-            self._sandbox.ask(name, "update", "plain")
+            self._sandbox.submit(name, "update", "plain")
         else:
             self._write(name)

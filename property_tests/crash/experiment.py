@@ -87,7 +87,7 @@ class Experiment:
         sandbox.start()
         for request in self._scenario.planned:
             if request.request_id in self._scenario.settled:
-                sandbox.settle(request.request_id, request.action, request.component)
+                sandbox.submit_and_wait(request.request_id, request.action, request.component)
         self._quiescence.expect(self._quiescence.is_clean, "the earlier requests to be cleaned up")
         for request_id in sorted(self._scenario.taken):
             until(lambda name=request_id: f"{name}.json" in self._monitor.finals, "the reader to see the status")
@@ -163,7 +163,7 @@ class Experiment:
 
     def _submit(self) -> None:
         for request in self._scenario.planned:
-            self._sandbox.ask(request.request_id, request.action, request.component)
+            self._sandbox.submit(request.request_id, request.action, request.component)
 
     def _roles(self, trace: TraceSpec) -> list[str]:
         return [role for role in self._sandbox.threads() if trace.watches or role != WATCHER]

@@ -160,7 +160,7 @@ def _lengthen_log(sandbox: Sandbox, size: int) -> None:
 
 def _submit(sandbox: Sandbox, planned: Iterable[PlannedRequest]) -> None:
     for request in planned:
-        sandbox.ask(request.request_id, request.action, request.component)
+        sandbox.submit(request.request_id, request.action, request.component)
 
 
 def image_of(root: Path) -> DiskImage:

@@ -59,7 +59,7 @@ def test_success_has_every_field_and_leaves_no_file(host, action, version, scrip
         "core", {script: f"echo out of {script}; echo err of {script} >&2" for script in ("update.sh", *scripts)}
     )
     host.start()
-    answer = host.settle("one", action, version=version)
+    answer = host.submit_and_wait("one", action, version=version)
     assert set(answer) == FIELDS
     assert {name: answer[name] for name in ("request_id", "component", "action", "version", "success", "state")} == {
         "request_id": "one",
@@ -97,7 +97,7 @@ def test_script_environment_holds_only_its_request(host):
         f"cat > {seen}.stdin; cut -d' ' -f6 /proc/$$/stat > {seen}.session; ls /proc/$$/fd > {seen}.descriptors",
     )
     host.start()
-    assert host.settle("one", "update", version="v2.0.0")["success"]
+    assert host.submit_and_wait("one", "update", version="v2.0.0")["success"]
 
     def read(what):
         return seen.with_suffix(f".{what}").read_text()
@@ -129,7 +129,7 @@ def test_failed_update_is_rolled_back(host):
         },
     )
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["success"], answer["state"], answer["reason"]) == (False, "rolled_back", "script_failed")
     assert answer["exit_code"] == 3
     assert answer["output"] == "trying\nundoing one\n"
@@ -149,7 +149,7 @@ def test_unhealthy_update_is_rolled_back(host):
         },
     )
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["success"], answer["state"], answer["reason"]) == (False, "rolled_back", "unhealthy")
     assert answer["exit_code"] == 4
     assert host.runs("one") == ["update.sh", "health-check.sh", "rollback.sh", "health-check.sh"]
@@ -166,7 +166,7 @@ def test_failed_rollback_is_reported(host, rollback, health, scripts):
     """A rollback that fails, or leaves the component unhealthy, gives failed/rollback_failed."""
     host.component("core", {"update.sh": "exit 3", "rollback.sh": rollback, "health-check.sh": health})
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["success"], answer["state"], answer["reason"]) == (False, "failed", "rollback_failed")
     assert host.runs("one") == scripts
     assert "unexpected error" not in host.log(), "the lane failed on its own settled request"
@@ -176,7 +176,7 @@ def test_on_failure_none_skips_the_rollback(host):
     """With on_failure = none a failed update stays failed, and rollback.sh is not required."""
     host.component("core", {"update.sh": "exit 3", "rollback.sh": None}, on_failure="none")
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["state"], answer["reason"], answer["exit_code"]) == ("failed", "script_failed", 3)
     assert host.runs("one") == ["update.sh"]
 
@@ -185,7 +185,7 @@ def test_verify_health_false_skips_the_health_check(host):
     """With verify_health = false update.sh alone decides, and health-check.sh is not required."""
     host.component("core", {"health-check.sh": None}, verify_health=False)
     host.start()
-    assert host.settle("one", "update")["state"] == "succeeded"
+    assert host.submit_and_wait("one", "update")["state"] == "succeeded"
     assert host.runs("one") == ["update.sh"]
 
 
@@ -193,7 +193,7 @@ def test_health_request_reports_an_unhealthy_component(host):
     """A health request on an unhealthy component fails as unhealthy, with the check's exit code and output."""
     host.component("core", {"health-check.sh": "echo port closed; exit 1"})
     host.start()
-    answer = host.settle("one", "health")
+    answer = host.submit_and_wait("one", "health")
     assert (answer["success"], answer["state"], answer["reason"]) == (False, "failed", "unhealthy")
     assert (answer["exit_code"], answer["output"]) == (1, "port closed\n")
 
@@ -204,10 +204,10 @@ def test_rollback_receives_the_update_it_reverts(host):
     host.component("other")
     host.start()
     for update in ("u1", "u2"):
-        assert host.settle(update, "update")["success"]
-    assert host.settle("u3", "update", "other")["success"]
-    assert host.settle("h1", "health")["success"]
-    undone = [host.settle(f"r{number}", "rollback")["output"] for number in (1, 2, 3)]
+        assert host.submit_and_wait(update, "update")["success"]
+    assert host.submit_and_wait("u3", "update", "other")["success"]
+    assert host.submit_and_wait("h1", "health")["success"]
+    undone = [host.submit_and_wait(f"r{number}", "rollback")["output"] for number in (1, 2, 3)]
     assert undone == ["undo:u2:\n", "undo:u1:\n", "undo::\n"]
 
 
@@ -218,7 +218,7 @@ def test_progress_shows_phase_and_percent_while_a_script_runs(host):
         {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; until [ -e go ]; do sleep 0.02; done; echo PROGRESS:100"},
     )
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     seen = until(lambda: (p := host.progress("one")) and p["percent"] == 42 and p, "the percentage to appear")
     assert set(seen) == PROGRESS_FIELDS
     assert (seen["state"], seen["phase"], seen["component"], seen["action"]) == ("running", "pulling", "core", "update")
@@ -239,7 +239,7 @@ def test_request_may_have_unknown_fields_and_a_local_timestamp(host):
 def test_start_answers_waiting_requests(host):
     """A request that arrived while no coordinator ran is answered after the start."""
     host.component("core")
-    host.ask("one", "health")
+    host.submit("one", "health")
     host.start()
     assert host.answer("one")["success"]
 
@@ -248,14 +248,16 @@ def test_resubmission_of_a_running_request_starts_nothing(host):
     """An id resubmitted before it is settled is not executed again (I7)."""
     host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
-    host.ask("one", "update", version="9.9.9")
-    assert host.settle("bad", "update", "nowhere")["reason"] == "unknown_component"  # one intake pass has read both
+    host.submit("one", "update", version="9.9.9")
+    assert (
+        host.submit_and_wait("bad", "update", "nowhere")["reason"] == "unknown_component"
+    )  # one intake pass has read both
     (host.root / "components/core/go").touch()
     answer = host.answer("one")
     assert (answer["success"], answer["version"]) == (True, "1.2.3")
-    assert host.settle("two", "health")["success"]
+    assert host.submit_and_wait("two", "health")["success"]
     assert host.runs("one") == ["update.sh", "health-check.sh"]
 
 
@@ -264,12 +266,12 @@ def test_resubmission_of_a_settled_id_gets_the_recorded_answer(host, restarted):
     """An id resubmitted after its answer was taken gets the same answer, and no script runs (I7)."""
     host.component("core", {"update.sh": "echo once; exit 3"})
     host.start()
-    first = host.settle("one", "update")
+    first = host.submit_and_wait("one", "update")
     host.final("one").unlink()
     if restarted:
         host.stop()
         host.start()
-    host.ask("one", "health")
+    host.submit("one", "health")
     assert host.answer("one") == first
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
 
@@ -280,16 +282,16 @@ def test_rejected_id_stays_rejected(busy_host):
     first = busy_host.answer("rejected")
     assert first["reason"] == "invalid_request"
     busy_host.final("rejected").unlink()
-    assert busy_host.settle("rejected", "update", version="1.0.0") == first
+    assert busy_host.submit_and_wait("rejected", "update", version="1.0.0") == first
     assert busy_host.runs("rejected") == []
 
 
 def test_final_status_never_changes(busy_host):
     """A final status file does not change after it appeared (I1, I5)."""
-    busy_host.settle("stays", "health")
+    busy_host.submit_and_wait("stays", "health")
     before = busy_host.final("stays").stat()
-    busy_host.ask("stays", "update")
-    busy_host.settle("later", "health")
+    busy_host.submit("stays", "update")
+    busy_host.submit_and_wait("later", "health")
     until(lambda: not (busy_host.requests / "stays.json").exists(), "the repeated request to be removed")
     after = busy_host.final("stays").stat()
     assert (before.st_ino, before.st_mtime_ns, before.st_size) == (after.st_ino, after.st_mtime_ns, after.st_size)

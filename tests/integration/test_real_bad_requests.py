@@ -90,7 +90,7 @@ def test_malformed_request_is_rejected_under_its_stem(busy_host, stem):
 
 def test_unknown_component_is_rejected_with_the_known_ones(busy_host):
     """A request for an unconfigured component is rejected with the list of configured ones."""
-    answer = busy_host.settle("unconfigured", "health", "../core")
+    answer = busy_host.submit_and_wait("unconfigured", "health", "../core")
     assert (answer["state"], answer["reason"]) == ("failed", "unknown_component")
     assert "known: core" in answer["message"]
 
@@ -101,7 +101,7 @@ def test_intake_waits_for_a_request_being_written(busy_host):
     with (busy_host.requests / "pieces.json").open("wb", buffering=0) as file:
         for number, piece in enumerate((text[:1], text[1:40], text[40:])):
             file.write(piece)
-            assert busy_host.settle(f"meanwhile-{number}", "health")["success"]
+            assert busy_host.submit_and_wait(f"meanwhile-{number}", "health")["success"]
             stays(lambda: not busy_host.final("pieces").exists(), "answered while it was being written", 0.7)
     assert busy_host.answer("pieces")["success"]
 
@@ -166,7 +166,7 @@ def test_unsafe_names_are_quarantined_and_nothing_is_written_outside(host):
     host.expect(
         lambda: quarantine.is_dir() and len(list(quarantine.iterdir())) == len(UNSAFE), "all of them in quarantine"
     )
-    assert host.settle("after", "health")["success"]
+    assert host.submit_and_wait("after", "health")["success"]
     assert not list(host.requests.iterdir())
     assert sorted(path.name for path in host.status.glob("*.json")) == ["after.json"]
     assert _tree(host) - before <= {str(host.runs_log)}
@@ -181,14 +181,14 @@ def test_non_utf8_name_is_quarantined(host):
     (host.requests / os.fsdecode(b"\xff\xfe.json")).write_text("{}")
     host.expect(lambda: not list(host.requests.iterdir()), "the file to be moved away")
     assert len(list((host.state / "quarantine").iterdir())) == 1
-    assert host.settle("after", "health")["success"]
+    assert host.submit_and_wait("after", "health")["success"]
 
 
 def test_intake_ignores_temporary_files(busy_host):
     """A name that does not end in .json is a temporary file: neither read nor removed."""
     for name in ("x.tmp", "x.json~", "x.JSON", ".x.swp"):
         (busy_host.requests / name).write_text("{}")
-    busy_host.settle("beside-temporaries", "health")
+    busy_host.submit_and_wait("beside-temporaries", "health")
     for name in ("x.tmp", "x.json~", "x.JSON", ".x.swp"):
         (busy_host.requests / name).unlink()
 
@@ -239,7 +239,7 @@ def test_non_regular_file_is_rejected_without_delay(busy_host, make):
     target = busy_host.root / f"secret-{stem}"
     target.write_text(json.dumps(request(stem, "update", version="1.0.0")))
     make(busy_host.requests / f"{stem}.json", target)
-    assert busy_host.settle(f"after-{stem}", "health")["success"]
+    assert busy_host.submit_and_wait(f"after-{stem}", "health")["success"]
     answer = busy_host.answer(stem)
     assert (answer["state"], answer["reason"]) == ("failed", "invalid_request")
     assert busy_host.runs(stem) == []
@@ -259,6 +259,6 @@ def test_flood_of_malformed_requests_delays_no_valid_one(busy_host):
     """A valid request among 300 malformed ones is answered, and so are the malformed ones."""
     for number in range(300):
         busy_host.drop(f"malformed-{number}.json", b"[]")
-    assert busy_host.settle("in-the-flood", "health")["success"]
+    assert busy_host.submit_and_wait("in-the-flood", "health")["success"]
     reasons = Counter(busy_host.answer(f"malformed-{number}")["reason"] for number in range(300))
     assert reasons == {"invalid_request": 300}

@@ -14,7 +14,7 @@ BLOCK = "until [ -e go ]; do sleep 0.02; done"
 def _restart_and_get_answer(host: Host) -> dict:
     host.start()
     answer = host.answer("one")
-    assert host.settle("two", "health")["success"]  # the lane is idle again
+    assert host.submit_and_wait("two", "health")["success"]  # the lane is idle again
     assert "unexpected error" not in host.log()
     return answer
 
@@ -24,7 +24,7 @@ def test_on_failure_none_set_later_skips_the_rollback(host):
     host.set("execution", stop_timeout_s=0)
     host.component("core", {"update.sh": BLOCK})
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
     assert host.stop() == 0
     host.set("components.core", on_failure="none")
@@ -38,7 +38,7 @@ def test_verify_health_disabled_later_skips_the_health_check(host):
     """When verify_health is disabled after a reboot interrupted the check, the exit code of update.sh decides."""
     host.component("core", {"health-check.sh": f"[ $UPDATE_ACTION = health ] || {BLOCK}"})
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("health-check.sh", "one")
     host.kill()
     host.end_scripts()

@@ -40,7 +40,7 @@ def _begin(host, jump, **scripts):
     clock = ShiftedClock(host, jump[0])
     host.component("core", {"update.sh": WAITS} | scripts)
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
     return clock
 
@@ -59,7 +59,7 @@ def _assert_succeeded(host, answer):
 def _await_housekeeping(host):
     """Serve two more requests: with the second, a whole pass including housekeeping is over."""
     for name in ("first", "second"):
-        host.settle(f"{name}-{time.monotonic_ns()}", "health")
+        host.submit_and_wait(f"{name}-{time.monotonic_ns()}", "health")
 
 
 @jumps
@@ -89,7 +89,7 @@ def test_time_limit_is_independent_of_clock_jumps(host, jump):
     clock = ShiftedClock(host, jump[0])
     host.component("core", {"update.sh": "sleep 1000"}, timeout_s=3, on_failure="none")
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.expect(lambda: _is_in_phase(host, "update") or host.final("one").exists(), "the script's start")
     clock.shift(jump[1])
     answer = host.answer("one")
@@ -127,7 +127,7 @@ def test_answer_survives_a_clock_jump(host, jump, restarts):
     host.component("core", {"update.sh": "yes noise | head -c 10000"})
     host.set("limits", output_bytes=1024)
     host.start()
-    host.settle("one", "update")
+    host.submit_and_wait("one", "update")
     content = host.final("one").read_bytes()
     log = host.state / "runs/one/1/stdout"
     if restarts:
@@ -137,10 +137,10 @@ def test_answer_survives_a_clock_jump(host, jump, restarts):
         host.start()
     _await_housekeeping(host)
     assert (host.final("one").read_bytes(), log.stat().st_size) == (content, 10000)
-    host.settle("one", "update")
+    host.submit_and_wait("one", "update")
     assert host.final("one").read_bytes() == content
     host.final("one").unlink()
-    host.settle("one", "update")
+    host.submit_and_wait("one", "update")
     assert host.final("one").read_bytes() == content
     _assert_succeeded(host, json.loads(content))
 

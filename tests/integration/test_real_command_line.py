@@ -77,7 +77,7 @@ def test_second_coordinator_on_one_state_directory_is_rejected(host):
     done = host.cli("run")
     assert done.returncode == 2
     assert "another coordinator" in done.stderr
-    assert host.settle("one", "health")["success"]
+    assert host.submit_and_wait("one", "health")["success"]
 
 
 def test_submit_wait_prints_a_line_per_change(host):
@@ -170,10 +170,10 @@ def history_host(tmp_path_factory):
         {"update.sh": '[ "$1" != 6.6.6 ] || exit 3; [ "$1" != 7.7.7 ] || { echo PHASE:waiting; sleep 1000; }'},
     )
     host.start()
-    host.settle("good", "update", version="1.0.0")
-    host.settle("bad", "update", version="6.6.6")
-    host.settle("rejected", "health", "nowhere")
-    host.ask("open", "update", version="7.7.7")
+    host.submit_and_wait("good", "update", version="1.0.0")
+    host.submit_and_wait("bad", "update", version="6.6.6")
+    host.submit_and_wait("rejected", "health", "nowhere")
+    host.submit("open", "update", version="7.7.7")
     until(lambda: (p := host.progress("open")) and p["phase"] == "waiting", "the last request to run")
     yield host
     host.close()
@@ -272,7 +272,7 @@ def test_check_does_not_wait_for_an_update(host):
     host.component("sibling", lock="one")
     host.component("other")
     host.start()
-    host.ask("long", "update", version="1.2.3")
+    host.submit("long", "update", version="1.2.3")
     host.await_run("update.sh", "long")
     done = host.cli("check", "--json")
     (directory / "go").touch()
@@ -319,7 +319,7 @@ def test_check_reports_a_damaged_journal_without_modifying_it(host):
     """Check reports a damaged journal and does not modify it."""
     host.component("core")
     host.start()
-    host.settle("one", "health")
+    host.submit_and_wait("one", "health")
     host.stop()
     host.journal.write_bytes(damaged := os.urandom(8192))
     done = host.cli("check", "--no-scripts")
@@ -334,7 +334,7 @@ def test_dry_run_starts_no_script(host):
     host.component("core")
     host.start_arguments = ("--dry-run",)
     host.start()
-    host.settle("one", "update")
+    host.submit_and_wait("one", "update")
     assert host.runs() == []
 
 
@@ -342,7 +342,7 @@ def test_log_lines_carry_the_request_id(host):
     """Log lines about a request carry its id, in the log file and on stderr."""
     host.component("core")
     host.start()
-    host.settle("one", "health")
-    host.settle("two", "health", "nowhere")
+    host.submit_and_wait("one", "health")
+    host.submit_and_wait("two", "health", "nowhere")
     assert re.search(r"INFO +\[one\] accepted", host.log())
     assert re.search(r"WARNING +\[two\] refused \(unknown_component\)", host.log_file.read_text())

@@ -144,7 +144,7 @@ def test_history_reports_a_running_rollback(host):
     """A failed update is not over while its rollback runs; history shows both."""
     host.component("core", {"update.sh": "exit 3", "rollback.sh": BLOCK})
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("rollback.sh", "one")
     assert "    not over yet: Update failed: update.sh ended with exit code 3" in host.cli("history").stdout
     _let_script_end(host)
@@ -157,7 +157,7 @@ def test_explain_prints_a_date_where_the_day_changes(host):
     host.environment["TZ"] = "UTC"
     host.component("core")
     host.start()
-    host.settle("one", "health")
+    host.submit_and_wait("one", "health")
     host.stop()
     with closing(sqlite3.connect(host.journal)) as journal, journal:
         journal.execute("DROP TRIGGER ended_attempts_stay")

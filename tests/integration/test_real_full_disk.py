@@ -35,7 +35,7 @@ def test_answer_waits_for_space_in_the_status_directory(host, small_disk, fill, 
     disk = small_disk(host.status)
     start(host)
     getattr(disk, fill)()
-    host.ask("one", "update")
+    host.submit("one", "update")
     await_log(host, "[one] succeeded")
     await_again(host, f"[one] cannot publish the answer: {host.status}/")
     assert re.search(r"one\.json(\.tmp)?: No space left on device; it is kept and tried again", host.log())
@@ -53,7 +53,7 @@ def test_request_waits_for_space_in_the_journal(host, small_disk):
     disk = small_disk(host.state)
     start(host)
     disk.fill()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.drop("bad.json", b"[]")
     await_again(host, "cannot take requests in: cannot reach the journal")
     problems = _problems(host)
@@ -72,12 +72,12 @@ def test_run_without_inodes_cannot_start(host, small_disk, left):
     disk = small_disk(host.state)
     start(host)
     disk.fill_names(left)
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["state"], answer["reason"], answer["attempts"]) == ("failed", "cannot_start", [])
     assert "free disk space" in answer["message"]
     assert host.runs("one") == []
     disk.grow()
-    assert host.settle("two", "update")["success"]
+    assert host.submit_and_wait("two", "update")["success"]
 
 
 def test_run_without_an_inode_for_its_claim_waits(host, small_disk):
@@ -85,7 +85,7 @@ def test_run_without_an_inode_for_its_claim_waits(host, small_disk):
     disk = small_disk(host.state)
     start(host)
     disk.fill_names(5)
-    host.ask("one", "update")
+    host.submit("one", "update")
     await_again(host, "cannot continue with lane core")
     assert host.runs("one") == []
     disk.grow()
@@ -119,7 +119,7 @@ def test_one_full_disk_for_everything_loses_no_request(host, small_disk):
     """With everything on one full disk, accepted requests wait, new ones fail at submission, and all are answered."""
     disk = put_all_on_one_disk(host, small_disk)
     host.component("other", {"update.sh": WAIT})
-    host.ask("two", "update", "other")
+    host.submit("two", "update", "other")
     start_and_fill(host, disk, f"yes 2> /dev/null; {WAIT}; exit 3")
     process = host.process
     done = host.cli("submit", "core", "health")

@@ -57,7 +57,7 @@ def test_kill_keeps_an_answer_that_waits_for_space(host, small_disk):
     disk = small_disk(host.status)
     start(host, "exit 3")
     disk.fill()
-    host.ask("one", "update")
+    host.submit("one", "update")
     await_log(host, "[one] cannot publish the answer")
     host.kill()
     host.start()

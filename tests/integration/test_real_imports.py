@@ -9,7 +9,7 @@ def test_coordinator_imports_nothing_after_ready(host):
     host.environment["PYTHONPROFILEIMPORTTIME"] = "1"  # the interpreter prints each import as it finishes
     host.start()
     for request in (("bad", "update", "core", "latest"), ("failing", "update", "core", "1.2.3"), ("asked", "health")):
-        host.answer(host.ask(*request))
+        host.answer(host.submit(*request))
     host.drop("torn.json", b'{"component": ')
     host.answer("torn")
     assert host.stop() == 0

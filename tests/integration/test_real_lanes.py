@@ -18,7 +18,7 @@ def test_lanes_of_different_locks_run_in_parallel(host):
         )
     host.start()
     for name in ("left", "right"):
-        host.ask(f"of-{name}", "update", name)
+        host.submit(f"of-{name}", "update", name)
     assert host.answer("of-left")["success"]
     assert host.answer("of-right")["success"]
 
@@ -29,7 +29,7 @@ def test_lane_runs_one_script_at_a_time(host):
     for name in ("left", "right"):
         host.component(name, {"update.sh": busy, "health-check.sh": busy}, lock="shared")
     host.start()
-    submitted = [host.ask(f"{name}-{number}", "update", name) for number in range(4) for name in ("left", "right")]
+    submitted = [host.submit(f"{name}-{number}", "update", name) for number in range(4) for name in ("left", "right")]
     assert all(host.answer(request_id)["success"] for request_id in submitted)
     assert not (host.root / "overlap").exists()
 
@@ -40,7 +40,7 @@ def test_lanes_answer_two_thousand_requests_in_order(host):
     for name in names:
         host.component(name)
     host.start()
-    host.settle("warm", "health")
+    host.submit_and_wait("warm", "health")
     host.stop()
     count = 2000
     for number in range(count):
@@ -80,11 +80,11 @@ def _restore(host):
 def _outage(host, begin, end, *, submits_another):
     host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
     host.start()
-    host.ask("under-way", "update")
+    host.submit("under-way", "update")
     host.await_run("update.sh", "under-way")
     begin(host)
     (host.root / "components/core/go").touch()
-    host.ask("rejected", "update", "nowhere")
+    host.submit("rejected", "update", "nowhere")
     until(lambda: host.log().count("cannot publish the answer") >= 2, f"the error in the log\n{host.log()}")
     check = host.cli("check", "--no-scripts")
     assert check.returncode == 1
@@ -92,10 +92,10 @@ def _outage(host, begin, end, *, submits_another):
     assert "answer(s) could not be published" in check.stdout
     end(host)
     if submits_another:
-        host.ask("another", "health")
+        host.submit("another", "health")
     assert host.answer("under-way")["success"]
     assert host.answer("rejected")["reason"] == "unknown_component"
-    assert host.settle("later", "health")["success"]
+    assert host.submit_and_wait("later", "health")["success"]
     assert host.runs("under-way") == ["update.sh", "health-check.sh"]
     assert host.cli("check").returncode == 0
 
@@ -114,9 +114,9 @@ def test_unpublished_answer_survives_a_kill(host):
     """An answer that was not published before a kill is published by the next coordinator (I1, I9)."""
     host.component("core", {"update.sh": "exit 3"})
     host.start()
-    host.settle("first", "health")
+    host.submit_and_wait("first", "health")
     _move_status_away(host)
-    host.ask("one", "update")
+    host.submit("one", "update")
     until(lambda: "cannot publish the answer" in host.log(), "the error in the log")
     host.kill()
     _move_status_back(host)

@@ -57,8 +57,8 @@ def _deleted(host: Host) -> None:
 def _kill_during_an_update(host: Host, *, script_continues: bool) -> None:
     host.component("core", {"update.sh": "echo begun; until [ -e go ]; do sleep 0.02; done"})
     host.start()
-    assert host.settle("settled", "health")["success"]
-    host.ask("one", "update")
+    assert host.submit_and_wait("settled", "health")["success"]
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
     host.kill()
     if not script_continues:
@@ -84,9 +84,9 @@ def test_damaged_journal_is_replaced_and_reported(host, damage, script_continues
     check = host.cli("check", "--no-scripts")
     assert check.returncode == 1
     assert "damaged journal was set aside" in check.stdout
-    host.ask("settled", "update")  # its answer was not taken, so it must not change
+    host.submit("settled", "update")  # its answer was not taken, so it must not change
     assert host.answer("settled")["action"] == "health"
-    assert host.settle("later", "health")["success"]
+    assert host.submit_and_wait("later", "health")["success"]
     assert host.runs("settled") == ["health-check.sh"]
 
 
@@ -132,14 +132,14 @@ def test_lost_state_directory_keeps_scripts_of_a_lock_apart(host, loss):
     host.script("core", "update.sh", _exclusive(host, block))
     host.component("neighbour", {"health-check.sh": _exclusive(host, "")}, lock="shared")
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
     host.expect((host.state / "runs/one/1/stdout").read_text, "the script to hold its lock")
     host.expect(lambda: _identified(host), "the worker's pid in the journal")
     host.kill()
     assert host.script_processes()
     loss(host)
-    host.ask("two", "health", "neighbour")
+    host.submit("two", "health", "neighbour")
     host.start()
     answer = host.answer("one")
     assert (answer["state"], answer["reason"]) == ("rolled_back", "interrupted")
@@ -154,7 +154,7 @@ def test_first_start_waits_for_a_running_script_of_its_lock(host):
     host.component("core", {"health-check.sh": _exclusive(host, "")})
     host.script("core", "update.sh", _exclusive(host, "echo begun; until [ -e go ]; do sleep 0.02; done"))
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
     host.expect((host.state / "runs/one/1/stdout").read_text, "the script to hold its lock")
     host.kill()
@@ -162,7 +162,7 @@ def test_first_start_waits_for_a_running_script_of_its_lock(host):
     for folder in (host.state, host.status):
         shutil.rmtree(folder)
     host.status.mkdir()
-    host.ask("two", "health")
+    host.submit("two", "health")
     host.start()
     assert host.answer("two")["success"]
     assert not (host.root / "overlap").exists()
@@ -173,14 +173,14 @@ def test_journal_damaged_at_run_time_ends_in_a_true_answer(host):
     """A coordinator whose journal is damaged at run time exits with 1; the next one answers everything."""
     host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
     for path in host.state.glob("journal.db*"):
         if not path.name.endswith("-shm"):
             path.write_bytes(os.urandom(path.stat().st_size))
     (host.root / "components/core/go").touch()
     if host.process.poll() is None:
-        host.ask("two", "health")
+        host.submit("two", "health")
     host.kill()
     host.start_supervised()
     assert host.answer("one")["state"] in {"succeeded", "rolled_back"}

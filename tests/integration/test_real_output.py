@@ -18,7 +18,7 @@ def _create(host, name):
 def _begin(host, script):
     host.component("core", {"update.sh": script})
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
 
 
 def _expect(host, what, **fields):

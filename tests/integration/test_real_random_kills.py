@@ -32,11 +32,11 @@ def _install(host):
 def _submit_mixture(host, number):
     """Submit the mixed requests of one round; return id → expected state."""
     return {
-        host.ask(f"k{number}-update", "update", "left"): "succeeded",
-        host.ask(f"k{number}-bad", "update", "right"): "rolled_back",
-        host.ask(f"k{number}-rollback", "rollback", "core"): "succeeded",
-        host.ask(f"k{number}-health", "health", "core"): "succeeded",
-        host.ask(f"k{number}-rejected", "update", "unconfigured"): "failed",
+        host.submit(f"k{number}-update", "update", "left"): "succeeded",
+        host.submit(f"k{number}-bad", "update", "right"): "rolled_back",
+        host.submit(f"k{number}-rollback", "rollback", "core"): "succeeded",
+        host.submit(f"k{number}-health", "health", "core"): "succeeded",
+        host.submit(f"k{number}-rejected", "update", "unconfigured"): "failed",
     }
 
 

@@ -93,7 +93,7 @@ def test_untrusted_script_is_not_run(host, break_script, reason, named):
     directory = host.component("core")
     host.start()
     break_script(directory)
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["success"], answer["state"], answer["reason"]) == (False, "failed", reason)
     assert re.search(rf"{re.escape(str(host.root))}\S*\b{re.escape(named)}\b", answer["message"])
     assert re.search(r"chmod|chown|install|put the script|check the path", answer["message"])
@@ -106,9 +106,9 @@ def test_repaired_script_runs_without_a_restart(host):
     directory = host.component("core")
     _not_executable(directory)
     host.start()
-    assert host.settle("one", "update")["reason"] == "script_unsafe"
+    assert host.submit_and_wait("one", "update")["reason"] == "script_unsafe"
     (directory / "update.sh").chmod(0o755)
-    assert host.settle("two", "update")["success"]
+    assert host.submit_and_wait("two", "update")["success"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_answer_reports_exit_code_or_signal(host, script, code, words):
     """The exit code, or the signal, is in the answer and its message."""
     host.component("core", {"update.sh": script}, on_failure="none")
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["state"], answer["reason"], answer["exit_code"]) == ("failed", "script_failed", code)
     assert words in answer["message"]
     assert answer["attempts"][0]["exit_code"] == code
@@ -149,12 +149,12 @@ def test_timeout_kills_every_descendant(host):
         kill_grace_s=0.3,
     )
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["state"], answer["reason"]) == ("failed", "timeout")
     assert answer["output"] == "all started\n"
     assert len((directory / "pids").read_text().split()) == 3
     assert host.script_processes() == []
-    assert host.settle("two", "health")["success"]
+    assert host.submit_and_wait("two", "health")["success"]
 
 
 def test_timeout_grants_the_grace_period(host):
@@ -167,7 +167,7 @@ def test_timeout_grants_the_grace_period(host):
         on_failure="none",
     )
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["success"], answer["reason"], answer["output"]) == (False, "timeout", "cleaned up\n")
 
 
@@ -177,7 +177,7 @@ def test_timed_out_update_is_rolled_back(host):
         "core", {"update.sh": "sleep 1000"}, timeout_s=10
     )  # the limit also holds for rollback and health check
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["state"], answer["reason"]) == ("rolled_back", "timeout")
     assert host.runs("one") == ["update.sh", "rollback.sh", "health-check.sh"]
 
@@ -186,9 +186,9 @@ def test_background_child_with_open_pipes_delays_no_answer(host):
     """A background child that keeps stdout open does not delay the answer."""
     directory = host.component("core", {"update.sh": "sleep 1000 &\necho $! > child; echo done"})
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["success"], answer["output"]) == (True, "done\n")
-    assert host.settle("two", "health")["success"]
+    assert host.submit_and_wait("two", "health")["success"]
     assert (directory / "child").exists()
 
 
@@ -205,9 +205,9 @@ def test_large_output_uses_no_memory(host, lines):
     )
     host.set("limits", output_bytes=65536)
     host.start()
-    assert host.settle("warm", "health")["success"]
+    assert host.submit_and_wait("warm", "health")["success"]
     before = host.memory_peak_kib()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert answer["success"]
     for stream in (answer["output"], answer["error"]):
         assert stream.startswith("first\n")
@@ -222,7 +222,7 @@ def test_binary_output_becomes_valid_text(host):
     """Bytes that are not UTF-8 are replaced; the answer stays valid JSON."""
     host.component("core", {"update.sh": r"printf 'a\xff\xfeb\x00c\x1b[31m\xc3\xa9\n'"})
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert answer["success"]
     assert answer["output"].startswith("a\ufffd")
     assert "é" in answer["output"]
@@ -234,6 +234,6 @@ def test_printed_answer_has_no_effect(host):
         "core", {"update.sh": "echo PROGRESS:900; echo PROGRESS:x; echo PHASE:; echo '{\"success\": true}'; exit 1"}
     )
     host.start()
-    answer = host.settle("one", "update")
+    answer = host.submit_and_wait("one", "update")
     assert (answer["success"], answer["reason"]) == (False, "script_failed")
     until(lambda: host.progress("one") is None, "progress to be removed")

@@ -36,7 +36,7 @@ def test_daemon_sends_ready_watchdog_status_and_stopping(host: Host, notify_sock
     assert receive_until(notify_socket, "READY=1")[0] == "READY=1"
     for _ in range(5):
         receive_until(notify_socket, "WATCHDOG=1")
-    host.ask("r1", "update", version="1.2.3")
+    host.submit("r1", "update", version="1.2.3")
     receive_until(notify_socket, "STATUS=update core 1.2.3 (r1)")
     (host.root / "components/core/go").touch()
     host.answer("r1")
@@ -62,4 +62,4 @@ def test_scripts_do_not_inherit_the_notification_socket(host: Host, notify_socke
     """Scripts do not inherit the socket, so they cannot send messages for the coordinator."""
     host.component(scripts={"health-check.sh": "env"})
     host.start()
-    assert "NOTIFY" not in host.settle("r1", "health")["output"]
+    assert "NOTIFY" not in host.submit_and_wait("r1", "health")["output"]

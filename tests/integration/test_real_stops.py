@@ -18,7 +18,7 @@ BLOCK = "echo before; until [ -e go ]; do sleep 0.02; done; echo after"
 def _begin(host: Host, script: str = BLOCK, **settings) -> None:
     host.component("core", {"update.sh": script}, **settings)
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
 
 
@@ -94,7 +94,7 @@ def test_sigterm_when_idle_exits_at_once(host):
     """An idle coordinator exits with 0 on SIGTERM and leaves no process."""
     host.component("core")
     host.start()
-    host.settle("one", "health")
+    host.submit_and_wait("one", "health")
     assert host.stop() == 0
     assert host.script_processes() == []
 
@@ -142,7 +142,7 @@ def test_restart_adopts_a_running_rollback(host):
     """A running rollback.sh is adopted after SIGKILL, and not started twice."""
     host.component("core", {"update.sh": "exit 3", "rollback.sh": BLOCK})
     host.start()
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("rollback.sh", "one")
     host.kill()
     host.start()
@@ -218,7 +218,7 @@ def test_interrupted_health_check_runs_again(host):
     """An interrupted health request runs again: that is always safe (I3)."""
     host.component("core", {"health-check.sh": BLOCK})
     host.start()
-    host.ask("one", "health")
+    host.submit("one", "health")
     host.await_run("health-check.sh", "one")
     _kill_everything(host)
     _reboot(host)
@@ -232,7 +232,7 @@ def test_request_of_a_removed_component_is_answered(host):
     """A waiting request whose component was removed from the configuration is answered (I9)."""
     host.component("old", lock="shared")
     _begin(host, lock="shared")
-    host.ask("orphan", "update", "old")
+    host.submit("orphan", "update", "old")
     until(lambda: host.progress("orphan"), "the second request to be accepted")
     host.kill()
     del host.sections["components.old"]

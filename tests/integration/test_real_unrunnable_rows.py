@@ -22,7 +22,7 @@ def test_unrunnable_row_is_settled_and_the_next_request_is_answered(host, row):
     host.start()
     with sqlite3.connect(host.journal, timeout=60) as journal:
         journal.execute(INSERT, row)
-    assert host.settle("good", "health")["success"]
+    assert host.submit_and_wait("good", "health")["success"]
     bad = host.answer("x1")
     assert (bad["success"], bad["state"], bad["reason"]) == (False, "failed", "internal_error")
     history = json.loads(host.cli("history", "--json").stdout)
@@ -40,7 +40,7 @@ def test_row_in_a_state_of_a_newer_release_blocks_no_lane(host):
         journal.execute(INSERT, ("x1", "core", "update", "2026-01-01T00:00:00+00:00", "received"))
         journal.execute("DROP TRIGGER state_follows_transitions")
         journal.execute("UPDATE requests SET state = 'paused' WHERE id = 'x1'")
-    assert host.settle("good", "health")["success"]
+    assert host.submit_and_wait("good", "health")["success"]
     for command in (("history",), ("explain", "x1"), ("status", "x1")):
         shown = host.cli(*command)
         assert shown.returncode == 0, shown.stderr

@@ -26,14 +26,14 @@ def start(host, update="", **settings):
     """Start a coordinator and serve one request before the disk is full."""
     host.component("core", {"update.sh": update}, **settings)
     host.start()
-    assert host.settle("before", "health")["success"]
+    assert host.submit_and_wait("before", "health")["success"]
     host.expect(lambda: not (host.state / "runs/before").exists(), "the removal of its files, which would free inodes")
 
 
 def start_and_fill(host, disk, end, **settings):
     """Call ``start``; then ``update.sh`` of request ``one`` fills ``disk`` and executes ``end``."""
     start(host, f"cat /dev/zero > {host.state}/junk 2> /dev/null; {end}", **settings)
-    host.ask("one", "update")
+    host.submit("one", "update")
     host.await_run("update.sh", "one")
     host.expect(disk.is_full, "a full disk")
 
@@ -55,7 +55,7 @@ def check_answer(host, request_id, scripts, state="succeeded", reason=None):
     assert (answer["state"], answer["reason"], answer["success"]) == (state, reason, state == "succeeded")
     assert host.runs(request_id) == scripts
     before = host.final(request_id).stat()
-    assert host.settle(f"after-{request_id}", "health")["success"]
+    assert host.submit_and_wait(f"after-{request_id}", "health")["success"]
     until(lambda: not list(host.requests.glob("*.json")), "no request left")
     assert host.final(request_id).stat().st_ino == before.st_ino
     assert host.runs(request_id) == scripts

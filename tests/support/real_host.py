@@ -180,7 +180,7 @@ class Host(ServerProcess):
         temporary.rename(path)
         return path
 
-    def ask(self, request_id: str, action: str, component: str = "core", version: str | None = None) -> str:
+    def submit(self, request_id: str, action: str, component: str = "core", version: str | None = None) -> str:
         """Submit a well-formed request; updates get a version."""
         if action == "update" and version is None:
             version = "1.2.3"
@@ -207,11 +207,11 @@ class Host(ServerProcess):
         )
         return answer
 
-    def settle(
+    def submit_and_wait(
         self, request_id: str, action: str, component: str = "core", version: str | None = None
     ) -> dict[str, Any]:
         """Submit a request and wait for its answer."""
-        return self.answer(self.ask(request_id, action, component, version))
+        return self.answer(self.submit(request_id, action, component, version))
 
     def expect(self, condition: Callable[[], Any], what: str) -> None:
         """Wait for ``condition``; fail at once, with the log, when the coordinator exits meanwhile."""
