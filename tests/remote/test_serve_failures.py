@@ -148,13 +148,13 @@ def test_serve_updates_while_the_release_server_is_down(ready):
     """Its last answer is kept over a restart, and shown with its age and the error."""
     ready.host.start()
     ready.start()
-    client = ready.connect()
+    client = ready.connect(since=0)
     client.send("updater.check_updates")
     checked = client.expect("update_check_result", lambda body: body["components"]["core"]["latest"])
     ready.stop()
     ready.github.close()
     ready.start()
-    client = ready.connect()
+    client = ready.connect(since=0)
     client.send("updater.check_updates", {"force": True})
     view = client.expect("update_check_result", lambda body: body["components"]["core"]["error"])["components"]["core"]
     assert (view["latest"], view["update_available"]) == ("1.1.0", True)
@@ -179,7 +179,7 @@ def test_serve_updates_a_component_of_unknown_version(ready):
     (ready.directory() / "VERSION").write_text("\n")
     ready.host.start()
     ready.start()
-    client = ready.connect()
+    client = ready.connect(since=0)
     client.send("updater.check_updates")
     view = client.expect("update_check_result", lambda body: body["components"]["core"]["latest"])["components"]["core"]
     assert (view["current"], view["update_available"]) == (None, False)

@@ -183,7 +183,7 @@ def test_serve_updates_remote_first(serving):
 
 def test_serve_sends_events_to_all_clients(up):
     """A client that requested nothing receives the progress and the result, with the same numbers."""
-    asking, watching = up.connect(), up.connect()
+    asking, watching = up.connect(since=0), up.connect(since=0)
     asking.send("updater.perform_update", {"component": "core"})
     for client in (asking, watching):
         client.expect("update_result")
