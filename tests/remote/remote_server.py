@@ -1,4 +1,4 @@
-"""``dunebugger-remote serve`` as a process of its own, beside a real coordinator and a release server."""
+"""``dunebugger-remote serve`` as a separate process, with a real coordinator and a fake release server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.support.real_host import Host, until
 from tests.support.server_process import DEADLINE_S, REPOSITORY, Sections, ServerProcess, write_toml
 
-# Keeps what was there, so that rollback.sh finds it; slow enough for progress when ``pause`` exists.
+# Saves the previous version for rollback.sh; waits in phase ``download`` while the file ``pause`` exists.
 UPDATE = """\
 cp VERSION "before-$UPDATE_REQUEST_ID"
 echo PHASE:download; echo PROGRESS:20; echo "fetching $1"; echo "a warning of $1" >&2
@@ -31,13 +31,13 @@ cp "before-$UPDATE_ROLLBACK_OF" VERSION
 """
 HEALTH = """\
 grep -q broken VERSION && { echo "$(cat VERSION) does not answer" >&2; exit 1; }
-echo "well: $(cat VERSION)"
+echo "healthy: $(cat VERSION)"
 """
 SCRIPTS = {"update.sh": UPDATE, "rollback.sh": ROLLBACK, "health-check.sh": HEALTH}
 
 
 class RemoteServer(ServerProcess):
-    """A ``serve`` process with its configuration, host and clients; ``close`` ends everything it started."""
+    """A ``serve`` process with its configuration, host and clients; ``close`` ends the process and its clients."""
 
     def __init__(self, root: Path, host: Host, github: Any) -> None:
         super().__init__(root / "log")
@@ -49,7 +49,7 @@ class RemoteServer(ServerProcess):
         self.token: str | None = None
         self.environment = dict(os.environ)
         self.port = 0
-        self.wrapper: tuple[str, ...] = ()  # a command that starts it
+        self.wrapper: tuple[str, ...] = ()  # a command that starts the server, such as setpriv
         self._clients: list[WebSocketClient] = []
         root.mkdir()
         self.sections: Sections = {
@@ -64,7 +64,7 @@ class RemoteServer(ServerProcess):
     # -- configuration  ---------------------------------------------------------------------------------------
 
     def component(self, name: str, version: str = "1.0.0", **settings: Any) -> None:
-        """Add a component to host and container side, with ``version`` installed."""
+        """Add a component to the host and the container side, with ``version`` installed."""
         directory = self.host.component(name, SCRIPTS, **settings)
         directory.joinpath("VERSION").write_text(f"{version}\n")
         self.sections[f"components.{name}"] = {
@@ -73,8 +73,8 @@ class RemoteServer(ServerProcess):
             "path": str(directory / "VERSION"),
         }
 
-    def add_itself(self, version: str) -> None:
-        """Configure the server as a component, which reports ``version`` as its own."""
+    def add_remote_component(self, version: str) -> None:
+        """Configure the server itself as the component ``remote``, installed with ``version``."""
         self.host.component("remote", SCRIPTS).joinpath("VERSION").write_text(f"{version}\n")
         self.sections["components.remote"] = {"repository": "remote", "installed": "itself"}
         self.environment["DUNEBUGGER_REMOTE_VERSION"] = version
@@ -88,16 +88,16 @@ class RemoteServer(ServerProcess):
         return (self.directory(component) / "VERSION").read_text().strip()
 
     def pause(self, component: str = "core") -> None:
-        """Have the next update wait in phase ``download``."""
+        """Make the next update wait in phase ``download``."""
         (self.directory(component) / "pause").touch()
 
     def resume(self, component: str = "core") -> None:
-        """Let the update go on."""
+        """Let the paused update continue."""
         (self.directory(component) / "pause").unlink()
 
-    def need_token(self) -> None:
+    def require_token(self) -> None:
         """Require a token from every client."""
-        self.token = "correct-horse-battery-staple"  # noqa: S105  a test's
+        self.token = "correct-horse-battery-staple"  # noqa: S105  used in tests only
         path = self.root / "token"
         path.write_text(f"{self.token}\n")
         self.sections["server"]["token_file"] = str(path)
@@ -117,33 +117,38 @@ class RemoteServer(ServerProcess):
 
         def ready() -> re.Match[str] | None:
             assert self.process is not None
-            assert self.process.poll() is None, f"it ended\n{self.log()}"
+            assert self.process.poll() is None, f"serve exited\n{self.log()}"
             return re.search(r"ready on http://\S+:(\d+)", self.log_since_start())
 
         self.port = int(until(ready, "serve to be ready")[1])
-        self.sections["server"]["port"] = self.port  # kept over a restart, for returning clients
+        self.sections["server"]["port"] = self.port  # a restart uses the same port, so that clients can reconnect
 
-    def hang_up(self) -> None:
+    def disconnect_clients(self) -> None:
         """Disconnect all clients."""
         while self._clients:
             self._clients.pop().close()
 
     def close(self) -> None:
-        """End everything."""
-        self.hang_up()
+        """Disconnect all clients, and kill the process."""
+        self.disconnect_clients()
         self.kill()
 
-    # -- clients ------ -----------------------------------------------------------------------------------------
+    # -- clients ------------------------------------------------------------------------------------------------
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The URL of the page."""
         return f"http://127.0.0.1:{self.port}"
 
-    address = url  # as the page's tests call it
+    address = url  # the name that the page object uses
 
     def connect(self, since: int | None = None, **options: Any) -> WebSocketClient:
-        """Open a WebSocket as a program would; the first message has been read."""
+        """Open a WebSocket like a program, and read the first message.
+
+        Args:
+            since: the number of the last received event; the server replays later ones. 0 replays all events.
+            options: options of ``websockets.sync.client.connect``.
+        """
         query = "" if since is None else f"?since={since}"
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         options = {"additional_headers": headers, "proxy": None, "max_size": 2**24, "open_timeout": 30} | options
@@ -153,7 +158,7 @@ class RemoteServer(ServerProcess):
         return client
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one command to its end."""
+        """Run one command, and wait for its end."""
         return subprocess.run(
             [sys.executable, "-m", "remote", arguments[0], "--config", str(self.write_config()), *arguments[1:]],
             cwd=REPOSITORY,
@@ -179,22 +184,22 @@ class WebSocketClient:
         """Send one message."""
         self.socket.send(json.dumps({"subject": subject, "body": body, "source": "test", **more}))
 
-    def expect(self, subject: str, met: Any = lambda _body: True) -> Any:
+    def expect(self, subject: str, condition: Any = lambda _body: True) -> Any:
         """Wait for a message with this subject whose body meets a condition, and return the body."""
         end = time.monotonic() + DEADLINE_S
         while True:
             while self._read < len(self.received):
                 message = self.received[self._read]
                 self._read += 1
-                if message["subject"] == subject and met(message["body"]):
+                if message["subject"] == subject and condition(message["body"]):
                     return message["body"]
             try:
                 self.received.append(json.loads(self.socket.recv(max(0.0, end - time.monotonic()))))
             except TimeoutError:
-                raise AssertionError(f"no {subject} came; received:\n{self._summary()}") from None
+                raise AssertionError(f"no {subject} arrived; received:\n{self._summary()}") from None
 
     def _summary(self) -> str:
-        """The last messages, for an assertion's text."""
+        """The last messages, for assertion messages."""
         return "\n".join(json.dumps(message)[:300] for message in self.received[-30:])
 
     @property

@@ -1,4 +1,4 @@
-"""The application, without a process of its own."""
+"""The application, in the process of the tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remote.settings import RemoteSettings
 
 @pytest.fixture
 def app(tmp_path, github):
-    """The application on folders of its own."""
+    """The application with separate folders."""
     (tmp_path / "requests").mkdir()
     (tmp_path / "status").mkdir()
     paths = {name: tmp_path / name for name in ("requests", "status", "state")}
@@ -24,27 +24,27 @@ def app(tmp_path, github):
 
 
 def test_app_completes_running_work_before_it_stops(app):
-    """Stopping does not interrupt a command."""
+    """A stop does not interrupt a running command."""
     ended = []
 
     async def work():
         await asyncio.sleep(0.05)
         ended.append(True)
 
-    async def story():
+    async def scenario():
         async with app.running():
-            going_on = asyncio.create_task(app.background.run(work()))
+            running = asyncio.create_task(app.background.run(work()))
             await asyncio.sleep(0)
         assert ended == [True]
-        await going_on
+        await running
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_app_unsubscribes_clients_that_left(app):
-    """Nothing is kept for a client, however it left."""
+def test_app_unsubscribes_disconnected_clients(app):
+    """The bus keeps no subscriber after a clean close or an aborted connection."""
 
-    async def story():
+    async def scenario():
         server = uvicorn.Server(uvicorn.Config(app.asgi, ws=LingerLimitedProtocol, lifespan="on", log_config=None))
         listening = socket.create_server(("127.0.0.1", 0))
         running = asyncio.create_task(server.serve(sockets=[listening]))
@@ -58,4 +58,4 @@ def test_app_unsubscribes_clients_that_left(app):
             await running
         assert not app.bus._subscribers
 
-    asyncio.run(story())
+    asyncio.run(scenario())

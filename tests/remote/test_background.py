@@ -1,4 +1,4 @@
-"""Background tasks: work that outlives its caller."""
+"""Background tasks: work that continues after its caller is cancelled."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from remote.background import BackgroundTasks
 
 
 def test_background_tasks_complete_when_their_caller_is_cancelled():
-    """The caller is cancelled, the work is not."""
+    """Only the caller is cancelled; the work runs to completion."""
 
-    async def story():
+    async def scenario():
         work, may_end, ended = BackgroundTasks(), asyncio.Event(), []
 
         async def long():
@@ -28,13 +28,13 @@ def test_background_tasks_complete_when_their_caller_is_cancelled():
         await work.finish()
         return ended
 
-    assert asyncio.run(story()) == [True]
+    assert asyncio.run(scenario()) == [True]
 
 
 def test_background_tasks_finish_waits_for_running_work():
-    """A request that is being written is written to its end."""
+    """``finish`` returns after a request that is being written is complete."""
 
-    async def story():
+    async def scenario():
         work, ended = BackgroundTasks(), []
 
         async def short():
@@ -47,13 +47,13 @@ def test_background_tasks_finish_waits_for_running_work():
         await waiting
         return ended
 
-    assert asyncio.run(story()) == [True]
+    assert asyncio.run(scenario()) == [True]
 
 
 def test_background_tasks_finish_cancels_work_that_takes_too_long():
-    """A container that is stopped has ten seconds (I16)."""
+    """The wait is bounded, because Docker stops a container after ten seconds (I16)."""
 
-    async def story():
+    async def scenario():
         work = BackgroundTasks()
         waiting = asyncio.create_task(work.run(asyncio.Event().wait()))
         await asyncio.sleep(0)
@@ -61,4 +61,4 @@ def test_background_tasks_finish_cancels_work_that_takes_too_long():
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-    asyncio.run(asyncio.wait_for(story(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), 60))

@@ -46,7 +46,7 @@ def bad_results(found):
 
 
 def test_check_finds_no_problem_in_a_working_installation(ready):
-    """Every area is checked, and no file is left in the shared folders."""
+    """Every area has results, and no file is left in the shared folders."""
     found = run_check(ready, 0)
     assert list(found) == ["server", "folders", "coordinator", "installed versions", "releases", "NATS"]
     assert "serve answers" in found["server"][1]["finding"]
@@ -56,13 +56,13 @@ def test_check_finds_no_problem_in_a_working_installation(ready):
 
 
 def test_check_does_not_use_a_proxy_for_loopback(ready):
-    """A proxy in the environment does not reach our own loopback address."""
+    """A proxy from the environment could not reach the container's loopback address."""
     ready.environment["http_proxy"] = "http://127.0.0.1:1"
     assert "serve answers" in run_check(ready, 0)["server"][1]["finding"]
 
 
 def test_check_prints_marks_and_a_summary(ready):
-    """The output for people: areas, results with marks, and a summary."""
+    """The text output has areas, results with marks, and a summary."""
     done = ready.cli("check")
     assert done.returncode == 0
     assert done.stdout.startswith("server\n  ✓ clients of 127.0.0.1:")
@@ -70,7 +70,7 @@ def test_check_prints_marks_and_a_summary(ready):
 
 
 def test_check_reports_a_coordinator_that_is_not_running(ready):
-    """One result for all components; the request is withdrawn."""
+    """There is one result for all components, and the request is withdrawn."""
     ready.sections["gateway"]["pickup_s"] = 0.3
     ready.host.stop()
     ((area, finding, remedy),) = bad_results(run_check(ready, 1))
@@ -108,13 +108,13 @@ def test_check_reports_version_repository_and_nats_problems(ready):
 
 
 def test_check_accepts_a_nats_server_that_answers(ready, nats):
-    """Connection and subscription are accepted."""
+    """The server accepts the connection and the subscription."""
     ready.sections["nats"] = {"url": nats.url}
     assert run_check(ready, 0)["NATS"][0]["grade"] == "good"
 
 
 def test_check_reports_an_open_address_without_a_token(ready):
-    """Serve rejects the same configuration."""
+    """The check rejects the same configuration as serve."""
     ready.sections["server"]["host"] = "0.0.0.0"
     assert "there is no access token" in bad_results(run_check(ready, 1))[0][1]
 
@@ -127,7 +127,7 @@ def test_check_continues_after_a_check_that_raises(monkeypatch, capsys, as_json)
         yield good("before")
         raise ZeroDivisionError("broken")
 
-    monkeypatch.setattr(check.logs, "set_up", lambda _level: None)  # the log of the other tests stays
+    monkeypatch.setattr(check.logs, "set_up", lambda _level: None)  # keeps the log setup of the other tests
     for name in ("check_server", "check_coordinator", "check_releases", "check_nats"):
         monkeypatch.setattr(serve_checks, name, lambda *_arguments: [good("works")])
     monkeypatch.setattr(serve_checks, "check_folders", broken)
@@ -155,23 +155,23 @@ def test_check_releases_continues_after_an_unexpected_exception(monkeypatch):
 
 
 def test_check_coordinator_continues_after_a_component_without_an_answer(monkeypatch):
-    """A component whose request was taken up and not answered does not hide the others (I16)."""
-    asked = []
+    """A component whose request is read but not answered does not prevent the other checks (I16)."""
+    requested = []
 
     def request_health(_client, component, _pickup_s, progress):
-        asked.append(component)
+        requested.append(component)
         if component == "core":
             progress.append("taken up")
         raise StatusTimeoutError(f"no answer for {component}")
 
     monkeypatch.setattr(serve_checks, "_request_health", request_health)
     results = list(serve_checks.check_coordinator(RemoteSettings(), SystemClock()))
-    assert asked == ["core", "scheduler"]
+    assert requested == ["core", "scheduler"]
     assert [result.text for result in results] == ["no answer for core", "no answer for scheduler"]
 
 
 def test_command_without_its_libraries_names_the_package_extra(ready):
-    """The command is installed with the coordinator, its libraries with the extra only."""
+    """The command is installed with the coordinator, but its libraries only with the extra."""
     missing = "import sys; sys.modules['uvicorn'] = None; from remote.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", missing, "serve", "--config", str(ready.config)],

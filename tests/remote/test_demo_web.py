@@ -1,4 +1,4 @@
-"""`make demo-web`: both sides, and the server replaced by its own update, as its user sees it."""
+"""`make demo-web`: both sides, and a server that its own update replaces."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _version(url: str) -> str | None:
 
 
 def test_demo_web_serves_the_page_and_replaces_its_server(tmp_path):
-    """It prints where the page is; an update of remote ends that server, and the next tells the result."""
+    """The demo prints its URL; an update of remote ends the server, and the next server sends the result."""
     log = tmp_path / "log"
     with log.open("wb") as output:
         demo = subprocess.Popen(
@@ -45,9 +45,9 @@ def test_demo_web_serves_the_page_and_replaces_its_server(tmp_path):
         last = client.last
         until(lambda: _version(url) == "1.1.0", "the next server")
         client.close()
-        back = WebSocketClient(f"ws{url.removeprefix('http')}/ws?since={last}", options)
-        assert back.expect("update_result", lambda body: body["component"] == "remote")["success"]
-        back.close()
+        returning = WebSocketClient(f"ws{url.removeprefix('http')}/ws?since={last}", options)
+        assert returning.expect("update_result", lambda body: body["component"] == "remote")["success"]
+        returning.close()
         demo.send_signal(signal.SIGTERM)
         assert demo.wait(DEADLINE_S) == 0
     finally:

@@ -1,4 +1,4 @@
-"""Device information."""
+"""Device information: hardware, operating system, network and location."""
 
 import json
 import platform
@@ -49,7 +49,7 @@ def test_device_info_has_the_configured_name_and_location():
 
 
 def test_device_info_falls_back_to_machine_id_and_host_name(tmp_path, monkeypatch):
-    """Without a configured name the machine id, without that the host name."""
+    """The order is configured name, machine id, host name."""
     machine_id = tmp_path / "machine-id"
     monkeypatch.setattr(device_info, "_MACHINE_ID", machine_id)
     assert collect()["device_id"] == platform.node()
@@ -85,14 +85,14 @@ def test_device_info_reads_the_model_from_the_first_file_that_has_it(tmp_path, m
     ],
 )
 def test_device_info_prefers_the_temperature_of_the_processor(monkeypatch, sensors, temperature):
-    """The processor's sensor, else the first one, else None."""
+    """The order is the processor's sensor, the first sensor, None."""
     found = {name: [SimpleNamespace(current=value) for value in values] for name, values in sensors.items()}
     monkeypatch.setattr(psutil, "sensors_temperatures", lambda: found)
     assert collect()["hardware"]["cpu"]["temperature_c"] == temperature
 
 
 def test_device_info_uptime_is_never_negative(monkeypatch):
-    """A clock that was set back gives an uptime of 0."""
+    """The uptime is 0 when the clock was set back to before the boot time."""
     monkeypatch.setattr(psutil, "boot_time", lambda: START.timestamp() - 90)
     assert collect()["os"]["uptime_s"] == 90
     assert datetime.fromisoformat(collect()["os"]["boot_time"]).astimezone(UTC) < START
@@ -110,7 +110,7 @@ SENSORS = [
     "error", [FileNotFoundError("/proc"), AttributeError("no"), psutil.AccessDenied(), ValueError()]
 )
 def test_device_info_is_null_for_missing_sensors(monkeypatch, error):
-    """Any error of a sensor leaves the other values (I16)."""
+    """A failing sensor does not affect the other values (I16)."""
 
     def fail(*_, **__):
         raise error
@@ -127,14 +127,14 @@ def test_device_info_is_null_for_missing_sensors(monkeypatch, error):
 
 
 def test_device_info_is_null_for_an_unknown_frequency(monkeypatch):
-    """Some boards have no frequency."""
+    """Some boards do not report a frequency."""
     monkeypatch.setattr(psutil, "cpu_freq", lambda: None)
     assert collect()["hardware"]["cpu"]["frequency_mhz"] is None
 
 
 @pytest.mark.parametrize("counters", [{}, None])
 def test_device_info_lists_interfaces_without_counters(monkeypatch, counters):
-    """An interface that appeared between the two calls has addresses and no counters."""
+    """An interface that appears between the two calls has addresses and no counters."""
     monkeypatch.setattr(psutil, "net_io_counters", lambda **_: counters)
     assert collect()["network"]["interfaces"]["lo"]["bytes_sent"] is None
 

@@ -1,4 +1,4 @@
-"""The documents about the container side match what it does."""
+"""The documentation of the container side matches its behavior."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ OPENAPI = YAML(typ="safe").load((ROOT / "docs" / "openapi.yaml").read_text(encod
 
 
 def operation(name):
-    """The subjects of an operation of the document."""
+    """The subjects of an operation in the AsyncAPI document."""
     return {message["$ref"].rpartition("/")[2] for message in ASYNCAPI["operations"][name]["messages"]}
 
 
 def validator(subject):
-    """The validator of the messages with this subject."""
+    """The schema validator of messages with this subject."""
     schema = ASYNCAPI["components"]["messages"][subject]["payload"]
     return Draft202012Validator({"components": ASYNCAPI["components"]} | schema)
 
 
 def test_asyncapi_names_exactly_the_registered_subjects():
-    """Each entry of the registry is a message of the document, and the other way round."""
+    """Registry and document have the same messages."""
     assert operation("receiveCommand") == set(SUBJECTS)
 
 
-def test_asyncapi_is_fresh():
-    """`make schemas` would write the same."""
+def test_asyncapi_is_current():
+    """`make schemas` would write the same file."""
     assert asyncapi.FILE.read_text(encoding="utf-8") == asyncapi.document()
 
 
@@ -82,7 +82,7 @@ def test_asyncapi_accepts_the_bodies_that_the_server_accepts(subject, body, subj
 
 
 def test_asyncapi_messages_are_valid_schemas():
-    """Each operation's message exists once, with a schema."""
+    """Every message of an operation is defined once, with a valid schema."""
     assert operation("receiveCommand") | operation("sendMessage") == set(ASYNCAPI["components"]["messages"])
     assert set(ASYNCAPI["channels"]["conversation"]["messages"]) == set(ASYNCAPI["components"]["messages"])
     for subject in ASYNCAPI["components"]["messages"]:
@@ -91,7 +91,7 @@ def test_asyncapi_messages_are_valid_schemas():
 
 @pytest.fixture
 def conversation(serving):
-    """A client that has received every kind of message."""
+    """A client that has received messages of every subject."""
     serving.github.publish("owner/core", "1.1.0", notes="n")
     serving.host.start()
     serving.start()
@@ -99,10 +99,10 @@ def conversation(serving):
     for subject, body, answer in (
         ("updater.check_updates", {"force": True}, "update_check_result"),
         ("updater.perform_update", {"component": "core", "dry_run": True}, "update_result"),
-        ("updater.perform_update", {"component": "nobody"}, "update_result"),
+        ("updater.perform_update", {"component": "unknown"}, "update_result"),
         ("updater.update", "dunebugger-core", "component_running"),
         ("updater.rollback", {"component": "core"}, "health_result"),
-        ("updater.health", {"component": "nobody"}, "health_result"),
+        ("updater.health", {"component": "unknown"}, "health_result"),
         ("updater.history", None, "history"),
         ("updater.outstanding", None, "outstanding"),
         ("controller.heartbeat", "x", "heartbeat"),
@@ -115,7 +115,7 @@ def conversation(serving):
 
 
 def test_asyncapi_describes_every_message_of_a_conversation(conversation):
-    """Every message of a long conversation matches its schema, and every kind was among them."""
+    """Every received message matches its schema, and every subject occurs."""
     for message in conversation.received:
         errors = list(validator(message["subject"]).iter_errors(message))
         assert errors == [], f"{json.dumps(message)[:500]}: {errors[0].message}"
@@ -124,14 +124,14 @@ def test_asyncapi_describes_every_message_of_a_conversation(conversation):
 
 @pytest.mark.parametrize("path", list(OPENAPI["paths"]))
 def test_openapi_describes_every_route(serving, path):
-    """Status and body of each, with and without the token."""
-    serving.need_token()
+    """Status and body of each route match, with and without the token."""
+    serving.require_token()
     serving.start()
     for headers in ({}, {"Authorization": f"Bearer {serving.token}"}):
-        asked = urllib.request.Request(f"{serving.url}{path}", headers=headers)
+        request = urllib.request.Request(f"{serving.url}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(asked, timeout=DEADLINE_S) as answer:
-                status, body = answer.status, answer.read()
+            with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
+                status, body = response.status, response.read()
         except urllib.error.HTTPError as error:
             with error:
                 status, body = error.code, error.read()
@@ -142,7 +142,7 @@ def test_openapi_describes_every_route(serving, path):
 
 
 def test_guide_names_every_configuration_key():
-    """A key without documentation does not exist."""
+    """Each key of the settings models is documented."""
     models = {
         "paths": PathSettings,
         "server": Server,
@@ -156,16 +156,16 @@ def test_guide_names_every_configuration_key():
     assert [key for key in keys if f"`{key}`" not in GUIDE] == []
 
 
-def test_guide_names_every_reason_of_this_side():
-    """`reason` is a documented enumeration on this side, too."""
+def test_guide_names_every_reason_of_the_container_side():
+    """Each failure and rejection code of the container side is documented."""
     assert [reason for reason in (*FailureCode, *RejectionCode) if f"`{reason}`" not in GUIDE] == []
 
 
 def test_guide_names_every_command():
-    """The table lists the commands of the help."""
-    helped = subprocess.run(
+    """The guide has the commands of ``--help``."""
+    help_text = subprocess.run(
         [sys.executable, "-m", "remote", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    commands = re.findall(r"^  (\w+) ", helped.split("Commands:")[1], re.MULTILINE)
+    commands = re.findall(r"^  (\w+) ", help_text.split("Commands:")[1], re.MULTILINE)
     assert commands == ["check", "serve", "update"]
     assert [command for command in commands if not re.search(rf"`dunebugger-remote {command}\b", GUIDE)] == []

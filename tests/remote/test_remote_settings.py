@@ -13,7 +13,7 @@ SECTION = '[components.core]\nrepository = "dunebugger"\n'
 
 @pytest.fixture
 def configured(tmp_path):
-    """Loads a configuration with one component and these lines."""
+    """Load a configuration with one component and additional lines."""
 
     def load(*lines):
         path = tmp_path / "remote.toml"
@@ -34,14 +34,14 @@ def configured(tmp_path):
     ],
 )
 def test_settings_reject_a_source_without_the_keys_it_needs(configured, lines, message):
-    """The configuration is rejected at the start, not at the first refresh."""
+    """The configuration is rejected at startup, not at the first refresh."""
     with pytest.raises(RemoteConfigurationError, match=message) as rejection:
         configured(*lines)
     assert "components.core" in str(rejection.value)
 
 
-def test_settings_know_a_source_from_its_registration(configured, monkeypatch):
-    """An entry in the registry suffices: its name is accepted, its keys are required, and it is read."""
+def test_settings_accept_a_registered_source(configured, monkeypatch):
+    """An entry in the registry suffices: its name is accepted, its keys are required, and its source is read."""
     source = VersionSource(
         needs={"service": "name@version"}, read=lambda component: component.service.partition("@")[2]
     )
@@ -65,13 +65,13 @@ def test_settings_know_a_source_from_its_registration(configured, monkeypatch):
     ],
 )
 def test_server_authority_is_reachable_from_the_same_machine(host, authority):
-    """Loopback for a server that listens on every address; IPv6 in brackets (RFC 3986)."""
+    """The authority is loopback if the server listens on every address; IPv6 addresses have brackets (RFC 3986)."""
     assert Server(host=host, port=80).authority == authority
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"one\ntwo", "schlüssel".encode(), b"\xff", b"bell\x07"])
 def test_read_secret_accepts_one_printable_word_only(tmp_path, content):
-    """Anything else would corrupt the HTTP header that carries the token."""
+    """Other content would corrupt the HTTP header that carries the token."""
     path = tmp_path / "token"
     path.write_bytes(content)
     with pytest.raises(RemoteConfigurationError, match=r"the access token"):

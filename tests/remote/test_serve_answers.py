@@ -1,4 +1,4 @@
-"""Serve: commands that it answers without the host."""
+"""Serve: commands that are answered without the host."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from tests.support.real_host import until
 
 
 @pytest.mark.parametrize("subject", ["updater.perform_update", "updater.rollback", "updater.health"])
-def test_serve_rejects_an_unknown_component(alone, subject):
-    """Nothing is submitted; the error lists the known ones."""
-    client = alone.connect()
+def test_serve_rejects_an_unknown_component(shared_server, subject):
+    """No request is submitted; the error lists the known components."""
+    client = shared_server.connect()
     client.send(subject, {"component": "kore"})
     result = client.expect("health_result" if subject.endswith("health") else "update_result")
     assert (result["success"], result["reason"]) == (False, "unknown_component")
@@ -19,16 +19,16 @@ def test_serve_rejects_an_unknown_component(alone, subject):
 
 
 @pytest.mark.parametrize("body", [None, "", "null", {}, {"force": False}])
-def test_serve_accepts_a_check_without_a_body(alone, body):
-    """DuneBugger's own clients send the word null."""
-    client = alone.connect(since=0)
+def test_serve_accepts_a_check_without_a_body(shared_server, body):
+    """DuneBugger's own clients send the text "null"."""
+    client = shared_server.connect(since=0)
     client.send("updater.check_updates", body)
     assert client.expect("update_check_result")["components"]["core"]["latest"] == "1.1.0"
 
 
-def test_serve_sends_a_heartbeat_at_once(alone):
-    """`I am alive`, to the requesting client only."""
-    other, client = alone.connect(), alone.connect()
+def test_serve_answers_a_heartbeat_request_at_once(shared_server):
+    """Only the requesting client receives `I am alive`."""
+    other, client = shared_server.connect(), shared_server.connect()
     client.send("controller.heartbeat", "anything")
     assert client.expect("heartbeat") == "I am alive"
     other.send("updater.outstanding")
@@ -37,8 +37,8 @@ def test_serve_sends_a_heartbeat_at_once(alone):
 
 
 def test_serve_reports_system_info(serving):
-    """With all parts that DuneBugger's own clients read."""
-    serving.sections["device"] = {"id": "dune-7", "location": "in the sand"}
+    """The message has every field that DuneBugger's own clients read."""
+    serving.sections["device"] = {"id": "dune-7", "location": "Cape Town"}
     serving.github.publish("owner/core", "1.1.0", notes="faster")
     serving.start()
     client = serving.connect(since=0)
@@ -48,7 +48,7 @@ def test_serve_reports_system_info(serving):
     assert set(info) == {
         *("device_id", "timestamp", "dunebugger_components", "hardware", "os", "network", "location"),
     }
-    assert (info["device_id"], info["location"]) == ("dune-7", "in the sand")
+    assert (info["device_id"], info["location"]) == ("dune-7", "Cape Town")
     core = next(view for view in info["dunebugger_components"] if view["name"] == "core")
     assert (core["current_version"], core["latest_version"], core["update_available"]) == ("1.0.0", "1.1.0", True)
     assert {"running", "last_checked", "release_notes", "release_url"} <= set(core)
@@ -56,39 +56,39 @@ def test_serve_reports_system_info(serving):
 
 
 @pytest.mark.parametrize(
-    ("subject", "answer", "told"),
+    ("subject", "answer", "text"),
     [
         ("updater.rollback", "update_result", "would restore the version of dunebugger-core before"),
         ("updater.health", "health_result", "would check dunebugger-core; nothing was changed"),
     ],
 )
-def test_serve_writes_nothing_in_a_dry_run(alone, subject, answer, told):
-    """The answer says what would happen."""
-    client = alone.connect()
+def test_serve_writes_nothing_in_a_dry_run(shared_server, subject, answer, text):
+    """The answer describes what the command would do."""
+    client = shared_server.connect()
     client.send(subject, {"component": "core", "dry_run": True})
     result = client.expect(answer)
     assert (result["success"], result["dry_run"]) == (True, True)
-    assert told in result["message"]
-    assert list(alone.host.requests.iterdir()) == []
+    assert text in result["message"]
+    assert list(shared_server.host.requests.iterdir()) == []
 
 
-def test_serve_asks_the_release_server_for_a_forced_check(alone):
-    """An unforced one is answered from what is known."""
-    until(lambda: len(alone.github.answers) >= 2, "the check at the start")
-    client = alone.connect(since=0)
-    before = len(alone.github.answers)
+def test_serve_sends_a_forced_check_to_the_release_server(shared_server):
+    """A check without force is answered from the known releases."""
+    until(lambda: len(shared_server.github.requests) >= 2, "the check at startup")
+    client = shared_server.connect(since=0)
+    before = len(shared_server.github.requests)
     client.send("updater.check_updates")
     client.expect("update_check_result")
-    assert len(alone.github.answers) == before
+    assert len(shared_server.github.requests) == before
     client.send("updater.check_updates", {"force": True})
-    until(lambda: [answered.status for answered in alone.github.answers[before:]] == [304] * 2, "two questions more")
+    until(lambda: [request.status for request in shared_server.github.requests[before:]] == [304] * 2, "two requests")
 
 
-def test_serve_reads_installed_versions_before_every_decision(alone):
-    """A version that another tool installed counts at once."""
-    version = alone.directory() / "VERSION"
+def test_serve_reads_installed_versions_before_every_decision(shared_server):
+    """A version that another tool installed is used at once."""
+    version = shared_server.directory() / "VERSION"
     version.write_text("1.1.0\n")
-    client = alone.connect()
+    client = shared_server.connect()
     client.send("updater.perform_update", {"component": "core"})
     result = client.expect("update_result")
     version.write_text("1.0.0\n")
@@ -96,14 +96,14 @@ def test_serve_reads_installed_versions_before_every_decision(alone):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "words"),
+    ("arguments", "code", "text"),
     [
         (("core", "--dry-run"), 0, "would update dunebugger-core from 1.0.0 to 1.1.0; nothing was changed"),
         (("kore",), 1, "cannot find the component 'kore'"),
     ],
 )
-def test_update_command_exits_with_the_result(alone, arguments, code, words):
+def test_update_command_exits_with_the_result(shared_server, arguments, code, text):
     """Success is printed to stdout, failure to stderr."""
-    done = alone.cli("update", *arguments)
+    done = shared_server.cli("update", *arguments)
     assert done.returncode == code
-    assert words in (done.stderr if code else done.stdout)
+    assert text in (done.stderr if code else done.stdout)

@@ -19,14 +19,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.support.real_host import DEADLINE_S, until
 
 
-def answers(client: WebSocketClient) -> bool:
-    """Whether a client still gets its answers."""
+def is_answered(client: WebSocketClient) -> bool:
+    """Return whether a client is still answered."""
     client.send("updater.outstanding")
     return client.expect("outstanding") == {"requests": []}
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "text"),
     [
         ("no json", "not JSON"),
         ("[]", "not a JSON object"),
@@ -45,59 +45,59 @@ def answers(client: WebSocketClient) -> bool:
         (json.dumps({"subject": "x" * 60000}), "known are"),
     ],
 )
-def test_serve_answers_an_invalid_message_with_an_error(alone, sent, told):
-    """One clear error to the sender, which may go on; the other clients receive nothing."""
-    other, client = alone.connect(), alone.connect()
+def test_serve_answers_an_invalid_message_with_an_error(shared_server, sent, text):
+    """The sender receives one error and stays connected; the other clients receive nothing."""
+    other, client = shared_server.connect(), shared_server.connect()
     client.socket.send(sent)
     error = client.expect("error")
-    assert told in error["message"]
+    assert text in error["message"]
     assert "\x1b" not in error["message"]
     assert len(error["subject"] or "") <= 100
-    assert answers(client)
-    assert answers(other)
+    assert is_answered(client)
+    assert is_answered(other)
     assert [message for message in other.received if message["subject"] == "error"] == []
-    assert list(alone.host.requests.iterdir()) == []
+    assert list(shared_server.host.requests.iterdir()) == []
 
 
-def test_serve_disconnects_only_the_sender_of_a_huge_message(alone):
+def test_serve_disconnects_only_the_sender_of_an_oversized_message(shared_server):
     """The limit is 64 KiB (RFC 6455: 1009, message too big)."""
-    other, client = alone.connect(), alone.connect()
+    other, client = shared_server.connect(), shared_server.connect()
     client.socket.send("x" * 70000)
     assert _closing_code(client) == 1009
-    assert answers(other)
+    assert is_answered(other)
 
 
-def test_serve_ignores_echoes_of_its_own_messages(alone):
+def test_serve_ignores_echoes_of_its_own_messages(shared_server):
     """A message whose source is the server itself gets no answer."""
-    client = alone.connect()
+    client = shared_server.connect()
     client.send("updater.perform_update", {"component": "core"}, source="controller")
     client.send("no.such.subject", source="controller")
-    assert answers(client)
+    assert is_answered(client)
     assert [message for message in client.received if message["subject"] in ("error", "update_result")] == []
 
 
-def test_serve_disconnects_only_the_sender_of_a_flood(alone):
-    """10,000 messages at once: the sender is disconnected, the others are answered meanwhile."""
-    other, client = alone.connect(), alone.connect()
+def test_serve_disconnects_only_the_sender_of_a_flood(shared_server):
+    """After 10,000 messages at once the sender is disconnected; the other clients are answered meanwhile."""
+    other, client = shared_server.connect(), shared_server.connect()
     flood = json.dumps({"subject": "updater.outstanding", "source": "test"})
 
-    def pour():
+    def send_flood():
         with suppress(ConnectionClosed):
             for _ in range(10_000):
                 client.socket.send(flood)
 
-    pouring = threading.Thread(target=pour)
-    pouring.start()
+    sender = threading.Thread(target=send_flood)
+    sender.start()
     for _ in range(20):
-        assert answers(other)
-    pouring.join(DEADLINE_S)
-    assert not pouring.is_alive()
+        assert is_answered(other)
+    sender.join(DEADLINE_S)
+    assert not sender.is_alive()
     assert _closing_code(client) == 1008
-    assert answers(other)
+    assert is_answered(other)
 
 
 def test_serve_drops_a_client_that_never_reads(serving):
-    """Its queue is bounded (I12): the connection is aborted, and the others go on."""
+    """The queue of a client is bounded (I12): its connection is aborted, and the other clients are served."""
     serving.sections["server"]["messages_per_s"] = 1000
     for name in ("core", "scheduler"):
         serving.github.publish(f"owner/{name}", "1.1.0", notes="n" * 15000)
@@ -106,68 +106,68 @@ def test_serve_drops_a_client_that_never_reads(serving):
     with _connect_without_reading(serving) as unread:
         before = _rss_kib(serving)
 
-        def is_cut():
+        def is_dropped():
             for _ in range(3):
                 client.send("updater.check_updates", {"force": True})
                 client.expect("update_check_result")
-            assert answers(other)
+            assert is_answered(other)
             return "reads its messages too slowly" in serving.log()
 
-        until(is_cut, "the client that does not read to be dropped")
+        until(is_dropped, "the client that does not read to be dropped")
         assert _rss_kib(serving) - before < 40_000
-        until(lambda: _is_gone(unread), "its connection to be cut")
+        until(lambda: _is_closed(unread), "its connection to be closed")
 
 
-def _connect_without_reading(alone) -> socket.socket:
-    """A client that completes the handshake and reads nothing more."""
+def _connect_without_reading(serving) -> socket.socket:
+    """Connect a client that completes the handshake and then reads nothing."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    raw.connect(("127.0.0.1", alone.port))
+    raw.connect(("127.0.0.1", serving.port))
     key = base64.b64encode(os.urandom(16)).decode()
     raw.sendall(
-        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{alone.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{serving.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
     )
     return raw
 
 
-def _is_gone(raw: socket.socket) -> bool:
-    """Whether the server has no such connection any more."""
+def _is_closed(raw: socket.socket) -> bool:
+    """Return whether the server has closed this connection."""
     end = f":{raw.getsockname()[1]:04X}"
     connections = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
     return not any(remote.endswith(end) and state == "01" for _, _, remote, state, *_ in connections)
 
 
-def _rss_kib(alone) -> int:
-    status = Path(f"/proc/{alone.process.pid}/status").read_text().splitlines()
+def _rss_kib(serving) -> int:
+    status = Path(f"/proc/{serving.process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
 def _closing_code(client: WebSocketClient) -> int:
-    """With which code the server closed the connection, once it has."""
+    """Wait until the server closes the connection, and return the close code."""
     with suppress(ConnectionClosed):
         while True:
             client.socket.recv(DEADLINE_S)
     return client.socket.protocol.close_rcvd.code
 
 
-def test_serve_refuses_more_clients_than_allowed(serving):
-    """With 503; a client that leaves makes room."""
+def test_serve_rejects_clients_over_the_limit(serving):
+    """The server answers with 503 until a client disconnects."""
     serving.sections["server"]["clients"] = 2
     serving.start()
     first, _second = serving.connect(), serving.connect()
-    with pytest.raises(InvalidStatus) as refused:
+    with pytest.raises(InvalidStatus) as rejected:
         serving.connect()
-    assert refused.value.response.status_code == 503
+    assert rejected.value.response.status_code == 503
     first.close()
 
-    def is_in():
+    def connect_again():
         try:
             return serving.connect()
         except InvalidStatus:
             return None
 
-    assert answers(until(is_in, "room"))
+    assert is_answered(until(connect_again, "a free connection"))
 
 
 @pytest.mark.parametrize(
@@ -179,60 +179,60 @@ def test_serve_refuses_more_clients_than_allowed(serving):
         ({"additional_headers": {}, "subprotocols": ["dunebugger", "bearer.d3Jvbmc"]}, 401),
     ],
 )
-def test_serve_refuses_clients_without_token_or_from_a_foreign_origin(serving, options, status):
-    """With an HTTP status before any WebSocket; connected clients are not affected."""
-    serving.need_token()
+def test_serve_rejects_clients_without_token_or_from_a_foreign_origin(serving, options, status):
+    """The rejection is an HTTP status before the WebSocket opens; connected clients are not affected."""
+    serving.require_token()
     serving.start()
-    inside = serving.connect()
-    with pytest.raises(InvalidStatus) as refused:
+    connected = serving.connect()
+    with pytest.raises(InvalidStatus) as rejected:
         serving.connect(**options)
-    assert refused.value.response.status_code == status
-    assert refused.value.response.body.startswith(b"cannot accept ")
-    assert answers(inside)
+    assert rejected.value.response.status_code == status
+    assert rejected.value.response.body.startswith(b"cannot accept ")
+    assert is_answered(connected)
 
 
 def test_serve_accepts_the_token_as_a_subprotocol(serving):
-    """Browsers cannot set a header on a WebSocket; the server selects the protocol, never the token."""
-    serving.need_token()
+    """Browsers cannot set headers on a WebSocket; the server selects the protocol, never the token."""
+    serving.require_token()
     serving.start()
     token = base64.urlsafe_b64encode(serving.token.encode()).decode().rstrip("=")
     client = serving.connect(
         additional_headers={}, subprotocols=["dunebugger", f"bearer.{token}"], origin=f"http://127.0.0.1:{serving.port}"
     )
     assert client.socket.subprotocol == "dunebugger"
-    assert answers(client)
+    assert is_answered(client)
 
 
 @pytest.mark.parametrize(
-    ("server", "told"),
+    ("server", "text"),
     [
         ({"host": "0.0.0.0"}, "cannot listen on 0.0.0.0 without an access token"),
         ({"token_file": "/nowhere/token"}, "cannot read the access token from /nowhere/token"),
         ({"prot": 1}, "did you mean port?"),
     ],
 )
-def test_serve_refuses_to_start_with_an_unsafe_configuration(serving, server, told):
-    """Exit code 2, and a sentence with the remedy."""
+def test_serve_does_not_start_with_an_unsafe_configuration(serving, server, text):
+    """The exit code is 2, and the error names the remedy."""
     serving.sections["server"] |= server
     done = serving.cli("serve")
     assert done.returncode == 2
-    assert told in done.stderr
+    assert text in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_serve_refuses_a_short_token(serving):
-    """Sixteen characters at least."""
-    serving.need_token()
+def test_serve_rejects_a_short_token(serving):
+    """A token must have at least 16 characters."""
+    serving.require_token()
     (serving.root / "token").write_text("short\n")
     done = serving.cli("serve")
     assert done.returncode == 2
     assert "shorter than 16" in done.stderr
 
 
-def test_serve_sends_security_headers(alone):
-    """A strict policy on the page, its files and even on errors."""
+def test_serve_sends_security_headers(shared_server):
+    """The page, its files and error responses have a strict content security policy."""
     for path in ("/", "/healthz", "/static/none", "/nowhere"):
-        headers = _get(alone, path)[1]
+        headers = _get(shared_server, path)[1]
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
@@ -240,9 +240,9 @@ def test_serve_sends_security_headers(alone):
         assert "server" not in headers
 
 
-def test_serve_answers_healthz_without_and_session_with_the_token(serving):
-    """As the container's health check and the page use them."""
-    serving.need_token()
+def test_serve_requires_the_token_for_session_but_not_for_healthz(serving):
+    """The container's health check has no token; the page sends it."""
+    serving.require_token()
     serving.start()
     status, _, body = _get(serving, "/healthz")
     assert (status, json.loads(body)["status"]) == (200, "ok")
@@ -254,22 +254,22 @@ def test_serve_answers_healthz_without_and_session_with_the_token(serving):
 
 
 @pytest.mark.parametrize("since", ["", "x", "-1", "1.5", "%C2%B2", "9" * 17, "9" * 5000])
-def test_serve_ignores_an_invalid_since(alone, since):
-    """A client with an invalid number counts as new, and has missed nothing."""
-    assert alone.connect(since=since).welcome["complete"]
+def test_serve_ignores_an_invalid_since(shared_server, since):
+    """A client with an invalid number counts as new and has missed no event."""
+    assert shared_server.connect(since=since).welcome["complete"]
 
 
 @pytest.mark.parametrize("path", ["/static/../settings.py", "/static/%2e%2e/settings.py", "/static/..%2fsettings.py"])
-def test_serve_serves_no_files_outside_the_page(alone, path):
-    """No way out of the folder."""
-    assert _get(alone, path)[0] == 404
+def test_serve_rejects_paths_outside_the_page(shared_server, path):
+    """Path traversal is answered with 404."""
+    assert _get(shared_server, path)[0] == 404
 
 
 def _get(serving, path: str, **headers: str):
     request = urllib.request.Request(f"{serving.url}{path}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
-            return answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.read()
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
+            return response.status, {name.lower(): value for name, value in response.headers.items()}, response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, {name.lower(): value for name, value in error.headers.items()}, error.read()

@@ -1,4 +1,4 @@
-"""Serve: values and fields that only a newer coordinator or release knows reach clients as they are."""
+"""Serve: unknown values and fields of a newer coordinator or release reach clients unchanged."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.support.message_samples import final
 
 
 @pytest.fixture
-def ready(serving):
-    """Serve could run; the coordinator is off, so that a test can answer in its place."""
+def configured(serving):
+    """A configured server that is not started; the tests answer instead of a coordinator."""
     serving.github.publish("owner/core", "1.1.0")
     serving.github.publish("owner/scheduler", "1.0.0")
     return serving
 
 
-def answer_as_newer_coordinator(ready, request_id, **fields):
-    """Write the answer of a coordinator that knows more than this release; the folder's owner writes atomically."""
+def answer_as_newer_coordinator(configured, request_id, **fields):
+    """Write the answer of a newer coordinator, atomically, like a coordinator."""
     known = json.loads(final(request_id).model_dump_json())
-    temporary = ready.host.status / "answer.tmp"
+    temporary = configured.host.status / "answer.tmp"
     temporary.write_text(json.dumps(known | {"priority": 7} | fields))
-    temporary.rename(ready.host.status / f"{request_id}.json")
+    temporary.rename(configured.host.status / f"{request_id}.json")
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def answer_as_newer_coordinator(ready, request_id, **fields):
         {"extra": {"nested": [1]}},
     ],
 )
-def test_serve_announces_an_answer_with_unknown_values(ready, fields):
-    """An answer with an unknown reason is an answer: it reaches the client, and is taken from the shared folder."""
-    ready.start()
-    client = ready.connect()
+def test_serve_announces_an_answer_with_unknown_values(configured, fields):
+    """An answer with an unknown reason is valid: it reaches the client, and is removed from the shared folder."""
+    configured.start()
+    client = configured.connect()
     client.send("updater.perform_update", {"component": "core"})
     request_id = client.expect("update_progress")["request_id"]
-    answer_as_newer_coordinator(ready, request_id, **fields)
+    answer_as_newer_coordinator(configured, request_id, **fields)
     result = client.expect("update_result")
     assert (result["request_id"], result["late"]) == (request_id, False)
     assert result["reason"] == fields.get("reason", "unhealthy")
@@ -52,10 +52,10 @@ def test_serve_announces_an_answer_with_unknown_values(ready, fields):
     assert (entry["reason"], entry["state"]) == (result["reason"], result["state"])
 
 
-def test_serve_follows_a_stored_request_with_an_unknown_action(ready):
-    """A newer release submitted it before a rollback to this one: it is listed, followed and answered."""
-    ready.state.mkdir()
-    store = StateStore(ready.state / "state.sqlite", 200)
+def test_serve_follows_a_stored_request_with_an_unknown_action(configured):
+    """A newer release submitted the request before a rollback to this one: it is listed, followed and answered."""
+    configured.state.mkdir()
+    store = StateStore(configured.state / "state.sqlite", 200)
     store.save(
         SubmissionRecord(
             request_id="newer-1",
@@ -66,35 +66,35 @@ def test_serve_follows_a_stored_request_with_an_unknown_action(ready):
         )
     )
     store.close()
-    ready.start()
-    client = ready.connect()
+    configured.start()
+    client = configured.connect()
     client.send("updater.outstanding")
     (outstanding,) = client.expect("outstanding")["requests"]
     assert (outstanding["request_id"], outstanding["action"]) == ("newer-1", "cancel")
-    answer_as_newer_coordinator(ready, "newer-1", action="cancel")
+    answer_as_newer_coordinator(configured, "newer-1", action="cancel")
     result = client.expect("update_result")
     assert (result["request_id"], result["action"]) == ("newer-1", "cancel")
     client.send("updater.health", {"component": "core"})
     client.expect("update_progress", lambda body: body["action"] == Action.HEALTH)
 
 
-def test_serve_starts_with_a_stored_row_that_does_not_decode(ready):
-    """It is skipped and logged; everything else works."""
-    ready.state.mkdir()
-    store = StateStore(ready.state / "state.sqlite", 200)
+def test_serve_starts_with_a_stored_row_that_does_not_decode(configured):
+    """The row is skipped and logged; the server works."""
+    configured.state.mkdir()
+    store = StateStore(configured.state / "state.sqlite", 200)
     with store._transaction() as connection:
         connection.execute("INSERT INTO requests VALUES ('broken', '{')")
     store.close()
-    ready.start()
-    client = ready.connect()
+    configured.start()
+    client = configured.connect()
     client.send("updater.history")
     assert client.expect("history")["requests"] == []
-    assert "does not decode; skipped" in ready.log()
+    assert "does not decode; skipped" in configured.log()
 
 
-def test_serve_imports_the_state_of_an_earlier_release(ready):
-    """An answer that came during the update is announced under a number that was never used before."""
-    (ready.state / "requests").mkdir(parents=True)
+def test_serve_imports_the_state_of_an_earlier_release(configured):
+    """An answer that arrived during the update is announced under a number that was never used before."""
+    (configured.state / "requests").mkdir(parents=True)
     record = SubmissionRecord(
         request_id="older-1",
         component="core",
@@ -103,13 +103,13 @@ def test_serve_imports_the_state_of_an_earlier_release(ready):
         asked_at="2026-01-16T10:30:00Z",
         automatic=False,
     )
-    (ready.state / "requests" / "older-1.json").write_text(record.model_dump_json())
-    (ready.state / "numbers").write_text("3000000\n")
-    answer_as_newer_coordinator(ready, "older-1")
-    ready.start()
-    client = ready.connect(since=2_999_999)
+    (configured.state / "requests" / "older-1.json").write_text(record.model_dump_json())
+    (configured.state / "numbers").write_text("3000000\n")
+    answer_as_newer_coordinator(configured, "older-1")
+    configured.start()
+    client = configured.connect(since=2_999_999)
     assert client.expect("update_result")["request_id"] == "older-1"
     assert min(message["seq"] for message in client.received if "seq" in message) > 3_000_000
-    ready.stop()
-    ready.start()
-    assert not any((ready.state / name).exists() for name in ("requests", "numbers"))
+    configured.stop()
+    configured.start()
+    assert not any((configured.state / name).exists() for name in ("requests", "numbers"))

@@ -1,4 +1,4 @@
-"""Serve: nothing is lost when it dies, as in every update of `remote` itself."""
+"""Serve: no event or answer is lost when it exits or is killed, as in every update of `remote` itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.real_host import DEADLINE_S, REPOSITORY, until
 
 @pytest.fixture
 def up(serving):
-    """Everything runs; core has an update from 1.0.0 to 1.1.0 that waits until it may go on."""
+    """Server and coordinator are running; core has an update from 1.0.0 to 1.1.0, which is paused."""
     serving.github.publish("owner/core", "1.1.0")
     serving.github.publish("owner/scheduler", "1.0.0")
     serving.host.start()
@@ -22,8 +22,8 @@ def up(serving):
     return serving
 
 
-def begin(up):
-    """A client whose update of core has come to its first phase."""
+def start_update(up):
+    """Start an update of core, wait for its first phase, and return the client."""
     client = up.connect()
     client.send("updater.perform_update", {"component": "core"})
     client.expect("update_progress", lambda body: body["phase"] == "download")
@@ -31,41 +31,41 @@ def begin(up):
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_serve_announces_an_answer_that_came_while_it_was_down(up, end):
-    """The id is on disk: a client that returns with its last number receives the result."""
-    client = begin(up)
+def test_serve_announces_an_answer_that_arrived_while_it_was_down(up, end):
+    """The record is on disk: a client that returns with its last event number receives the result."""
+    client = start_update(up)
     last = client.last
     getattr(up, end)()
     up.resume()
     until(lambda: up.installed() == "1.1.0" and list(up.host.status.glob("*.json")), "the answer")
     up.start()
-    back = up.connect(since=last)
-    result = back.expect("update_result")
+    returning = up.connect(since=last)
+    result = returning.expect("update_result")
     assert (result["component"], result["success"], result["state"]) == ("core", True, "succeeded")
-    assert min(message["seq"] for message in back.received if "seq" in message) > last
+    assert min(message["seq"] for message in returning.received if "seq" in message) > last
     until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_serve_follows_a_running_update_after_a_restart(up, end):
-    """Progress, then the result."""
-    client = begin(up)
+    """The request is listed as outstanding, and its result is announced."""
+    client = start_update(up)
     getattr(up, end)()
     up.start()
-    back = up.connect(since=client.last)
-    assert back.welcome["complete"] is False
-    back.send("updater.outstanding")
-    (standing,) = back.expect("outstanding")["requests"]
-    assert (standing["component"], standing["action"], standing["version"]) == ("core", "update", "1.1.0")
+    returning = up.connect(since=client.last)
+    assert returning.welcome["complete"] is False
+    returning.send("updater.outstanding")
+    (request,) = returning.expect("outstanding")["requests"]
+    assert (request["component"], request["action"], request["version"]) == ("core", "update", "1.1.0")
     up.resume()
-    assert back.expect("update_result")["success"]
+    assert returning.expect("update_result")["success"]
 
 
 @pytest.mark.parametrize("action", ["update", "health"])
 def test_serve_announces_the_answer_of_a_removed_component_once(up, action):
-    """The request was submitted, so it has an answer; nothing more is submitted for the component."""
+    """A submitted request has an answer; no further request is submitted for the component."""
     if action == "update":
-        client = begin(up)
+        client = start_update(up)
     else:
         up.host.stop()
         client = up.connect()
@@ -77,18 +77,18 @@ def test_serve_announces_the_answer_of_a_removed_component_once(up, action):
     up.start()
     if action == "health":
         up.host.start()
-    back = up.connect(since=client.last)
-    result = back.expect(f"{action}_result")
+    returning = up.connect(since=client.last)
+    result = returning.expect(f"{action}_result")
     assert (result["component"], result["success"]) == ("core", True)
     until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
-    back.send("updater.history")
-    assert [asked["action"] for asked in back.expect("history")["requests"]] == [action]
-    assert [message["subject"] for message in back.received].count(f"{action}_result") == 1
+    returning.send("updater.history")
+    assert [entry["action"] for entry in returning.expect("history")["requests"]] == [action]
+    assert [message["subject"] for message in returning.received].count(f"{action}_result") == 1
 
 
 def test_serve_replays_a_result_after_a_restart(up):
-    """The process that announced it is gone, the record is not. A client that received it does not receive it twice."""
-    client = begin(up)
+    """The result is replayed from its record; a client that has received it does not receive it again."""
+    client = start_update(up)
     before = client.last
     up.resume()
     client.expect("update_result")
@@ -99,8 +99,8 @@ def test_serve_replays_a_result_after_a_restart(up):
     missed, seen = up.connect(since=before), up.connect(since=client.last)
     results = [missed.expect("update_result"), missed.expect("health_result")]
     assert [result["success"] for result in results] == [True, True]
-    told = [message for message in missed.received if message["subject"] == "update_result"]
-    assert told == [message for message in client.received if message["subject"] == "update_result"]
+    replayed = [message for message in missed.received if message["subject"] == "update_result"]
+    assert replayed == [message for message in client.received if message["subject"] == "update_result"]
     seen.send("updater.history")
     seen.expect("history")
     assert [
@@ -109,23 +109,23 @@ def test_serve_replays_a_result_after_a_restart(up):
 
 
 def test_serve_replays_all_events_to_a_returning_client(up):
-    """All events between, each once, in order."""
-    watching, client = up.connect(), begin(up)
+    """The client receives every missed event once, in order."""
+    watching, client = up.connect(), start_update(up)
     last = client.last
     client.close()
     up.resume()
     for subject in ("update_result", "health_result", "component_running"):
         watching.expect(subject)
-    back = up.connect(since=last)
-    assert back.welcome["complete"] is True
-    back.expect("component_running")
+    returning = up.connect(since=last)
+    assert returning.welcome["complete"] is True
+    returning.expect("component_running")
     expected = [message for message in watching.received if message.get("seq", 0) > last]
-    assert [message for message in back.received if "seq" in message] == expected
+    assert [message for message in returning.received if "seq" in message] == expected
 
 
 def test_serve_never_repeats_event_numbers(up):
-    """However the process ends."""
-    first = begin(up).last
+    """Numbers are unique across restarts, also after a SIGKILL."""
+    first = start_update(up).last
     up.kill()
     up.start()
     client = up.connect()
@@ -135,21 +135,21 @@ def test_serve_never_repeats_event_numbers(up):
 
 
 def test_serve_exits_with_0_on_sigterm_with_clients(up):
-    """As Docker stops it: quickly, and without losing a running update."""
-    begin(up)
+    """Docker stops the container with SIGTERM: connected clients and a running update do not block the exit."""
+    start_update(up)
     assert up.stop() == 0
     assert "Traceback" not in up.log()
 
 
-def test_serve_refuses_a_locked_state_folder(up):
-    """The second exits with 2: they would take each other's answers."""
+def test_serve_does_not_start_with_a_locked_state_folder(up):
+    """A second server exits with 2, because two servers would take each other's answers."""
     done = up.cli("serve")
     assert done.returncode == 2
     assert "another dunebugger-remote works there" in done.stderr
 
 
 def test_serve_loses_no_answer_when_killed_while_taking_it(up):
-    """Killed repeatedly while answers come: a returning client receives each, the history has each once."""
+    """The server is killed repeatedly while answers arrive: each reaches the returning client and is recorded once."""
     up.resume()
     client = up.connect()
     for _ in range(6):
@@ -169,7 +169,7 @@ def test_serve_loses_no_answer_when_killed_while_taking_it(up):
 
 
 def test_serve_exits_when_one_of_its_loops_fails(serving):
-    """Exit code 1, so that the container's runtime restarts it; the log says why."""
+    """The exit code is 1, so that the container's runtime restarts it; the log has the cause."""
     broken = (
         "from remote.gateway.gateway import Gateway\n"
         "async def run(self): raise RuntimeError('unexpected')\n"

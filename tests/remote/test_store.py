@@ -17,7 +17,7 @@ AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 def record(number, answer=None):
-    """A request, each a second later than the one before."""
+    """A request; each number is a second later than the previous one."""
     return SubmissionRecord(
         request_id=f"id-{number}",
         component="core",
@@ -29,7 +29,7 @@ def record(number, answer=None):
 
 
 def answered(is_final=True, reason=None):
-    """Some answer."""
+    """An answer."""
     return RecordedAnswer(
         success=True, state=State.SUCCEEDED, reason=reason, message="done", finished_at=AT, is_final=is_final
     )
@@ -37,7 +37,7 @@ def answered(is_final=True, reason=None):
 
 @pytest.fixture
 def path(tmp_path):
-    """Where the store is."""
+    """The path of the store."""
     return tmp_path / "state.sqlite"
 
 
@@ -47,7 +47,7 @@ def reopened(path, history=3):
 
 
 def execute(path, sql, *values):
-    """Change the file behind the store's back."""
+    """Change the file with another connection."""
     connection = sqlite3.connect(path)
     with connection:
         connection.execute(sql, values)
@@ -56,23 +56,23 @@ def execute(path, sql, *values):
 
 @pytest.fixture
 def log():
-    """The lines that are logged."""
+    """The logged lines."""
     lines = []
     sink = logger.add(lines.append, format="{message}")
     yield lines
     logger.remove(sink)
 
 
-def test_store_keeps_records_over_a_restart(path):
-    """Field by field, in the order in which they were submitted."""
+def test_store_keeps_records_across_a_restart(path):
+    """All fields are restored, in the order of submission."""
     store = reopened(path)
     for saved in (record(2), record(1, answered())):
         store.save(saved)
     assert list(reopened(path)) == [record(1, answered()), record(2)]
 
 
-def test_store_keeps_values_that_only_newer_releases_know(path):
-    """Action and reason are read as what they are; unknown fields are ignored."""
+def test_store_keeps_unknown_values(path):
+    """An unknown action or reason of a newer release is kept; unknown fields are ignored."""
     newer = record(1, answered(reason="quota_exceeded")).model_copy(update={"action": UnknownValue("cancel")})
     text = newer.model_dump_json().replace("{", '{"priority": 7, ', 1)
     reopened(path).close()
@@ -84,7 +84,7 @@ def test_store_keeps_values_that_only_newer_releases_know(path):
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b"\0" * 300, b"[]", b"\xff\xfe", 7, "", "{}"])
 @pytest.mark.parametrize("key", ["id-9", b"id-9\xff", 9])
 def test_store_skips_and_logs_a_row_that_does_not_decode(path, log, key, content):
-    """The other records are read, the row stays for inspection (I16)."""
+    """The other records are read, and the row is kept for inspection (I16)."""
     reopened(path).save(record(1))
     execute(path, "INSERT INTO requests VALUES (?, ?)", key, content)
     assert list(reopened(path)) == [record(1)]
@@ -96,7 +96,7 @@ def test_store_skips_and_logs_a_row_that_does_not_decode(path, log, key, content
 
 
 def test_store_skips_a_record_under_another_id(path):
-    """A copy is neither a second request nor the answer to the first."""
+    """A copied row is neither a second request nor the answer to the first."""
     store = reopened(path)
     store.save(record(1))
     execute(path, "INSERT INTO requests SELECT 'copy', record FROM requests")
@@ -105,8 +105,8 @@ def test_store_skips_a_record_under_another_id(path):
 
 
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_store_sets_a_damaged_database_aside(path, log, content):
-    """The start succeeds with an empty state, and the file stays for inspection."""
+def test_store_renames_a_damaged_database(path, log, content):
+    """The start succeeds with an empty state, and the damaged file is kept for inspection."""
     path.write_bytes(content)
     store = reopened(path)
     store.save(record(1))
@@ -115,20 +115,20 @@ def test_store_sets_a_damaged_database_aside(path, log, content):
     assert "starting with an empty state" in log[0]
 
 
-def test_store_fails_where_it_cannot_be_created(tmp_path):
-    """The error names the file; the operator fixes it."""
+def test_store_reports_a_path_where_it_cannot_be_created(tmp_path):
+    """The error has SQLite's cause."""
     with pytest.raises(StoreError, match="unable to open database file"):
         reopened(tmp_path / "missing" / "state.sqlite")
 
 
-@pytest.mark.parametrize("removal", ["removed", "replaced", "folder"])
-def test_store_refuses_to_write_to_a_file_that_is_gone(tmp_path, removal):
-    """What it writes there would be lost at the next start; nothing is kept in memory either."""
+@pytest.mark.parametrize("removal", ["removed", "replaced", "folder moved"])
+def test_store_rejects_writes_to_a_removed_file(tmp_path, removal):
+    """The data would be lost at the next start; it is not kept in memory either."""
     folder = tmp_path / "state"
     folder.mkdir()
     store = reopened(folder / "state.sqlite")
     store.save(record(1))
-    if removal == "folder":
+    if removal == "folder moved":
         folder.rename(tmp_path / "elsewhere")
     else:
         (folder / "state.sqlite").unlink()
@@ -140,7 +140,7 @@ def test_store_refuses_to_write_to_a_file_that_is_gone(tmp_path, removal):
 
 
 def test_store_prunes_the_oldest_answered_records(path):
-    """A record without an answer is never deleted; a local outcome counts as an answer."""
+    """A record without an answer is never deleted; a record with a local outcome may be."""
     store = reopened(path, history=2)
     for saved in (record(1), record(2, answered(is_final=False)), *(record(n, answered()) for n in (3, 4))):
         store.save(saved)
@@ -150,21 +150,21 @@ def test_store_prunes_the_oldest_answered_records(path):
     assert [kept.request_id for kept in reopened(path)] == expected
 
 
-def test_store_reserves_event_numbers_over_restarts(path):
-    """Each reservation begins behind the one before."""
+def test_store_reserves_event_numbers_across_restarts(path):
+    """Each reservation starts after the previous one."""
     assert reopened(path).reserve_event_numbers(5) == 5
     assert reopened(path).reserve_event_numbers(2) == 7
 
 
-def test_store_reserves_event_numbers_where_their_row_is_gone(path):
-    """A lost row is no obstacle: numbering restarts."""
+def test_store_reserves_event_numbers_after_their_row_is_deleted(path):
+    """A deleted row is not an error: numbering restarts."""
     reopened(path).reserve_event_numbers(5)
     execute(path, "DELETE FROM event_numbers")
     assert reopened(path).reserve_event_numbers(5) == 5
 
 
 def test_store_writes_durably(path, tmp_path):
-    """With a rollback journal only EXTRA syncs the folder after a commit deletes the journal."""
+    """With a rollback journal, only EXTRA syncs the folder after a commit has deleted the journal."""
     store = reopened(path)
     connection = store._connection
     assert connection.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
@@ -174,7 +174,7 @@ def test_store_writes_durably(path, tmp_path):
 
 
 def test_recorded_answer_keeps_the_end_of_the_output():
-    """The host keeps the rest."""
+    """The record has the end of each stream; the host keeps the rest."""
     streams = {"output": "x" * 20_000 + "the end", "error": "y" * 20_000 + "its reason"}
     answer = RecordedAnswer.from_status(final("id-1").model_copy(update=streams), is_late=False)
     assert (len(answer.output), len(answer.error)) == (OUTPUT_CHARACTERS, OUTPUT_CHARACTERS)
@@ -183,5 +183,5 @@ def test_recorded_answer_keeps_the_end_of_the_output():
 
 @pytest.mark.parametrize(("answer", "is_open"), [(None, True), (answered(is_final=False), True), (answered(), False)])
 def test_submission_record_is_open_until_the_coordinator_answers(answer, is_open):
-    """A local outcome may still be replaced."""
+    """A local outcome does not close a record, because the coordinator's answer may replace it."""
     assert record(1, answer).is_open is is_open

@@ -1,4 +1,4 @@
-"""`dunebugger-remote update`: which messages it takes for its answer."""
+"""`dunebugger-remote update`: the messages that it accepts as its result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remote.settings import RemoteSettings
 
 
 def message(subject, **body):
-    """As the server sends it."""
+    """A message in the server's format."""
     return json.dumps({"subject": subject, "body": body, "source": "controller", "destination": "broadcast"})
 
 
@@ -23,8 +23,8 @@ def result(component, action, text):
 OURS = result("core", "update", "ours")
 
 
-def followed(*messages, name="core"):
-    """The message of the result that it returns."""
+def follow(*messages, name="core"):
+    """Return the message of the result that the command selects."""
     return update._follow(iter(messages), name, RemoteSettings(), as_json=True)["message"]
 
 
@@ -37,32 +37,32 @@ def followed(*messages, name="core"):
         json.dumps({"subject": "heartbeat", "body": "I am alive"}),
     ],
 )
-def test_update_command_ignores_messages_for_others(other):
+def test_update_command_ignores_results_of_other_requests(other):
     """Events go to all clients; the command waits for its own result."""
-    assert followed(other, OURS) == "ours"
+    assert follow(other, OURS) == "ours"
 
 
 @pytest.mark.parametrize("name", ["core", "dunebugger-core", "DuneBugger-Core"])
 def test_update_command_accepts_a_display_name(name):
-    """Results carry the configured name."""
-    assert followed(OURS, name=name) == "ours"
+    """The command accepts any form of the name, although results have the configured one."""
+    assert follow(OURS, name=name) == "ours"
 
 
 @pytest.mark.parametrize(
-    ("messages", "words"),
+    ("messages", "text"),
     [
         ([message("error", message="cannot execute more than 8 commands at once")], "more than 8 commands"),
         ([], "cannot determine how it ended: the server closed the connection"),
     ],
 )
-def test_update_command_reports_a_missing_answer(messages, words):
-    """The error says where to look for it."""
-    with pytest.raises(update.NotServedError, match=words):
-        followed(*messages)
+def test_update_command_reports_a_missing_answer(messages, text):
+    """An error message or a closed connection ends the command with an error."""
+    with pytest.raises(update.NotServedError, match=text):
+        follow(*messages)
 
 
 def test_update_command_prints_each_progress_once(capsys):
-    """The phase changes are printed, not every poll."""
+    """A repeated progress message is not printed again."""
     steps = [
         {"component": "core", "action": "update", "state": "running", "phase": phase, "percent": percent}
         for phase, percent in ((None, None), ("download", 20), ("download", 20), ("install", 80))

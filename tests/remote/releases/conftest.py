@@ -22,7 +22,7 @@ def fixture(server, tmp_path):
 
 @pytest.fixture
 def published(server, fixture):
-    """One release of each component; the server uses the manual clock."""
+    """Publish one release of each component; the server uses the manual clock."""
     server.now = lambda: fixture.clock.utc().timestamp()
     for name in COMPONENTS:
         server.publish(f"owner/{name}", "1.0.0", notes=f"notes of {name}")

@@ -78,7 +78,7 @@ class ReleaseFixture:
 
 @contextmanager
 def captured_log():
-    """Warnings that are logged within the block."""
+    """Capture the warnings that are logged within the block."""
     lines = []
     sink = logger.add(lambda line: lines.append(line.record["message"]), level="WARNING")
     try:

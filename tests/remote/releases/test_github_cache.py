@@ -19,8 +19,8 @@ def database(fixture):
     return fixture.state / "releases-cache.sqlite"
 
 
-def test_cache_turns_unchanged_pages_into_304s(server, fixture):
-    """The cached page is returned, also to a new process."""
+def test_cache_revalidates_unchanged_pages_with_304s(server, fixture):
+    """The cached page is returned, also in a new process."""
     server.publish(REPOSITORY, "1.0.0")
     assert fixture.list_tags() == fixture.list_tags() == fixture.list_tags() == ["v1.0.0"]
     assert server.statuses() == {200: 1, 304: 2}
@@ -34,7 +34,7 @@ def test_cache_keeps_an_etag_per_page(server, fixture):
     assert server.statuses() == {200: 2, 304: 2}
 
 
-def test_cache_revalidates_every_request(server, fixture):
+def test_cache_revalidates_before_max_age_expires(server, fixture):
     """A release published a moment ago is found, although ``max-age`` has not expired."""
     server.publish(REPOSITORY, "1.0.0")
     fixture.list_tags()
@@ -58,24 +58,24 @@ def test_cache_does_not_store_error_responses(server, fixture, status):
     server.publish(REPOSITORY, "1.0.0")
     fixture.list_tags()
     target = f"{server.url}/elsewhere"
-    fault = faults.redirect(target) if status == 301 else faults.refusal(status)
-    server.misbehave(fault, times=4 if status >= 500 else 1)
+    fault = faults.redirect(target) if status == 301 else faults.http_error(status)
+    server.inject(fault, times=4 if status >= 500 else 1)
     with pytest.raises(ReleasesUnavailableError):
         fixture.list_tags()
     assert fixture.list_tags() == ["v1.0.0"]
-    assert server.answers[-1].status == 304
+    assert server.requests[-1].status == 304
 
 
 @pytest.mark.parametrize("fault", [faults.dropped(), faults.dropped_midway(), faults.body(b"<html>")])
 def test_cache_does_not_store_incomplete_responses(server, fixture, fault):
-    """A truncated or invalid response is not taken for the last good one."""
+    """A truncated or invalid response does not replace the last good one."""
     server.publish(REPOSITORY, "1.0.0")
     fixture.list_tags()
     server.publish(REPOSITORY, "1.1.0")
-    server.misbehave(fault, times=4)
+    server.inject(fault, times=4)
     with pytest.raises(ReleasesUnavailableError):
         fixture.list_tags()
-    server.behave()
+    server.clear_faults()
     assert fixture.list_tags() == ["v1.1.0", "v1.0.0"]
 
 
@@ -89,7 +89,7 @@ def test_cache_does_not_store_the_token(server, fixture, database):
     assert b"1.0.0" in database.read_bytes()
 
 
-def foreign(database):
+def make_foreign(database):
     """Another program's database, with a table of hishel's name."""
     database.unlink()
     with sqlite3.connect(database) as connection:
@@ -97,13 +97,13 @@ def foreign(database):
     connection.close()
 
 
-def damaged(database):
+def make_damaged(database):
     """A database with a valid first page only."""
     data = database.read_bytes()
     database.write_bytes(data[:4096] + bytes(len(data) - 4096))
 
 
-def directory(database):
+def make_directory(database):
     """A directory in place of the file."""
     database.unlink()
     (database / "inside").mkdir(parents=True)
@@ -111,10 +111,10 @@ def directory(database):
 
 def text(database):
     """A file that is not a database."""
-    database.write_bytes(b"not a database, whatever its name says" * 100)
+    database.write_bytes(b"text instead of a database" * 150)
 
 
-@pytest.mark.parametrize("damage", [foreign, damaged, directory, text])
+@pytest.mark.parametrize("damage", [make_foreign, make_damaged, make_directory, text])
 def test_cache_replaces_a_damaged_file(server, fixture, database, damage):
     """An unusable database is logged once and replaced; no request fails."""
     server.publish(REPOSITORY, "1.0.0")
@@ -136,11 +136,11 @@ def test_cache_requests_a_page_again_if_its_body_is_lost(server, fixture, databa
         connection.execute("DELETE FROM streams")
     connection.close()
     assert fixture.list_tags() == ["v1.0.0"]
-    assert [answered.status for answered in server.answers] == [200, 304, 200]
+    assert [request.status for request in server.requests] == [200, 304, 200]
 
 
-def test_cache_that_fails_while_open_is_opened_again(server, fixture, database, monkeypatch):
-    """A database that fails twice costs one request; the next one opens, and so verifies, it again (I16)."""
+def test_cache_is_reopened_after_an_error(server, fixture, database, monkeypatch):
+    """A database that fails twice makes one request fail; the next request opens and verifies it again (I16)."""
     server.publish(REPOSITORY, "1.0.0")
     fixture.list_tags()
     with sqlite3.connect(database) as connection:
@@ -169,8 +169,8 @@ def test_cache_that_fails_while_open_is_opened_again(server, fixture, database, 
     assert len(opened) == 2
 
 
-def test_cache_that_could_not_be_opened_is_opened_by_the_next_request(server, fixture, monkeypatch):
-    """A failed opening is the error of the requests that wait for it, not of all later ones (I16)."""
+def test_cache_is_opened_by_the_next_request_after_a_failed_open(server, fixture, monkeypatch):
+    """A failed open is an error of the waiting requests, not of later ones (I16)."""
     server.publish(REPOSITORY, "1.0.0")
     opened = []
 
@@ -207,7 +207,7 @@ def test_cache_is_in_memory_without_a_writable_directory(server, fixture):
 
 
 def test_cache_file_size_is_bounded(server, fixture, database, monkeypatch):
-    """Many changes do not fill the disk, and a full cache does not hide the latest page."""
+    """Many changes do not fill the disk, and a full cache returns the latest page."""
     monkeypatch.setattr(cache_module, "CACHE_BYTES", 256 * 1024)
     for number in range(12):
         server.publish(REPOSITORY, f"1.0.{number}", notes="a" * 20_000)

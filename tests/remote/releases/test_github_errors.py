@@ -25,23 +25,23 @@ from remote.releases.response import (
 )
 def test_client_reports_error_statuses_with_the_remedy(server, fixture, status, message, error, expected):
     """An error status is not retried; the error contains the server's message and the remedy."""
-    server.misbehave(faults.refusal(status, message) if message else lambda answer: answer.reply(status, b""))
+    server.inject(faults.http_error(status, message) if message else lambda response: response.reply(status, b""))
     with pytest.raises(error, match=rf"^cannot check owner/app: 127\.0\.0\.1 {expected}"):
         fixture.list_tags()
-    assert (len(server.answers), fixture.pauses) == (1, [])
+    assert (len(server.requests), fixture.pauses) == (1, [])
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[" * 100_000, b'{"message": 1}', b"[1]", b"", b"\xff"])
 def test_client_reports_error_statuses_without_a_message(server, fixture, body):
     """An error with any other body is reported with its status."""
-    server.misbehave(lambda answer: answer.reply(403, body))
+    server.inject(lambda response: response.reply(403, body))
     with pytest.raises(AccessDeniedError, match=r"denies access .'HTTP 403'."):
         fixture.list_tags()
 
 
 def test_client_escapes_and_bounds_server_messages(server, fixture):
     """A server's message cannot forge log lines or move a cursor."""
-    server.misbehave(faults.refusal(404, "a\nb\x1b[31m" + "c" * 5000))
+    server.inject(faults.http_error(404, "a\nb\x1b[31m" + "c" * 5000))
     with pytest.raises(RepositoryNotFoundError) as caught:
         fixture.list_tags()
     assert str(caught.value).isprintable()
@@ -66,12 +66,12 @@ def test_client_escapes_and_bounds_server_messages(server, fixture):
         [{"tag_name": "1.0.0", "draft": False, "prerelease": False, "html_url": "", "published_at": "never"}],
     ],
 )
-def test_client_reports_responses_that_are_no_list_of_releases(server, fixture, body):
+def test_client_reports_responses_that_are_not_a_list_of_releases(server, fixture, body):
     """A response that is not JSON, or has another structure, names the key to check."""
-    server.misbehave(faults.body(body))
+    server.inject(faults.body(body))
     with pytest.raises(InvalidResponseError, match=r"returned no list of releases .*does releases.api point to"):
         fixture.list_tags()
-    assert len(server.answers) == 1
+    assert len(server.requests) == 1
 
 
 READABLE = {"tag_name": "v1.0.0", "draft": False, "prerelease": False, "html_url": "", "body": None}
@@ -82,7 +82,7 @@ READABLE = {"tag_name": "v1.0.0", "draft": False, "prerelease": False, "html_url
 )
 def test_client_skips_unreadable_entries(server, fixture, entry):
     """One unreadable entry is logged, and the entries around it count (I16)."""
-    server.misbehave(faults.body([READABLE, entry, READABLE | {"tag_name": "v2.0.0"}]))
+    server.inject(faults.body([READABLE, entry, READABLE | {"tag_name": "v2.0.0"}]))
     with captured_log() as lines:
         assert fixture.list_tags() == ["v1.0.0", "v2.0.0"]
     (line,) = lines
@@ -94,14 +94,14 @@ def test_client_aborts_responses_over_the_limit(server, fixture, status):
     """A response over the limit is aborted as soon as the limit is reached."""
     read = []
 
-    def fault(answer):
-        answer.answered.status = status
-        answer.reply(status, b"[", length=1 << 40)
+    def fault(response):
+        response.recorded.status = status
+        response.reply(status, b"[", length=1 << 40)
         while True:
-            answer.wfile.write(b" " * 65536)
+            response.wfile.write(b" " * 65536)
             read.append(65536)
 
-    server.misbehave(fault)
+    server.inject(fault)
     with pytest.raises((InvalidResponseError, AccessDeniedError), match=r"more than \d+ bytes on a page|HTTP 403"):
         fixture.list_tags()
     assert sum(read) < 4 * PAGE_BYTES
@@ -109,5 +109,5 @@ def test_client_aborts_responses_over_the_limit(server, fixture, status):
 
 def test_client_reads_a_response_of_the_largest_size(server, fixture):
     """The limit itself is accepted."""
-    server.misbehave(faults.huge(PAGE_BYTES))
+    server.inject(faults.huge(PAGE_BYTES))
     assert fixture.list_tags() == []

@@ -53,7 +53,7 @@ def test_rate_limit_duration_is_parsed(status, headers, message, wait_s):
     ],
 )
 def test_rate_limit_duration_is_bounded(headers):
-    """GitHub counts per hour: a longer duration is reduced to an hour."""
+    """GitHub's window is an hour: a longer duration is reduced to an hour."""
     assert parse_rate_limit(403, {"date": DATE, **headers}, "", OTHER_TIME) == RateLimit(WINDOW_S)
 
 
@@ -76,13 +76,13 @@ def test_rate_limit_without_a_date_header_uses_the_local_clock(date):
         (404, {}, SECONDARY),
     ],
 )
-def test_rate_limit_is_not_seen_in_other_responses(status, headers, message):
-    """A good response, or an error of another kind, is no rate limit."""
+def test_rate_limit_is_not_detected_in_other_responses(status, headers, message):
+    """A good response, or another kind of error, is not a rate limit."""
     assert parse_rate_limit(status, {"date": DATE, **headers}, message, OTHER_TIME) is None
 
 
 def test_tracker_allows_requests_after_the_limit(tmp_path):
-    """Nothing is allowed before the end, everything afterwards."""
+    """No request is allowed before the end of the limit; all are allowed after it."""
     clock = ManualClock()
     tracker = RateLimitTracker(tmp_path / "limit.json", clock)
     assert tracker.wait_s() == 0

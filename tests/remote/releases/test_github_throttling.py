@@ -34,12 +34,12 @@ def same_time(server, fixture):
 def test_client_sends_nothing_until_a_rate_limit_ends(server, fixture, fault, wait_s):
     """The limit is respected by the next process, too; afterwards requests succeed."""
     server.publish(REPOSITORY, "1.0.0")
-    server.misbehave(fault)
+    server.inject(fault)
     again = f"{START + timedelta(seconds=wait_s):%Y-%m-%d %H:%M:%S} UTC"
     for _ in range(3):
         with pytest.raises(RateLimitedError, match=f"cannot check owner/app: .* the next one is sent after {again}"):
             fixture.list_tags()
-    assert (len(server.answers), fixture.pauses) == (1, [])
+    assert (len(server.requests), fixture.pauses) == (1, [])
     fixture.clock.sleep(wait_s - 1)
     with pytest.raises(RateLimitedError) as caught:
         fixture.list_tags()
@@ -49,13 +49,13 @@ def test_client_sends_nothing_until_a_rate_limit_ends(server, fixture, fault, wa
 
 
 def test_client_respects_a_rate_limit_for_all_repositories(server, fixture):
-    """The limit belongs to the server."""
+    """The limit applies to the server, not to a repository."""
     server.publish("owner/other", "1.0.0")
-    server.misbehave(faults.primary_limit())
+    server.inject(faults.primary_limit())
     for repository in (REPOSITORY, "owner/other"):
         with pytest.raises(RateLimitedError):
             fixture.list_tags(repository)
-    assert len(server.answers) == 1
+    assert len(server.requests) == 1
 
 
 def test_client_respects_an_exhausted_quota_before_the_server_rejects(server, fixture):
@@ -94,7 +94,7 @@ def test_client_pauses_without_duration_grow_until_a_success(server, fixture):
     server.publish(REPOSITORY, "1.0.0")
     waits = []
     for times in (3, 1):
-        server.misbehave(faults.secondary_limit(), times=times)
+        server.inject(faults.secondary_limit(), times=times)
         for _ in range(times):
             with pytest.raises(RateLimitedError) as caught:
                 fixture.list_tags()
@@ -105,11 +105,11 @@ def test_client_pauses_without_duration_grow_until_a_success(server, fixture):
 
 
 def test_client_stops_retries_when_a_rate_limit_begins(server, fixture):
-    """A request that waits for its retry is not sent if another one met a limit."""
-    server.misbehave(faults.refusal(502, "Bad Gateway"))
-    server.misbehave(faults.primary_limit())
+    """A request that waits for its retry is not sent if another request has met a limit."""
+    server.inject(faults.http_error(502, "Bad Gateway"))
+    server.inject(faults.primary_limit())
 
-    async def ask():
+    async def scenario():
         async with fixture.github() as github:
 
             async def meanwhile(_seconds):
@@ -120,5 +120,5 @@ def test_client_stops_retries_when_a_rate_limit_begins(server, fixture):
             await github.list_releases(REPOSITORY)
 
     with pytest.raises(RateLimitedError):
-        asyncio.run(ask())
+        asyncio.run(scenario())
     assert server.statuses() == {502: 1, 403: 1}

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("published")
 
 
 def test_catalogue_is_empty_before_the_first_answer(fixture):
-    """No release, no time, no error."""
+    """A new catalogue has no release, no time and no error."""
     assert fixture.load() == dict.fromkeys(COMPONENTS, ReleaseInfo())
 
 
@@ -44,9 +44,9 @@ def test_refresh_of_a_repository_without_releases_is_a_good_answer(server, fixtu
 
 
 def test_refresh_of_unchanged_repositories_costs_304s(server, fixture):
-    """Three unchanged repositories cost three 304s, and all is still known."""
+    """Three unchanged repositories cost three 304s, and the releases stay known."""
     first = fixture.refresh()
-    server.answers.clear()
+    server.requests.clear()
     assert fixture.refresh(force=True) == first
     assert server.statuses() == {304: 3}
 
@@ -73,19 +73,19 @@ def test_refresh_requests_failed_components_again(server, fixture):
 
     async def scenario(catalogue):
         await catalogue.refresh(force=False)
-        server.misbehave(faults.refusal(404))
+        server.inject(faults.http_error(404))
         await catalogue.refresh(force=True)
-        server.answers.clear()
+        server.requests.clear()
         await catalogue.refresh(force=False)
         assert {catalogue.info(name).error for name in COMPONENTS} == {None}
 
     fixture.run(scenario)
-    assert len(server.answers) == 1
+    assert len(server.requests) == 1
 
 
 def test_refresh_skips_components_that_recovered(server, fixture):
     """A good answer after a failure starts a new interval."""
-    server.misbehave(faults.refusal(404), times=3)
+    server.inject(faults.http_error(404), times=3)
 
     async def scenario(catalogue):
         for _ in range(3):
@@ -101,7 +101,7 @@ def test_refresh_failure_keeps_the_last_good_answer(server, fixture):
     async def scenario(catalogue):
         await catalogue.refresh(force=True)
         fixture.clock.sleep(60)
-        server.misbehave(faults.refusal(404), times=3)
+        server.inject(faults.http_error(404), times=3)
         with captured_log() as lines:
             await catalogue.refresh(force=True)
         for name in COMPONENTS:
@@ -116,8 +116,8 @@ def test_refresh_failure_keeps_the_last_good_answer(server, fixture):
 
 def test_refresh_failure_of_one_repository_does_not_affect_the_others(server, fixture):
     """A missing repository is the error of its component only (I16)."""
-    server.rename("owner/two", "owner/gone")
-    server.repository("owner/gone").name = "owner/away"
+    server.rename("owner/two", "owner/renamed")
+    server.repository("owner/renamed").name = "owner/other"
     server.repository("owner/two").number = 99
     known = fixture.refresh()
     assert versions(known) == ALL_ONE | {"two": None}
@@ -159,7 +159,7 @@ def test_refresh_is_shared_by_concurrent_callers(server, fixture):
         assert versions({name: catalogue.info(name) for name in COMPONENTS}) == ALL_ONE
 
     fixture.run(scenario)
-    assert len(server.answers) == 3
+    assert len(server.requests) == 3
 
 
 def test_forced_refresh_does_not_join_an_earlier_check(server, fixture, monkeypatch):
@@ -184,18 +184,18 @@ def test_forced_refresh_does_not_join_an_earlier_check(server, fixture, monkeypa
         assert catalogue.info("one").release.version == "1.5.0"
 
     fixture.run(scenario)
-    assert len(server.answers) == 6
+    assert len(server.requests) == 6
 
 
 def test_refresh_is_not_shared_by_sequential_callers(server, fixture):
-    """A forced refresh sends requests, however soon after the last one."""
+    """A forced refresh always sends requests, also directly after another one."""
 
     async def scenario(catalogue):
         await catalogue.refresh(force=True)
         await catalogue.refresh(force=True)
 
     fixture.run(scenario)
-    assert len(server.answers) == 6
+    assert len(server.requests) == 6
 
 
 def test_refresh_respects_force_of_a_joining_caller(server, fixture):
@@ -203,18 +203,18 @@ def test_refresh_respects_force_of_a_joining_caller(server, fixture):
 
     async def scenario(catalogue):
         await catalogue.refresh(force=False)
-        server.misbehave(faults.refusal(404))
+        server.inject(faults.http_error(404))
         await catalogue.refresh(force=True)
-        server.answers.clear()
+        server.requests.clear()
         await asyncio.gather(catalogue.refresh(force=False), catalogue.refresh(force=True))
 
     fixture.run(scenario)
-    assert len({answered.path for answered in server.answers}) == len(server.answers) == 3
+    assert len({request.path for request in server.requests}) == len(server.requests) == 3
 
 
 def test_refresh_survives_the_cancellation_of_its_first_caller(server, fixture):
     """Another caller that waited for the same refresh gets its answer."""
-    server.misbehave(faults.slow(3600), times=3)
+    server.inject(faults.slow(3600), times=3)
 
     async def scenario(catalogue):
         cancelled = asyncio.create_task(catalogue.refresh(force=True))
@@ -232,7 +232,7 @@ def test_refresh_survives_the_cancellation_of_its_first_caller(server, fixture):
 def test_refresh_cancelled_keeps_the_saved_answers(server, fixture):
     """A cancelled refresh does not change the file."""
     known = fixture.refresh()
-    server.misbehave(faults.slow(3600), times=3)
+    server.inject(faults.slow(3600), times=3)
 
     async def scenario(catalogue):
         refreshing = asyncio.create_task(catalogue.refresh(force=True))

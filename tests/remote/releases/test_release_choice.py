@@ -34,7 +34,7 @@ def test_newest_ignores_a_leading_v():
     "tag",
     ["latest", "v9", "9.9", "vv9.0.0", "V9.0.0", "9.0.0\n", "٩.0.0", "09.0.0", "", "9.0.0+" + "a" * 128, "v9.0.0 "],
 )
-def test_newest_ignores_tags_that_are_no_version(tag):
+def test_newest_ignores_tags_that_are_not_a_version(tag):
     """A tag that the coordinator would reject is not a release."""
     assert chosen(entry(tag), entry("v1.0.0")) == "1.0.0"
     assert chosen(entry(tag)) is None
@@ -74,7 +74,7 @@ def test_newest_takes_the_first_of_equal_precedence():
 
 
 def test_newest_of_an_empty_list_is_none():
-    """No entry, no release."""
+    """Without entries there is no release."""
     assert chosen() is None
 
 

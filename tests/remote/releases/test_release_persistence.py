@@ -23,7 +23,7 @@ def test_catalogue_restores_good_answers(fixture):
 def test_catalogue_does_not_save_failures(server, fixture):
     """The next process knows the last good answers only."""
     known = fixture.refresh()
-    server.misbehave(faults.refusal(404), times=3)
+    server.inject(faults.http_error(404), times=3)
     fixture.refresh(force=True)
     assert fixture.load() == known
 
@@ -65,7 +65,7 @@ def test_catalogue_ignores_saved_components_that_are_not_configured(fixture):
     fixture.refresh()
     file = fixture.state / "releases.json"
     content = json.loads(file.read_bytes())
-    content["components"]["gone"] = content["components"]["one"]
+    content["components"]["removed"] = content["components"]["one"]
     file.write_text(json.dumps(content))
     assert versions(fixture.load()) == ALL_ONE
 

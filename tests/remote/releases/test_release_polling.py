@@ -42,32 +42,32 @@ def test_poll_refreshes_at_the_start_and_every_interval(server, fixture):
     assert calls[0] == 0
     assert all(DAY_S <= pause <= DAY_S * (1 + JITTER) for pause in intervals(calls))
     assert len(set(intervals(calls))) == 3
-    assert len(server.answers) == 12
+    assert len(server.requests) == 12
 
 
 def test_poll_waits_for_the_rest_of_the_interval_after_a_restart(server, fixture):
     """A restart does not cause an early request."""
     fixture.refresh()
     fixture.clock.sleep(3600)
-    server.answers.clear()
+    server.requests.clear()
     (call,) = poll(fixture, 1)
     assert DAY_S <= call <= DAY_S + DAY_S * JITTER
-    assert len(server.answers) == 3
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("jump", [-timedelta(days=300), timedelta(days=300)])
 def test_poll_refreshes_at_once_after_a_clock_jump(server, fixture, jump):
     """A saved answer from the future, or from long ago, has an unknown age."""
     fixture.refresh()
-    server.answers.clear()
+    server.requests.clear()
     fixture.clock.utc = lambda: START + jump
     assert poll(fixture, 1) == [0]
-    assert len(server.answers) == 3
+    assert len(server.requests) == 3
 
 
 def test_poll_pauses_grow_after_failures(server, fixture):
     """After a failure the pause is RETRY_S, doubled each time, up to the interval."""
-    server.misbehave(faults.refusal(404), times=None)
+    server.inject(faults.http_error(404), times=None)
     pauses = intervals(poll(fixture, 10))
     for number, pause in enumerate(pauses):
         least = min(RETRY_S * 2**number, DAY_S)
@@ -76,7 +76,7 @@ def test_poll_pauses_grow_after_failures(server, fixture):
 
 def test_poll_pause_is_bounded_after_many_failures(server, fixture):
     """5000 failures do not overflow: the pause is the interval."""
-    server.misbehave(faults.refusal(404), times=3)
+    server.inject(faults.http_error(404), times=3)
 
     async def scenario(catalogue):
         for entry in catalogue._entries.values():
@@ -89,7 +89,7 @@ def test_poll_pause_is_bounded_after_many_failures(server, fixture):
 
 def test_poll_respects_a_rate_limit(server, fixture):
     """A rate limit that is longer than the pause is awaited."""
-    server.misbehave(faults.primary_limit(reset_in_s=3000))
+    server.inject(faults.primary_limit(reset_in_s=3000))
     calls = poll(fixture, 2)
     assert 3000 <= calls[1] - calls[0] <= 3000 * (1 + JITTER)
     assert server.statuses()[200] == 3
@@ -112,7 +112,7 @@ def test_poll_continues_after_an_error_of_its_listener(server, fixture):
 
     fixture.run(scenario)
     assert all(pause >= DAY_S for pause in intervals(calls))
-    assert len(server.answers) == 9
+    assert len(server.requests) == 9
 
 
 def test_poll_pauses_after_an_unexpected_error(fixture, monkeypatch):

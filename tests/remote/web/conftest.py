@@ -1,4 +1,4 @@
-"""Browser, fake server and page; a test fails if the page logs an error or requests another origin."""
+"""Fixtures: browser, fake server and page; a test fails if the page logs an error or requests another origin."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def new_page(browser):
         page.on("console", lambda message: _is_problem(message) and problems.append(f"console: {message.text}"))
         ours = urlsplit(server.address).netloc
         page.on(
-            "request", lambda request: urlsplit(request.url).netloc != ours and problems.append(f"asked {request.url}")
+            "request",
+            lambda request: urlsplit(request.url).netloc != ours and problems.append(f"requested {request.url}"),
         )
         return UpdatePage(page, server.address)
 
@@ -59,7 +60,7 @@ def new_page(browser):
 
 @pytest.fixture
 def page(new_page, server):
-    """The page on a desktop, not opened yet."""
+    """The page in a desktop viewport, not opened yet."""
     return new_page(server)
 
 

@@ -22,7 +22,7 @@ class SimulatedDevice:
 
     def __init__(self, server: FakeServer) -> None:
         self.server = server
-        self.tasks: set[asyncio.Task] = set()  # the loop itself holds its tasks only weakly
+        self.tasks: set[asyncio.Task] = set()  # the event loop has only weak references to its tasks
 
     async def act(self, subject: str, body: dict) -> None:
         """Handle a message in a task, so that further ones are received."""
@@ -41,23 +41,23 @@ class SimulatedDevice:
             )
         elif body["component"] == "remote":
             await asyncio.sleep(STEP_S)
-            await self.server.publish("update_result", bodies.refused("remote"))
+            await self.server.publish("update_result", bodies.rejected("remote"))
         else:
             await self._run(body["component"], subject.removeprefix("updater.").removeprefix("perform_"))
 
     async def _run(self, name, action):
-        request, said = bodies.new_id(), bodies.SCRIPT.splitlines(keepends=True)
+        request, lines = bodies.new_id(), bodies.SCRIPT.splitlines(keepends=True)
         for number, (phase, percent) in enumerate(STEPS, start=1):
-            so_far = {"action": action, "phase": phase, "percent": percent, "output": "".join(said[:number])}
-            self.server.under_way = [bodies.progress(request, name, **so_far)]
-            await self.server.publish("update_progress", self.server.under_way[0])
+            fields = {"action": action, "phase": phase, "percent": percent, "output": "".join(lines[:number])}
+            self.server.outstanding = [bodies.progress(request, name, **fields)]
+            await self.server.publish("update_progress", self.server.outstanding[0])
             await asyncio.sleep(STEP_S)
-        self.server.under_way = []
-        ended = bodies.result if name == "core" else bodies.rolled_back
-        result = ended(request, name, action=action)
+        self.server.outstanding = []
+        make_result = bodies.result if name == "core" else bodies.rolled_back
+        result = make_result(request, name, action=action)
         fields = {key: result[key] for key in ("version", "success", "state", "reason", "message", "output", "error")}
-        line = bodies.entry(name, request_id=request, action=action, asked_at=bodies.ago(seconds=6), **fields)
-        self.server.history.insert(0, {**line, "finished_at": bodies.ago(seconds=0)})
+        entry = bodies.entry(name, request_id=request, action=action, asked_at=bodies.ago(seconds=6), **fields)
+        self.server.history.insert(0, {**entry, "finished_at": bodies.ago(seconds=0)})
         await self.server.publish("update_result", result)
 
 

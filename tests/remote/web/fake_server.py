@@ -1,4 +1,4 @@
-"""Fake server with the WebSocket contract of the page; tests decide its messages."""
+"""Fake server with the WebSocket protocol of the page; tests define its messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLICY = (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 DEADLINE_S = 20
-LAST_ASKED = "controller.system_info"  # by a page that has just connected
+LAST_INITIAL_SUBJECT = "controller.system_info"  # the last message that a page sends after it has connected
 
 
 class FakeServer:
@@ -33,20 +33,18 @@ class FakeServer:
         self.version = "1.3.0"
         self.components = bodies.components()
         self.history = bodies.history()
-        self.under_way: list[dict] = []
+        self.outstanding: list[dict] = []
         self.received: list[dict] = []  # the messages of pages, without heartbeats
         self.sinces: list[str | None] = []  # the ``since`` of each connection
         self.complete = True
         self.on_action = None  # called with (subject, body) in the server's loop, for a scripted answer
-        self.mute = False  # whether it receives without answering, like a connection that is lost without an event
-        self.overtaking: dict | None = (
-            None  # progress that is sent just before the answer that no request is outstanding
-        )
-        self._away = False
+        self.is_silent = False  # whether messages get no answer, like on a connection that is lost without an event
+        self.early_progress: dict | None = None  # progress that is sent just before the list of outstanding requests
+        self._is_offline = False
         self._events: list[dict] = []
         self._sockets: set = set()
-        self._greeting: set = set()  # the connections whose page has not received the answers to its first messages
-        self._heard = threading.Condition()
+        self._initializing: set = set()  # the connections whose page has not received its initial answers
+        self._message_received = threading.Condition()
         app = Starlette(
             routes=[
                 Route("/", self._page),
@@ -75,43 +73,45 @@ class FakeServer:
         assert not self._thread.is_alive()
 
     def event(self, subject: str, body: dict) -> None:
-        """Send an event to every page, after the answers to its first messages; numbered, and kept for reconnects."""
-        self._greeted()
+        """Send a numbered event to every page, after its initial answers; it is kept for reconnects."""
+        self._wait_for_initial_answers()
         self._in_loop(self.publish(subject, body))
 
-    def go_away(self) -> None:
-        """Close every connection, and reject new ones until ``come_back``."""
-        self._greeted()
-        self._away = True
+    def go_offline(self) -> None:
+        """Close every connection, and reject new ones until ``go_online``."""
+        self._wait_for_initial_answers()
+        self._is_offline = True
         self._in_loop(self._drop())
 
-    def come_back(self, **change) -> None:
+    def go_online(self, **change) -> None:
         """Accept connections again, with changed attributes (``version``, ``complete``)."""
         for name, value in change.items():
             setattr(self, name, value)
-        self._away = False
+        self._is_offline = False
 
     def wait_for(self, subject: str, count: int = 1) -> list[dict]:
         """Wait for ``count`` messages of this subject; return their bodies."""
 
-        def bodies_now():
+        def received_bodies():
             return [message.get("body") for message in self.received if message["subject"] == subject]
 
-        with self._heard:
-            assert self._heard.wait_for(lambda: len(bodies_now()) >= count, DEADLINE_S), f"no page sent {subject}"
-        return bodies_now()
+        with self._message_received:
+            received = self._message_received.wait_for(lambda: len(received_bodies()) >= count, DEADLINE_S)
+        assert received, f"no page sent {subject}"
+        return received_bodies()
 
     async def publish(self, subject: str, body: dict) -> None:
-        """Send an event; to be called in the server's loop."""
+        """Send an event; call it in the server's event loop."""
         message = {"subject": subject, "body": body, "source": "controller", "destination": "broadcast"}
         self._events.append({**message, "seq": len(self._events) + 1})
         for socket in list(self._sockets):
             await socket.send_text(json.dumps(self._events[-1]))
 
-    # The answers to the first messages do not contain the event, so they must not arrive after it.
-    def _greeted(self):
-        with self._heard:
-            assert self._heard.wait_for(lambda: not self._greeting, DEADLINE_S), f"a page never sent {LAST_ASKED}"
+    # The initial answers do not contain the event, so they must not arrive after it.
+    def _wait_for_initial_answers(self):
+        with self._message_received:
+            initialized = self._message_received.wait_for(lambda: not self._initializing, DEADLINE_S)
+        assert initialized, f"a page never sent {LAST_INITIAL_SUBJECT}"
 
     def _in_loop(self, work):
         asyncio.run_coroutine_threadsafe(work, self._loop).result(DEADLINE_S)
@@ -147,8 +147,8 @@ class FakeServer:
         return FileResponse(WEB / "index.html")
 
     async def _session(self, request):
-        if self._away:
-            return PlainTextResponse("away", status_code=503)
+        if self._is_offline:
+            return PlainTextResponse("offline", status_code=503)
         if self.token and request.headers.get("authorization") != f"Bearer {self.token}":
             return JSONResponse({}, status_code=401)
         return JSONResponse({"token_required": self.token is not None})
@@ -156,41 +156,41 @@ class FakeServer:
     def _accepts(self, socket):
         offered = [word.strip() for word in socket.headers.get("sec-websocket-protocol", "").split(",")]
         encoded = base64.urlsafe_b64encode((self.token or "").encode()).rstrip(b"=").decode()
-        return not self._away and (self.token is None or f"bearer.{encoded}" in offered)
+        return not self._is_offline and (self.token is None or f"bearer.{encoded}" in offered)
 
     async def _connection(self, socket):
         if not self._accepts(socket):
             await socket.close()
             return
-        self._greeting.add(socket)
+        self._initializing.add(socket)
         try:
-            await self._greet(socket)
+            await self._accept(socket)
             self._sockets.add(socket)
             while True:
-                await self._hear(socket, json.loads(await socket.receive_text()))
+                await self._handle(socket, json.loads(await socket.receive_text()))
         except (WebSocketDisconnect, RuntimeError):
-            pass  # the page closed the connection, or ``go_away`` did
+            pass  # the page or ``go_offline`` closed the connection
         finally:
             self._sockets.discard(socket)
-            self._welcome(socket)
+            self._mark_initialized(socket)
 
-    async def _greet(self, socket):
+    async def _accept(self, socket):
         await socket.accept("dunebugger")
         since = socket.query_params.get("since")
         self.sinces.append(since)
-        greeting = {"seq": len(self._events), "complete": self.complete, "version": self.version}
-        await self._answer(socket, "connected", greeting)
+        connected = {"seq": len(self._events), "complete": self.complete, "version": self.version}
+        await self._answer(socket, "connected", connected)
         for missed in self._events[int(since) :] if since is not None else []:
             await socket.send_text(json.dumps(missed))
 
-    def _welcome(self, socket):
-        with self._heard:
-            self._greeting.discard(socket)
-            self._heard.notify_all()
+    def _mark_initialized(self, socket):
+        with self._message_received:
+            self._initializing.discard(socket)
+            self._message_received.notify_all()
 
-    async def _hear(self, socket, message):
+    async def _handle(self, socket, message):
         subject, body = message["subject"], message.get("body")
-        if self.mute:
+        if self.is_silent:
             return
         if subject == "controller.heartbeat":
             await self._answer(socket, "heartbeat", "I am alive")
@@ -198,21 +198,21 @@ class FakeServer:
         answers = {
             "controller.system_info": ("system_info", {"system_info": bodies.system_info()}),
             "updater.history": ("history", {"component": None, "requests": self.history}),
-            "updater.outstanding": ("outstanding", {"requests": self.under_way}),
+            "updater.outstanding": ("outstanding", {"requests": self.outstanding}),
         }
-        if subject == "updater.outstanding" and self.overtaking:
-            await self.publish("update_progress", self.overtaking)
+        if subject == "updater.outstanding" and self.early_progress:
+            await self.publish("update_progress", self.early_progress)
         if subject in answers:
             await self._answer(socket, *answers[subject])
         elif subject == "updater.check_updates" and body == "null":
             await self.publish("update_check_result", {"components": self.components})
         elif self.on_action:
             await self.on_action(subject, body)
-        with self._heard:
+        with self._message_received:
             self.received.append(message)
-            self._heard.notify_all()
-        if subject == LAST_ASKED:
-            self._welcome(socket)
+            self._message_received.notify_all()
+        if subject == LAST_INITIAL_SUBJECT:
+            self._mark_initialized(socket)
 
     async def _answer(self, socket, subject, body):
         message = {"subject": subject, "body": body, "source": "controller", "destination": "web"}

@@ -1,4 +1,4 @@
-"""Message bodies of the fake server, as the contract has them; tests override single fields."""
+"""Message bodies of the fake server in the format of the protocol; tests override single fields."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import count
 NOTES = """## What is new
 
 - **Sequences** can be edited while one is playing
-- The scheduler is told within a second, see [the guide](https://example.org/guide)
-- `dunebugger.conf` understands `[audio]`
+- The scheduler is notified within a second, see [the guide](https://example.org/guide)
+- `dunebugger.conf` accepts `[audio]`
 
-### Mended
+### Fixed
 
 1. A fade that never ended
 2. Silence after the third restart
@@ -126,7 +126,7 @@ def rolled_back(request_id, name="core", **change):
     )
 
 
-def refused(name="core", reason="coordinator_not_running", **change):
+def rejected(name="core", reason="coordinator_not_running", **change):
     """Return the result of a request that was not submitted."""
     return result(
         None,
@@ -135,7 +135,7 @@ def refused(name="core", reason="coordinator_not_running", **change):
             "success": False,
             "state": None,
             "reason": reason,
-            "message": "cannot ask the host: nobody has taken a request for 30 s",
+            "message": "cannot submit the request: the coordinator has not read it for 30 s",
             "output": "",
             "current": "1.0.0",
             **change,

@@ -1,4 +1,4 @@
-"""Page object: the elements and actions of the page, for any server."""
+"""Page object: the elements and actions of the page, independent of the server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ expect.set_options(timeout=DEADLINE_MS)
 
 
 class ComponentCard:
-    """Card of one component."""
+    """The card of one component."""
 
     def __init__(self, page: Page, name: str) -> None:
         self.root = page.locator(f'[data-component="{name}"]')
@@ -36,7 +36,7 @@ class ComponentCard:
 
 
 class UpdatePage:
-    """The whole page."""
+    """The page with its cards and its common elements."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
@@ -63,12 +63,12 @@ class UpdatePage:
         return self.connected()
 
     def connected(self) -> UpdatePage:
-        """Wait until it is connected."""
+        """Wait until the page is connected."""
         expect(self.connection).to_have_attribute("data-phase", "open")
         return self
 
     def disconnected(self) -> UpdatePage:
-        """Wait until it is disconnected."""
+        """Wait until the page is disconnected."""
         expect(self.connection).to_have_attribute("data-phase", re.compile("waiting|connecting"))
         return self
 
@@ -76,8 +76,8 @@ class UpdatePage:
         """The card of one component."""
         return ComponentCard(self.page, name)
 
-    def ask(self, name: str, action: str) -> None:
-        """Click the button of a component, and confirm."""
+    def request(self, name: str, action: str) -> None:
+        """Click the button of a component, and confirm the dialog."""
         self.card(name).button(action).click()
         self.confirm.click()
 

@@ -14,11 +14,11 @@ def test_confirmation_describes_the_update(page):
 
 
 def test_confirmation_cancelled_sends_nothing(page, server):
-    """Cancel sends no message to the server."""
+    """The Cancel button sends no message to the server."""
     page.open().card("core").button("update").click()
     page.cancel.click()
     expect(page.dialog).to_be_hidden()
-    page.ask("core", "health")
+    page.request("core", "health")
     server.wait_for("updater.health")
     assert "updater.perform_update" not in [message["subject"] for message in server.received]
 
@@ -76,17 +76,17 @@ def test_confirmation_dry_run_shows_its_result(page, server):
 
 
 def test_confirmation_dry_run_failure_is_shown_in_the_dialog(page, server):
-    """It is not a result of an update: the card does not show it."""
+    """The card does not show the failure, because it is not the result of an update."""
     page.open().card("core").button("update").click()
     page.try_out.click()
-    refused = bodies.refused(dry_run=True)
-    server.event("update_result", refused)
-    expect(page.tried).to_have_text(refused["message"])
+    rejected = bodies.rejected(dry_run=True)
+    server.event("update_result", rejected)
+    expect(page.tried).to_have_text(rejected["message"])
     expect(page.card("core").result).to_have_count(0)
 
 
 def test_confirmation_is_disabled_when_another_client_starts_an_update(page, server):
-    """While the dialog is open, it is disabled and shows the reason."""
+    """The confirm button of an open dialog is disabled, and the dialog shows the reason."""
     page.open().card("core").button("update").click()
     server.event("update_progress", bodies.progress(bodies.new_id()))
     expect(page.confirm).to_be_disabled()
@@ -95,7 +95,7 @@ def test_confirmation_is_disabled_when_another_client_starts_an_update(page, ser
 
 def test_card_is_busy_immediately_after_the_confirmation(page, server):
     """The buttons are disabled with a reason before the server answers."""
-    page.open().ask("core", "rollback")
+    page.open().request("core", "rollback")
     assert server.wait_for("updater.rollback") == [{"component": "core"}]
     core = page.card("core")
     expect(core.progress).to_contain_text("Restoring the previous version")
@@ -106,11 +106,11 @@ def test_card_is_busy_immediately_after_the_confirmation(page, server):
 
 
 def test_page_shows_errors_of_the_server(page, server):
-    """The error is shown as sent, and the card is no longer busy."""
-    page.open().ask("core", "health")
+    """The error is shown unchanged, and the card is no longer busy."""
+    page.open().request("core", "health")
     expect(page.card("core").progress).to_be_visible()
-    server.event("error", {"message": "cannot read the message: too many of them", "subject": "updater.health"})
-    expect(page.notices).to_contain_text("cannot read the message: too many of them")
+    server.event("error", {"message": "cannot read the message: too many messages", "subject": "updater.health"})
+    expect(page.notices).to_contain_text("cannot read the message: too many messages")
     expect(page.card("core").button("health")).to_be_enabled()
 
 

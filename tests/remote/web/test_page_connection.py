@@ -6,57 +6,57 @@ import message_bodies as bodies
 import pytest
 from playwright.sync_api import expect
 
-# Without its timers the page never tries again by itself: what connects it then is what the test has done.
+# Without its timers the page never reconnects automatically, so that only the action of the test can reconnect it.
 STOP_TIMERS = "() => { for (let id = 1; id < 100000; id += 1) clearTimeout(id); }"
 
 
 def test_connection_lost_shows_a_countdown(page, server):
-    """The page shows the time of the next attempt; Now starts it at once."""
+    """The page shows the time of the next attempt; the button Now starts it at once."""
     page.open()
-    server.go_away()
+    server.go_offline()
     expect(page.connection).to_contain_text("Reconnecting in")
     expect(page.card("core").button("update")).to_be_disabled()
     expect(page.card("core").why).to_have_text("Not connected.")
     page.page.evaluate(STOP_TIMERS)
-    server.come_back()
+    server.go_online()
     page.now.click()
     page.connected()
     expect(page.card("core").button("update")).to_be_enabled()
 
 
 def test_connection_is_restored_without_interaction(page, server):
-    """The page reconnects by itself."""
+    """The page reconnects automatically."""
     page.open()
-    server.go_away()
+    server.go_offline()
     page.disconnected()
-    server.come_back()
+    server.go_online()
     page.connected()
 
 
 def test_connection_resumes_after_the_last_event(page, server):
-    """The page sends the number of its last event, and shows the missed ones."""
+    """The page sends the number of its last event, and shows the missed events."""
     page.open()
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, percent=30))
     expect(page.card("core").progress).to_be_visible()
     seen = len(server._events)
-    server.go_away()
+    server.go_offline()
     page.disconnected()
     server.event("update_result", bodies.rolled_back(request))
-    server.come_back()
+    server.go_online()
     page.connected()
     assert server.sinces == [None, str(seen)]
     expect(page.card("core").result).to_contain_text("1.1.0 did not work, 1.0.0 was restored")
 
 
 def test_connection_reloads_everything_after_a_gap(page, server):
-    """If events are no longer available, the page requests the whole state."""
+    """If missed events are no longer available, the page requests the whole state."""
     page.open()
     expect(page.card("scheduler").current).to_have_text("0.9.4")
-    server.go_away()
+    server.go_offline()
     page.disconnected()
     server.components["scheduler"] = bodies.component("scheduler", current="0.9.5", latest="0.9.5")
-    server.come_back(complete=False)
+    server.go_online(complete=False)
     expect(page.card("scheduler").current).to_have_text("0.9.5")
 
 
@@ -66,65 +66,65 @@ def test_connection_accepts_restarted_event_numbers(page, server):
     for number in range(20):
         server.event("log", {"message": f"before {number}", "level": "info"})
     expect(page.activity.locator("li")).to_have_count(20)
-    server.go_away()
+    server.go_offline()
     page.disconnected()
     server._events.clear()
-    server.come_back(complete=False)
+    server.go_online(complete=False)
     page.connected()
     server.wait_for("updater.check_updates", 2)
     expect(page.card("core").pill).to_be_visible()
-    server.go_away()
+    server.go_offline()
     page.disconnected()
-    server.come_back()
+    server.go_online()
     page.connected()
     assert int(server.sinces[-1]) < 5
 
 
 @pytest.fixture
-def replaced(page, server):
-    """A page whose server goes away in the middle of its own update; the request's id."""
+def interrupted_update(page, server):
+    """Disconnect the page during the update of its own server; return the request id."""
     server.components["remote"] = bodies.with_update("remote", "1.4.0", current="1.3.0")
     page.open()
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, "remote", version="1.4.0", phase="restart"))
     expect(page.card("remote").progress).to_be_visible()
-    server.go_away()
+    server.go_offline()
     page.disconnected()
     return request
 
 
-def test_connection_lost_during_an_update_of_the_server_is_expected(page, replaced):
-    """The page says that its server is being replaced, and keeps the progress."""
+def test_connection_lost_during_an_update_of_the_server_is_expected(page, interrupted_update):
+    """The page shows that its server is being replaced, and keeps the progress."""
     remote = page.card("remote")
     expect(remote.away).to_contain_text("The page reconnects by itself when the new version is running.")
     expect(remote.phase).to_have_text("restart")
 
 
-def test_connection_restored_shows_the_result_of_the_servers_update(page, server, replaced):
+def test_connection_restored_shows_the_result_of_the_servers_update(page, server, interrupted_update):
     """After the replacement, the page shows the result."""
     server.components["remote"] = bodies.component("remote", current="1.4.0", latest="1.4.0", running_how="itself")
-    server.come_back(version="1.4.0")
+    server.go_online(version="1.4.0")
     page.connected()
-    server.event("update_result", bodies.result(replaced, "remote", version="1.4.0", current="1.4.0"))
+    server.event("update_result", bodies.result(interrupted_update, "remote", version="1.4.0", current="1.4.0"))
     expect(page.card("remote").result).to_contain_text("Updated to 1.4.0")
     expect(page.card("remote").away).to_be_hidden()
 
 
-def test_history_supplies_results_of_lost_events(page, server, replaced):
+def test_history_supplies_results_of_lost_events(page, server, interrupted_update):
     """A result whose event was lost is taken from the history."""
-    server.history.insert(0, bodies.entry("remote", request_id=replaced, version="1.4.0"))
-    server.come_back(complete=False, version="1.4.0")
+    server.history.insert(0, bodies.entry("remote", request_id=interrupted_update, version="1.4.0"))
+    server.go_online(complete=False, version="1.4.0")
     page.connected()
     expect(page.card("remote").result).to_contain_text("Updated to 1.4.0")
     expect(page.card("remote").progress).to_be_hidden()
 
 
 def test_page_offers_a_reload_after_a_server_update(page, server):
-    """A new server version offers its page and does not force a reload."""
+    """After the server has a new version, the page offers a reload and does not force it."""
     page.open()
-    server.go_away()
+    server.go_offline()
     page.disconnected()
-    server.come_back(version="1.4.0")
+    server.go_online(version="1.4.0")
     page.connected()
     expect(page.notices).to_contain_text("dunebugger-remote 1.4.0 is running now")
     with page.page.expect_navigation():
@@ -136,22 +136,22 @@ def test_page_offers_a_reload_after_a_server_update(page, server):
 def test_connection_retries_when_the_network_is_back(page, server):
     """The browser's online event starts an attempt at once."""
     page.open()
-    server.go_away()
+    server.go_offline()
     expect(page.connection).to_contain_text("Reconnecting in")
     page.page.evaluate(STOP_TIMERS)
-    server.come_back()
+    server.go_online()
     page.page.evaluate("() => window.dispatchEvent(new Event('online'))")
     page.connected()
 
 
-def test_connection_without_messages_is_replaced(page, server):
+def test_page_reconnects_when_no_messages_arrive(page, server):
     """Without messages and without an answer to a heartbeat, the page reconnects."""
     page.page.clock.install()
     page.open()
     expect(page.card("core").pill).to_be_visible()
-    server.mute = True
+    server.is_silent = True
     page.page.clock.run_for(60_000)
-    server.mute = False
+    server.is_silent = False
     page.page.clock.resume()
     page.connected()
     assert len(server.sinces) > 1

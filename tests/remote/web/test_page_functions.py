@@ -8,7 +8,7 @@ from fake_server import FakeServer
 
 @pytest.fixture(scope="module")
 def server():
-    """A server for all of them: they change nothing."""
+    """A server for all tests of the module, which do not change it."""
     server = FakeServer()
     server.address = server.start()
     yield server
@@ -17,7 +17,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def call(browser, server):
-    """Calls a function of one of the page's modules."""
+    """Call a function of one of the page's modules."""
     page = browser.new_page()
     page.goto(server.address)
 
@@ -42,12 +42,12 @@ def call(browser, server):
     ],
 )
 def test_new_text_returns_the_part_after_the_overlap(call, seen, piece, fresh):
-    """For pieces that overlap the known output, the rest is new; otherwise all of it."""
+    """The part of a piece after its overlap with the known output is new; without overlap the whole piece is new."""
     assert call("output_tail", "newText", seen, piece) == fresh
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (0, "just now"),
         (44, "just now"),
@@ -60,17 +60,17 @@ def test_new_text_returns_the_part_after_the_overlap(call, seen, piece, fresh):
         (-120, "in 2 minutes"),
     ],
 )
-def test_ago_returns_relative_times(call, seconds, words):
-    """Relative times as the locale formats them."""
-    assert call("times", "ago", "2026-01-01T00:00:00Z", 1_767_225_600_000 + seconds * 1000) == words
+def test_ago_returns_relative_times(call, seconds, text):
+    """Relative times have the format of the locale."""
+    assert call("times", "ago", "2026-01-01T00:00:00Z", 1_767_225_600_000 + seconds * 1000) == text
 
 
 @pytest.mark.parametrize(
-    ("milliseconds", "words"), [(0, "0:00"), (67_000, "1:07"), (7_205_000, "2:00:05"), (-5, "0:00")]
+    ("milliseconds", "text"), [(0, "0:00"), (67_000, "1:07"), (7_205_000, "2:00:05"), (-5, "0:00")]
 )
-def test_stopwatch_formats_elapsed_time(call, milliseconds, words):
-    """Hours only if there are any; negative times are zero."""
-    assert call("times", "stopwatch", milliseconds) == words
+def test_stopwatch_formats_elapsed_time(call, milliseconds, text):
+    """Hours are shown only from one hour on; negative times are shown as zero."""
+    assert call("times", "stopwatch", milliseconds) == text
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,15 @@ def test_stopwatch_formats_elapsed_time(call, milliseconds, words):
     ],
 )
 def test_safe_url_accepts_http_only(call, address, safe):
-    """Other schemes return null."""
+    """For other schemes the function returns null."""
     assert call("release_notes", "safeUrl", address) == safe
 
 
 def test_ago_uses_the_clock_of_the_server(browser, server):
-    """A device whose clock is years off still shows correct relative times."""
+    """A device whose clock is wrong by years shows correct relative times."""
     page = browser.new_page()
     page.goto(server.address)
-    words = page.evaluate(
+    text = page.evaluate(
         """async () => {
             const { ago, setServerClock } = await import("/static/times.js");
             setServerClock("Thu, 01 Jan 1970 01:00:00 GMT");
@@ -101,11 +101,11 @@ def test_ago_uses_the_clock_of_the_server(browser, server):
         }"""
     )
     page.close()
-    assert words == "3 minutes ago"
+    assert text == "3 minutes ago"
 
 
 def test_facts_formats_device_information(call):
-    """Facts that are not available, such as a missing sensor, are left out."""
+    """Values that are not available, such as those of a missing sensor, are omitted."""
     groups = call(
         "system",
         "facts",
@@ -155,5 +155,5 @@ def test_facts_formats_device_information(call):
 
 
 def test_facts_of_an_empty_device_are_empty(call):
-    """Not even the name is required."""
+    """No field is required, not even the name."""
     assert call("system", "facts", {}) == []

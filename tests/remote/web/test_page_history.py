@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 
 def test_history_lists_results_newest_first(page):
-    """Each row has result, component, request and time."""
+    """Each row has the result, the component, the request and the time."""
     rows = page.open().history_rows
     expect(rows).to_have_count(6)
     expect(rows.nth(0)).to_contain_text("It is healthy")
@@ -18,7 +18,7 @@ def test_history_lists_results_newest_first(page):
 
 
 def test_history_row_opens_to_details(page):
-    """Reason, message and script output."""
+    """The details have the reason, the message and the script output."""
     row = page.open().history_rows.nth(3)
     expect(row.get_by_test_id("reason")).to_be_hidden()
     row.locator("summary").click()
@@ -61,8 +61,8 @@ def test_history_lists_requests_in_progress(page, server):
     expect(page.open().history_rows.first).to_contain_text("Updating to 1.1.0")
 
 
-def test_history_empty_shows_a_text(page, server):
-    """Without requests, a text says so."""
+def test_empty_history_shows_a_text(page, server):
+    """Without requests, the page says so."""
     server.history = []
     page.open()
     expect(page.page.get_by_text("There are no requests yet.")).to_be_visible()

@@ -8,7 +8,7 @@ import message_bodies as bodies
 import pytest
 from playwright.sync_api import expect
 
-# Contrast of every visible text against what is painted below it (WCAG 1.4.3), computed from the colours of the page.
+# Contrast of every visible text against its background (WCAG 1.4.3), computed from the colours of the page.
 CONTRASTS = """(within) => {
   const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   const rgba = (colour) => {
@@ -56,19 +56,19 @@ SETTLED = """() => new Promise((resolve) => requestAnimationFrame(() => requestA
 
 
 def contrasts(page, within="body"):
-    """The contrast of each text, once no colour is on its way to another one any more."""
+    """The contrast of each text, after all animations have ended."""
     page.page.wait_for_function(SETTLED)
     return page.page.evaluate(CONTRASTS, within)
 
 
-def too_faint(found):
-    """Those that are below 4.5 : 1."""
+def insufficient(found):
+    """The texts with a contrast below 4.5 : 1."""
     return [item for item in found if item[1] < 4.5]
 
 
 @pytest.fixture
 def busy(server):
-    """Makes a page show about everything it can show."""
+    """Factory that opens a page with progress, a failure, an error, open details and activity."""
 
     def fill(page):
         server.components["scheduler"].update({"running": False, "error": "no route to api.github.com", "latest": None})
@@ -89,7 +89,7 @@ def busy(server):
 @pytest.mark.parametrize("width", [320, 360, 390, 600, 833, 1024, 1280, 2560])
 def test_page_does_not_scroll_horizontally(new_page, server, busy, width):
     """The page fits its window, from a small phone to a wide desktop."""
-    server.components["core"]["display_name"] = "a-component-with-quite-a-long-name-of-its-own"
+    server.components["core"]["display_name"] = "a-component-with-an-unusually-long-display-name"
     page = busy(new_page(server, viewport={"width": width, "height": 800}))
     assert page.page.evaluate("() => document.documentElement.scrollWidth") <= width
     page.card("core").button("rollback").click()
@@ -117,7 +117,7 @@ def test_texts_have_sufficient_contrast(new_page, server, busy, scheme):
     page = busy(new_page(server, color_scheme=scheme, reduced_motion="reduce"))
     found = contrasts(page)
     assert len(found) > 60
-    assert too_faint(found) == []
+    assert insufficient(found) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -128,7 +128,7 @@ def test_dialog_and_disabled_buttons_have_sufficient_contrast(new_page, server, 
     server.event("update_progress", bodies.progress(bodies.new_id()))
     expect(page.confirm).to_be_disabled()
     page.page.evaluate("() => { document.getElementById('sign-in').hidden = false; }")
-    assert too_faint(contrasts(page)) == []
+    assert insufficient(contrasts(page)) == []
     ground = "node => getComputedStyle(node).backgroundColor"
     assert page.confirm.evaluate(ground) != page.page.locator("#sign-in button").evaluate(ground)
 
@@ -141,9 +141,9 @@ def test_headline_has_sufficient_contrast_on_the_background(new_page, server, sc
     expect(page.system).to_contain_text("dune-garden")
     for colour in page.page.evaluate(DUNES):
         page.page.evaluate("(colour) => { document.querySelector('.hero').style.background = colour; }", colour)
-        on_it = contrasts(page, ".hero")
-        assert {"h1: One update is ready", "span: dune-garden · last checked"} <= {item[0] for item in on_it}
-        assert too_faint(on_it) == []
+        found = contrasts(page, ".hero")
+        assert {"h1: One update is ready", "span: dune-garden · last checked"} <= {item[0] for item in found}
+        assert insufficient(found) == []
 
 
 def test_dark_scheme_is_dark(new_page, server):
@@ -154,7 +154,7 @@ def test_dark_scheme_is_dark(new_page, server):
 
 
 def test_reduced_motion_stops_animations(new_page, server, busy):
-    """With reduced motion nothing moves, and an indeterminate bar is not shown at one position."""
+    """With reduced motion no animation runs, and an indeterminate bar is filled."""
     page = busy(new_page(server, reduced_motion="reduce"))
     running = page.page.evaluate(
         "() => document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime > 100).length"
@@ -177,7 +177,7 @@ def test_focus_is_visible(page):
 
 
 def test_heading_levels_are_not_skipped(page, busy):
-    """No heading level is left out."""
+    """Heading levels increase by at most one."""
     busy(page)
     levels = page.page.evaluate(
         """() => [...document.querySelectorAll("h1, h2, h3, h4, h5")].filter((node) => node.checkVisibility())

@@ -10,11 +10,11 @@ from protocol.types import Reason
 from remote.gateway.errors import FailureCode
 from remote.rules import RejectionCode
 
-OUR_REASONS = [*FailureCode, *RejectionCode]
+CONTAINER_SIDE_REASONS = [*FailureCode, *RejectionCode]
 
 
 def finish(page, server, result):
-    """An update of core that ends with ``result``."""
+    """Show an update of core that ends with ``result``."""
     page.open()
     server.event("update_progress", bodies.progress(result["request_id"]))
     expect(page.card("core").progress).to_be_visible()
@@ -51,8 +51,8 @@ def test_result_of_a_failure_has_the_script_output(page, server):
     expect(result.locator("pre")).to_contain_text("no answer on port 8123")
 
 
-def test_result_of_a_failed_rollback_asks_for_attention(page, server):
-    """If the old version could not be restored, the card says so first."""
+def test_result_of_a_failed_rollback_warns_the_user(page, server):
+    """The card says first that the old version could not be restored."""
     change = {"state": "failed", "reason": "rollback_failed", "current": None}
     finish(page, server, bodies.rolled_back(bodies.new_id(), **change))
     result = page.card("core").result
@@ -62,9 +62,9 @@ def test_result_of_a_failed_rollback_asks_for_attention(page, server):
 
 def test_result_without_a_coordinator_names_the_remedy(page, server):
     """The card says that the coordinator is not running, and how to start it."""
-    page.open().ask("core", "update")
+    page.open().request("core", "update")
     server.wait_for("updater.perform_update")
-    server.event("update_result", bodies.refused())
+    server.event("update_result", bodies.rejected())
     result = page.card("core").result
     expect(result).to_contain_text("The update to 1.1.0 was not started")
     expect(result).to_contain_text("The update coordinator on the host is not running")
@@ -95,7 +95,7 @@ def test_notice_of_a_failure_stays_until_dismissed(page, server):
     ],
 )
 def test_result_of_a_health_check(page, server, change, title):
-    """Healthy, not healthy, or not checked; the latter says nothing about the component."""
+    """The result is healthy, not healthy, or not checked; the last says nothing about the component."""
     page.open()
     server.event("health_result", health("core", **change))
     expect(page.card("core").result.get_by_role("heading")).to_have_text(title)
@@ -109,7 +109,7 @@ def test_health_result_updates_the_card(page, server):
 
 
 def test_automatic_health_success_keeps_the_result_of_the_update(page, server):
-    """The user requested the update, not the check."""
+    """The card keeps the result of the update, because the user did not request the check."""
     finish(page, server, bodies.rolled_back(bodies.new_id()))
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, action="health", version=None, automatic=True))
@@ -119,35 +119,35 @@ def test_automatic_health_success_keeps_the_result_of_the_update(page, server):
 
 
 def test_card_shows_the_latest_requested_result(page, server):
-    """Not the automatic check after it."""
+    """The card ignores the automatic check after the update."""
     after = bodies.entry("core", action="health", version=None, automatic=True, success=True, state="succeeded")
     server.history = [after, bodies.entry("core", success=True, state="succeeded", version="1.0.0")]
     expect(page.open().card("core").last).to_contain_text("Updated to 1.0.0")
 
 
 def test_automatic_health_failure_is_shown(page, server):
-    """It replaces the result of the update."""
+    """The failure replaces the result of the update."""
     finish(page, server, bodies.result(bodies.new_id()))
     server.event("health_result", health("core", success=False, running=False, reason="unhealthy", automatic=True))
     expect(page.card("core").result).to_contain_text("It is not healthy")
 
 
 def test_every_reason_has_a_text(browser, server):
-    """Each reason of the coordinator and of this side is a sentence, not a code."""
+    """The text of each reason, of either side, is a sentence instead of a code."""
     page = browser.new_page()
     page.goto(server.address)
     script = "async (codes) => { const texts = await import('/static/texts.js'); return codes.map(texts.reasonText); }"
-    codes = sorted({str(reason) for reason in (*OUR_REASONS, *Reason)})
-    said = dict(zip(codes, page.evaluate(script, codes), strict=True))
+    codes = sorted({str(reason) for reason in (*CONTAINER_SIDE_REASONS, *Reason)})
+    texts = dict(zip(codes, page.evaluate(script, codes), strict=True))
     page.close()
-    assert all(words.endswith(".") for words in said.values())
-    assert [code for code, words in said.items() if "The reason is" in words] == []
+    assert all(text.endswith(".") for text in texts.values())
+    assert [code for code, text in texts.items() if "The reason is" in text] == []
 
 
-def test_unknown_reason_is_shown_as_it_is(page, server):
+def test_unknown_reason_is_shown_as_its_code(page, server):
     """A reason that the page does not know is shown as its code."""
-    finish(page, server, bodies.rolled_back(bodies.new_id(), reason="moon_phase"))
-    expect(page.card("core").result).to_contain_text("moon_phase")
+    finish(page, server, bodies.rolled_back(bodies.new_id(), reason="quota_exceeded"))
+    expect(page.card("core").result).to_contain_text("quota_exceeded")
 
 
 def test_late_progress_does_not_reactivate_a_request(page, server):
@@ -161,7 +161,7 @@ def test_late_progress_does_not_reactivate_a_request(page, server):
 
 
 def health(name, *, success, **change):
-    """One ``health_result``."""
+    """Return a ``health_result`` body."""
     return {
         "component": name,
         "success": success,

@@ -7,7 +7,7 @@ import re
 import message_bodies as bodies
 from playwright.sync_api import expect
 
-GAP = "node => Math.round(node.scrollHeight - node.scrollTop - node.clientHeight)"  # how far from its end
+GAP = "node => Math.round(node.scrollHeight - node.scrollTop - node.clientHeight)"  # scroll distance to the end
 
 
 def test_progress_shows_percentage_phase_and_output(page, server):
@@ -45,16 +45,16 @@ def test_progress_marks_stderr(page, server):
     assert label == '"stderr"'
 
 
-def test_output_hides_the_lines_that_control_the_bar(page, server):
+def test_output_hides_phase_and_progress_lines(page, server):
     """PHASE and PROGRESS lines are hidden, also in the result."""
     page.open()
     request = bodies.new_id()
-    said = "PHASE:download\nFetching\nPROGRESS:20\nPROGRESS:40\n"
-    server.event("update_progress", bodies.progress(request, phase="download", percent=40, output=said))
+    output = "PHASE:download\nFetching\nPROGRESS:20\nPROGRESS:40\n"
+    server.event("update_progress", bodies.progress(request, phase="download", percent=40, output=output))
     expect(page.card("core").output).to_have_text("Fetching\n", use_inner_text=False)
-    server.event("update_progress", bodies.progress(request, percent=80, output=f"{said}PROGRESS:80\nUnpacking\n"))
+    server.event("update_progress", bodies.progress(request, percent=80, output=f"{output}PROGRESS:80\nUnpacking\n"))
     expect(page.card("core").output).to_have_text("Fetching\nUnpacking\n", use_inner_text=False)
-    server.event("update_result", bodies.result(request, output=f"{said}PHASE:start\nDone\n"))
+    server.event("update_result", bodies.result(request, output=f"{output}PHASE:start\nDone\n"))
     shown = page.card("core").result.locator("pre")
     expect(shown).to_have_text("Fetching\nDone\n", use_inner_text=False)
 
@@ -88,18 +88,18 @@ def test_output_follows_its_end_unless_scrolled(page, server):
     assert output.evaluate(GAP) < 5
 
 
-def test_progress_that_overtakes_the_first_answer_is_kept(page, server):
+def test_progress_before_the_list_of_outstanding_requests_is_kept(page, server):
     """Progress that arrives before the list of outstanding requests stays."""
-    server.overtaking = bodies.progress(bodies.new_id(), percent=5)
+    server.early_progress = bodies.progress(bodies.new_id(), percent=5)
     page.open()
-    server.wait_for("updater.history")  # asked, and so answered, after what is under way
+    server.wait_for("updater.history")  # the page requests the history after the outstanding requests
     server.event("log", {"message": "after it", "level": "info"})
     expect(page.activity).to_be_visible()
     expect(page.card("core").progress).to_be_visible()
 
 
 def test_progress_shows_a_rollback(page, server):
-    """A failed update in rollback names the restored version, and has no percentage."""
+    """Progress of a rollback after a failed update names the restored version, and has no percentage."""
     page.open()
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, percent=80))
@@ -112,7 +112,7 @@ def test_progress_shows_a_rollback(page, server):
 def test_progress_is_restored_after_a_reload(page, server):
     """A page that is loaded during an update shows it with its start time."""
     request = bodies.new_id()
-    server.under_way = [bodies.progress(request, phase="install", percent=40, output="Unpacking\n")]
+    server.outstanding = [bodies.progress(request, phase="install", percent=40, output="Unpacking\n")]
     server.history.insert(
         0, bodies.entry(request_id=request, success=None, finished_at=None, asked_at=bodies.ago(seconds=75))
     )
@@ -128,8 +128,10 @@ def test_progress_is_restored_after_a_reload(page, server):
 
 def test_output_starts_at_its_end_after_a_reload(page, server):
     """Long output is shown from its end."""
-    server.overtaking = bodies.progress(bodies.new_id(), output="".join(f"line {number}\n" for number in range(200)))
-    server.under_way = [server.overtaking]
+    server.early_progress = bodies.progress(
+        bodies.new_id(), output="".join(f"line {number}\n" for number in range(200))
+    )
+    server.outstanding = [server.early_progress]
     output = page.open().card("core").output
     expect(output).to_contain_text("line 199")
     assert output.evaluate(GAP) < 5

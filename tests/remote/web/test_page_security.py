@@ -20,8 +20,8 @@ NOTES = f"""# {ATTACK}
 """
 
 
-def unharmed(page):
-    """Whether no element and no script of the attack came to life; the ``page`` fixture looks at the network."""
+def has_no_injected_content(page):
+    """Return whether no element or script of the attack is active; the ``page`` fixture checks the network."""
     return page.page.evaluate(
         "() => window.broken === undefined && !document.querySelector("
         "'main img, main script, main style, main iframe, .notices img, dialog img, [href^=javascript], [href^=data]')"
@@ -36,7 +36,7 @@ def test_release_notes_cannot_inject_markup(page, server):
     expect(core.notes).to_contain_text("<script>window.broken = 1</script>")
     expect(core.notes).to_contain_text("[press me](javascript:window.broken=1)")
     assert core.notes.locator("a[href]").count() == core.notes.locator("a[href^=https]").count()
-    assert unharmed(page)
+    assert has_no_injected_content(page)
 
 
 def test_messages_cannot_inject_markup(page, server):
@@ -54,7 +54,7 @@ def test_messages_cannot_inject_markup(page, server):
     expect(core.result).to_contain_text("<script>window.broken = 1</script>")
     page.history_rows.first.locator("summary").click()
     expect(page.history_rows.first).to_contain_text("<iframe src=")
-    assert unharmed(page)
+    assert has_no_injected_content(page)
 
 
 def test_release_url_must_be_http(page, server):
@@ -66,7 +66,7 @@ def test_release_url_must_be_http(page, server):
 
 
 def test_texts_ignore_properties_of_object_prototype(page, server):
-    """A state, action or reason such as ``valueOf`` is shown as it is."""
+    """A state, action or reason such as ``valueOf`` is shown as text."""
     page.open()
     request = bodies.new_id()
     server.event("update_progress", bodies.progress(request, action="constructor", state="__proto__", phase=None))
@@ -76,7 +76,7 @@ def test_texts_ignore_properties_of_object_prototype(page, server):
 
 
 def test_release_notes_are_truncated(page, server):
-    """Long release notes are cut, with a text that says so."""
+    """Long release notes are truncated, and a text says so."""
     server.components["core"]["release_notes"] = "- **word** `code` [x](https://example.org)\n" * 100_000
     core = page.open().card("core")
     core.notes.locator("summary").click()
@@ -88,7 +88,7 @@ def test_content_security_policy_blocks_inline_scripts(browser, server):
     """The policy of the fake server blocks inline scripts, so that the tests above are meaningful."""
     page = browser.new_page()
     page.goto(server.address)
-    refused = page.evaluate(
+    blocked = page.evaluate(
         """() => new Promise((resolve) => {
             document.addEventListener("securitypolicyviolation", (event) => resolve(event.effectiveDirective));
             const script = document.createElement("script");
@@ -98,4 +98,4 @@ def test_content_security_policy_blocks_inline_scripts(browser, server):
         })"""
     )
     page.close()
-    assert refused == "script-src-elem"
+    assert blocked == "script-src-elem"

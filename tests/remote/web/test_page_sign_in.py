@@ -11,7 +11,7 @@ TOKEN = "sand~dune~~?>"  # noqa: S105  in base64 it has +, / and =, which a subp
 
 @pytest.fixture
 def server():
-    """A server that lets in who knows the token."""
+    """A server that requires the token."""
     server = FakeServer(TOKEN)
     server.address = server.start()
     yield server
@@ -32,7 +32,7 @@ def test_sign_in_accepts_the_token(page):
 def test_sign_in_rejects_a_wrong_token(page):
     """The form shows an error, and another token can be entered."""
     page.page.goto(page.address)
-    page.sign_in("camel")
+    page.sign_in("wrong-token")
     expect(page.sign_in_form).to_contain_text("This token is wrong")
     page.sign_in(TOKEN)
     page.connected()

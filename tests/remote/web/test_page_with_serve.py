@@ -1,4 +1,4 @@
-"""The page with real serve, coordinator, scripts and release server."""
+"""The page with real serve, coordinator and scripts, and the fake release server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.real_host import until
 
 @pytest.fixture
 def real(serving):
-    """Everything runs; core may go from 1.0.0 to 1.1.0, scheduler to a version that does not work."""
+    """Server and coordinator are running; core has an update to 1.1.0, scheduler an update to a broken version."""
     serving.github.publish("owner/core", "1.1.0", notes="- **faster**")
     serving.github.publish("owner/scheduler", "2.0.0+broken")
     serving.host.start()
@@ -19,7 +19,7 @@ def real(serving):
 
 
 def test_update_from_check_to_success(new_page, serving):
-    """By the buttons alone: check, update, confirm, progress, result."""
+    """The user checks, updates and confirms with the buttons, and sees progress and result."""
     serving.github.publish("owner/core", "1.0.0")
     serving.github.publish("owner/scheduler", "1.0.0")
     serving.host.start()
@@ -31,7 +31,7 @@ def test_update_from_check_to_success(new_page, serving):
     page.check.click()
     expect(core.latest).to_have_text("1.1.0")
     serving.pause()
-    page.ask("core", "update")
+    page.request("core", "update")
     expect(core.phase).to_have_text("download")
     expect(core.bar).to_have_attribute("aria-valuenow", "20")
     expect(core.output).to_contain_text("fetching 1.1.0")
@@ -46,10 +46,10 @@ def test_update_from_check_to_success(new_page, serving):
 
 
 def test_update_that_fails_is_shown_as_rolled_back(new_page, real):
-    """On the card and in the history; the automatic check does not hide it."""
+    """Card and history show the rollback, and the automatic health check does not hide it."""
     page = new_page(real).open()
     scheduler = page.card("scheduler")
-    page.ask("scheduler", "update")
+    page.request("scheduler", "update")
     expect(scheduler.result).to_contain_text("2.0.0+broken did not work, 1.0.0 was restored")
     expect(scheduler.running).to_contain_text("health check")
     expect(scheduler.result).to_contain_text("2.0.0+broken did not work, 1.0.0 was restored")
@@ -66,20 +66,20 @@ def test_update_without_a_coordinator_names_the_remedy(new_page, real):
     real.host.stop()
     page = new_page(real).open()
     core = page.card("core")
-    page.ask("core", "update")
+    page.request("core", "update")
     expect(core.result).to_contain_text("The update coordinator on the host is not running")
     expect(core.result).to_contain_text("nothing was changed")
     real.host.start()
-    page.ask("core", "update")
+    page.request("core", "update")
     expect(core.result).to_contain_text("Updated to 1.1.0")
 
 
 def test_update_without_a_volume_is_reported_at_once(new_page, real):
-    """The reason is shown."""
+    """The card shows the missing volume as the reason."""
     real.host.stop()
     real.host.requests.rmdir()
     page = new_page(real).open()
-    page.ask("core", "update")
+    page.request("core", "update")
     expect(page.card("core").result).to_contain_text("started without its volume")
 
 
@@ -88,7 +88,7 @@ def test_update_is_shown_after_a_reload(new_page, real):
     page = new_page(real).open()
     core = page.card("core")
     real.pause()
-    page.ask("core", "update")
+    page.request("core", "update")
     expect(core.phase).to_have_text("download")
     page.page.reload()
     page.connected()
@@ -102,7 +102,7 @@ def test_update_is_shown_after_a_reload(new_page, real):
 
 def test_update_of_the_server_is_shown_after_its_restart(new_page, serving):
     """The page expects the disconnect, reconnects, and shows the result."""
-    serving.add_itself("1.0.0")
+    serving.add_remote_component("1.0.0")
     serving.github.publish("owner/remote", "1.1.0")
     serving.github.publish("owner/core", "1.1.0")
     serving.host.start()
@@ -112,7 +112,7 @@ def test_update_of_the_server_is_shown_after_its_restart(new_page, serving):
     expect(core.why).to_contain_text("Update dunebugger-remote first")
     expect(core.button("update")).to_be_disabled()
     serving.pause("remote")
-    page.ask("remote", "update")
+    page.request("remote", "update")
     expect(remote.phase).to_have_text("download")
     serving.kill()
     expect(remote.away).to_be_visible()
@@ -127,33 +127,33 @@ def test_update_of_the_server_is_shown_after_its_restart(new_page, serving):
 
 
 def test_device_information_of_the_real_server(new_page, real):
-    """The real facts fit on a phone."""
+    """Real device information fits on a phone."""
     page = new_page(real, viewport={"width": 360, "height": 780}).open()
-    for words in ("Processors", "Memory", "Kernel", "Host name"):
-        expect(page.system).to_contain_text(words)
+    for text in ("Processors", "Memory", "Kernel", "Host name"):
+        expect(page.system).to_contain_text(text)
     assert page.page.evaluate("document.documentElement.scrollWidth") <= 360
     rows = page.system.locator("dd").evaluate_all("nodes => nodes.map((node) => node.getBoundingClientRect().height)")
     assert max(rows) < 120
 
 
 def test_rollback_and_health_buttons(new_page, real):
-    """The two other buttons work."""
+    """The buttons for rollback and health work after an update."""
     page = new_page(real).open()
     core = page.card("core")
-    page.ask("core", "update")
-    healthy = page.history_rows.filter(has_text="It is healthy")  # as the check says that follows either by itself
+    page.request("core", "update")
+    healthy = page.history_rows.filter(has_text="It is healthy")  # of the automatic check after update and rollback
     expect(core.result).to_contain_text("Updated to 1.1.0")
     expect(healthy).to_have_count(1)
-    page.ask("core", "rollback")
+    page.request("core", "rollback")
     expect(core.result).to_contain_text("1.0.0 was restored")
     expect(healthy).to_have_count(2)
     assert real.installed() == "1.0.0"
-    page.ask("core", "health")
+    page.request("core", "health")
     expect(core.result).to_contain_text("It is healthy")
 
 
 def test_dry_run_shows_what_would_happen(new_page, real):
-    """In the dialog, without an effect."""
+    """The dialog shows the text of the dry run; no script runs."""
     page = new_page(real).open()
     page.card("core").button("update").click()
     page.try_out.click()
@@ -164,7 +164,7 @@ def test_dry_run_shows_what_would_happen(new_page, real):
 def test_sign_in_to_the_real_server(new_page, real):
     """A wrong token is rejected, the right one connects and survives a reload."""
     real.stop()
-    real.need_token()
+    real.require_token()
     real.start()
     page = new_page(real)
     page.page.goto(page.address)

@@ -1,4 +1,4 @@
-"""One answer in the shape of GitHub's REST interface."""
+"""Request handler with responses in the format of GitHub's REST API."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
-LIMIT = 60  # of questions an hour without a token
+LIMIT = 60  # requests per hour without a token
 
 
 @dataclass
-class Answered:
-    """A question, and the status it got; None when the connection was dropped instead."""
+class RecordedRequest:
+    """A request and the status of its response; None if the connection was dropped instead."""
 
     path: str
     headers: dict[str, str]
     status: int | None = None
 
 
-class Answer(BaseHTTPRequestHandler):
-    """Answers one connection's questions, for a ``GitHubServer`` that a subclass names as ``github``."""
+class ReleaseHandler(BaseHTTPRequestHandler):
+    """Handles the requests of one connection; a subclass sets ``github``, the ``GitHubServer``."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "github.com", ""
@@ -33,7 +33,7 @@ class Answer(BaseHTTPRequestHandler):
     def setup(self):
         super().setup()
         self.github.sockets.add(self.connection)
-        if self.github.closing.is_set():  # too late for it to be hung up by the server
+        if self.github.closing.is_set():  # the server has already shut down the connections that it knew
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def finish(self):
@@ -42,14 +42,14 @@ class Answer(BaseHTTPRequestHandler):
             super().finish()
 
     def handle(self):
-        with suppress(OSError):  # the client left, or a fault closed the line
+        with suppress(OSError):  # the client disconnected, or a fault closed the connection
             super().handle()
 
     def do_GET(self):
-        self.answered = Answered(self.path, {name.lower(): value for name, value in self.headers.items()})
-        with self.github.asked:
-            self.github.answers.append(self.answered)
-            self.github.asked.notify_all()
+        self.recorded = RecordedRequest(self.path, {name.lower(): value for name, value in self.headers.items()})
+        with self.github.request_recorded:
+            self.github.requests.append(self.recorded)
+            self.github.request_recorded.notify_all()
             fault = self.github.next_fault()
         if fault is not None:
             fault(self)
@@ -57,11 +57,11 @@ class Answer(BaseHTTPRequestHandler):
             self.list_releases()
 
     def list_releases(self, **more):
-        """The answer as it should be, with ``more`` headers."""
+        """Send the correct response, with ``more`` headers."""
         if self.github.token is not None and self.headers["Authorization"] != f"Bearer {self.github.token}":
-            self.refuse(401, "Bad credentials")
+            self.reject(401, "Bad credentials")
         elif self.github.remaining <= 0:
-            self.refuse(403, "API rate limit exceeded for 203.0.113.7.")
+            self.reject(403, "API rate limit exceeded for 203.0.113.7.")
         else:
             self._list(more)
 
@@ -75,10 +75,10 @@ class Answer(BaseHTTPRequestHandler):
             case _:
                 found = None
         if found is None:
-            self.refuse(404, "Not Found")
+            self.reject(404, "Not Found")
         elif found.releases is None:
             moved = f"{self.github.url}/repositories/{found.number}/releases?{address.query}"
-            self.refuse(301, "Moved Permanently", Location=moved)
+            self.reject(301, "Moved Permanently", Location=moved)
         else:
             self._page(found, {name: values[0] for name, values in parse_qs(address.query).items()}, more)
 
@@ -86,9 +86,9 @@ class Answer(BaseHTTPRequestHandler):
         size, page = min(int(query.get("per_page", 30)), 100), int(query.get("page", 1))
         last = max(1, -(-len(found.releases) // size))
         base = f"{self.github.url}/repositories/{found.number}/releases?per_page={size}&page="
-        around = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
-        wanted = (["prev"] if page > 1 else []) + (["next", "last"] if page < last else []) + ["first"] * (page > 1)
-        links = ", ".join(f'<{base}{around[rel]}>; rel="{rel}"' for rel in wanted)
+        relations = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
+        present = (["prev"] if page > 1 else []) + (["next", "last"] if page < last else []) + ["first"] * (page > 1)
+        links = ", ".join(f'<{base}{relations[rel]}>; rel="{rel}"' for rel in present)
         body = json.dumps(found.releases[(page - 1) * size : page * size]).encode()
         etag = f'W/"{hashlib.sha256(body).hexdigest()}"'
         headers = {"ETag": etag, "Vary": "Accept, Authorization, Cookie, X-GitHub-OTP, Accept-Encoding"}
@@ -100,16 +100,16 @@ class Answer(BaseHTTPRequestHandler):
             self.github.remaining -= 1
             self.reply(200, body, **headers)
 
-    def refuse(self, status, message, **headers):
-        """An answer as GitHub gives it to what it does not do."""
+    def reject(self, status, message, **headers):
+        """Send an error or a redirect with a body like GitHub's."""
         body = {"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)}
         self.reply(status, json.dumps(body).encode(), **headers)
 
     def reply(self, status, body, *, length=None, **headers):
-        """Any answer; ``headers`` by name, with ``_`` for ``-``; one of None leaves out what would stand there."""
-        self.answered.status = status
+        """Send a response; ``headers`` by name, with ``_`` for ``-``; the value None removes a default header."""
+        self.recorded.status = status
         remaining = max(0, self.github.remaining)
-        usual = {
+        fields = {
             "Date": format_datetime(datetime.fromtimestamp(self.github.now(), UTC), usegmt=True),
             "Content-Type": "application/json; charset=utf-8",
             "X-RateLimit-Limit": LIMIT,
@@ -120,9 +120,9 @@ class Answer(BaseHTTPRequestHandler):
             "X-GitHub-Media-Type": "github.v3; format=json",
         } | {name.replace("_", "-"): value for name, value in headers.items()}
         if status != 304:
-            usual["Content-Length"] = len(body) if length is None else length
+            fields["Content-Length"] = len(body) if length is None else length
         self.send_response_only(status)
-        for name, value in usual.items():
+        for name, value in fields.items():
             if value is not None:
                 self.send_header(name, str(value))
         self.end_headers()
