@@ -10,11 +10,11 @@ import pytest
 from remote.api.auth import Authenticator
 from remote.settings import Server
 
-TOKEN = "correct-horse-battery"  # noqa: S105  of nobody
+TOKEN = "correct-horse-battery"  # noqa: S105  used in tests only
 
 
-def browser(token):
-    """The subprotocols that a page offers in place of a header."""
+def subprotocols(token):
+    """The subprotocols that the page offers instead of a header."""
     return ["dunebugger", "bearer." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")]
 
 
@@ -23,20 +23,20 @@ def browser(token):
     [
         ({"authorization": f"Bearer {TOKEN}"}, [], None),
         ({"authorization": f"bearer  {TOKEN}"}, [], None),
-        ({}, browser(TOKEN), None),
+        ({}, subprotocols(TOKEN), None),
         ({}, [], 401),
         ({"authorization": f"Bearer {TOKEN}x"}, [], 401),
         ({"authorization": f"Basic {TOKEN}"}, [], 401),
         ({"authorization": "Bearer"}, [], 401),
         ({"authorization": "Bearer \u00e4"}, [], 401),
-        ({}, browser("another-token-altogether"), 401),
+        ({}, subprotocols("another-token-altogether"), 401),
         ({}, ["bearer.!!!"], 401),
         ({}, ["bearer."], 401),
         ({}, ["bearer.gICA"], 401),
     ],
 )
 def test_authenticator_accepts_only_the_token(headers, offered, status):
-    """As a header or as a subprotocol; in any other form it is refused with 401."""
+    """The token is accepted in a header or a subprotocol; other requests are rejected with 401."""
     denial = Authenticator(Server(), TOKEN).authenticate({"host": "dune.local:8080"} | headers, offered)
     assert (denial and denial.status) == status
 
@@ -54,8 +54,8 @@ def test_authenticator_accepts_only_the_token(headers, offered, status):
         ("http://", "", 403),
     ],
 )
-def test_authenticator_refuses_a_foreign_origin_even_with_the_token(origin, host, status):
-    """Only the own page, and origins that the operator allows, act for their user (RFC 6455, section 10.2)."""
+def test_authenticator_rejects_a_foreign_origin_even_with_the_token(origin, host, status):
+    """Only this server's page and configured origins may act for a user (RFC 6455, section 10.2)."""
     headers = {"host": host, "authorization": f"Bearer {TOKEN}"} | ({} if origin is None else {"origin": origin})
     denial = Authenticator(Server(origins=("https://proxy.example.org",)), TOKEN).authenticate(headers)
     assert (denial and denial.status) == status
@@ -77,8 +77,8 @@ def test_authenticator_refuses_a_foreign_origin_even_with_the_token(origin, host
         ("[::1", 403),
     ],
 )
-def test_authenticator_refuses_a_foreign_host_name_without_a_token(host, status):
-    """A foreign page whose name resolves to this address would pass for the own origin (DNS rebinding)."""
+def test_authenticator_rejects_a_foreign_host_name_without_a_token(host, status):
+    """A foreign page whose host name resolves to this address would have the same origin (DNS rebinding)."""
     authenticator = Authenticator(Server(names=("dunes.example.org",)), None)
     denial = authenticator.authenticate({"host": host, "origin": f"http://{host}"})
     assert (denial and denial.status) == status

@@ -42,8 +42,8 @@ def message(body):
         '{"subject": "\\ud800"',
     ],
 )
-def test_codec_rejects_what_is_not_a_message(text):
-    """Binary, not JSON, not an object, no subject: one clear error each, and never another exception."""
+def test_codec_rejects_malformed_messages(text):
+    """Binary data, invalid JSON, non-objects and missing subjects raise the same exception, and no other."""
     with pytest.raises(MessageInvalidError, match=r"^cannot decode the message"):
         codec.decode(text)
 
@@ -55,7 +55,7 @@ def test_codec_requires_only_the_subject():
 
 
 def test_codec_encodes_the_envelope():
-    """The envelope is DuneBugger's; only events are numbered."""
+    """The envelope has DuneBugger's format; only events have a number."""
     event = json.loads(codec.encode(OutgoingMessage(LogLine(message="ü", level="info"), number=7)))
     answer = json.loads(codec.encode(OutgoingMessage(Heartbeat(), "panel")))
     assert event == {
@@ -68,22 +68,22 @@ def test_codec_encodes_the_envelope():
     assert answer == {"subject": "heartbeat", "body": "I am alive", "source": "controller", "destination": "panel"}
 
 
-def test_codec_encodes_half_a_surrogate_pair():
-    """JSON from GitHub or a client may hold one; it has no UTF-8 form and must not end a connection."""
+def test_codec_replaces_a_lone_surrogate():
+    """JSON from GitHub or a client may contain a lone surrogate, which has no UTF-8 form; the connection stays open."""
     text = codec.encode(OutgoingMessage(LogLine(message="a\ud800b", level="info"), "panel\udfff"))
     assert json.loads(text.encode())["body"]["message"] == "a?b"
 
 
 @pytest.mark.parametrize("body", [None, "null", "", {}])
-def test_request_body_accepts_every_form_of_nothing(body):
-    """DuneBugger's clients send the word null."""
+def test_request_body_accepts_every_form_of_an_empty_body(body):
+    """DuneBugger's clients send the text "null"."""
     assert CheckBody.parse(message(body)).force is False
 
 
 @pytest.mark.parametrize("body", [[], 1, "core", True])
 @pytest.mark.parametrize("kind", [CheckBody, ActionBody, HistoryBody])
-def test_request_body_rejects_what_is_not_an_object(kind, body):
-    """The error says what it must be."""
+def test_request_body_rejects_non_objects(kind, body):
+    """The error names the required type."""
     with pytest.raises(MessageInvalidError, match="must be a JSON object"):
         kind.parse(message(body))
 
@@ -91,14 +91,14 @@ def test_request_body_rejects_what_is_not_an_object(kind, body):
 @pytest.mark.parametrize("body", [{}, {"component": 1}, {"component": ""}, {"component": None}])
 @pytest.mark.parametrize("kind", [ActionBody, NamedActionBody])
 def test_action_body_requires_a_component(kind, body):
-    """The error has an example."""
+    """The error names the missing field."""
     with pytest.raises(MessageInvalidError, match="must name the component"):
         kind.parse(message(body))
 
 
 @pytest.mark.parametrize("body", [{"component": 1}, {"component": ""}, {"component": None}])
 def test_history_body_rejects_an_invalid_component(body):
-    """Left out, it stands for all; present, it must be a name."""
+    """Without a component the history has all requests; a component must be a name."""
     assert not HistoryBody.parse(message({})).component
     with pytest.raises(MessageInvalidError, match="must name the component"):
         HistoryBody.parse(message(body))
@@ -107,12 +107,12 @@ def test_history_body_rejects_an_invalid_component(body):
 @pytest.mark.parametrize("value", ["true", 1, None])
 @pytest.mark.parametrize("kind", [ActionBody, NamedActionBody])
 def test_action_body_rejects_a_dry_run_that_is_not_a_boolean(kind, value):
-    """A dry run that is requested in another form must not become a real one."""
+    """A malformed dry run must not run as a real update."""
     with pytest.raises(MessageInvalidError, match="dry_run must be true or false"):
         kind.parse(message({"component": "core", "dry_run": value}))
 
 
-def test_named_action_body_accepts_the_name_alone():
-    """As DuneBugger's clients send it; the object may ask for a dry run."""
+def test_named_action_body_accepts_a_bare_name():
+    """DuneBugger's clients send only the name; an object may request a dry run."""
     assert NamedActionBody.parse(message("core")) == NamedActionBody(component="core")
     assert NamedActionBody.parse(message({"component": "core", "dry_run": True})).dry_run

@@ -1,4 +1,4 @@
-"""A client's connection over a real socket, with handlers that misbehave."""
+"""A client's connection over a real socket, with failing and slow handlers."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ DEADLINE_S = 60
 
 
 def body(text):
-    """Any body."""
+    """A body with this text."""
     return LogLine(message=text, level="info")
 
 
 @asynccontextmanager
 async def client_of(dispatch):
-    """A client whose messages ``dispatch`` answers."""
+    """Connect a client to a server whose messages ``dispatch`` handles."""
 
     async def served(websocket):
         await Connection(websocket, Server(), ManualClock(), dispatch).serve(())
@@ -59,85 +59,83 @@ async def receive(client):
     return message["subject"], message["body"]
 
 
-def test_connection_reports_an_internal_error_to_its_client_and_goes_on():
+def test_connection_reports_an_internal_error_and_continues():
     """The error does not leak the exception; the next message is handled."""
 
     async def dispatch(connection, message):
         if message.subject == "bad":
             raise RuntimeError("a secret of ours")
-        connection.answer(message, body("well"))
+        connection.answer(message, body("done"))
 
-    async def story():
+    async def scenario():
         async with client_of(dispatch) as client:
             await send(client, "bad")
             failed = await receive(client)
             await send(client, "good")
             return failed, await receive(client)
 
-    failed, well = asyncio.run(story())
-    words = "cannot execute this command: an internal error occurred; see the log"
-    assert failed == ("error", {"message": words, "subject": "bad"})
-    assert well == ("log", {"message": "well", "level": "info"})
+    failed, succeeded = asyncio.run(scenario())
+    text = "cannot execute this command: an internal error occurred; see the log"
+    assert failed == ("error", {"message": text, "subject": "bad"})
+    assert succeeded == ("log", {"message": "done", "level": "info"})
 
 
 def test_connection_bounds_concurrent_messages():
-    """The ninth message is refused while eight are handled, and none of them is lost (I12)."""
-    go_on = asyncio.Event()
+    """The ninth message is rejected while eight are handled, and the eight are answered (I12)."""
+    may_answer = asyncio.Event()
 
     async def dispatch(connection, message):
-        await go_on.wait()
+        await may_answer.wait()
         connection.answer(message, body(message.subject))
 
-    async def story():
+    async def scenario():
         async with client_of(dispatch) as client:
             for number in range(9):
                 await send(client, f"s{number}")
-            refused = await receive(client)
-            go_on.set()
+            rejected = await receive(client)
+            may_answer.set()
             answered = [await receive(client) for _ in range(8)]
             await send(client, "again")
-            return refused, answered, await receive(client)
+            return rejected, answered, await receive(client)
 
-    refused, answered, again = asyncio.run(story())
-    assert refused == (
-        "error",
-        {"message": "cannot execute more than 8 commands at once: wait for answers", "subject": "s8"},
-    )
-    assert sorted(said["message"] for _, said in answered) == [f"s{number}" for number in range(8)]
+    rejected, answered, again = asyncio.run(scenario())
+    text = "cannot execute more than 8 commands at once: wait for answers"
+    assert rejected == ("error", {"message": text, "subject": "s8"})
+    assert sorted(answer["message"] for _, answer in answered) == [f"s{number}" for number in range(8)]
     assert again[1]["message"] == "again"
 
 
-def test_connection_cancels_its_work_when_the_client_leaves():
-    """Its periodic work, and handlers that it still waits for."""
-    ended, begun, all_ended = [], asyncio.Event(), asyncio.Event()
+def test_connection_cancels_its_work_when_the_client_disconnects():
+    """Periodic work and running handlers are cancelled."""
+    ended, started, all_ended = [], asyncio.Event(), asyncio.Event()
 
-    async def forever(what):
+    async def forever(work):
         try:
-            if what == "repeated":
-                begun.set()
+            if work == "periodic":
+                started.set()
             await asyncio.Event().wait()
         finally:
-            ended.append(what)
-            if {"repeated", "asked"} <= set(ended):
+            ended.append(work)
+            if {"periodic", "handler"} <= set(ended):
                 all_ended.set()
 
     async def dispatch(connection, _message):
-        connection.start_periodic(forever("repeated"))
-        await forever("asked")
+        connection.start_periodic(forever("periodic"))
+        await forever("handler")
 
-    async def story():
+    async def scenario():
         async with client_of(dispatch) as client:
             await send(client, "go")
-            await begun.wait()
+            await started.wait()
             await client.close()
             await all_ended.wait()
 
-    asyncio.run(story())
-    assert sorted(ended) == ["asked", "repeated"]
+    asyncio.run(scenario())
+    assert sorted(ended) == ["handler", "periodic"]
 
 
 def test_connection_queues_nothing_for_a_client_that_is_too_slow():
-    """Events go on while it is being disconnected (I12)."""
+    """The queue stays empty while the client is being disconnected (I12)."""
     connection = Connection(None, Server(), ManualClock(), None)
     for _ in range(3):
         connection.enqueue(OutgoingMessage(body("x" * 5_000_000)))
@@ -145,7 +143,7 @@ def test_connection_queues_nothing_for_a_client_that_is_too_slow():
 
 
 def test_connection_skips_a_message_that_cannot_be_encoded(monkeypatch):
-    """The connection goes on with the next message (I16)."""
+    """The connection continues with the next message (I16)."""
     encode = codec.encode
 
     def fail_once(message):
@@ -159,23 +157,23 @@ def test_connection_skips_a_message_that_cannot_be_encoded(monkeypatch):
         for text in ("bad", "good"):
             connection.answer(message, body(text))
 
-    async def story():
+    async def scenario():
         async with client_of(dispatch) as client:
             await send(client, "go")
             return await receive(client)
 
-    assert asyncio.run(story())[1]["message"] == "good"
+    assert asyncio.run(scenario())[1]["message"] == "good"
 
 
 def test_connection_answers_a_source_that_is_not_unicode():
-    """Half a surrogate pair in a name must not end the connection (I16)."""
+    """A lone surrogate in the source must not end the connection (I16)."""
 
     async def dispatch(connection, message):
-        connection.answer(message, body("well"))
+        connection.answer(message, body("done"))
 
-    async def story():
+    async def scenario():
         async with client_of(dispatch) as client:
             await client.send('{"subject": "x", "source": "\\ud800"}')
             return await receive(client)
 
-    assert asyncio.run(story())[1]["message"] == "well"
+    assert asyncio.run(scenario())[1]["message"] == "done"

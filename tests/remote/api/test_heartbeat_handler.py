@@ -1,4 +1,4 @@
-"""Handler of `controller.heartbeat`: now, then every minute for five minutes."""
+"""Handler of `controller.heartbeat`: one heartbeat at once, then one per minute for five minutes."""
 
 from __future__ import annotations
 
@@ -23,46 +23,46 @@ async def request_heartbeats(connection):
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """The pauses between heartbeats, which pass at once."""
+    """Record the pauses between heartbeats, and skip them."""
     slept = []
-    really = asyncio.sleep
+    real_sleep = asyncio.sleep
 
     async def sleep(seconds):
         slept.append(seconds)
-        await really(0)
+        await real_sleep(0)
 
     monkeypatch.setattr(handlers.asyncio, "sleep", sleep)
     return slept
 
 
 async def queued(connection, count):
-    """The queued bodies, once there are so many."""
+    """Wait until ``count`` bodies are queued, and return them."""
     async with asyncio.timeout(DEADLINE_S):
         while len(connection._queue) < count:
             await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=0.005)
     return [message.body.root for message in connection._queue]
 
 
-def test_heartbeat_handler_sends_one_now_and_five_a_minute_apart(pauses):
-    """And then no more."""
+def test_heartbeat_handler_sends_one_at_once_and_five_in_five_minutes(pauses):
+    """The handler ends after six heartbeats."""
 
-    async def story():
+    async def scenario():
         connection = Connection(None, Server(), ManualClock(), None)
         await request_heartbeats(connection)
         sent = await queued(connection, 6)
         await connection._periodic
         return sent, len(connection._queue)
 
-    sent, count = asyncio.run(story())
+    sent, count = asyncio.run(scenario())
     assert sent == ["I am alive"] * 6
     assert (count, pauses) == (6, [60] * 5)
 
 
-def test_heartbeat_handler_restarts_the_five_minutes_when_asked_again(monkeypatch):
+def test_heartbeat_handler_restarts_its_series_on_a_new_request(monkeypatch):
     """A client never receives two series at a time."""
     waiting = asyncio.Event
 
-    async def story():
+    async def scenario():
         never = waiting()
 
         async def sleep(_seconds):
@@ -79,4 +79,4 @@ def test_heartbeat_handler_restarts_the_five_minutes_when_asked_again(monkeypatc
         assert before.cancelled()
         connection._periodic.cancel()
 
-    asyncio.run(story())
+    asyncio.run(scenario())

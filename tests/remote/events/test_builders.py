@@ -15,7 +15,7 @@ AT = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 
 
 def record(number, component="core"):
-    """An update that succeeded, announced with this number and the next."""
+    """A successful update; this number and the next are those of its events."""
     answer = RecordedAnswer(success=True, state=State.SUCCEEDED, reason=None, message="done", finished_at=AT)
     return SubmissionRecord(
         request_id=f"id-{number}",
@@ -38,24 +38,24 @@ def record(number, component="core"):
         (11, 20, []),
     ],
 )
-def test_answers_between_repeats_answers_with_their_numbers(after, before, numbers):
-    """Only those between the two: later ones are in the bus's buffer, and none is sent twice."""
-    waiting = record(7).model_copy(update={"answer": None, "number": 0})
-    records = [record(20), waiting, record(5), record(10)]
-    again = list(builders.answers_between(records, RemoteSettings(), after, before))
-    assert [message.number for message in again] == numbers
-    subjects = {message.number: message.body.SUBJECT for message in again}
+def test_answers_between_replays_answers_with_their_numbers(after, before, numbers):
+    """Only answers between the two numbers are replayed: later ones are in the buffer of the bus."""
+    pending = record(7).model_copy(update={"answer": None, "number": 0})
+    records = [record(20), pending, record(5), record(10)]
+    replayed = list(builders.answers_between(records, RemoteSettings(), after, before))
+    assert [message.number for message in replayed] == numbers
+    subjects = {message.number: message.body.SUBJECT for message in replayed}
     assert all(subjects[number] == ("update_result" if number % 5 == 0 else "log") for number in subjects)
 
 
 def test_answer_events_name_a_component_that_is_no_longer_configured():
-    """By the name under which the request was submitted."""
-    result, log = builders.answer_events(record(1, "gone"), record(1).answer, RemoteSettings())
-    assert (result.component, log.message) == ("gone", "gone: done")
+    """The events have the name under which the request was submitted."""
+    result, log = builders.answer_events(record(1, "removed"), record(1).answer, RemoteSettings())
+    assert (result.component, log.message) == ("removed", "removed: done")
 
 
-def test_answer_events_carry_values_that_only_newer_releases_know():
-    """An answer with a new reason and action reaches clients as it is."""
+def test_answer_events_keep_unknown_values():
+    """Action and reason of a newer release reach clients unchanged."""
     answer = record(1).answer.model_copy(update={"reason": "quota_exceeded"})
     newer = record(1).model_copy(update={"action": UnknownValue("cancel"), "answer": answer})
     result, _ = builders.answer_events(newer, answer, RemoteSettings())
@@ -73,20 +73,20 @@ def test_answer_events_carry_values_that_only_newer_releases_know():
         (False, "quota_exceeded", None),
     ],
 )
-def test_is_running_reads_the_answer_to_a_health_check(success, reason, running):
-    """A check that could not be made says nothing of the component."""
+def test_is_running_evaluates_the_answer_to_a_health_check(success, reason, running):
+    """The health is unknown after a health check that could not run."""
     answer = record(1).answer.model_copy(update={"success": success, "reason": reason})
     assert builders.is_running(answer) is running
 
 
-def test_progress_of_a_request_that_is_not_taken_up():
-    """Its state is `submitted`, since it was submitted."""
+def test_progress_of_a_pending_request_is_submitted():
+    """Before the first progress the state is `submitted`, with the time of the request."""
     progress = builders.progress_of(record(1), None)
     assert (progress.state, progress.phase, progress.timestamp) == ("submitted", None, AT)
 
 
 def test_bodies_write_timestamps_in_utc_with_z():
-    """As all bodies have them, with and without a fraction."""
+    """Timestamps have the same format with and without fractions of a second."""
     entry = builders.history_entry(record(1).model_copy(update={"asked_at": AT.replace(microsecond=120_000)}))
     dumped = entry.model_dump(mode="json")
     assert (dumped["asked_at"], dumped["finished_at"]) == ("2026-01-16T10:30:00.120000Z", "2026-01-16T10:30:00Z")

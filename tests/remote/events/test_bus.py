@@ -1,4 +1,4 @@
-"""Event bus: every subscriber receives every event, and a returning one misses nothing."""
+"""Event bus: delivery to all subscribers, and replay to returning ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from remote.store import StateStore, StoreError
 
 
 def event(text):
-    """Any event."""
+    """An event with this text."""
     return LogLine(message=text, level="info")
 
 
 class RecordingSubscriber:
-    """Keeps the events that it receives."""
+    """Record the received events."""
 
     def __init__(self):
         self.messages = []
@@ -34,7 +34,7 @@ class RecordingSubscriber:
 
 
 class FailingSubscriber(RecordingSubscriber):
-    """Accepts nothing."""
+    """Raise an exception for each event."""
 
     def enqueue(self, message):
         super().enqueue(message)
@@ -51,7 +51,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def make_bus(store):
-    """Make a bus whose numbers begin at 1."""
+    """Factory of buses whose numbers start at 1."""
 
     def make(replay=lambda _after, _before: [], **limits):
         return EventBus(SequenceAllocator(store), replay, **limits)
@@ -60,14 +60,14 @@ def make_bus(store):
 
 
 def subscribe(bus, since=None):
-    """A new or returning subscriber, and whether all that it missed was still there."""
+    """Subscribe a new or returning subscriber; return it, and whether the replay is complete."""
     subscriber, complete = RecordingSubscriber(), []
     bus.subscribe(subscriber, since, complete.append)
     return subscriber, complete[0]
 
 
 def test_event_bus_delivers_every_event_with_rising_numbers(make_bus):
-    """Two subscribers receive the same, in order."""
+    """Two subscribers receive the same events in the same order."""
     bus = make_bus()
     (first, _), (second, _) = subscribe(bus), subscribe(bus)
     bus.publish(event("a"), event("b"))
@@ -76,7 +76,7 @@ def test_event_bus_delivers_every_event_with_rising_numbers(make_bus):
 
 
 def test_event_bus_shares_the_message_between_subscribers(make_bus):
-    """One object, whatever the number of subscribers (I12)."""
+    """All subscribers receive the same object, so that memory does not grow with their number (I12)."""
     bus = make_bus()
     (first, _), (second, _) = subscribe(bus), subscribe(bus)
     bus.publish(event("a"))
@@ -84,7 +84,7 @@ def test_event_bus_shares_the_message_between_subscribers(make_bus):
 
 
 def test_event_bus_delivers_nothing_after_unsubscribe(make_bus):
-    """Unsubscribing ends it."""
+    """An event that is published after ``unsubscribe`` is not delivered."""
     bus = make_bus()
     subscriber, _ = subscribe(bus)
     bus.unsubscribe(subscriber)
@@ -104,8 +104,8 @@ def test_event_bus_unsubscribes_a_failing_subscriber_and_serves_the_others(make_
     assert failing.received == [("a", 1)]
 
 
-def test_event_bus_replays_exactly_what_a_returning_subscriber_missed(make_bus):
-    """From the number after the last it received, once each, and then what is new."""
+def test_event_bus_replays_missed_events_to_a_returning_subscriber(make_bus):
+    """The events after the last received one are delivered once each, and then new events."""
     bus = make_bus()
     bus.publish(*[event(f"old {number}") for number in range(5)])
     subscriber, is_complete = subscribe(bus, since=3)
@@ -114,8 +114,8 @@ def test_event_bus_replays_exactly_what_a_returning_subscriber_missed(make_bus):
     assert subscriber.received == [("old 3", 4), ("old 4", 5), ("new", 6)]
 
 
-def test_event_bus_replays_nothing_to_a_subscriber_that_missed_nothing(make_bus):
-    """The newest number is complete."""
+def test_event_bus_replays_nothing_to_an_up_to_date_subscriber(make_bus):
+    """The replay after the newest number is empty and complete."""
     bus = make_bus()
     bus.publish(event("a"))
     subscriber, is_complete = subscribe(bus, since=1)
@@ -123,7 +123,7 @@ def test_event_bus_replays_nothing_to_a_subscriber_that_missed_nothing(make_bus)
 
 
 def test_event_bus_replays_nothing_to_a_new_subscriber(make_bus):
-    """Without a number there is nothing to repeat."""
+    """A subscriber without a number receives new events only."""
     bus = make_bus()
     bus.publish(event("a"))
     subscriber, is_complete = subscribe(bus)
@@ -131,11 +131,11 @@ def test_event_bus_replays_nothing_to_a_new_subscriber(make_bus):
 
 
 def test_event_bus_replays_recorded_answers_beyond_its_buffer(make_bus):
-    """Lost events are reported as such; answers come from where they are recorded."""
-    asked = []
+    """The replay is reported as incomplete; answers are replayed from their records."""
+    requested = []
 
     def replay(after, before):
-        asked.append((after, before))
+        requested.append((after, before))
         return [OutgoingMessage(event("answer"), number=2)]
 
     bus = make_bus(replay, max_events=2)
@@ -143,12 +143,12 @@ def test_event_bus_replays_recorded_answers_beyond_its_buffer(make_bus):
     subscriber, is_complete = subscribe(bus, since=1)
     assert not is_complete
     assert subscriber.received == [("answer", 2), ("e", 5), ("e", 6)]
-    assert asked == [(1, 5)]
+    assert requested == [(1, 5)]
 
 
 @pytest.mark.parametrize(("since", "is_complete"), [(3, False), (4, True), (5, True)])
 def test_event_bus_replay_is_complete_from_its_oldest_event(make_bus, since, is_complete):
-    """A subscriber that received the event just before the oldest buffered one missed nothing that is gone."""
+    """The replay is complete if the last received event is just before the oldest buffered one, or later."""
     bus = make_bus(max_events=2)
     bus.publish(*[event("e") for _ in range(6)])  # of 1 to 6, 5 and 6 are buffered
     subscriber, was_complete = subscribe(bus, since)
@@ -157,7 +157,7 @@ def test_event_bus_replay_is_complete_from_its_oldest_event(make_bus, since, is_
 
 
 def test_event_bus_bounds_its_buffer_by_size(make_bus):
-    """A few large events displace the older ones (I12)."""
+    """Large events displace older ones (I12)."""
     bus = make_bus(max_characters=1300)
     bus.publish(*[event("x" * 400) for _ in range(10)])
     subscriber, _ = subscribe(bus, since=0)
@@ -165,7 +165,7 @@ def test_event_bus_bounds_its_buffer_by_size(make_bus):
 
 
 def test_event_bus_reports_a_number_that_was_never_allocated(make_bus):
-    """A subscriber with a number from the future was here before the state was lost."""
+    """A number above the last allocated one means that the state was lost: the replay is incomplete."""
     bus = make_bus()
     bus.publish(event("a"))
     subscriber, is_complete = subscribe(bus, since=99)
@@ -173,7 +173,7 @@ def test_event_bus_reports_a_number_that_was_never_allocated(make_bus):
 
 
 def test_event_bus_transaction_delivers_after_its_block(make_bus):
-    """The block knows the number beforehand, and what is published meanwhile comes after it (I2)."""
+    """The block knows the first number in advance, and events published meanwhile follow its events (I2)."""
     bus = make_bus()
     subscriber, _ = subscribe(bus)
 
@@ -189,7 +189,7 @@ def test_event_bus_transaction_delivers_after_its_block(make_bus):
 
 
 def test_event_bus_transaction_delivers_nothing_when_its_block_fails(make_bus):
-    """What was published meanwhile is delivered all the same, and the number is not lost."""
+    """Events published meanwhile are delivered, and the number is used for the next event."""
     bus = make_bus()
     subscriber, _ = subscribe(bus)
 
@@ -204,25 +204,25 @@ def test_event_bus_transaction_delivers_nothing_when_its_block_fails(make_bus):
 
 
 def test_event_bus_transactions_exclude_each_other(make_bus):
-    """Two results at once keep the numbers that they were recorded with."""
+    """Two concurrent results keep the numbers with which they were recorded."""
     bus = make_bus()
     subscriber, _ = subscribe(bus)
-    taken = {}
+    recorded = {}
 
     async def settle(name):
         async with bus.transaction(event(name), event(f"{name} log")) as number:
             await asyncio.sleep(0)
-            taken[name] = number
+            recorded[name] = number
 
     async def both():
         await asyncio.gather(settle("one"), settle("two"))
 
     asyncio.run(both())
-    assert dict(subscriber.received) | taken == dict(subscriber.received)
+    assert dict(subscriber.received) | recorded == dict(subscriber.received)
 
 
-def test_event_bus_drops_an_event_without_a_number_and_goes_on(store):
-    """A full disk, when a block is used up: the publisher is not stopped, and later events are delivered (I16)."""
+def test_event_bus_drops_an_event_without_a_number_and_continues(store):
+    """With a full disk and no reserved number left, the publisher continues, and later events are delivered (I16)."""
     sequence = SequenceAllocator(store, block=1)
     bus = EventBus(sequence, lambda _after, _before: [])
     subscriber, _ = subscribe(bus)
@@ -241,7 +241,7 @@ def test_event_bus_drops_an_event_without_a_number_and_goes_on(store):
 
 
 def test_event_bus_transaction_reserves_its_numbers_before_its_block(store):
-    """A record never holds a number that a restart could allocate again (I2)."""
+    """A record never has a number that a restart could allocate again (I2)."""
     bus = EventBus(SequenceAllocator(store, block=1), lambda _after, _before: [])
 
     async def settle():

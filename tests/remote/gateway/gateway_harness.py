@@ -1,4 +1,4 @@
-"""A gateway on folders that outlive it, with a simulated coordinator and a clock that the test moves."""
+"""Gateway harness: persistent folders, a simulated coordinator and a manual clock."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ LIMITS = Limits(pickup_s=10, timeout_s=100, history=20)
 
 
 class CrashError(BaseException):
-    """The process ends here."""
+    """Simulated crash of the process."""
 
 
 class RecordingListener:
-    """Keeps what it observes, and records answers as the real listener does."""
+    """Record progress and settlements; save answers like the real listener."""
 
     def __init__(self):
         self.progress, self.settlements, self.unrecorded = [], [], []
 
     def submitted(self, record):
-        """Not observed."""
+        """Ignored."""
 
     def progressed(self, record, progress):
         self.progress.append((record.request_id, progress.seq))
@@ -42,7 +42,7 @@ class RecordingListener:
 
 
 class GatewayHarness:
-    """One process with a gateway; it crashes at the given call, counted before and after each write."""
+    """A process with a gateway; ``crash_at`` is the crash point, counted before and after each write."""
 
     def __init__(self, root, clock=None, crash_at=None):
         self.requests, self.status = root / "requests", root / "status"
@@ -53,13 +53,13 @@ class GatewayHarness:
         self.client = Client(self.requests, self.status, self.clock)
         self.watcher, self.listener = StatusWatcher(self.status), RecordingListener()
         self.outbox = Outbox(self.status)
-        self._left = crash_at
+        self._steps_left = crash_at
         for owner, name in ((self.store, "save"), (self.client, "submit"), (self.client, "discard")):
             setattr(owner, name, self._crashing(getattr(owner, name)))
         self.gateway = Gateway(self.client, self.store, self.watcher, LIMITS, self.clock, self.listener)
 
     def _crashing(self, call):
-        """Crash before the call, or after it, when its turn comes."""
+        """Wrap a call with a crash point before and after it."""
 
         def called(*arguments, **options):
             self._step()
@@ -70,9 +70,9 @@ class GatewayHarness:
         return called
 
     def _step(self):
-        if self._left is not None:
-            self._left -= 1
-            if self._left < 0:
+        if self._steps_left is not None:
+            self._steps_left -= 1
+            if self._steps_left < 0:
                 raise CrashError
 
     def settled_ids(self):
@@ -94,7 +94,7 @@ class GatewayHarness:
                 await running
 
     async def pass_time(self, seconds, condition):
-        """Move the clock, and run the gateway until a condition holds."""
+        """Advance the clock, and run the gateway until a condition holds."""
         self.clock.sleep(seconds)
         self.watcher.notify()
         await self.until(condition)

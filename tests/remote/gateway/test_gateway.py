@@ -1,4 +1,4 @@
-"""Gateway on real folders, with a simulated coordinator: what a real one does not do at will."""
+"""Gateway with real folders and a simulated coordinator, for situations that a real one does not reproduce."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.support.message_samples import final, progress
 
 
 def answer_of(harness):
-    """The one record's answer."""
+    """The answer of the only record."""
     (record,) = harness.store
     return record.answer
 
 
-def test_gateway_takes_each_answer_exactly_once_whenever_it_crashes(tmp_path):
-    """Before and after every write: a restart finds the record, and the shared folder ends empty."""
+def test_gateway_takes_each_answer_exactly_once_after_any_crash(tmp_path):
+    """After a crash before or after any write, a restart finds the record, and the shared folder ends empty."""
 
-    async def ask_and_take(harness):
+    async def submit_and_take(harness):
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
         (harness.requests / f"{record.request_id}.json").unlink()
@@ -40,48 +40,48 @@ def test_gateway_takes_each_answer_exactly_once_whenever_it_crashes(tmp_path):
         root.mkdir()
         harness = GatewayHarness(root, crash_at=instant)
         try:
-            asyncio.run(ask_and_take(harness))
+            asyncio.run(submit_and_take(harness))
         except CrashError:
             crashes += 1
             _restart(root)
         else:
             break
-    assert crashes >= 7  # around save, submit, save and discard; the last may be seen too late to matter
+    assert crashes >= 7  # around save, submit, save and discard; the run may end before the last one
 
 
 def _restart(root):
-    """A restart settles everything, with the coordinator's answer where there is a request."""
+    """Restart, and check that the request is settled, with the coordinator's answer if it was submitted."""
     harness = GatewayHarness(root)
     for path in harness.requests.glob("*.json"):
         harness.outbox.publish(final(path.stem))
         path.unlink()
     has_answer = list(harness.status.glob("*.json"))
-    asked = list(harness.store)
-    if not asked:
+    records = list(harness.store)
+    if not records:
         assert not has_answer
         return
 
     async def take():
-        if has_answer or asked[0].answer is not None:
+        if has_answer or records[0].answer is not None:
             await harness.until(lambda: answer_of(harness) is not None and not list(harness.status.glob("*.json")))
-        else:  # it died before the request was written
+        else:  # the crash was before the request was written
             await harness.until(lambda: harness.gateway._open)
-            await harness.pass_time(LIMITS.pickup_s, lambda: harness.gateway._open[asked[0].request_id].gone_since)
+            await harness.pass_time(LIMITS.pickup_s, lambda: harness.gateway._open[records[0].request_id].gone_since)
             await harness.pass_time(3, lambda: answer_of(harness) is not None)
 
     asyncio.run(take())
     answer = answer_of(harness)
-    if has_answer or asked[0].answer is not None:
+    if has_answer or records[0].answer is not None:
         assert (answer.is_final, answer.reason) == (True, "unhealthy")
     else:
         assert (answer.is_final, answer.reason) == (False, FailureCode.REQUEST_LOST)
 
 
 def test_gateway_withdraws_a_request_that_is_not_taken_up(tmp_path):
-    """Not before its time, with a grace period for a coordinator that read it just then; announced once."""
+    """The withdrawal follows the pickup timeout and is announced once, after a grace period for a concurrent pickup."""
     harness = GatewayHarness(tmp_path)
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.clock.sleep(LIMITS.pickup_s - 1)
         await harness.gateway.poll_all()
@@ -93,17 +93,17 @@ def test_gateway_withdraws_a_request_that_is_not_taken_up(tmp_path):
         assert harness.listener.settlements == []
         await harness.pass_time(1, lambda: harness.listener.settlements)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     (settled,) = harness.listener.settlements
     assert settled.answer.reason == FailureCode.COORDINATOR_NOT_RUNNING
     assert "was withdrawn, nothing was changed" in settled.answer.message
 
 
 def test_gateway_follows_a_request_that_was_read_just_before_its_withdrawal(tmp_path):
-    """Its progress shows that it goes on, so there is no local outcome, and the coordinator's answer is not late."""
+    """Its progress shows that the request runs: there is no local outcome, and the answer is not late."""
     harness = GatewayHarness(tmp_path)
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         await harness.pass_time(LIMITS.pickup_s, lambda: harness.gateway._open[record.request_id].gone_since)
         harness.outbox.publish_progress(progress(record.request_id, seq=3))
@@ -113,44 +113,44 @@ def test_gateway_follows_a_request_that_was_read_just_before_its_withdrawal(tmp_
         harness.outbox.publish(final(record.request_id))
         await harness.until(lambda: harness.listener.settlements)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     (settled,) = harness.listener.settlements
     assert (settled.answer.reason, settled.answer.is_late) == ("unhealthy", False)
 
 
 def test_gateway_reports_a_request_that_cannot_be_withdrawn_as_pending(tmp_path):
-    """It will be carried out once the coordinator runs."""
+    """The message says that the request runs as soon as the coordinator runs."""
     harness = GatewayHarness(tmp_path)
 
-    def refuse(_request_id):
+    def fail(_request_id):
         raise PermissionError(1, os.strerror(1))
 
-    harness.client.withdraw = refuse
+    harness.client.withdraw = fail
 
-    async def story():
+    async def scenario():
         await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         await harness.pass_time(LIMITS.pickup_s, lambda: harness.listener.settlements)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert "will be executed when it runs again" in harness.listener.settlements[0].answer.message
 
 
 def test_gateway_announces_progress_in_rising_order_and_once(tmp_path):
-    """A sequence number that was seen, or a lower one, is ignored."""
+    """A known sequence number, or a lower one, is ignored."""
     harness = GatewayHarness(tmp_path)
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         for seq in (1, 1, 4, 2, 5):
             harness.outbox.publish_progress(progress(record.request_id, seq=seq))
             await harness.gateway.poll_all()
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert [seq for _, seq in harness.listener.progress] == [1, 4, 5]
 
 
 def test_gateway_takes_no_answer_that_cannot_be_recorded(tmp_path):
-    """With a full disk it stays in the shared folder, unannounced, and is taken once there is room (I2)."""
+    """While the disk is full, the answer stays in the shared folder, unannounced; it is taken later (I2)."""
     harness = GatewayHarness(tmp_path)
     save, full = harness.store.save, [True]
 
@@ -161,7 +161,7 @@ def test_gateway_takes_no_answer_that_cannot_be_recorded(tmp_path):
 
     harness.store.save = save_unless_full
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
         await harness.gateway.poll_all()
@@ -171,7 +171,7 @@ def test_gateway_takes_no_answer_that_cannot_be_recorded(tmp_path):
         full[0] = False
         await harness.pass_time(1, lambda: harness.listener.settlements and not list(harness.status.iterdir()))
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert len(harness.listener.settlements) == 1
 
 
@@ -180,40 +180,40 @@ def test_gateway_leaves_the_answers_of_other_clients(tmp_path):
     harness = GatewayHarness(tmp_path)
     harness.outbox.publish(final("another-clients"))
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
         await harness.until(lambda: [path.name for path in harness.status.iterdir()] == ["another-clients.json"])
-        assert [answered.request_id for answered in harness.listener.settlements] == [record.request_id]
+        assert harness.settled_ids() == [record.request_id]
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("way", ["inotify", "polling"])
-def test_gateway_notices_an_answer_by_inotify_alone_and_by_polling_alone(tmp_path, monkeypatch, way):
+@pytest.mark.parametrize("method", ["inotify", "polling"])
+def test_gateway_notices_an_answer_by_inotify_alone_and_by_polling_alone(tmp_path, monkeypatch, method):
     """Polling once a second is the fallback of the watcher."""
-    if way == "polling":
+    if method == "polling":
         monkeypatch.setattr(StatusWatcher, "start", lambda _self: None)
     else:
         monkeypatch.setattr("remote.gateway.status_watcher.POLL_S", 3600.0)
     harness = GatewayHarness(tmp_path)
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
-        looked = []
-        harness.client.progress = looked.append
+        polled = []
+        harness.client.progress = polled.append
 
         def is_settled():
-            if looked:  # it found nothing, and waits
+            if polled:  # the first poll found nothing, and the gateway waits
                 harness.outbox.publish(final(record.request_id))
             return harness.listener.settlements
 
         await harness.until(is_settled)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
 
 
-def test_gateway_announces_an_answer_once_when_what_follows_fails(tmp_path):
+def test_gateway_announces_an_answer_once_when_a_later_step_fails(tmp_path):
     """An answer that was recorded and announced is not announced again by the next poll."""
     harness = GatewayHarness(tmp_path)
     settle = harness.listener.settled
@@ -224,21 +224,21 @@ def test_gateway_announces_an_answer_once_when_what_follows_fails(tmp_path):
 
     harness.listener.settled = settle_and_fail
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
         await harness.gateway.poll_all()
         await harness.pass_time(1, lambda: not list(harness.status.iterdir()))
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert len(harness.listener.settlements) == 1
 
 
 def test_gateway_stops_following_a_pruned_request(tmp_path):
-    """It had a local outcome, and so many later requests were answered that it was pruned."""
+    """A request with a local outcome is pruned after enough later requests are answered."""
     harness = GatewayHarness(tmp_path)
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish_progress(progress(record.request_id, seq=1))
         await harness.pass_time(LIMITS.timeout_s, lambda: harness.listener.settlements)
@@ -247,58 +247,58 @@ def test_gateway_stops_following_a_pruned_request(tmp_path):
             harness.outbox.publish(final(record.request_id))
         await harness.until(lambda: not harness.gateway._open)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert len(list(harness.store)) == LIMITS.history
 
 
 def test_gateway_is_woken_by_a_request_when_idle(tmp_path, monkeypatch):
-    """Also without inotify: an idle gateway does not poll."""
+    """A submission wakes an idle gateway, which does not poll, also without inotify."""
     monkeypatch.setattr(StatusWatcher, "start", lambda _self: None)
-    harness, naps, asking = GatewayHarness(tmp_path), [], []
+    harness, waits, submitting = GatewayHarness(tmp_path), [], []
     wait = harness.watcher.wait
 
-    async def fall_asleep(*, is_urgent):
-        naps.append(is_urgent)
+    async def recorded_wait(*, is_urgent):
+        waits.append(is_urgent)
         await wait(is_urgent=is_urgent)
 
-    async def ask():
+    async def submit():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
 
     def is_settled():
-        if naps and not asking:
-            asking.append(asyncio.create_task(ask()))
+        if waits and not submitting:
+            submitting.append(asyncio.create_task(submit()))
         return harness.listener.settlements
 
-    harness.watcher.wait = fall_asleep
+    harness.watcher.wait = recorded_wait
     asyncio.run(harness.until(is_settled))
-    assert naps[0] is False
+    assert waits[0] is False
 
 
 def test_gateway_prunes_answered_records(tmp_path):
-    """The oldest are deleted, also from the file, as soon as there is one answer more (I12)."""
+    """The oldest answered records are deleted, also from the file, when a new answer exceeds the limit (I12)."""
     harness = GatewayHarness(tmp_path)
 
-    async def story():
+    async def scenario():
         for _ in range(LIMITS.history + 2):
             record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
             harness.outbox.publish(final(record.request_id))
         await harness.until(lambda: len(list(harness.store)) == LIMITS.history and not list(harness.status.iterdir()))
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert len(harness.listener.settlements) == LIMITS.history + 2
     assert len(list(GatewayHarness(tmp_path).store)) == LIMITS.history
 
 
 def test_gateway_polls_the_other_requests_when_one_fails(tmp_path):
-    """It is retried, and the others are answered meanwhile (I16)."""
+    """The failing request is retried, and the others are answered meanwhile (I16)."""
     harness = GatewayHarness(tmp_path)
     answer = harness.client.get_status
-    poisoned = []
+    failing = []
 
     def read(request_id):
         found = answer(request_id)
-        if request_id in poisoned:
+        if request_id in failing:
             raise RuntimeError("unexpected")
         return found
 
@@ -306,40 +306,40 @@ def test_gateway_polls_the_other_requests_when_one_fails(tmp_path):
     log = []
     sink = logger.add(log.append, format="{message}")
 
-    async def story():
-        poisoned.append((await harness.gateway.submit("core", Action.UPDATE, "1.2.3")).request_id)
+    async def scenario():
+        failing.append((await harness.gateway.submit("core", Action.UPDATE, "1.2.3")).request_id)
         record = await harness.gateway.submit("scheduler", Action.UPDATE, "1.2.3")
-        for request_id in (*poisoned, record.request_id):
+        for request_id in (*failing, record.request_id):
             harness.outbox.publish(final(request_id))
         await harness.until(lambda: harness.settled_ids() == [record.request_id])
         await harness.gateway.poll_all()
-        first = poisoned.pop()
+        first = failing.pop()
         await harness.pass_time(1, lambda: harness.settled_ids()[1:] == [first])
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     logger.remove(sink)
-    (complaint,) = log  # though it failed at every poll
-    assert complaint.startswith("cannot follow")
-    assert "unexpected" in complaint
+    (line,) = log  # although every poll failed
+    assert line.startswith("cannot follow")
+    assert "unexpected" in line
 
 
 def fail_always(harness):
-    """Submit two requests, of which the first can never be polled, and let time pass until it is given up."""
+    """Submit two requests, and advance the clock until the gateway gives up the first, whose polls always fail."""
     read = harness.client.get_status
     polls = []
 
     def get_status(request_id):
-        if request_id == poisoned:
+        if request_id == failing:
             polls.append(harness.clock.monotonic())
             raise RuntimeError("unexpected")
         return read(request_id)
 
-    poisoned = None
+    failing = None
     harness.client.get_status = get_status
 
-    async def story():
-        nonlocal poisoned
-        poisoned = (await harness.gateway.submit("core", Action.UPDATE, "1.2.3")).request_id
+    async def scenario():
+        nonlocal failing
+        failing = (await harness.gateway.submit("core", Action.UPDATE, "1.2.3")).request_id
         other = (await harness.gateway.submit("scheduler", Action.UPDATE, "1.2.3")).request_id
         harness.outbox.publish_progress(progress(other, seq=1))
         for _ in range(gateway_module.MAX_FAILURES * 2):
@@ -348,35 +348,35 @@ def fail_always(harness):
         harness.outbox.publish(final(other))
         await harness.until(lambda: any(settled.request_id == other for settled in harness.listener.settlements))
 
-    asyncio.run(story())
-    return poisoned, polls
+    asyncio.run(scenario())
+    return failing, polls
 
 
-def test_gateway_gives_a_request_up_that_always_fails(tmp_path):
-    """After a bounded number of polls there is a truthful outcome, and the other requests are answered (I16)."""
+def test_gateway_gives_up_a_request_that_always_fails(tmp_path):
+    """After a bounded number of polls the request has a true outcome, and the other requests are answered (I16)."""
     harness = GatewayHarness(tmp_path)
-    poisoned, polls = fail_always(harness)
+    failing, polls = fail_always(harness)
     assert len(polls) == gateway_module.MAX_FAILURES
-    answer = harness.store.get(poisoned).answer
+    answer = harness.store.get(failing).answer
     assert (answer.success, answer.reason, answer.is_final) == (False, FailureCode.CANNOT_FOLLOW, False)
-    assert f"update-coordinator status {poisoned}" in answer.message
-    assert poisoned not in [record.request_id for record, _ in harness.gateway.outstanding()]
+    assert f"update-coordinator status {failing}" in answer.message
+    assert failing not in [record.request_id for record, _ in harness.gateway.outstanding()]
     assert harness.listener.unrecorded == []
 
 
-def test_gateway_follows_a_request_that_it_gave_up_after_a_restart(tmp_path):
+def test_gateway_follows_a_given_up_request_after_a_restart(tmp_path):
     """The coordinator's answer replaces the local outcome, marked as late."""
-    poisoned, _ = fail_always(GatewayHarness(tmp_path))
+    failing, _ = fail_always(GatewayHarness(tmp_path))
     restarted = GatewayHarness(tmp_path)
-    restarted.outbox.publish(final(poisoned))
-    # The other request of ``fail_always`` may get its answer from either process.
-    asyncio.run(restarted.until(lambda: poisoned in restarted.settled_ids()))
-    (settled,) = [one for one in restarted.listener.settlements if one.request_id == poisoned]
+    restarted.outbox.publish(final(failing))
+    # Either process may take the answer to the other request of ``fail_always``.
+    asyncio.run(restarted.until(lambda: failing in restarted.settled_ids()))
+    (settled,) = [record for record in restarted.listener.settlements if record.request_id == failing]
     assert (settled.answer.is_late, settled.answer.is_final) == (True, True)
 
 
 def test_gateway_announces_an_outcome_that_it_cannot_record(tmp_path):
-    """With a disk that stays full the request ends for this process; the next one takes the answer (I1, I16)."""
+    """If the disk stays full, this process announces a local outcome, and the next one takes the answer (I1, I16)."""
     harness = GatewayHarness(tmp_path)
     save = harness.store.save
 
@@ -387,7 +387,7 @@ def test_gateway_announces_an_outcome_that_it_cannot_record(tmp_path):
 
     harness.store.save = save_unless_answered
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
         for _ in range(gateway_module.MAX_FAILURES):
@@ -395,7 +395,7 @@ def test_gateway_announces_an_outcome_that_it_cannot_record(tmp_path):
             harness.clock.sleep(300)
         return record.request_id
 
-    request_id = asyncio.run(story())
+    request_id = asyncio.run(scenario())
     (outcome,) = harness.listener.unrecorded
     assert (outcome.request_id, outcome.answer.reason) == (request_id, FailureCode.CANNOT_FOLLOW)
     assert "disk full" in outcome.answer.message
@@ -405,8 +405,8 @@ def test_gateway_announces_an_outcome_that_it_cannot_record(tmp_path):
     assert [settled.answer.is_late for settled in restarted.listener.settlements] == [False]
 
 
-def test_gateway_goes_on_when_an_outcome_cannot_be_announced(tmp_path):
-    """A listener that always fails for one request ends in a line of the log (I16)."""
+def test_gateway_continues_when_an_outcome_cannot_be_announced(tmp_path):
+    """A listener that always fails for one request is logged, and the other requests are settled (I16)."""
     harness = GatewayHarness(tmp_path)
     settle = harness.listener.settled
 
@@ -425,7 +425,7 @@ def test_gateway_goes_on_when_an_outcome_cannot_be_announced(tmp_path):
 
 
 def test_gateway_pauses_longer_after_each_failure(tmp_path):
-    """From one second to five minutes, so that a transient failure is retried soon and a lasting one costs little."""
+    """The pause doubles from 1 s to 5 min: a transient error is retried soon, and a permanent one costs little."""
     harness = GatewayHarness(tmp_path)
 
     def fail(_request_id):
@@ -435,19 +435,19 @@ def test_gateway_pauses_longer_after_each_failure(tmp_path):
     polls = []
     harness.client.get_status = fail
 
-    async def story():
+    async def scenario():
         await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         for _ in range(40):
             await harness.gateway.poll_all()
             harness.clock.sleep(1)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert [later - earlier for earlier, later in itertools.pairwise(polls)] == [1, 2, 4, 8, 16]
 
 
 @pytest.mark.parametrize("failing", ["delete", "prune"])
-def test_gateway_goes_on_when_old_records_cannot_be_deleted(tmp_path, failing):
-    """The answer is taken; the records are deleted after a later answer (I16)."""
+def test_gateway_continues_when_old_records_cannot_be_deleted(tmp_path, failing):
+    """The answer is taken; a later answer deletes the records (I16)."""
     harness = GatewayHarness(tmp_path)
 
     def fail(*_arguments):
@@ -455,34 +455,34 @@ def test_gateway_goes_on_when_old_records_cannot_be_deleted(tmp_path, failing):
 
     setattr(harness.store, failing, fail)
 
-    async def story():
+    async def scenario():
         for _ in range(LIMITS.history + 1):
             record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
             harness.outbox.publish(final(record.request_id))
         await harness.until(lambda: not harness.gateway._open and not list(harness.status.iterdir()))
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     assert len(harness.listener.settlements) == LIMITS.history + 1
 
 
-def test_gateway_takes_an_answer_with_values_that_only_newer_coordinators_know(tmp_path):
-    """Reason, action and unknown fields are read as what they are."""
+def test_gateway_takes_an_answer_with_unknown_values(tmp_path):
+    """An unknown reason is kept, and unknown fields are ignored."""
     harness = GatewayHarness(tmp_path)
 
-    async def story():
+    async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         fields = json.loads(final(record.request_id).model_dump_json())
         fields |= {"reason": "quota_exceeded", "action": "cancel", "priority": 7}
         (harness.status / f"{record.request_id}.json").write_text(json.dumps(fields))
         await harness.until(lambda: harness.listener.settlements)
 
-    asyncio.run(story())
+    asyncio.run(scenario())
     answer = harness.listener.settlements[0].answer
     assert (answer.reason, answer.is_final) == ("quota_exceeded", True)
 
 
 def test_gateway_reports_a_request_that_it_cannot_record(tmp_path):
-    """Nothing is submitted that would be unknown after a restart (I2)."""
+    """A request that would be unknown after a restart is not submitted (I2)."""
     harness = GatewayHarness(tmp_path)
 
     def fail(_record):
@@ -495,8 +495,8 @@ def test_gateway_reports_a_request_that_it_cannot_record(tmp_path):
     assert list(harness.requests.iterdir()) == []
 
 
-def test_gateway_forgets_a_request_that_it_cannot_submit(tmp_path):
-    """Its record is deleted; where that fails too, it is not followed in this process."""
+def test_gateway_deletes_the_record_of_a_request_that_it_cannot_submit(tmp_path):
+    """The record is deleted; if that fails too, this process does not follow the request."""
     harness = GatewayHarness(tmp_path)
     harness.requests.rmdir()
     with pytest.raises(SubmitError) as raised:

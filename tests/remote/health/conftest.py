@@ -7,13 +7,13 @@ from remote.health.nats_connection import NatsConnection
 
 @pytest.fixture
 def attempts(monkeypatch):
-    """The connections that were opened, or attempted."""
-    made = []
+    """The connections that the monitor opened or tried to open."""
+    connections = []
     original = NatsConnection.open
 
     async def counted(connection):
-        made.append(connection)
+        connections.append(connection)
         await original(connection)
 
     monkeypatch.setattr(NatsConnection, "open", counted)
-    return made
+    return connections

@@ -16,7 +16,7 @@ from remote.health.heartbeats import HeartbeatMonitor
 from remote.settings import NatsSettings
 
 DEADLINE_S = 60
-FOR_EVER_S = 10 * DEADLINE_S
+LONG_S = 10 * DEADLINE_S
 
 
 async def until(condition, what):
@@ -30,7 +30,7 @@ async def until(condition, what):
 class HeartbeatFixture:
     """A running monitor; collects each change with its time, and the log."""
 
-    def __init__(self, url, *, token=None, alive_s=FOR_EVER_S, interval_s=0.1, components=("core", "remote")):
+    def __init__(self, url, *, token=None, alive_s=LONG_S, interval_s=0.1, components=("core", "remote")):
         self.clock = SystemClock()
         self.registry = HealthRegistry(components, "remote", self.clock)
         self.changes = []
@@ -73,7 +73,7 @@ class HeartbeatFixture:
 
 
 class FakeComponent:
-    """A component that answers heartbeat requests while ``responds``, and can send messages by itself."""
+    """A component that answers heartbeat requests while ``responds`` is true, and can send other messages."""
 
     def __init__(self, client, name):
         self._client = client
@@ -103,7 +103,7 @@ class FakeComponent:
 
 @asynccontextmanager
 async def fake_component(url, *, name="core", token=None, responds=True):
-    """A connected fake component, which reconnects by itself."""
+    """A connected fake component, which reconnects automatically."""
     client = Client()
 
     async def ignore(_):

@@ -6,8 +6,8 @@ from remote.health.health_registry import HealthRegistry, HealthSource, HealthSt
 from tests.support.manual_clock import START, ManualClock
 
 
-def test_registry_is_unknown_at_first():
-    """Without a record, a component is neither running nor not running."""
+def test_registry_reports_unknown_health_at_first():
+    """Without a record, the health of a component is unknown."""
     assert HealthRegistry(["core"], None, ManualClock()).of("core") == HealthStatus(running=None, at=None, how=None)
 
 
@@ -27,14 +27,14 @@ def test_registry_returns_the_latest_record():
 @pytest.mark.parametrize("before", [True, False, None])
 @pytest.mark.parametrize("after", [True, False, None])
 def test_record_returns_whether_running_changed(before, after):
-    """The source does not matter."""
+    """A change of the source alone is not a change."""
     registry = HealthRegistry(["core"], None, ManualClock())
     registry.record("core", before, HealthSource.HEARTBEAT)
     assert registry.record("core", after, HealthSource.HEALTH_CHECK) is (before is not after)
 
 
-def test_registry_always_shows_itself_as_running():
-    """Records about this program itself are ignored."""
+def test_registry_always_reports_its_own_component_as_running():
+    """Records for the component of this program are ignored."""
     registry = HealthRegistry(["core", "remote"], "remote", ManualClock())
     assert registry.of("remote") == HealthStatus(running=True, at=START, how=HealthSource.ITSELF)
     assert registry.record("remote", False, HealthSource.HEARTBEAT) is False

@@ -45,7 +45,7 @@ def test_heartbeat_request_has_the_documented_form():
     ],
 )
 def test_parse_sender_returns_the_source_of_a_json_object(content, sender):
-    """Only a JSON object within the limit, with a text as ``source``, is a message; nothing raises."""
+    """Only a JSON object within the size limit whose ``source`` is a string has a sender; no content raises."""
     assert parse_sender(content) == sender
 
 

@@ -26,7 +26,7 @@ def test_monitor_marks_a_responding_component_as_running(nats):
 
 
 def test_monitor_sends_requests_to_every_other_component(nats):
-    """Each component but this program gets a request per interval, at its own subject."""
+    """Each component except this program receives one request per interval, on its own subject."""
 
     async def scenario():
         async with (
@@ -45,13 +45,13 @@ def test_monitor_sends_requests_to_every_other_component(nats):
 
 
 def test_monitor_waits_an_interval_between_requests(nats):
-    """The second request does not come before the interval has passed."""
+    """The monitor sends the second request after the interval has passed."""
 
     async def scenario():
         async with fake_component(nats.url) as core, HeartbeatFixture(nats.url, interval_s=2) as fixture:
             await until(lambda: core.requests, "a request")
             first = core.sent_at
-            await until(lambda: len(core.requests) == 2, "another")
+            await until(lambda: len(core.requests) == 2, "a second request")
             assert core.sent_at - first > 1  # the first may have arrived late
             assert fixture.changes_of() == [True]
 
@@ -61,7 +61,7 @@ def test_monitor_waits_an_interval_between_requests(nats):
 @pytest.mark.parametrize("name", ["core", "Core", "DUNEBUGGER-core"])
 @pytest.mark.parametrize("subject", ["dunebugger.log", "dunebugger.scheduler.a.b", "dunebugger.remote.heartbeat"])
 def test_monitor_accepts_any_message_of_a_component(nats, name, subject):
-    """Subject and upper or lower case of the sender do not matter."""
+    """The subject and the case of the sender's name are irrelevant."""
 
     async def scenario():
         async with fake_component(nats.url, name=name, responds=False) as core, HeartbeatFixture(nats.url) as fixture:
@@ -73,7 +73,7 @@ def test_monitor_accepts_any_message_of_a_component(nats, name, subject):
 
 
 def test_monitor_marks_a_component_without_messages_as_not_running(nats):
-    """Unknown until its time has passed, then not running."""
+    """The health is unknown until ``alive_s`` has passed, then not running."""
 
     async def scenario():
         async with HeartbeatFixture(nats.url, alive_s=0.5) as fixture:
@@ -88,11 +88,11 @@ def test_monitor_marks_a_component_without_messages_as_not_running(nats):
 
 
 def test_monitor_follows_a_component_that_stops_and_resumes(nats):
-    """Running for its time after the latest message, and again from the next message."""
+    """A component is running for ``alive_s`` after its latest message, and again from the next message."""
 
     async def scenario():
         async with fake_component(nats.url) as core, HeartbeatFixture(nats.url, alive_s=3, interval_s=0.2) as fixture:
-            await until(lambda: len(core.requests) >= 18, "more answers than fit into its time")
+            await until(lambda: len(core.requests) >= 18, "answers for longer than alive_s")
             assert fixture.registry.of("core").running is True
             core.responds = False
             await fixture.wait_for_running(running=False)
@@ -103,13 +103,13 @@ def test_monitor_follows_a_component_that_stops_and_resumes(nats):
     asyncio.run(scenario())
 
 
-def test_monitor_ignores_its_own_messages_and_strangers(nats):
+def test_monitor_ignores_its_own_messages_and_unknown_senders(nats):
     """Messages of this program, and of unknown senders, mark no component as running."""
 
     async def scenario():
         async with (
             fake_component(nats.url, name="remote") as ours,
-            fake_component(nats.url, name="stranger"),
+            fake_component(nats.url, name="unknown"),
             HeartbeatFixture(nats.url, alive_s=0.5) as fixture,
         ):
             await ours.publish("dunebugger.core.heartbeat", destination="core")
@@ -170,8 +170,8 @@ def test_monitor_ignores_invalid_messages(nats):
     asyncio.run(scenario())
 
 
-def test_monitor_survives_messages_over_the_memory_limit(nats, monkeypatch):
-    """A message over the limit is dropped; the connection stays."""
+def test_monitor_drops_messages_over_the_memory_limit(nats, monkeypatch):
+    """A message over the limit is dropped, and the connection stays open."""
     monkeypatch.setattr(nats_connection, "_PENDING_BYTES", 1000)
 
     async def scenario():
@@ -185,9 +185,9 @@ def test_monitor_survives_messages_over_the_memory_limit(nats, monkeypatch):
     asyncio.run(scenario())
 
 
-def test_monitor_receives_a_component_in_a_flood_of_messages(nats):
-    """50,000 messages of others delay neither the component nor the connection."""
-    message = b'PUB dunebugger.log 22\r\n{"source": "stranger"}\r\n'
+def test_monitor_receives_a_component_during_a_flood_of_messages(nats):
+    """50,000 messages of unknown senders delay neither the component nor the connection."""
+    message = b'PUB dunebugger.log 21\r\n{"source": "unknown"}\r\n'
 
     async def scenario():
         async with fake_component(nats.url, responds=False) as core, HeartbeatFixture(nats.url) as fixture:
@@ -200,8 +200,8 @@ def test_monitor_receives_a_component_in_a_flood_of_messages(nats):
     asyncio.run(scenario())
 
 
-def test_monitor_skips_a_name_that_is_no_valid_subject(nats):
-    """It stays unknown, and the others are monitored (I16)."""
+def test_monitor_skips_a_component_name_that_is_not_a_valid_subject(nats):
+    """The component stays unknown, and the others are monitored (I16)."""
 
     async def scenario():
         async with (
@@ -210,7 +210,7 @@ def test_monitor_skips_a_name_that_is_no_valid_subject(nats):
         ):
             await fixture.wait_for_running(running=True)
             began = fixture.clock.monotonic()
-            await until(lambda: fixture.clock.monotonic() - began > 1, "more than its time")
+            await until(lambda: fixture.clock.monotonic() - began > 1, "more than alive_s")
             assert fixture.registry.of("a..b").running is None
             assert fixture.log_lines("WARNING") == []
 
@@ -218,7 +218,7 @@ def test_monitor_skips_a_name_that_is_no_valid_subject(nats):
 
 
 def test_monitor_continues_after_an_error_of_its_listener(nats):
-    """An exception of ``changed`` for one component does not keep the others from being recorded (I16)."""
+    """An exception of ``changed`` for one component does not prevent the records of the others (I16)."""
 
     async def scenario():
         async with (
@@ -237,7 +237,7 @@ def test_monitor_continues_after_an_error_of_its_listener(nats):
 
 
 def test_monitor_reconnects_after_an_unexpected_error(nats, monkeypatch):
-    """A defect costs one connection: it is logged, health is unknown, and the next connection works (I16)."""
+    """A defect ends one connection: it is logged, health is unknown, and the next connection works (I16)."""
     original, calls = HeartbeatMonitor._send_requests, []
 
     async def failing_once(monitor, connection):
@@ -258,7 +258,7 @@ def test_monitor_reconnects_after_an_unexpected_error(nats, monkeypatch):
 
 
 def test_monitor_ends_at_once_without_a_configured_server():
-    """Everything stays unknown."""
+    """The health of every component stays unknown."""
     clock = SystemClock()
     registry = HealthRegistry(["core"], None, clock)
     asyncio.run(HeartbeatMonitor(NatsSettings(), None, ["core"], registry, pytest.fail, clock).run())

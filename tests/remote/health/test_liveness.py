@@ -1,4 +1,4 @@
-"""Liveness tracker: when silence counts as not running."""
+"""Liveness tracker: expiry of components without messages."""
 
 import math
 
@@ -6,14 +6,14 @@ from remote.health.liveness import LivenessTracker
 
 
 def tracker_of(*components, interval_s=30, alive_s=45):
-    """LivenessTracker with the default intervals, restarted at 0 with a request."""
+    """A tracker with the default intervals, restarted at 0 with a request."""
     tracker = LivenessTracker(components, interval_s, alive_s)
     tracker.restart(0)
     tracker.record_request(0)
     return tracker
 
 
-def test_tracker_expires_a_component_after_its_time():
+def test_tracker_expires_a_component_after_alive_s():
     """After the first request a component has its full time."""
     tracker = tracker_of("core")
     assert (tracker.next_expiry(), tracker.pop_expired(44.9)) == (45, [])
@@ -29,7 +29,7 @@ def test_tracker_returns_an_expired_component_once():
 
 
 def test_tracker_counts_from_the_latest_message():
-    """Also for a component that had expired."""
+    """The time restarts with each message, also for an expired component."""
     tracker = tracker_of("core")
     tracker.pop_expired(45)
     tracker.record_message("core", 50)
@@ -66,7 +66,7 @@ def test_tracker_counts_from_the_first_unanswered_request():
     assert tracker.next_expiry() == 101
 
 
-def test_tracker_with_a_time_below_the_interval_ignores_requests():
+def test_tracker_with_alive_s_below_the_interval_ignores_requests():
     """Only the latest message counts."""
     tracker = tracker_of("core", alive_s=10)
     tracker.record_message("core", 5)
@@ -74,7 +74,7 @@ def test_tracker_with_a_time_below_the_interval_ignores_requests():
 
 
 def test_tracker_restart_gives_every_component_its_full_time():
-    """Also to components that had expired."""
+    """Expired components have their full time again, too."""
     tracker = tracker_of("core", "scheduler")
     tracker.record_message("core", 40)
     tracker.pop_expired(60)

@@ -1,4 +1,4 @@
-"""Heartbeat monitor with servers and networks that misbehave."""
+"""Heartbeat monitor with faulty servers and networks."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from remote.health.nats_connection import NatsConnection
 
 
 def test_monitor_logs_a_missing_permission(tmp_path, attempts):
-    """Without permission to subscribe, no component is marked as silent."""
+    """Without permission to subscribe, no component is marked as not running."""
     config = tmp_path / "nats.conf"
     config.write_text(
         "no_auth_user: anyone\n"
@@ -34,7 +34,7 @@ def test_monitor_logs_a_missing_permission(tmp_path, attempts):
 
 
 def test_monitor_reconnects_after_a_subject_that_is_not_utf8(nats, monkeypatch):
-    """nats-py silently stops reading at such a subject; it costs one connection."""
+    """nats-py stops reading at such a subject without an error; the monitor reconnects."""
     monkeypatch.setattr(nats_connection, "ROUND_TRIP_S", 2)
 
     async def scenario():
@@ -52,10 +52,10 @@ def test_monitor_reconnects_after_a_subject_that_is_not_utf8(nats, monkeypatch):
 @pytest.mark.parametrize(
     "greeting",
     [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"INFO [1]\r\n", b"INFO {\r\n", b"INFO {}\r\n", b"I" * 200_000],
-    ids=["nothing", "http", "array", "torn", "empty", "endless"],
+    ids=["silent", "http", "array", "truncated", "empty", "endless"],
 )
 def test_monitor_retries_a_server_that_is_not_nats(greeting, attempts, monkeypatch):
-    """Any other server is retried, and nothing raises."""
+    """The monitor retries and logs a warning, and no exception escapes."""
     monkeypatch.setattr(nats_connection, "CONNECT_S", 0.5)
 
     async def answer(reader, writer):
@@ -77,7 +77,7 @@ def test_monitor_retries_a_server_that_is_not_nats(greeting, attempts, monkeypat
 
 
 def test_connection_close_is_bounded(monkeypatch):
-    """``close`` returns although nats-py does not."""
+    """``close`` returns although the close of nats-py does not."""
     monkeypatch.setattr(nats_connection, "CLOSE_S", 0.1)
 
     async def hang(_):

@@ -13,7 +13,7 @@ TOKEN = "the-right-token"  # noqa: S105
 
 
 @pytest.fixture
-def absent(tmp_path):
+def stopped_server(tmp_path):
     """A server that is not running yet."""
     server = NatsServer(tmp_path)
     yield server
@@ -21,7 +21,7 @@ def absent(tmp_path):
 
 
 @pytest.fixture
-def guarded(tmp_path):
+def secured(tmp_path):
     """A server that requires a token."""
     server = NatsServer(tmp_path, token=TOKEN)
     server.start()
@@ -31,7 +31,7 @@ def guarded(tmp_path):
 
 @pytest.mark.parametrize("end", ["kill", "stop"])
 def test_outage_makes_health_unknown_until_the_server_is_back(nats, end):
-    """Unknown during the outage; monitored again afterwards."""
+    """Health is unknown during the outage, and monitored again after it."""
 
     async def scenario():
         async with (
@@ -55,7 +55,7 @@ def test_outage_makes_health_unknown_until_the_server_is_back(nats, end):
 
 
 def test_outage_restarts_the_time_of_each_component(nats):
-    """A component is not silent before its full time has passed since the reconnect."""
+    """A component is not expired before its full time has passed since the reconnect."""
 
     async def scenario():
         async with HeartbeatFixture(nats.url, alive_s=0.7) as fixture:
@@ -70,8 +70,8 @@ def test_outage_restarts_the_time_of_each_component(nats):
     asyncio.run(scenario())
 
 
-def test_outage_without_a_closed_connection_marks_nothing_as_silent(nats, monkeypatch):
-    """Over a dead connection health is unknown, not "not running"."""
+def test_outage_without_a_closed_connection_marks_no_component_as_not_running(nats, monkeypatch):
+    """Over a dead connection health is unknown instead of not running."""
 
     async def scenario():
         async with fake_component(nats.url), HeartbeatFixture(nats.url, alive_s=2, interval_s=30) as fixture:
@@ -85,17 +85,17 @@ def test_outage_without_a_closed_connection_marks_nothing_as_silent(nats, monkey
     asyncio.run(scenario())
 
 
-def test_monitor_waits_for_a_server_that_starts_late(absent, attempts):
-    """It retries, logs the reason once, and connects when the server is there."""
+def test_monitor_waits_for_a_server_that_starts_late(stopped_server, attempts):
+    """The monitor retries, logs the reason once, and connects when the server has started."""
 
     async def scenario():
-        async with HeartbeatFixture(absent.url) as fixture:
+        async with HeartbeatFixture(stopped_server.url) as fixture:
             await until(lambda: len(attempts) >= 4, "several attempts")
             assert len(fixture.log_lines("WARNING")) == 1
-            assert f"NATS at 127.0.0.1:{absent.port}: " in fixture.log[0]
+            assert f"NATS at 127.0.0.1:{stopped_server.port}: " in fixture.log[0]
             assert "Connect call failed" in fixture.log[0]
-            absent.start()
-            async with fake_component(absent.url):
+            stopped_server.start()
+            async with fake_component(stopped_server.url):
                 await fixture.wait_for_running(running=True)
             assert [line.split(":")[0] for line in fixture.log] == ["WARNING", "INFO"]
 
@@ -118,22 +118,22 @@ def test_monitor_logs_each_outage(nats, attempts):
     asyncio.run(scenario())
 
 
-def test_monitor_connects_with_the_configured_token(guarded):
+def test_monitor_connects_with_the_configured_token(secured):
     """The token is sent to the server."""
 
     async def scenario():
-        async with fake_component(guarded.url, token=TOKEN), HeartbeatFixture(guarded.url, token=TOKEN) as fixture:
+        async with fake_component(secured.url, token=TOKEN), HeartbeatFixture(secured.url, token=TOKEN) as fixture:
             await fixture.wait_for_running(running=True)
 
     asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("token", ["wrong-token", None])
-def test_monitor_logs_a_wrong_token_once(guarded, attempts, token):
-    """It retries; the log contains the reason once, and not the token."""
+def test_monitor_logs_a_wrong_token_once(secured, attempts, token):
+    """The monitor retries; the log has the reason once, and never the token."""
 
     async def scenario():
-        async with HeartbeatFixture(guarded.url, token=token) as fixture:
+        async with HeartbeatFixture(secured.url, token=token) as fixture:
             await until(lambda: len(attempts) >= 4, "several attempts")
             assert len(fixture.log) == 1
             assert "Authorization Violation" in fixture.log[0]
@@ -143,20 +143,20 @@ def test_monitor_logs_a_wrong_token_once(guarded, attempts, token):
     asyncio.run(scenario())
 
 
-def test_monitor_does_not_log_a_password_in_the_url(absent):
-    """The log contains host and port only."""
+def test_monitor_does_not_log_a_password_in_the_url(stopped_server):
+    """The log has only host and port of the URL."""
 
     async def scenario():
-        async with HeartbeatFixture(absent.url.replace("://", "://user:secret@")) as fixture:
+        async with HeartbeatFixture(stopped_server.url.replace("://", "://user:secret@")) as fixture:
             await until(lambda: fixture.log, "a log line")
-            assert f"127.0.0.1:{absent.port}" in fixture.log[0]
+            assert f"127.0.0.1:{stopped_server.port}" in fixture.log[0]
             assert "secret" not in fixture.log[0]
 
     asyncio.run(scenario())
 
 
 def test_outage_keeps_health_from_other_sources(nats):
-    """The results of a health check and an update stay."""
+    """The results of a health check and of an update are kept."""
 
     async def scenario():
         async with HeartbeatFixture(nats.url, components=("core", "scheduler")) as fixture:

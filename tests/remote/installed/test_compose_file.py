@@ -113,8 +113,8 @@ def test_compose_file_follows_aliases_and_merge_keys(container, text, version):
     assert read(container) == version
 
 
-def bomb(kind):
-    """Forty levels of tenfold aliases ("billion laughs"): 10 to the 40 nodes if expanded."""
+def nested_aliases(kind):
+    """Return a "billion laughs" file: forty levels of ten aliases each, 10 to the 40 nodes if expanded."""
     first, rest = {"list": ("[x]", "[{}]"), "merge": ("{x: 1}", "{{<<: [{}]}}")}[kind]
     yield f"a0: &a0 {first}\n"
     for level in range(1, 41):
@@ -124,15 +124,15 @@ def bomb(kind):
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(("kind", "use"), [("list", "ports: *a40"), ("merge", "<<: *a40")])
 def test_compose_file_does_not_expand_nested_aliases(container, kind, use):
-    """A file that would not fit into memory when expanded is read at no cost."""
-    container.path.write_text("".join(bomb(kind)) + f"services: {{scheduler: {{{use}, image: 'n:1.0.0'}}}}\n")
+    """A file that would not fit into memory if expanded is read without expansion."""
+    container.path.write_text("".join(nested_aliases(kind)) + f"services: {{scheduler: {{{use}, image: 'n:1.0.0'}}}}\n")
     assert read(container) == "1.0.0"
 
 
 @pytest.mark.timeout(60)
 def test_compose_file_search_through_merge_keys_terminates(container):
     """Each mapping is visited once, also if merges are nested or cyclic."""
-    container.path.write_text("".join(bomb("merge")) + "services: {scheduler: {<<: *a40}}\n")
+    container.path.write_text("".join(nested_aliases("merge")) + "services: {scheduler: {<<: *a40}}\n")
     with pytest.raises(VersionUnknownError, match="'scheduler' has no 'image'"):
         read(container)
     container.path.write_text("services: &s\n  <<: *s\n")

@@ -13,7 +13,7 @@ from remote.settings import ComponentSettings, RemoteSettings
 
 @pytest.fixture
 def versions(tmp_path, monkeypatch):
-    """Three components, one per source; two of them are not installed yet."""
+    """A reader of three components, one per source; the files of two do not exist yet."""
     monkeypatch.setenv(VARIABLE, "3.0.0")
     return VersionReader(
         RemoteSettings(
@@ -54,7 +54,7 @@ def test_refresh_keeps_the_error_of_a_component_and_reads_the_others(versions, t
     assert versions.of("remote") == InstalledVersion("3.0.0", None)
 
 
-def test_refresh_survives_a_source_that_raises_any_exception(versions, tmp_path, monkeypatch):
+def test_refresh_continues_after_a_source_that_raises(versions, tmp_path, monkeypatch):
     """A defect in one source is an error of its component, and the components after it are read (I16)."""
 
     def defective(component):
@@ -71,7 +71,7 @@ def test_refresh_survives_a_source_that_raises_any_exception(versions, tmp_path,
 
 
 def test_refresh_finds_changed_and_removed_versions(versions, tmp_path):
-    """A result stays until the next refresh."""
+    """A result is kept until the next refresh."""
     (tmp_path / "VERSION").write_text("1.0.0\n")
     versions.refresh()
     (tmp_path / "VERSION").write_text("1.1.0\n")

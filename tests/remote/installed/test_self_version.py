@@ -60,8 +60,8 @@ def test_self_version_reports_a_missing_package(monkeypatch):
 
 
 @pytest.mark.parametrize(("variable", "package"), [("main", "0.1.0"), ("", "1.0rc1")])
-def test_self_version_reports_text_that_is_no_version(monkeypatch, variable, package):
-    """Both places are checked by the version rule."""
+def test_self_version_reports_text_that_is_not_a_version(monkeypatch, variable, package):
+    """The version rule applies to the variable and to the package."""
     install_package(monkeypatch, package)
     monkeypatch.setenv(VARIABLE, variable)
     with pytest.raises(VersionUnknownError, match=rf"{VARIABLE}.*|'{package}', which is not SemVer"):

@@ -12,7 +12,7 @@ from remote.settings import ComponentSettings
 
 @pytest.fixture
 def application(tmp_path):
-    """An application as installed: ``current`` is a symbolic link to its release."""
+    """An installed application: ``current`` is a symbolic link to its release."""
     (tmp_path / "releases" / "1").mkdir(parents=True)
     (tmp_path / "current").symlink_to("releases/1")
     return ComponentSettings(repository="owner/core", installed="version_file", path=tmp_path / "current" / "VERSION")
@@ -66,7 +66,7 @@ def test_version_file_reports_content_without_a_version(application, content, me
 
 
 def test_version_file_reads_a_file_of_the_largest_size(application):
-    """The limit itself is accepted."""
+    """A file with exactly the maximum size is read."""
     application.path.write_bytes(b"1.2.3" + b" " * (FILE_BYTES - 5))
     assert read(application) == "1.2.3"
 
@@ -86,7 +86,7 @@ def test_version_file_does_not_block_on_a_fifo(application):
 
 
 def test_version_file_reports_a_directory(application):
-    """Docker creates a directory where it mounts a path that does not exist."""
+    """Docker creates a directory when it mounts a path that does not exist."""
     application.path.mkdir()
     with pytest.raises(VersionUnknownError, match=r"VERSION is not a regular file; set path"):
         read(application)
