@@ -25,7 +25,7 @@ class ControlGroup:
             folder.mkdir()
 
     def kill(self) -> None:
-        """Kill all processes at once: they are frozen first, so that none can observe the death of another."""
+        """Kill all processes at once: they are frozen first, so that none can observe the end of another."""
         unified = next((folder for folder in self.folders if (folder / "cgroup.kill").exists()), None)
         if unified is None or "populated 0" in (unified / "cgroup.events").read_text():
             return

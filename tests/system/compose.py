@@ -1,6 +1,6 @@
-"""The two compose commands: ``docker-compose``, version 1, which Debian 12 has, and the plugin ``docker compose``.
+"""The two compose commands: ``docker-compose``, version 1, of Debian 12, and the plugin ``docker compose``.
 
-Hosts with Docker's own packages have the plugin. Debian 13 packages it as one program that Debian 12 runs, too.
+Hosts with Docker's own packages have the plugin. Debian 13 packages it as one program that also runs on Debian 12.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-_KEPT = Path(__file__).parents[2] / "dist" / "compose-plugin"
+_CACHE = Path(__file__).parents[2] / "dist" / "compose-plugin"
 _SUITE = "trixie"
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PLUGIN = "cli-plugins/docker-compose"  # below the folder that DOCKER_CONFIG names
@@ -33,12 +33,12 @@ class Compose:
     @classmethod
     def plugin(cls) -> Compose:
         """``docker compose`` of Debian 13, downloaded once into the checkout's dist/."""
-        _KEPT.mkdir(parents=True, exist_ok=True)
-        with (_KEPT / ".lock").open("w") as lock:
+        _CACHE.mkdir(parents=True, exist_ok=True)
+        with (_CACHE / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run in parallel
-            if not (_KEPT / PLUGIN).exists():
+            if not (_CACHE / PLUGIN).exists():
                 _fetch()
-        return cls(("docker", "compose"), {"DOCKER_CONFIG": str(_KEPT)})
+        return cls(("docker", "compose"), {"DOCKER_CONFIG": str(_CACHE)})
 
 
 each_compose = pytest.mark.parametrize(
@@ -48,7 +48,7 @@ each_compose = pytest.mark.parametrize(
 
 def _fetch() -> None:
     """Download and verify the package with apt, without installing it and with separate package lists."""
-    apt = _KEPT / "apt"
+    apt = _CACHE / "apt"
     for folder in ("lists/partial", "archives/partial"):
         (apt / folder).mkdir(parents=True, exist_ok=True)
     (apt / "sources.list").write_text(f"deb [signed-by={_KEYS}] {_mirror()} {_SUITE} main\n")
@@ -62,15 +62,15 @@ def _fetch() -> None:
     _run("apt-get", *arguments, "--quiet", "download", f"docker-compose/{_SUITE}", folder=apt)
     [package] = apt.glob("docker-compose_*.deb")
     _run("dpkg-deb", "--extract", str(package), str(apt / "content"), folder=apt)
-    plugin = _KEPT / PLUGIN
+    plugin = _CACHE / PLUGIN
     plugin.parent.mkdir(exist_ok=True)
     (apt / "content/usr/libexec/docker" / PLUGIN).rename(plugin)
-    _run("rm", "-r", str(apt), folder=_KEPT)
+    _run("rm", "-r", str(apt), folder=_CACHE)
 
 
 def _mirror() -> str:
     """The Debian mirror of this host."""
-    sites = _run("apt-get", "indextargets", "--format", "$(SITE)", "Identifier: Packages", folder=_KEPT)
+    sites = _run("apt-get", "indextargets", "--format", "$(SITE)", "Identifier: Packages", folder=_CACHE)
     return next(
         (site for site in sites.split() if site.rstrip("/").endswith("/debian")), "http://deb.debian.org/debian"
     )

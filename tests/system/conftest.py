@@ -1,4 +1,4 @@
-"""Fixtures for machines: prepared once per session, each boots in about a second."""
+"""Fixtures for machines: their disk is prepared once per session, and each boots in about a second."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from python_base import python_version
 
 pytest_plugins = ("provisioning", "remote_images")
 _MACHINES = pytest.StashKey[list[Machine]]()
-# Started first, in this order: each file has one worker, and no long file should start last.
+# The longest files start first, in this order: each file has one worker, and a long file must not start last.
 _LONGEST = ("test_upgrade.py", "test_containers.py", "test_install.py", "test_page.py", "test_reboots.py")
 
 
@@ -28,25 +28,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def missing_packages() -> list[str]:
-    """The missing Debian packages of packages.txt."""
+    """The Debian packages of packages.txt that are not installed."""
     text = Path(__file__).with_name("packages.txt").read_text(encoding="utf-8")
-    needed = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    required = [line.split() for line in text.splitlines() if not line.startswith("#")]
     path = os.environ["PATH"] + ":/usr/local/sbin:/usr/sbin:/sbin"
     return sorted(
         {
             package
-            for name, package in needed
+            for name, package in required
             if not (any(Path("/").glob(name[1:])) if name[0] == "/" else shutil.which(name, path=path))
         }
     )
 
 
 @pytest.fixture(scope="session", autouse=True)
-def needed():
+def requirements():
     """Fail instead of skip when the system tests cannot run: they run only on request."""
     problems = []
     if os.geteuid() != 0:
-        problems.append("they boot machines and need root")
+        problems.append("they boot machines, which requires root")
     if missing := missing_packages():
         problems.append(f"programs are missing: apt-get install --no-install-recommends {' '.join(missing)}")
     if problems:
@@ -55,7 +55,7 @@ def needed():
 
 
 @pytest.fixture(scope="session")
-def registry(needed, tmp_path_factory):
+def registry(requirements, tmp_path_factory):
     """A registry with the releases of ``images.RELEASES`` as ``dunebugger/remote``."""
     made = ImageRegistry(tmp_path_factory.mktemp("registry"))
     yield made
@@ -64,7 +64,7 @@ def registry(needed, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def base_disk(registry, tmp_path_factory):
-    """The disk that every machine starts from: release 1.0.0 of remote is pulled."""
+    """The disk that other machines copy: release 1.0.0 of remote is pulled."""
     made = Machine(tmp_path_factory.mktemp("stock"))
     try:
         made.boot()
@@ -78,52 +78,52 @@ def base_disk(registry, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def wheelhouse(needed):
+def wheelhouse(requirements):
     """Fill the checkout's dist/wheelhouse for installations without network, once."""
     _download("wheelhouse", "requirements.lock")
 
 
 @pytest.fixture(scope="session")
-def remote_wheelhouse(needed):
+def remote_wheelhouse(requirements):
     """Fill dist/remote-wheelhouse for the image of the container side, once."""
     _download("remote-wheelhouse", "requirements-remote.lock")
 
 
 def _download(target: str, lock_file: str) -> None:
-    """Run make to fill a folder of dist/ for the machines' Python, which may differ from the environment's."""
-    made = REPOSITORY / "dist" / target
-    made.parent.mkdir(exist_ok=True)
-    with (made.parent / f".{target}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run beside each other
-        if not made.exists() or made.stat().st_mtime < (REPOSITORY / lock_file).stat().st_mtime:
-            wanted = f"WHEELHOUSE_ARGS=--python-version {python_version()}"
-            subprocess.run(["make", "--silent", target, wanted], cwd=REPOSITORY, check=True)
+    """Run make to fill a folder of dist/ for the machines' Python, whose version may differ from the test runner's."""
+    folder = REPOSITORY / "dist" / target
+    folder.parent.mkdir(exist_ok=True)
+    with (folder.parent / f".{target}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests may run in parallel
+        if not folder.exists() or folder.stat().st_mtime < (REPOSITORY / lock_file).stat().st_mtime:
+            arguments = f"WHEELHOUSE_ARGS=--python-version {python_version()}"
+            subprocess.run(["make", "--silent", target, arguments], cwd=REPOSITORY, check=True)
 
 
 @pytest.fixture(scope="session")
 def make_machine(base_disk, tmp_path_factory, request):
     """Factory of machines, powered off; the caller closes them. The options are those of ``Machine``."""
-    made = request.config.stash.setdefault(_MACHINES, [])
+    machines = request.config.stash.setdefault(_MACHINES, [])
 
     def make(stock: Disk = base_disk, **options) -> Machine:
         binds = {REPOSITORY: CHECKOUT} | options.pop("binds", {})
-        made.append(Machine(tmp_path_factory.mktemp("machine"), stock, binds, **options))
-        return made[-1]
+        machines.append(Machine(tmp_path_factory.mktemp("machine"), stock, binds, **options))
+        return machines[-1]
 
     return make
 
 
 @pytest.fixture
 def new_machine(make_machine):
-    """Factory of machines for one test, powered off, closed after it."""
-    made = []
+    """Factory of machines for one test, powered off; they are closed after the test."""
+    machines = []
 
     def make(**options) -> Machine:
-        made.append(make_machine(**options))
-        return made[-1]
+        machines.append(make_machine(**options))
+        return machines[-1]
 
     yield make
-    for machine in made:
+    for machine in machines:
         machine.close()
 
 
@@ -137,7 +137,7 @@ def module_machine(make_machine):
 
 @pytest.fixture
 def machine(module_machine, registry):
-    """A running machine, shared by the tests of a module; each test leaves it clean."""
+    """A running machine, shared by the tests of a module; each test removes what it adds."""
     registry.proxy.open()
     if not module_machine.is_on():
         module_machine.boot()

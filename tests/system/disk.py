@@ -16,8 +16,8 @@ _REMEDY = "run the system tests as root, and in a container with --privileged"
 
 DOCKER = "/var/lib/docker"
 
-# Files of an installation or of services on the outer machine, which a fresh host does not have. Without them a machine
-# starts only the services of plain Debian, and those enabled here.
+# Files of installations and services on the outer machine, which a fresh host does not have. Without them a machine
+# starts only the services of plain Debian and the services enabled below.
 _NOT_ON_A_FRESH_HOST = (
     "opt/dunebugger",
     "etc/dunebugger",
@@ -37,7 +37,7 @@ _ENABLED = ("docker.service", "docker.socket", "containerd.service")
 _MASKED = ("getty.target", "systemd-tmpfiles-clean.timer", "systemd-networkd.service", "systemd-timesyncd.service")
 
 # No bridge and no firewall rules, because the machine shares the outer network: containers run with network_mode host.
-# One download attempt, because dockerd waits up to a minute between five of them.
+# One download attempt, because dockerd otherwise makes five with pauses of up to a minute.
 _DAEMON = """\
 {
   "iptables": false, "ip6tables": false, "bridge": "none", "ip-forward": false,
@@ -49,15 +49,15 @@ _DAEMON = """\
 class Disk:
     """A root file system that starts as a copy of /, or of another unmounted disk.
 
-    It is in a tmpfs: the upper folder of an overlay must not be on an overlay, and / is one in many containers.
+    It is in a tmpfs: the upper folder of an overlay must not be on an overlay, and in many containers / is an overlay.
     """
 
     def __init__(self, folder: Path, stock: Disk | None = None) -> None:
-        """Mount it under ``folder``.
+        """Create the disk, and mount it under ``folder``.
 
         Args:
-            folder: a new folder; empty again after ``remove``.
-            stock: the disk to copy. It must not be mounted as a root, and must exist as long as this one.
+            folder: a new folder; ``remove`` leaves it empty.
+            stock: the disk to copy. Its root must stay unmounted, and it must exist as long as this disk.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -88,11 +88,11 @@ class Disk:
         _mount("-t", "overlay", "-o", layers, "overlay", str(self.root))
 
     def resize(self, size: str) -> None:
-        """Set the size, such as ``500m``; not less than is used."""
+        """Set the size, such as ``500m``; at least the used space."""
         _mount("-o", f"remount,size={size}", str(self.folder))
 
     def unmount(self) -> None:
-        """Unmount the root; retried, because an exiting process may still use it."""
+        """Unmount the root, with retries, because an exiting process may still use it."""
         if os.path.ismount(self.root):
             wait_until(
                 lambda: subprocess.run(["umount", str(self.root)], capture_output=True).returncode == 0, "umount"

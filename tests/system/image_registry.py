@@ -1,4 +1,4 @@
-"""An image registry outside of the machines, which survives their power cuts, behind a proxy that injects faults."""
+"""Image registry outside of the machines, behind a proxy that injects faults; power cuts do not affect it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ImageRegistry:
     """docker-registry behind a ``FaultProxy``. Docker needs no TLS for 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
-        """Start it with its images in ``folder``."""
+        """Start the registry with its images in ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
         self._port = free_port()
         config = folder / "config.yml"
@@ -43,7 +43,7 @@ class ImageRegistry:
             start_new_session=True,
         )
         try:
-            wait_until(self._answers, lambda: f"a registry\n{(folder / 'log').read_text()}")
+            wait_until(self._is_listening, lambda: f"a registry\n{(folder / 'log').read_text()}")
             self.proxy = FaultProxy(self._port)
         except BaseException:
             self._end()
@@ -53,7 +53,7 @@ class ImageRegistry:
         """The name of an image in the registry, such as ``127.0.0.1:34567/dunebugger/remote:1.0.0``."""
         return f"127.0.0.1:{self.proxy.port}/{repository}:{version}"
 
-    def _answers(self) -> bool:
+    def _is_listening(self) -> bool:
         assert self._server.poll() is None, (
             f"docker-registry ended with {self._server.returncode}: see {self._log.name}"
         )
@@ -77,14 +77,14 @@ class FaultProxy:
     """TCP proxy on its own port that can refuse, cut and stall connections.
 
     A new proxy is open. ``shut`` refuses connections, like a stopped server. ``cut_after`` and ``hang_after`` forward
-    the given number of response bytes, then close the connections or stall them. Each call ends all connections;
+    the given number of response bytes, and then close or stall the connections. Each call closes all connections;
     ``open`` restores normal forwarding.
     """
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
         self.port = free_port()
-        self._left: float = float("inf")
+        self._bytes_left: float = float("inf")
         self._hangs = False
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,17 +101,17 @@ class FaultProxy:
         """Refuse connections."""
         self._await(self._end())
 
-    def cut_after(self, answered: int) -> None:
-        """Close all connections after ``answered`` response bytes in total."""
-        self._await(self._set(answered, hangs=False))
+    def cut_after(self, response_bytes: int) -> None:
+        """Close all connections after ``response_bytes`` in total."""
+        self._await(self._set(response_bytes, hangs=False))
 
-    def hang_after(self, answered: int) -> None:
-        """Stall all connections after ``answered`` response bytes in total."""
-        self._await(self._set(answered, hangs=True))
+    def hang_after(self, response_bytes: int) -> None:
+        """Stall all connections after ``response_bytes`` in total."""
+        self._await(self._set(response_bytes, hangs=True))
 
     def is_exhausted(self) -> bool:
-        """Whether the bytes of ``cut_after`` or ``hang_after`` have been forwarded."""
-        return self._left <= 0
+        """Return whether the bytes of ``cut_after`` or ``hang_after`` have been forwarded."""
+        return self._bytes_left <= 0
 
     def close(self) -> None:
         """Stop the proxy."""
@@ -123,9 +123,9 @@ class FaultProxy:
     def _await(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
-    async def _set(self, left: float, *, hangs: bool) -> None:
+    async def _set(self, response_bytes: float, *, hangs: bool) -> None:
         await self._end()
-        self._left, self._hangs = left, hangs
+        self._bytes_left, self._hangs = response_bytes, hangs
         self._listener = await asyncio.start_server(self._forward, "127.0.0.1", self.port)
 
     async def _end(self) -> None:
@@ -136,40 +136,43 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _forward(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def _forward(self, client_reader: asyncio.StreamReader, client_writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        writers = [back]
+        writers = [client_writer]
         try:
-            there, onward = await asyncio.open_connection("127.0.0.1", self._server_port)
-            writers.append(onward)
-            ways = {asyncio.create_task(self._ask(here, onward)), asyncio.create_task(self._answer(there, back))}
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._server_port)
+            writers.append(server_writer)
+            copies = {
+                asyncio.create_task(self._copy_requests(client_reader, server_writer)),
+                asyncio.create_task(self._copy_responses(server_reader, client_writer)),
+            }
             try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+                for copy in copies:
+                    copy.cancel()
+                await asyncio.gather(*copies, return_exceptions=True)
             for writer in writers:
                 writer.close()
         except (OSError, asyncio.CancelledError):  # the mode was changed, which ends the connections
             for writer in writers:
                 writer.transport.abort()
 
-    async def _ask(self, here: asyncio.StreamReader, onward: asyncio.StreamWriter) -> None:
-        while asked := await here.read(1 << 16):
-            onward.write(asked)
-            await onward.drain()
+    async def _copy_requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            writer.write(data)
+            await writer.drain()
 
-    async def _answer(self, there: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        while answered := await there.read(1 << 16):
-            through = int(min(len(answered), self._left))
-            self._left -= through
-            back.write(answered[:through])
-            await back.drain()
-            if through < len(answered):
+    async def _copy_responses(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            allowed = int(min(len(data), self._bytes_left))
+            self._bytes_left -= allowed
+            writer.write(data[:allowed])
+            await writer.drain()
+            if allowed < len(data):
                 if self._hangs:
-                    await asyncio.Event().wait()  # until the mode is changed, or the client gives up
+                    await asyncio.Event().wait()  # until the mode changes, or the client closes the connection
                 return

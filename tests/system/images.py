@@ -1,4 +1,4 @@
-"""Small working and broken images, built from programs of / without a base image."""
+"""Small working and broken images, built without a base image from programs of the outer machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ REMOTE = "dunebugger/remote"
 PROGRAMS = ("sh", "sleep", "cat", "ls", "test", "id", "touch", "rm", "mkdir")
 # Exits at once on TERM: compose waits ten seconds before it kills.
 SERVE = "trap 'exit 0' TERM INT; sleep infinity & wait"
-# The interval of the compose file, or this one: the default of 30 s is too long for a test.
-_WATCHED = "HEALTHCHECK --interval=1s --timeout=5s --retries=2 CMD"
+# The default interval of 30 s is too long for a test; a compose file may set another one.
+_HEALTHCHECK = "HEALTHCHECK --interval=1s --timeout=5s --retries=2 CMD"
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,16 @@ class Image:
     changes: tuple[str, ...] = ()
 
     def build(self, machine: Machine, name: str) -> None:
-        """Build it on a machine. Its file /version has the part of ``name`` after the last colon."""
+        """Build the image on a machine. Its file /version has the part of ``name`` after the last colon."""
         changes = [f"CMD {_exec_form(self.command)}", f"USER {self.user}", *self.changes]
         if self.health:
-            changes.append(f"{_WATCHED} {self.health}")
+            changes.append(f"{_HEALTHCHECK} {self.health}")
         archive = _archive((("/version", f"{name.rpartition(':')[2]}\n"), *self.files))
         flags = [flag for change in changes for flag in ("--change", change)]
         machine.docker("import", *flags, "-", name, input=archive)
 
 
-# The targets of updates. Each has its own layer, so that each is really pulled.
+# The targets of updates. Each has its own layer, so that an update must pull it.
 RELEASES = {
     "1.0.0": Image(),
     "1.1.0": Image(),
@@ -74,8 +74,8 @@ def _exec_form(text: str) -> str:
 
 
 def _archive(files: tuple[tuple[str, str], ...]) -> bytes:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as archive:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for folder, mode in (("bin", 0o755), ("etc", 0o755), ("tmp", 0o1777), ("proc", 0o755), ("sys", 0o755)):
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, mode
@@ -85,12 +85,12 @@ def _archive(files: tuple[tuple[str, str], ...]) -> bytes:
             entry = tarfile.TarInfo(path.lstrip("/"))
             entry.size, entry.mode = len(content), mode
             archive.addfile(entry, io.BytesIO(content))
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 @cache
 def _programs() -> dict[str, tuple[bytes, int]]:
-    """The programs and their shared libraries, by the paths in the image."""
+    """Content and mode of the programs and their shared libraries, by path in the image."""
     found = {f"/bin/{program}": Path(shutil.which(program, path="/usr/bin:/bin") or program) for program in PROGRAMS}
     for program in list(found.values()):
         listed = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=True).stdout

@@ -1,4 +1,4 @@
-"""A machine with the coordinator installed from a checkout, by the operator's commands."""
+"""A machine with the coordinator, installed from a checkout with the operator's commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SOURCES = (
 _COPY = f"""
 rm -rf "$1"; mkdir -p "$1"
 cd {CHECKOUT}; tar -c --exclude=__pycache__ {_SOURCES} | tar -x --no-same-owner -C "$1"
-chmod -R u=rwX,go=rX "$1"  # whatever the umask of the checkout: tests start the installer as another user, too
+chmod -R u=rwX,go=rX "$1"  # independent of the checkout's umask: tests also start the installer as another user
 sed -i "s/^version = .*/version = \\"$2\\"/" "$1/pyproject.toml"
 for component in core scheduler remote; do
     folder=$1/packaging/component-scripts/$component
@@ -59,8 +59,8 @@ class InstalledHost:
     ) -> subprocess.CompletedProcess[str]:
         """Run ``packaging/install.sh`` after the shell script ``first``, in separate network and mount namespaces."""
         script = f'{first}; exec "$@"'
-        spaces = ("unshare", "--net", "--mount", "bash", "-euc", script, "bash")
-        command = (*spaces, f"{checkout}/packaging/install.sh", "--wheelhouse", WHEELHOUSE, *options)
+        unshared = ("unshare", "--net", "--mount", "bash", "-euc", script, "bash")
+        command = (*unshared, f"{checkout}/packaging/install.sh", "--wheelhouse", WHEELHOUSE, *options)
         return self.machine.run(*command, check=check, timeout=280)
 
     def release(self) -> str:
@@ -72,7 +72,7 @@ class InstalledHost:
         return self.sh(f"ls {HOME}/releases").split()
 
     def is_active(self) -> bool:
-        """Whether the service is active."""
+        """Return whether the service is active."""
         return self.machine.run("systemctl", "is-active", UNIT, check=False).stdout == "active\n"
 
     def main_pid(self) -> str:
@@ -80,12 +80,12 @@ class InstalledHost:
         return self.sh(f"systemctl show --property MainPID --value {UNIT}").strip()
 
     def start_command(self) -> str:
-        """The command line of the running ExecStartPre process, empty when there is none."""
+        """The command line of the running ExecStartPre process; empty if none is running."""
         control = f"/proc/$(systemctl show --property ControlPID --value {UNIT})/cmdline"
         return self.sh(f"cat {control} 2> /dev/null | tr '\\0' ' '").strip()
 
     def answers(self, component: str = "remote") -> bool:
-        """Whether a health request for ``component`` succeeds."""
+        """Return whether a health request for ``component`` succeeds."""
         command = (COMMAND, "submit", component, "health", "--wait", "--timeout", "30")
         return self.machine.run(*command, check=False).returncode == 0
 
@@ -97,16 +97,16 @@ class InstalledHost:
         ).stdout.split()
 
     def changed_files(self) -> dict[str, str]:
-        """Mode, owner and link target of each path that a fresh host does not have, without the system's own files."""
+        """Mode, owner and link target of each path that a fresh host does not have, without files of the system."""
         upper, lower = self.machine.disk.upper, self.machine.disk._lower.split(":")
         found = {}
         for folder, folders, files in os.walk(upper):
-            inside = f"/{Path(folder).relative_to(upper)}/".replace("/./", "/")
-            folders[:] = [name for name in folders if f"{inside}{name}" not in _SYSTEM_FOLDERS]
+            parent = f"/{Path(folder).relative_to(upper)}/".replace("/./", "/")
+            folders[:] = [name for name in folders if f"{parent}{name}" not in _SYSTEM_FOLDERS]
             for name in folders + files:
                 path = Path(folder, name)
-                if name in files or not any(Path(f"{below}{inside}{name}").is_dir() for below in lower):
-                    at = path.lstat()
+                if name in files or not any(Path(f"{layer}{parent}{name}").is_dir() for layer in lower):
+                    info = path.lstat()
                     target = path.readlink() if path.is_symlink() else ""
-                    found[f"{inside}{name}"] = f"{at.st_mode:o} {at.st_uid}:{at.st_gid} {target}"
+                    found[f"{parent}{name}"] = f"{info.st_mode:o} {info.st_uid}:{info.st_gid} {target}"
         return found

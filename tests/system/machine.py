@@ -20,22 +20,22 @@ _ENVIRONMENT = {
     "HOME": "/root",
     "LANG": "C.UTF-8",
 }
-# Joins the control groups before "--", then becomes the rest.
-_JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
+# Joins the control groups before "--", then executes the command after it.
+_JOIN_GROUPS = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs"; shift; done; shift; exec "$@"'
 _NSPAWN_RUN = Path("/run/systemd/nspawn")
 _BOOT_DEADLINE_S = 120.0
 _STOP_DEADLINE_S = 120.0
 
 
 class Machine:
-    """systemd in its own namespaces (systemd-nspawn), on a disk that survives it.
+    """systemd in its own namespaces (systemd-nspawn), on a disk that survives power cuts.
 
-    It shares the network of the outer machine. A power cut loses its /tmp and /run, as on most hosts. Boot it from the
-    main thread: the machine ends with the thread that booted it, so that it ends with the tests, even when killed.
+    The machine shares the network of the outer machine. A power cut loses its /tmp and /run, as on most hosts. Boot it
+    from the main thread: the machine ends with the thread that booted it, and so with the tests, even when killed.
     """
 
     def __init__(self, folder: Path, stock: Disk | None = None, binds: Mapping[Path, str] | None = None) -> None:
-        """Prepare the machine, powered off.
+        """Create the machine, powered off.
 
         Args:
             folder: a new folder for its disk.
@@ -58,7 +58,7 @@ class Machine:
         with self._console.open("ab") as console:
             self._nspawn = subprocess.Popen(
                 self._command(),
-                # Unified as on a Debian 12 host; under v1 the controllers are read-only, and Docker must create groups.
+                # cgroup v2 as on Debian 12; under v1 the controllers are read-only, and Docker must create groups.
                 env=_ENVIRONMENT | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -76,7 +76,7 @@ class Machine:
     def _command(self) -> list[str]:
         return [
             # When the tests end, TERM makes systemd-nspawn shut the machine down; KILL would leave its processes.
-            *("setpriv", "--pdeathsig=TERM", "sh", "-c", _JOIN, "sh", *map(str, self.groups), "--"),
+            *("setpriv", "--pdeathsig=TERM", "sh", "-c", _JOIN_GROUPS, "sh", *map(str, self.groups), "--"),
             *("systemd-nspawn", f"--directory={self.disk.root}", f"--machine={self.name}"),
             *("--register=no", "--keep-unit", "--console=pipe", "--link-journal=no", "--boot"),
             *("--resolv-conf=off", "--timezone=off"),  # the disk has those of /
@@ -109,15 +109,15 @@ class Machine:
         return self.run("systemctl", "is-system-running", check=False).stdout.strip() in {"running", "degraded"}
 
     def is_on(self) -> bool:
-        """Whether the machine is running."""
+        """Return whether the machine is running."""
         return self._nspawn is not None and self._nspawn.poll() is None
 
     def exists(self) -> bool:
-        """Whether the machine is not closed."""
+        """Return whether the machine is not closed."""
         return os.path.ismount(self.disk.folder)
 
     def pids(self) -> set[int]:
-        """The outer ids of all of its processes."""
+        """The ids of all of its processes in the outer PID namespace."""
         found = (path.read_text().split() for group in self.groups for path in group.rglob("cgroup.procs"))
         return {int(pid) for pids in found for pid in pids}
 
@@ -156,11 +156,11 @@ class Machine:
         at = self.disk.root.stat()
         (_NSPAWN_RUN / f"locks/inode-{at.st_dev}:{at.st_ino}").unlink(missing_ok=True)
         for kind in ("propagate", "unix-export"):
-            left = _NSPAWN_RUN / kind / self.name
-            if left.is_mount():  # the latter, from systemd 256 on
-                subprocess.run(["umount", left], check=True)
-            if left.is_dir():
-                left.rmdir()
+            folder = _NSPAWN_RUN / kind / self.name
+            if folder.is_mount():  # unix-export, from systemd 256 on
+                subprocess.run(["umount", folder], check=True)
+            if folder.is_dir():
+                folder.rmdir()
 
     def close(self) -> None:
         """Cut the power if it is running, and remove its disk."""
@@ -178,7 +178,7 @@ class Machine:
         timeout: float = 120.0,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program in the machine, as root with a clean environment, and wait for it.
+        """Run a program in the machine, as root with a clean environment, and wait for its end.
 
         Args:
             command: the program and its arguments.
@@ -196,7 +196,7 @@ class Machine:
             try:
                 raw = process.communicate(input.encode() if isinstance(input, str) else input, timeout)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)  # nsenter's child too: it holds the pipes
+                os.killpg(process.pid, signal.SIGKILL)  # also the child of nsenter, which has the pipes open
                 raise AssertionError(f"{command} has not ended in {timeout:g} s on {self.name}") from None
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -228,7 +228,7 @@ class Machine:
         return self.run("docker", *arguments, **options).stdout.strip()
 
     def journal(self, unit: str | None = None) -> str:
-        """The system journal of all boots, or of one unit. Also readable when the machine is off."""
+        """The system journal of all boots, or of one unit; also available when the machine is off."""
         journal = f"--directory={self.disk.root}/var/log/journal"
         chosen = ["--unit", unit] if unit else []
         return subprocess.run(
@@ -236,7 +236,7 @@ class Machine:
         ).stdout
 
     def diagnostics(self) -> str:
-        """The end of console and journal, for failure messages."""
+        """The last lines of console and journal, for failure messages."""
         parts = {"console": self._console.read_text(errors="replace"), "journal": self.journal()}
         return "\n".join(
             f"--- {name} of {self.name}\n" + "\n".join(text.splitlines()[-100:]) for name, text in parts.items()

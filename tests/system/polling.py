@@ -7,14 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 DEADLINE_S = 60.0
-# Most conditions start a program in the machine: growing pauses leave the processors to the tested programs.
+# Most conditions start a program in the machine: growing pauses reserve processor time for the tested programs.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S, _GROWTH = 0.02, 0.25, 1.5
 
 
 def wait_until(condition: Callable[[], Any], what: str | Callable[[], str], deadline_s: float = DEADLINE_S) -> Any:
     """Wait until ``condition`` returns a true value, and return it; fail with ``what`` after ``deadline_s``.
 
-    A callable ``what`` is called at the deadline, to describe the situation then.
+    A callable ``what`` is called at the deadline, to describe the state at that time.
     """
     end = time.monotonic() + deadline_s
     pause = _FIRST_PAUSE_S

@@ -1,4 +1,4 @@
-"""A complete host: coordinator, two containers of one compose file, a Python application."""
+"""A complete host: the coordinator, two containers of one compose file, and a Python application."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _SHORT_WAITS = {"STABLE_S": "2", "HEALTH_TIMEOUT_S": "20"}
 
 
 class ProvisionedHost(InstalledHost):
-    """Actions of the operator and the containers, and inspection of the result."""
+    """Actions of the operator and the containers, and inspection of their results."""
 
     def __init__(self, machine: Machine, registry: ImageRegistry, core_port: int) -> None:
-        """Use a machine, running or not, whose core serves on ``core_port``."""
+        """Use a machine, running or off, whose core serves on ``core_port``."""
         super().__init__(machine)
         self.registry = registry
         self.core_url = f"http://127.0.0.1:{core_port}/"
         self.disk = machine.disk.root
 
-    # -- provisioning, once per session: the tests use copies of the disk ----------------------------------------
+    # -- provisioning, once per session; the tests use copies of the disk ----------------------------------------
 
     def provision(self, api: str) -> None:
         """Install the coordinator with the packaged scripts, and release 1.0.0 of every component."""
@@ -66,9 +66,9 @@ class ProvisionedHost(InstalledHost):
         assert final["success"], final
 
     def write_compose_file(self, remote: str = REMOTE, more: Mapping[str, str] | None = None) -> None:
-        """Write the packaged example with this registry's images and this host's group, and its token file.
+        """Write the packaged compose file with this registry's images and this host's group, and its token file.
 
-        Docker has no bridge here: the containers use the machine's network and publish no port.
+        Docker has no bridge on these machines: the containers use the machine's network and publish no port.
 
         Args:
             remote: the repository of the image of remote.
@@ -91,7 +91,7 @@ class ProvisionedHost(InstalledHost):
         self.sh(f"chown root:10001 {TOKEN_FILE}")
 
     def configure(self, component: str, **keys: str) -> None:
-        """Append keys to a component.env; the last value of a key is used."""
+        """Append keys to a component.env, where the last value of a key takes precedence."""
         path = f"/opt/dunebugger/{component}/component.env"
         lines = "".join(f"{key}={value}\n" for key, value in keys.items())
         self.machine.write(path, self.machine.read(path) + lines)
@@ -123,7 +123,7 @@ class ProvisionedHost(InstalledHost):
         return self.wait_for_answer(self.submit(component, action, version))
 
     def wait_for_phase(self, request_id: str, phase: str, attempt: int = 1) -> None:
-        """Wait until a script reports ``phase``; reads its output file, which is faster than the progress file."""
+        """Wait until a script reports ``phase``, by its output file, which is faster than the progress file."""
         path = self.run_folder(request_id, attempt) / "stdout"
         line = f"PHASE:{phase}\n"
         end = time.monotonic() + ANSWER_DEADLINE_S
@@ -150,7 +150,7 @@ class ProvisionedHost(InstalledHost):
         return image.rpartition(":")[2], state
 
     def container(self, service: str = "remote") -> str:
-        """Id and start time of the container; unchanged unless it was replaced or restarted."""
+        """Id and start time of the container; they change if it is replaced or restarted."""
         return self.machine.docker("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", f"dunebugger-{service}")
 
     def compose_file_version(self, service: str = "remote") -> str:
@@ -168,7 +168,7 @@ class ProvisionedHost(InstalledHost):
 
     def wait_for_restart(self, before: str) -> None:
         """Wait until a coordinator process other than ``before`` is active."""
-        wait_until(lambda: self.main_pid() not in ("0", before), "another coordinator")
+        wait_until(lambda: self.main_pid() not in ("0", before), "a new coordinator process")
         self.wait_for_service()
 
     def wait_for_service(self) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures for provisioned hosts: provisioned once per session, copied for each module."""
+"""Fixtures for hosts that are provisioned once per session and copied for each module."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ CORE_RELEASES = {"1.0.0": "healthy", "1.1.0": "healthy", "1.2.0": "exits", "1.3.
 
 @pytest.fixture(scope="session")
 def core_port():
-    """The port of core: the machines share one network, and tests may run in parallel."""
+    """A free port for core, because the machines share one network and tests may run in parallel."""
     return free_port()
 
 
 @pytest.fixture(scope="session")
-def releases(needed, core_port):
-    """A server with two good and two bad releases of core, and one with a wrong digest."""
+def releases(requirements, core_port):
+    """A server with two working and two broken releases of core, and one with a wrong digest."""
     made = ArtifactServer()
     for version, kind in CORE_RELEASES.items():
         made.publish(version, core_port, kind=kind)
@@ -61,7 +61,7 @@ def module_host(make_machine, provisioned_disk, registry, core_port):
 
 @pytest.fixture
 def host(module_host, registry):
-    """A running provisioned host; its components are as the previous test left them."""
+    """A running provisioned host; its components have the state of the end of the previous test."""
     registry.proxy.open()
     if not module_host.machine.is_on():
         module_host.machine.boot()

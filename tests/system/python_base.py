@@ -1,4 +1,4 @@
-"""A base image with this host's Debian Python, as a replacement for ``python:3-slim`` without network."""
+"""A base image with this host's Debian Python, which replaces ``python:3-slim`` and needs no network."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from machine import Machine
 NAME = "dunebugger/python:base"
 _PYTHON = Path("/usr/bin/python3").resolve()  # such as /usr/bin/python3.11
 _LIBRARY = Path("/usr/lib", _PYTHON.name)
-_WHEELS = Path("/usr/share/python-wheels")  # pip, which Debian's ensurepip takes from here
+_WHEELS = Path("/usr/share/python-wheels")  # contains pip for Debian's ensurepip
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Programs that the Dockerfile, the operator's check and the tests use.
 _PROGRAMS = ("sh", "sed", "rm", "mkdir", "chown", "chmod", "id", "ls", "cat", "touch")
-# Libraries that wheels expect, and that no program above needs.
+# Libraries that wheels require and the programs above do not.
 _WHEEL_LIBRARIES = ("libgcc_s.so.1", "libstdc++.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1")
-_LEFT_OUT = re.compile(r"/(test|idlelib|lib2to3|tkinter|turtledemo|pydoc_data|config-[^/]*)(/|$)")
-_MERGED = ("bin", "sbin", "lib", "lib64")  # links into usr, as Debian has them
+_EXCLUDED = re.compile(r"/(test|idlelib|lib2to3|tkinter|turtledemo|pydoc_data|config-[^/]*)(/|$)")
+_USR_LINKS = ("bin", "sbin", "lib", "lib64")  # links into usr, as Debian has them
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n",
     "etc/group": "root:x:0:\n",
@@ -41,9 +41,9 @@ def import_base(machine: Machine) -> None:
 
 
 def _archive() -> bytes:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w", dereference=True) as archive:
-        for name in _MERGED:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", dereference=True) as archive:
+        for name in _USR_LINKS:
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
             archive.addfile(link)
@@ -62,10 +62,10 @@ def _archive() -> bytes:
         for library in _libraries([_PYTHON, *programs, *_LIBRARY.glob("lib-dynload/*.so")]):
             archive.add(library, f"{library.parent.resolve()}/{library.name}")
         for folder in (_LIBRARY, _WHEELS):
-            archive.add(folder, filter=lambda entry: None if _LEFT_OUT.search(f"/{entry.name}") else entry)
+            archive.add(folder, filter=lambda entry: None if _EXCLUDED.search(f"/{entry.name}") else entry)
         if _CERTIFICATES.exists():
             archive.add(_CERTIFICATES)
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 def _resolve_program(program: str) -> Path:
@@ -79,5 +79,5 @@ def _libraries(programs: Iterable[Path]) -> set[Path]:
     """The shared libraries of the programs, by the paths of the loader."""
     listed = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=True).stdout
     found = {Path(library) for library in re.findall(r"(/\S+) \(0x", listed)}
-    beside = next(library.parent for library in found if library.name == "libc.so.6")
-    return found | {beside / name for name in _WHEEL_LIBRARIES}
+    folder = next(library.parent for library in found if library.name == "libc.so.6")
+    return found | {folder / name for name in _WHEEL_LIBRARIES}

@@ -8,13 +8,13 @@ from python_base import NAME, import_base
 
 REAL_REMOTE = "real/remote"  # beside the small images of dunebugger/remote
 DOCKERFILE = f"{CHECKOUT}/packaging/remote/Dockerfile"
-_PARTS = ("--build-arg", f"BASE={NAME}", "--build-arg", "PIP_NO_INDEX=1")
+_BUILD_ARGUMENTS = ("--build-arg", f"BASE={NAME}", "--build-arg", "PIP_NO_INDEX=1")
 # Fails at start, because its configuration does not exist.
 _BROKEN = 'FROM {image}\nENV DUNEBUGGER_REMOTE_VERSION={version}\nCMD ["serve", "--config", "/nowhere"]\n'
 
 
 class ImageBuilder:
-    """Build images on a machine that has the base image."""
+    """Builds images on a machine that has the base image."""
 
     def __init__(self, machine: Machine) -> None:
         """Use a running machine."""
@@ -24,7 +24,7 @@ class ImageBuilder:
     def build(self, *options: str, context: str = CHECKOUT, text: str = "", **more):
         """Run ``docker build`` without network, with ``text`` instead of the Dockerfile if given."""
         file = "-" if text else DOCKERFILE
-        command = ("docker", "build", "--network", "none", "--file", file, *_PARTS, *options, context)
+        command = ("docker", "build", "--network", "none", "--file", file, *_BUILD_ARGUMENTS, *options, context)
         return self.machine.run(*command, input=text, **{"timeout": 280, **more})
 
     def release(self, name: str, version: str) -> None:

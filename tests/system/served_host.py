@@ -22,13 +22,13 @@ api = "{api}"
 account = "owner"
 """
 _OPTIONAL = f"# - {_CONFIGURATION}"
-# The image's own health check with a shorter interval.
+# The health check of the image with a shorter interval.
 _TMPFS = '    tmpfs: ["/tmp:size=16m,mode=1777"]\n    # The page.'
-_WATCHED = f"    healthcheck: {{interval: 1s}}\n{_TMPFS}"
+_TMPFS_AND_INTERVAL = f"    healthcheck: {{interval: 1s}}\n{_TMPFS}"
 
 
 class ServedHost(ProvisionedHost):
-    """The URL of the page, and the state of the container that serves it."""
+    """A provisioned host whose container of remote serves the page."""
 
     def __init__(self, machine: Machine, registry: ImageRegistry, core_port: int) -> None:
         """Use a provisioned machine that is off; its page gets a free port."""
@@ -41,10 +41,10 @@ class ServedHost(ProvisionedHost):
         self.machine.boot()
         self.wait_for_service()
         self.machine.write(_CONFIGURATION, _TOML.format(port=self.port, api=api))
-        self.write_compose_file(REAL_REMOTE, {_OPTIONAL: _OPTIONAL.removeprefix("# "), _TMPFS: _WATCHED})
+        self.write_compose_file(REAL_REMOTE, {_OPTIONAL: _OPTIONAL.removeprefix("# "), _TMPFS: _TMPFS_AND_INTERVAL})
         image = self.registry.name(REAL_REMOTE, "").rstrip(":")
         self.configure("remote", IMAGE=image, HEALTH_TIMEOUT_S="60")
-        # The volume belongs to root when it was created for an image without the folder.
+        # Root owns a volume that was created for an image without the folder.
         self.sh(f"docker-compose -f {COMPOSE} down --volumes; docker-compose -f {COMPOSE} up -d")
 
     def reset(self) -> None:

@@ -38,7 +38,7 @@ def installed(make_machine, wheelhouse):
 
 @pytest.fixture(scope="module")
 def bare(make_machine, wheelhouse):
-    """A host without the coordinator; each test leaves it unchanged."""
+    """A host without the coordinator; each test restores its state."""
     machine = make_machine()
     machine.boot()
     host = InstalledHost(machine)
@@ -48,13 +48,13 @@ def bare(make_machine, wheelhouse):
 
 
 def as_member(host, *command, check=True):
-    """Run a command as a container's user, who has no account but is in the group."""
+    """Run a command as a container's user, which has no account on the host and is in the group."""
     group = host.sh("getent group dunebugger | cut -d: -f3").strip()
     return host.machine.run(*_MEMBER, f"--groups={group}", *command, check=check)
 
 
-def test_install_starts_a_service_that_answers(installed):
-    """Installed, enabled, active and working; findings of the check about components do not fail it."""
+def test_install_starts_a_working_service(installed):
+    """The service is enabled, active and working; findings about components do not fail the installation."""
     assert installed.is_active()
     assert installed.sh(f"systemctl is-enabled {UNIT}") == "enabled\n"
     assert installed.answers()
@@ -64,18 +64,18 @@ def test_install_starts_a_service_that_answers(installed):
     assert "group_add" in installed.output
 
 
-def test_installed_library_has_the_version_rule_as_a_file(installed):
-    """In a checkout it is a link to protocol/version.py, which a release does not have beside its share/."""
+def test_installed_library_has_a_copy_of_the_version_rule(installed):
+    """A checkout has a link to protocol/version.py; a release has a copy, because the target is not next to share/."""
     rule = f"{HOME}/current/share/library/version.py"
     assert installed.sh(f"test ! -L {rule}; python3 -I {rule} v1.2.3") == "1.2.3\n"
 
 
 def test_second_install_changes_nothing(installed):
-    """Neither files nor the service change."""
-    look = f"find {HOME} /opt/dunebugger /etc /usr/local -printf '%p %i %T@ %m\\n' | sort"
-    before, pid = installed.sh(look), installed.main_pid()
+    """No file changes, and the service is not restarted."""
+    list_files = f"find {HOME} /opt/dunebugger /etc /usr/local -printf '%p %i %T@ %m\\n' | sort"
+    before, pid = installed.sh(list_files), installed.main_pid()
     installed.install()
-    assert installed.sh(look) == before
+    assert installed.sh(list_files) == before
     assert installed.main_pid() == pid
 
 
@@ -91,7 +91,7 @@ def test_second_install_restores_missing_files(installed):
 
 
 def test_installed_folders_have_minimal_permissions(installed):
-    """Modes and owners as documented."""
+    """Modes and owners are as documented."""
     paths = (REQUESTS, STATUS, "/var/dunebugger/updates", STATE, "/opt/dunebugger/core/update.sh", HOME, CONFIGURATION)
     assert installed.sh(f"stat -c '%a %U:%G' {' '.join(paths)}").splitlines() == [
         "1770 root:dunebugger",
@@ -105,11 +105,11 @@ def test_installed_folders_have_minimal_permissions(installed):
 
 
 def test_group_member_writes_a_request_and_takes_the_answer(installed):
-    """It writes the request with cat, then reads and deletes the answer."""
+    """A member writes the request with cat, then reads and deletes the answer."""
     request = '{"component":"remote","action":"health","request_id":"test-123","timestamp":"2026-01-16T10:30:00Z"}'
-    ask = f"cat > {REQUESTS}/test-123.json; until [ -e {STATUS}/test-123.json ]; do sleep 0.1; done"
+    submit = f"cat > {REQUESTS}/test-123.json; until [ -e {STATUS}/test-123.json ]; do sleep 0.1; done"
     group = installed.sh("getent group dunebugger | cut -d: -f3").strip()
-    installed.machine.run(*_MEMBER, f"--groups={group}", "sh", "-euc", ask, input=request)
+    installed.machine.run(*_MEMBER, f"--groups={group}", "sh", "-euc", submit, input=request)
     assert '"success":true' in as_member(installed, "cat", f"{STATUS}/test-123.json").stdout
     as_member(installed, "rm", f"{STATUS}/test-123.json")
     assert "test-123.json" not in installed.sh(f"ls {STATUS}")
@@ -131,27 +131,27 @@ def test_group_member_writes_a_request_and_takes_the_answer(installed):
     ],
 )
 def test_group_member_has_no_other_permission(installed, attempt):
-    """No access outside the two folders, and none to files of others in them."""
+    """A member has no access outside the two folders, and none to files of other users in them."""
     installed.sh(f"touch {REQUESTS}/anothers {STATUS}/.coordinator; chown 10002 {REQUESTS}/anothers")
     assert as_member(installed, "sh", "-c", attempt, check=False).returncode != 0
 
 
 def test_other_users_have_no_access(installed):
-    """They can neither write a request nor list the answers."""
+    """Other users can neither write a request nor list the answers."""
     for attempt in (f"touch {REQUESTS}/x.json", f"ls {REQUESTS}", f"ls {STATUS}"):
         command = (*_MEMBER, "--clear-groups", "sh", "-c", attempt)
         assert installed.machine.run(*command, check=False).returncode != 0
 
 
 def test_service_status_shows_the_state(installed):
-    """Systemctl status shows what the service does, and its sandbox denied it nothing."""
+    """``systemctl status`` shows the current work, and the log has no access denied by the sandbox."""
     assert 'Status: "waiting for requests"' in installed.sh(f"systemctl status {UNIT}")
     log = installed.sh(f"journalctl --unit {UNIT} --output cat")
     assert not re.search(r"not permitted|Permission denied|Read-only file system|Traceback", log)
 
 
 def test_sh_executor_drop_in_lifts_the_sandbox(installed):
-    """With the drop-in, scripts write everywhere and use the network."""
+    """With the drop-in, scripts can write everywhere and use the network."""
     script = "#!/bin/sh\ntouch /opt/written /usr/written /root/written && exec grep -q : /proc/net/dev\n"
     drop_in = f"/etc/systemd/system/{UNIT}.service.d/sh-executor.conf"
     installed.sh(f"cp {CONFIGURATION} /tmp/kept; cp -p /opt/dunebugger/core/health-check.sh /tmp/script")
@@ -167,7 +167,7 @@ def test_sh_executor_drop_in_lifts_the_sandbox(installed):
 
 
 def test_compose_example_is_valid_and_unprivileged(installed):
-    """It has no root user, capability, moving tag, or mount of the parent folder."""
+    """The example has no root user, capability, moving tag, or mount of the parent folder."""
     example = f"{HOME}/current/share/docker-compose.yml"
     shown = installed.sh(f"docker-compose -f {example} config")
     assert shown.count("read_only: true") == shown.count("no-new-privileges:true") == shown.count("- ALL") == 2
@@ -177,13 +177,16 @@ def test_compose_example_is_valid_and_unprivileged(installed):
     installed.sh(f"DOCKER_CONFIG={CHECKOUT}/dist/compose-plugin docker compose -f {example} config --quiet")
 
 
-_SEEN_AS = "mkdir /tmp/seen; echo 'import sys; {}' > /tmp/seen/sitecustomize.py; export PYTHONPATH=/tmp/seen"
-_NO = [
+_SITECUSTOMIZE = "mkdir /tmp/fake; echo 'import sys; {}' > /tmp/fake/sitecustomize.py; export PYTHONPATH=/tmp/fake"
+_FAILED_PRECONDITIONS = [
     ("export PYTHON=/nowhere/python3", "does not run; run: apt-get install python3 python3-venv"),
-    (_SEEN_AS.format("sys.version_info = (3, 9, 2)"), "is Python 3.9, and 3.11 is needed; upgrade the host"),
-    (_SEEN_AS.format('sys.modules["ensurepip"] = None'), "lacks venv or ensurepip; run: apt-get install python3-venv"),
+    (_SITECUSTOMIZE.format("sys.version_info = (3, 9, 2)"), "is Python 3.9, and 3.11 is needed; upgrade the host"),
+    (
+        _SITECUSTOMIZE.format('sys.modules["ensurepip"] = None'),
+        "lacks venv or ensurepip; run: apt-get install python3-venv",
+    ),
     ("mount -t tmpfs none /run/systemd", "systemd does not run this host"),
-    ("echo ID=fedora > /tmp/seen; mount --bind /tmp/seen /etc/os-release", "this host is not Debian"),
+    ("echo ID=fedora > /tmp/fake; mount --bind /tmp/fake /etc/os-release", "this host is not Debian"),
     ("mount -t tmpfs -o size=10m none /opt", "MB free, and 300 are needed; free space there"),
     (f"rm {PRESENT}/LICENSE", "LICENSE is missing; run packaging/install.sh of a complete checkout"),
     ('chmod 711 /root; set -- setpriv --reuid=10001 --clear-groups "$@"', "this command needs root; run: sudo"),
@@ -194,21 +197,23 @@ _NO = [
 ]
 
 
-@pytest.mark.parametrize(("first", "words"), _NO, ids=[words[:40] for _, words in _NO])
-def test_failed_precondition_names_the_remedy(bare, first, words):
-    """One line that starts with "cannot"; the host is unchanged."""
+@pytest.mark.parametrize(
+    ("first", "message"), _FAILED_PRECONDITIONS, ids=[message[:40] for _, message in _FAILED_PRECONDITIONS]
+)
+def test_failed_precondition_names_the_remedy(bare, first, message):
+    """The error is a line that starts with "cannot", and the host is unchanged."""
     before = bare.changed_files()
     done = bare.install(check=False, first=first)
     bare.checkout()
-    bare.sh("rm -rf /tmp/seen")
+    bare.sh("rm -rf /tmp/fake")
     assert done.returncode in {1, 2}
     assert done.stderr.startswith("cannot ")
-    assert words in done.stderr
+    assert message in done.stderr
     assert bare.changed_files() == before
 
 
 def test_install_without_options_uses_the_package_index(bare):
-    """The documented command; the uninstall needs no checkout."""
+    """The documented command works, and the uninstall needs no checkout."""
     index = {name: value for name, value in os.environ.items() if re.match("pip_|https?_proxy|ssl_cert", name.lower())}
     bare.machine.run(f"{PRESENT}/packaging/install.sh", timeout=500, env=index)
     assert bare.is_active()
@@ -218,7 +223,7 @@ def test_install_without_options_uses_the_package_index(bare):
 
 
 def test_failed_build_leaves_no_files(bare):
-    """A package with a wrong hash fails the build."""
+    """A package with a wrong hash fails the build, and the release folder is removed."""
     before = bare.changed_files()
     done = bare.install(check=False, first=f"sed -i 's/sha256:./sha256:z/' {PRESENT}/requirements.lock")
     bare.checkout()
@@ -229,8 +234,8 @@ def test_failed_build_leaves_no_files(bare):
     assert bare.changed_files() == before
 
 
-def test_concurrent_installation_is_refused(bare):
-    """They would write into the same folders."""
+def test_concurrent_installation_is_rejected(bare):
+    """Two installations would write into the same folders."""
     done = bare.install(check=False, first="exec 7> /run/dunebugger-install.lock; flock 7")
     assert done.returncode == 1
     assert done.stderr == "cannot continue: another install.sh is running; wait until it has ended\n"
@@ -238,7 +243,7 @@ def test_concurrent_installation_is_refused(bare):
 
 @pytest.mark.parametrize("made", [f"{HOME}/releases/1.0.0/bin/pip", "/etc/tmpfiles.d/dunebugger.conf"])
 def test_interrupted_install_is_completed_by_a_second_run(new_machine, wheelhouse, made):
-    """A power cut during the build, or during the installation of host files."""
+    """A second run completes an installation after a power cut during the build or the copy of host files."""
     machine = new_machine()
     machine.boot()
     host = InstalledHost(machine)

@@ -13,7 +13,7 @@ from machine import CHECKOUT, REPOSITORY
 
 
 def test_machine_boots_without_a_failed_unit(machine):
-    """A plain Debian regardless of the outer machine's services; every unit starts."""
+    """The machine is a plain Debian without the services of the outer machine, and every unit starts."""
     assert machine.run("systemctl", "is-system-running", check=False).stdout == "running\n"
     assert machine.sh("cat /proc/1/comm") == "systemd\n"
 
@@ -31,13 +31,13 @@ def test_every_boot_of_a_machine_has_its_own_id(machine):
 
 
 def test_synced_file_survives_a_power_cut(machine):
-    """Files in /run and /tmp do not."""
-    machine.write("/opt/kept/file", "kept\n", 0o750)
-    machine.sh("sync -d /opt/kept/file; touch /run/lost /tmp/lost")
+    """A synced file is kept; files in /run and /tmp are lost."""
+    machine.write("/opt/synced/file", "synced\n", 0o750)
+    machine.sh("sync -d /opt/synced/file; touch /run/lost /tmp/lost")
     machine.cut_power()
     machine.boot()
-    assert machine.read("/opt/kept/file") == "kept\n"
-    assert machine.sh("stat -c %a /opt/kept/file; ls -d /run/lost /tmp/lost 2> /dev/null || true") == "750\n"
+    assert machine.read("/opt/synced/file") == "synced\n"
+    assert machine.sh("stat -c %a /opt/synced/file; ls -d /run/lost /tmp/lost 2> /dev/null || true") == "750\n"
 
 
 def test_power_cut_sends_no_signal(machine):
@@ -61,7 +61,7 @@ def test_shutdown_stops_units_with_a_signal(machine):
 
 
 def test_machine_runs_a_transient_unit(machine):
-    """systemd-run, with its exit code and its lines in the journal."""
+    """``systemd-run`` works; the exit code is returned, and the output is in the journal."""
     done = machine.run("systemd-run", "--wait", "--unit=printed", "sh", "-c", "echo printed; exit 7", check=False)
     assert done.returncode == 7, done.stderr
     machine.run("journalctl", "--sync")
@@ -69,7 +69,7 @@ def test_machine_runs_a_transient_unit(machine):
 
 
 def test_machine_enforces_the_sandbox_of_a_unit(machine):
-    """A unit cannot write outside of its writable paths."""
+    """A sandboxed unit cannot write outside of its writable paths."""
     hardened = [
         *("ProtectSystem=strict", "ReadWritePaths=/opt", "ProtectHome=yes", "PrivateTmp=yes", "PrivateDevices=yes"),
         *("NoNewPrivileges=yes", "CapabilityBoundingSet=", "RestrictNamespaces=yes", "PrivateNetwork=yes"),
@@ -92,14 +92,14 @@ def test_disk_of_a_machine_can_be_full(machine):
     machine.disk.resize("50%")
 
 
-def test_machine_has_an_environment_of_its_own(machine):
-    """Programs get no variable of the tests' environment, an empty standard input, and / as working directory."""
+def test_machine_has_a_clean_environment(machine):
+    """Programs have a clean environment, an empty standard input, and / as working directory."""
     assert machine.sh("env | sort | sed 's/=.*//'; cat").split() == ["HOME", "LANG", "PATH", "PWD"]
     assert machine.run("pwd").stdout == "/\n"
 
 
 def test_machine_hides_an_installation_of_the_outer_host(machine):
-    """No file of an installation is visible."""
+    """No file of an installation on the outer machine is visible."""
     assert machine.sh("ls -d /opt/dunebugger /etc/dunebugger /var/dunebugger 2> /dev/null || true") == ""
 
 
@@ -110,27 +110,27 @@ def test_machine_sees_the_checkout_read_only(machine):
 
 
 def test_program_beyond_its_timeout_fails_the_test(machine):
-    """It is killed with its child processes."""
+    """The program is killed with its child processes."""
     with pytest.raises(AssertionError, match=r"has not ended in 0\.3 s"):
         machine.run("sh", "-c", "sleep 4321; true", timeout=0.3)
     assert machine.run("pgrep", "-f", "sleep 432[1]", check=False).returncode == 1
 
 
-@pytest.mark.parametrize("ended", ["closed", "systemd-nspawn killed"])
-def test_closed_machine_leaves_nothing(new_machine, ended):
-    """No mount, file or control group, and so no process."""
+@pytest.mark.parametrize("end", ["closed", "systemd-nspawn killed"])
+def test_closed_machine_leaves_no_traces(new_machine, end):
+    """No mount, file, control group or process is left."""
     made = new_machine()
     made.boot()
-    folder, leader, groups, at = made.disk.folder, made.leader, made.groups, made.disk.root.stat()
+    folder, leader, groups, root = made.disk.folder, made.leader, made.groups, made.disk.root.stat()
     assert leader in made.pids()
-    if ended != "closed":
+    if end != "closed":
         made._nspawn.kill()
         made._nspawn.wait()
     made.close()
     assert list(folder.iterdir()) == []
     assert str(folder) not in Path("/proc/self/mounts").read_text()
     assert not any(group.exists() for group in groups)
-    leftovers = {made.name, f"inode-{at.st_dev}:{at.st_ino}"}
+    leftovers = {made.name, f"inode-{root.st_dev}:{root.st_ino}"}
     assert not [path for path in Path("/run/systemd/nspawn").rglob("*") if path.name in leftovers]
 
 
@@ -148,7 +148,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_machine_ends_with_killed_tests(tmp_path):
-    """Killed tests leave no running process."""
+    """The machine of a killed test run has no running process and no mount."""
     run = [sys.executable, "-c", _KILLED_TESTS, str(tmp_path)]
     name = subprocess.run(run, cwd=Path(__file__).parent, stdout=subprocess.PIPE, text=True).stdout.strip()
     ControlGroup(name).remove()
@@ -156,7 +156,7 @@ def test_machine_ends_with_killed_tests(tmp_path):
 
 
 def test_machine_that_cannot_boot_reports_the_cause(new_machine):
-    """It leaves nothing, like any other machine."""
+    """The error names the missing bind source, and the closed machine leaves no file."""
     made = new_machine(binds={Path("/nonexistent"): "/mnt/nonexistent"})
     with pytest.raises(AssertionError, match=r"(?s)cannot boot .*nonexistent"):
         made.boot()
@@ -176,7 +176,7 @@ def test_machines_are_isolated_from_each_other(new_machine, machine):
     assert machine.read("/etc/machine-id") != other.read("/etc/machine-id")
 
 
-def test_write_keeps_the_mode_of_an_existing_folder(machine):
+def test_machine_write_keeps_the_mode_of_an_existing_folder(machine):
     """``write`` creates missing folders and does not change existing ones."""
     machine.run("install", "-d", "-m", "700", "/opt/closed")
     machine.write("/opt/closed/file", b"\xff", 0o600)

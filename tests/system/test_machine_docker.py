@@ -23,7 +23,7 @@ services:
 
 @pytest.fixture
 def compose(machine, registry):
-    """Run a release with compose; the container is removed after the test."""
+    """Factory that runs compose for a release; the container is removed after the test."""
 
     def run(version: str, *command: str, restart: str = "unless-stopped", **options):
         machine.write(COMPOSE, _FILE.format(image=registry.name(REMOTE, version), restart=f'"{restart}"'))
@@ -45,7 +45,7 @@ def await_health(machine, health):
 
 
 def test_good_release_runs_and_is_healthy(machine, compose):
-    """With network_mode host, a bind mount, docker exec, and a stop without KILL."""
+    """The container works with network_mode host, a bind mount and docker exec, and stops without KILL."""
     compose("1.0.0", "up", "-d")
     await_health(machine, "healthy")
     assert machine.docker("exec", "example", "cat", "/version") == "1.0.0"
@@ -56,7 +56,7 @@ def test_good_release_runs_and_is_healthy(machine, compose):
 
 
 def test_container_restarts_after_a_power_cut(machine, compose):
-    """Docker starts it again with restart unless-stopped."""
+    """Docker restarts a container with restart unless-stopped."""
     compose("1.0.0", "up", "-d")
     before = state(machine)["StartedAt"]
     machine.cut_power()
@@ -66,14 +66,14 @@ def test_container_restarts_after_a_power_cut(machine, compose):
 
 
 def test_container_restarts_after_a_reboot(machine, compose):
-    """The same after a clean reboot."""
+    """Docker restarts a container also after a clean reboot."""
     compose("1.0.0", "up", "-d")
     machine.reboot()
     wait_until(lambda: state(machine)["Running"], lambda: str(state(machine)))
 
 
 def test_stopped_container_stays_stopped_after_a_reboot(machine, compose):
-    """As restart unless-stopped says."""
+    """The restart policy unless-stopped does not restart a stopped container."""
     compose("1.0.0", "up", "-d")
     compose("1.0.0", "stop")
     machine.reboot()
@@ -81,7 +81,7 @@ def test_stopped_container_stays_stopped_after_a_reboot(machine, compose):
 
 
 def test_release_1_2_0_exits_at_once(machine, compose):
-    """A release that cannot start."""
+    """Release 1.2.0 cannot start, and its log has the cause."""
     compose("1.2.0", "up", "-d", restart="no")
     wait_until(lambda: state(machine)["Status"] == "exited", lambda: str(state(machine)))
     assert state(machine)["ExitCode"] == 3
@@ -89,14 +89,14 @@ def test_release_1_2_0_exits_at_once(machine, compose):
 
 
 def test_release_1_3_0_becomes_unhealthy(machine, compose):
-    """A release that runs and fails its health check."""
+    """Release 1.3.0 runs, and its health check fails."""
     compose("1.3.0", "up", "-d")
     await_health(machine, "unhealthy")
     assert state(machine)["Running"]
 
 
 def test_new_release_is_pulled(machine, compose):
-    """Before the pull it is only in the registry."""
+    """A release that is only in the registry is pulled and run."""
     compose("1.0.0", "up", "-d")
     compose("1.1.0", "pull")
     compose("1.1.0", "up", "-d")
@@ -104,7 +104,7 @@ def test_new_release_is_pulled(machine, compose):
 
 
 def test_pull_fails_while_the_registry_is_down(machine, compose, registry):
-    """Connections are refused; the pull succeeds after that."""
+    """The pull fails while connections are refused, and succeeds afterwards."""
     registry.proxy.shut()
     done = compose("1.1.0", "pull", check=False)
     assert done.returncode != 0
@@ -114,7 +114,7 @@ def test_pull_fails_while_the_registry_is_down(machine, compose, registry):
 
 
 def test_pull_fails_when_the_connection_breaks(machine, compose, registry):
-    """In the middle of a layer; no image is left."""
+    """A connection that breaks within a layer leaves no image."""
     registry.proxy.cut_after(100_000)
     assert compose("1.1.0", "pull", check=False).returncode != 0
     assert registry.proxy.is_exhausted()
@@ -122,7 +122,7 @@ def test_pull_fails_when_the_connection_breaks(machine, compose, registry):
 
 
 def test_pull_hangs_when_the_connection_hangs(machine, compose, registry):
-    """The power can be cut during the pull."""
+    """The power can be cut during a stalled pull, and a later pull succeeds."""
     registry.proxy.hang_after(100_000)
     with pytest.raises(AssertionError, match="has not ended in 10 s"):
         compose("1.1.0", "pull", timeout=10)
@@ -134,6 +134,6 @@ def test_pull_hangs_when_the_connection_hangs(machine, compose, registry):
 
 
 def test_image_runs_as_another_user(machine, registry):
-    """Remote runs as an ordinary user with an additional group."""
+    """An image can run as an unprivileged user with another group."""
     name = registry.name(REMOTE, "1.0.0")
     assert machine.docker("run", "--rm", "--network=host", "--user=1000:2000", name, "id", "-g") == "2000"

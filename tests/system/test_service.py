@@ -1,4 +1,4 @@
-"""The installed service for an operator: documented commands, status, log, check."""
+"""The installed service from the operator's view: documented commands, status, log and check."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ cat > /var/dunebugger/updates/requests/test-123.json << EOF
 }
 EOF
 """
-_QUESTIONS = ("service", "shared folders", "container", "scripts", "log", "health checks")
+_AREAS = ("service", "shared folders", "container", "scripts", "log", "health checks")
 
 
 def test_manual_request_of_the_deployment_guide_is_answered(host: ProvisionedHost):
-    """Write ``test-123.json`` with ``cat``; read the status."""
+    """The request is written with ``cat``, and its status is a success."""
     host.sh(_MANUAL_TEST)
     status = "/var/dunebugger/updates/status/test-123.json"
     wait_until((host.disk / status.lstrip("/")).exists, "the answer")
@@ -35,7 +35,7 @@ def test_manual_request_of_the_deployment_guide_is_answered(host: ProvisionedHos
 
 
 def test_systemctl_status_shows_the_state(host: ProvisionedHost):
-    """``systemctl status``: active, enabled, and a readable status line."""
+    """``systemctl status`` shows active, enabled, and a readable status line."""
     output = host.sh(f"systemctl status --no-pager {UNIT}")
     assert "Active: active (running)" in output
     assert "; enabled;" in output
@@ -43,20 +43,20 @@ def test_systemctl_status_shows_the_state(host: ProvisionedHost):
 
 
 def test_system_journal_can_be_filtered_by_request(host: ProvisionedHost):
-    """Each log line about a request has its id, from the coordinator and from the script's unit."""
-    request_id = host.submit("remote", "health", request_id="ask-the-journal")
+    """Each log line of the coordinator about a request has its id, and the unit of its script has its name."""
+    request_id = host.submit("remote", "health", request_id="journal-filter")
     host.wait_for_answer(request_id)
     output = host.sh(f"journalctl --no-pager --output=cat UPDATE_REQUEST_ID={request_id}")
     assert "accepted: health remote" in output
     assert "succeeded: Healthy" in output
-    unit = host.sh("journalctl --no-pager --output=cat -u 'dunebugger-request-ask-the-journal-1-*'")
+    unit = host.sh("journalctl --no-pager --output=cat -u 'dunebugger-request-journal-filter-1-*'")
     assert "health-check.sh of health remote" in unit
 
 
-def test_check_covers_each_troubleshooting_question(host: ProvisionedHost):
-    """All six areas have findings, and none is bad on a healthy host."""
+def test_check_covers_each_troubleshooting_area(host: ProvisionedHost):
+    """On a healthy host all six areas have results, and no result is bad."""
     found = json.loads(host.sh("update-coordinator check --json"))
-    by_area = {area: [row for row in found if row["area"] == area] for area in _QUESTIONS}
+    by_area = {area: [row for row in found if row["area"] == area] for area in _AREAS}
     assert all(by_area.values()), found
     assert [row for row in found if row["grade"] == "bad"] == []
     assert any("dunebugger-remote sees /var/dunebugger/updates/requests" in row["finding"] for row in found)
@@ -67,7 +67,7 @@ def test_check_covers_each_troubleshooting_question(host: ProvisionedHost):
 
 
 def test_check_finds_each_documented_problem(host: ProvisionedHost):
-    """Each problem is caused in turn: the exit code is 1, and the finding names the remedy."""
+    """The test causes one problem at a time: the exit code is 1, and the result names the remedy."""
     machine = host.machine
     problems = {
         "container": ("docker stop -t 1 dunebugger-remote", "docker start dunebugger-remote", "docker start"),
@@ -95,7 +95,7 @@ def test_check_finds_each_documented_problem(host: ProvisionedHost):
 
 
 def test_check_reports_errors_in_the_log(host: ProvisionedHost):
-    """The cause of an earlier failed start, from the coordinator and from systemd."""
+    """The check reports an earlier failed start; the log has its cause."""
     machine = host.machine
     before = machine.read(CONFIGURATION)
     machine.write(CONFIGURATION, "[paths]\nstat = 1\n")
@@ -112,8 +112,8 @@ def test_check_reports_errors_in_the_log(host: ProvisionedHost):
 
 
 def test_restart_pause_grows_with_every_crash(host: ProvisionedHost):
-    """The pause grows to two minutes and stays there; a manual start has no pause."""
-    drop_in = f"/run/systemd/system/{UNIT}.service.d/soon.conf"
+    """The pause grows to two minutes and no further; a manual start has no pause."""
+    drop_in = f"/run/systemd/system/{UNIT}.service.d/restart-pause.conf"
     host.machine.write(drop_in, "[Service]\nRestartSec=100ms\n")
     host.sh(f"systemctl daemon-reload; systemctl restart {UNIT}")
     for pause_s in (0, 10, 30, 110, 110):
@@ -133,8 +133,8 @@ def test_restart_pause_grows_with_every_crash(host: ProvisionedHost):
 
 
 def test_restart_pause_is_reset_by_a_long_uptime(host: ProvisionedHost):
-    """With an uptime limit of half a second; then with the packaged ten minutes, which the test does not reach."""
-    pause, drop_in = "/run/pause.sh", f"/run/systemd/system/{UNIT}.service.d/soon.conf"
+    """The pause is reset at an uptime limit of 0.5 s, and not before the packaged limit of ten minutes."""
+    pause, drop_in = "/run/pause.sh", f"/run/systemd/system/{UNIT}.service.d/restart-pause.conf"
     packaged = f"{HOME}/current/share/restart-pause.sh"
     host.sh(f"sed 's/^long_us=.*/long_us=500000/' {packaged} > {pause}")
     start = f"ExecStartPre=\nExecStartPre=-/bin/sh {pause} %n"
@@ -149,8 +149,8 @@ def test_restart_pause_is_reset_by_a_long_uptime(host: ProvisionedHost):
     host.sh(f"rm {drop_in}; systemctl daemon-reload; systemctl restart {UNIT}")
 
 
-def test_the_limits_are_the_daemons_alone(host: ProvisionedHost):
-    """A fifth of a processor and 256 MB (requirements, section 12.2); scripts have their own units."""
+def test_resource_limits_apply_to_the_daemon_only(host: ProvisionedHost):
+    """The daemon has 20 % of a processor and 256 MB (requirements, section 12.2); scripts have their own units."""
     shown = host.sh(f"systemctl show --property=CPUQuotaPerSecUSec,MemoryMax {UNIT}")
     assert set(shown.split()) == {"CPUQuotaPerSecUSec=200ms", f"MemoryMax={256 * 1024**2}"}
 
@@ -160,5 +160,5 @@ def test_documented_exposure_score_is_current(host: ProvisionedHost):
     output = host.sh(f"systemd-analyze security --no-pager {UNIT} | tail -n 1")
     score = re.search(r"(\d+\.\d+) (\w+)", output)
     assert score is not None, output
-    paper = Path(__file__).parents[2].joinpath("docs/operations.md").read_text(encoding="utf-8")
-    assert f"{score[1]} {score[2]}" in paper, output
+    document = Path(__file__).parents[2].joinpath("docs/operations.md").read_text(encoding="utf-8")
+    assert f"{score[1]} {score[2]}" in document, output

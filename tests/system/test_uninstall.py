@@ -1,11 +1,11 @@
-"""install.sh --uninstall: leftovers, kept files, and refusal."""
+"""install.sh --uninstall: leftovers, kept files, and rejection while a script runs."""
 
 from __future__ import annotations
 
 import pytest
 from installed_host import CONFIGURATION, STATE, UNIT, InstalledHost
 
-# Every change of a group rewrites these files; the tests compare their content.
+# Every change of a group rewrites these files, so the tests compare their content instead.
 _GROUPS = {"/etc/group", "/etc/gshadow", "/etc/group-", "/etc/gshadow-", "/etc/.pwd.lock"}
 
 
@@ -32,7 +32,7 @@ def host(bare_machine):
 
 
 def leftovers(host):
-    """The paths that the uninstall left."""
+    """The paths that the uninstall did not remove."""
     now = host.changed_files()
     assert set(host.before) - set(now) == set()
     return {path for path in now if now[path] != host.before.get(path)} - _GROUPS
@@ -51,13 +51,13 @@ def test_uninstall_leaves_only_the_journal(host):
 
 
 def test_purge_removes_the_journal(host):
-    """Nothing is left."""
+    """A purge leaves no path of the installation."""
     host.install("--uninstall", "--purge")
     assert leftovers(host) == set()
 
 
 def test_uninstall_keeps_and_lists_files_of_the_operator(host):
-    """Changed scripts, the compose file, core's releases and the backups."""
+    """Changed scripts, the compose file, core's releases and the backups are kept and listed."""
     kept = [
         "/opt/dunebugger/remote/update.sh",
         "/opt/dunebugger/docker-compose.yml",
@@ -82,8 +82,8 @@ def test_uninstall_keeps_and_lists_configured_folders(host):
     assert leftovers(host) == set()
 
 
-def test_uninstall_is_refused_while_a_script_runs(host):
-    """It names the unit and leaves the service running."""
+def test_uninstall_is_rejected_while_a_script_runs(host):
+    """The error names the unit, and the service keeps running."""
     host.sh("systemd-run --quiet --unit=dunebugger-request-r-1-1 sleep 300")
     pid = host.main_pid()
     done = host.install("--uninstall", check=False)
@@ -96,7 +96,7 @@ def test_uninstall_is_refused_while_a_script_runs(host):
 
 
 def test_interrupted_uninstall_is_completed_by_a_second_run(host):
-    """A power cut during the removal."""
+    """A second run completes an uninstall after a power cut."""
     machine = host.machine
     machine.sh("systemd-run --unit=removal /root/present/packaging/install.sh --uninstall --purge")
     machine.sh("while [ -e /etc/tmpfiles.d/dunebugger.conf ]; do sleep 0.001; done", timeout=60)

@@ -7,7 +7,7 @@ from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, 
 
 _MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
 _MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
-# Faults of the new release as a service, which has a NOTIFY_SOCKET; the commands that the installer runs work.
+# Faults of the new release that occur only in the service, which has a NOTIFY_SOCKET, not in the installer's commands.
 _IN_SERVICE = (
     "printf '%s\\n' 'import os, sys, threading' 'if \"NOTIFY_SOCKET\" in os.environ: {}' "
     f">> {NEXT}/coordinator/__init__.py"
@@ -23,7 +23,7 @@ _REQUEST = (
     '{"component":"remote","action":"%s","version":"1.2.3","request_id":"%s","timestamp":"2026-01-16T10:30:00Z"}\n'
 )
 
-_WAITS = """#!/bin/bash
+_WAITING_SCRIPT = """#!/bin/bash
 trap 'exit 7' TERM
 sleep 600 &
 touch /root/waits
@@ -58,14 +58,14 @@ def host(new_machine, disk_with_coordinator):
 
 
 def test_upgrade_keeps_configuration_and_journal(host):
-    """The previous release is kept, older ones are removed unless a script of theirs still runs.
+    """The previous release is kept; older releases are removed unless one of their scripts is still running.
 
-    Such a script, stopped two upgrades later, still gets TERM and time to clean up, and its exit code is recorded.
+    Such a script, stopped two upgrades later, still receives TERM and time to clean up, and its exit code is recorded.
     """
     host.sh(f"echo '# mine' >> {CONFIGURATION}")
     configuration, ids = host.machine.read(CONFIGURATION), host.journal_ids()
     assert ids
-    host.machine.write("/opt/dunebugger/remote/update.sh", _WAITS, 0o755)
+    host.machine.write("/opt/dunebugger/remote/update.sh", _WAITING_SCRIPT, 0o755)
     host.machine.write(f"{REQUESTS}/slow.json", _REQUEST % ("update", "slow"))
     host.sh("until [ -e /root/waits ]; do sleep 0.1; done")
     host.install("--upgrade", checkout=NEXT)
@@ -86,14 +86,14 @@ def test_upgrade_keeps_configuration_and_journal(host):
 
 
 def test_upgrade_to_the_same_release_changes_nothing(host):
-    """The service is not restarted."""
+    """An upgrade to the installed release does not restart the service."""
     pid = host.main_pid()
     host.install("--upgrade")
     assert host.main_pid() == pid
 
 
-def test_changed_checkout_of_the_same_version_is_another_release(host):
-    """The installation reports it; the upgrade gives it a separate folder, and finds it again."""
+def test_upgrade_to_a_changed_checkout_of_the_same_version_creates_a_release(host):
+    """An installation reports the difference; an upgrade creates a separate release once."""
     host.checkout(NEXT, "1.0.0")
     host.sh(f"echo '# changed' >> {NEXT}/coordinator/app.py")
     done = host.install(checkout=NEXT, check=False)
@@ -106,7 +106,7 @@ def test_changed_checkout_of_the_same_version_is_another_release(host):
 
 
 @pytest.mark.parametrize(
-    ("fault", "words"),
+    ("fault", "message"),
     [
         (
             f"sed -i 's/sha256:./sha256:z/' {NEXT}/requirements.lock",
@@ -119,15 +119,15 @@ def test_changed_checkout_of_the_same_version_is_another_release(host):
     ],
     ids=["packages", "project", "command", "configuration", "journal"],
 )
-def test_upgrade_that_fails_its_preflight_never_touches_the_service(host, fault, words):
-    """Build, configuration and journal are checked while the current release keeps running."""
+def test_upgrade_that_fails_its_preflight_does_not_affect_the_service(host, fault, message):
+    """Build, configuration and journal are checked while the current release is running."""
     host.sh(f"echo 'stop_timeout_s = 30' >> {CONFIGURATION}; {fault}")
     pid, before = host.main_pid(), host.changed_files()
     done = host.install("--upgrade", checkout=NEXT, check=False)
     assert done.returncode == 1
-    assert words in done.stderr
+    assert message in done.stderr
     assert host.main_pid() == pid
-    changed = {path for path, what in host.changed_files().items() if before.get(path) != what}
+    changed = {path for path, state in host.changed_files().items() if before.get(path) != state}
     assert {path for path in changed if not path.startswith((f"{HOME}/releases/2.0.0", STATE, "/var/log/"))} == set()
     assert host.answers()
 
@@ -136,7 +136,7 @@ def test_upgrade_that_fails_its_preflight_never_touches_the_service(host, fault,
     "fault", [_EXITS_AT_START, f"{_MIGRATE}; {_EXITS_AFTER_MIGRATION}", f"{_MIGRATE}; {_EXITS_LATER}"]
 )
 def test_upgrade_to_a_release_that_exits_is_rolled_back(host, fault):
-    """With its own files and its own journal, also after the new release has migrated the schema."""
+    """The old release runs again with its files and its journal, also after a migration of the schema."""
     host.sh(f"{fault}; echo '# next' >> {NEXT}/packaging/tmpfiles.conf")
     ids, before = host.journal_ids(), host.changed_files()
     done = host.install("--upgrade", checkout=NEXT, check=False)
@@ -151,8 +151,8 @@ def test_upgrade_to_a_release_that_exits_is_rolled_back(host, fault):
     assert host.answers()
 
 
-def test_rollback_never_restores_over_a_journal_with_new_records(host):
-    """The old journal lacks a script that ran; when the old release cannot read the new journal, the new one stays."""
+def test_upgrade_rollback_never_replaces_a_journal_with_new_records(host):
+    """The old journal lacks a script that ran; the new release stays if the old one cannot read the new journal."""
     host.sh(f"{_MIGRATE}; {_EXITS_LATER}; systemctl stop dunebugger-update-coordinator")
     host.machine.write(f"{REQUESTS}/early.json", _REQUEST % ("health", "early"))
     done = host.install("--upgrade", checkout=NEXT, check=False)
@@ -163,7 +163,7 @@ def test_rollback_never_restores_over_a_journal_with_new_records(host):
 
 
 def test_upgrade_keeps_changed_files_and_adds_new_ones_beside_them(host):
-    """As dpkg does with configuration files."""
+    """Changed files are treated like configuration files of dpkg: the new version gets the suffix .new."""
     remote = "/opt/dunebugger/remote"
     host.sh(f"echo IMAGE=mine > {remote}/component.env")
     for name in ("component.env", "update.sh"):
@@ -189,7 +189,7 @@ def test_upgrade_keeps_changed_files_and_adds_new_ones_beside_them(host):
     ],
 )
 def test_power_cut_during_an_upgrade_leaves_a_working_host(host, moment):
-    """With either release; a second run of the command completes the upgrade."""
+    """The host works with either release, and a second run of the command completes the upgrade."""
     ids = host.journal_ids()
     host.sh(f"echo '# next' >> {NEXT}/packaging/tmpfiles.conf; {_MIGRATE}")
     host.sh(f"systemd-run --unit=upgrade {NEXT}/packaging/install.sh --upgrade --wheelhouse {WHEELHOUSE}")

@@ -1,6 +1,6 @@
-"""install.sh installs only wheels, because a small computer has no compiler: each locked package must have one.
+"""install.sh installs only wheels, because a small computer has no compiler: each locked package must have a wheel.
 
-The image of the container side can be built with a compiler, which 32 bit needs (see its Dockerfile).
+The image of the container side can be built with a compiler, as 32-bit systems require (see its Dockerfile).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from machine import REPOSITORY
 )
 @pytest.mark.parametrize("python", ["3.11", "3.13"])
 def test_every_locked_package_has_a_wheel_for_a_raspberry_pi(tmp_path, lock: str, platform: str, python: str):
-    """64-bit and 32-bit Raspberry Pi OS, with the Python of Debian 12 and Debian 13."""
+    """Each package has wheels for 64-bit and 32-bit Raspberry Pi OS, with the Python of Debian 12 and Debian 13."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--require-hashes")
     wheels = ("--only-binary=:all:", f"--platform={platform}", f"--python-version={python}", f"--dest={tmp_path}")
     path = REPOSITORY / lock

@@ -1,4 +1,4 @@
-"""Fixtures of the container script tests: an engine and a registry on the outer machine."""
+"""Fixtures of the container script tests: a Docker engine and a registry on the outer machine."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from polling import wait_until
 
 @pytest.fixture(scope="session")
 def docker_services():
-    """An engine and a registry that holds VERSIONS of ``remote`` and ``scheduler``."""
-    folder = Path(tempfile.mkdtemp(prefix="scripts-"))  # a socket's path must be short
+    """A Docker engine, and a registry with all VERSIONS of ``remote`` and ``scheduler``."""
+    folder = Path(tempfile.mkdtemp(prefix="scripts-"))  # short, because the length of a socket's path is limited
     program = compile_program(folder / "program")
     registry = LocalRegistry(folder / "registry")
     engine = Engine(folder / "engine")
@@ -33,13 +33,13 @@ def docker_services():
 
 @pytest.fixture
 def compose(request):
-    """The plugin, which most hosts have; ``each_compose`` adds version 1."""
+    """The plugin, as on most hosts; ``each_compose`` adds version 1."""
     return getattr(request, "param", Compose.plugin)()
 
 
 @pytest.fixture
 def host(docker_services, compose, tmp_path):
-    """A host on which ``remote`` and ``scheduler`` 1.0.0 run and are healthy."""
+    """A host on which ``remote`` and ``scheduler`` 1.0.0 are running and healthy."""
     folder = Path(tempfile.mkdtemp(prefix="host", dir=tmp_path))
     made = ContainerHost(folder, *docker_services, compose)
     made.compose("up", "-d")

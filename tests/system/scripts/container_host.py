@@ -1,4 +1,4 @@
-"""A host folder with two components, the packaged scripts, and their common compose file."""
+"""A host folder with two components, their packaged scripts, and their common compose file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class ContainerHost:
-    """Run the scripts as the coordinator does, and inspect the result."""
+    """Runs the scripts like the coordinator, and inspects the result."""
 
     def __init__(self, folder: Path, engine, registry, compose: Compose) -> None:
         self.folder = folder
@@ -58,7 +58,7 @@ class ContainerHost:
         (self.folder / name / "component.env").write_text(text)
 
     def compose(self, *arguments):
-        """``docker compose ARGUMENT...`` as the operator would."""
+        """Run ``docker compose ARGUMENT...`` like the operator."""
         done = subprocess.run(
             [*self._compose.command, "-f", str(self.compose_file), *arguments],
             env=self._environment(), capture_output=True, text=True, timeout=120,
@@ -75,7 +75,7 @@ class ContainerHost:
         return host | self._compose.environment
 
     def update(self, version, *, request="", component="remote"):
-        """Run update.sh; the request's id is in the result."""
+        """Run update.sh; the result has the request id as ``request``."""
         return self._run(component, "update.sh", [version], request or self.next_id(), version=version)
 
     def rollback(self, of, *, component="remote"):
@@ -87,7 +87,7 @@ class ContainerHost:
         return self._run(component, "health-check.sh", [], self.next_id())
 
     def next_id(self):
-        """A new request's id."""
+        """A new request id."""
         self._number += 1
         return f"request-{self._number}"
 
@@ -98,16 +98,16 @@ class ContainerHost:
             env=self.environment(more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
         ) as running:  # fmt: skip
-            seen = []
+            lines = []
             for line in running.stdout:
-                seen.append(line)
+                lines.append(line)
                 if line == f"PHASE:{phase}\n":
                     time.sleep(after_s)
                     os.killpg(running.pid, signal.SIGKILL)
                     break
             else:
-                raise AssertionError(f"no phase {phase}: {''.join(seen)}")
-        return "".join(seen)
+                raise AssertionError(f"no phase {phase}: {''.join(lines)}")
+        return "".join(lines)
 
     def _run(self, component, script, arguments, request, *, version="", of=""):
         folder = self.folder / component
@@ -124,13 +124,13 @@ class ContainerHost:
         return done
 
     def containers(self, service="remote"):
-        """Each container of a service: name, image name, image id, state."""
+        """Name, image name, image id and state of each container of a service."""
         ids = self._ids(service)
-        seen = json.loads(self.engine.out("inspect", *ids)) if ids else []
-        return [(one["Name"], one["Config"]["Image"], one["Image"], one["State"]["Status"]) for one in seen]
+        found = json.loads(self.engine.out("inspect", *ids)) if ids else []
+        return [(one["Name"], one["Config"]["Image"], one["Image"], one["State"]["Status"]) for one in found]
 
     def started_at(self, service="remote"):
-        """Id and start time of the service's only container; unchanged unless it was replaced or restarted."""
+        """Id and start time of the service's only container; they change if it is replaced or restarted."""
         return self.engine.out("inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *self._ids(service))
 
     def health_of(self, service="remote"):
@@ -143,12 +143,12 @@ class ContainerHost:
         return self.engine.out("ps", "-aq", "--no-trunc", *filters).split()
 
     def image_id(self, image):
-        """Id of the image that a name refers to, empty when there is none."""
+        """Id of the image that a name refers to; empty if there is none."""
         done = self.engine.run("image", "inspect", "--format", "{{.Id}}", image, check=False)
         return done.stdout.decode().strip()
 
     def snapshot(self):
-        """Everything that an undone update must leave unchanged."""
+        """The compose file, the containers and the image id, which a rolled back update must restore."""
         before = self.compose_file.read_bytes()
         return before, self.containers(), self.containers("scheduler"), self.image_id(self.file_image())
 

@@ -15,7 +15,7 @@ from polling import wait_until
 
 from tests.support.free_port import free_port
 
-# The only program of an image: runs until TERM, exits at once, or acts as a health check.
+# The only program of an image: it runs until TERM, exits at once, or acts as a health check.
 PROGRAM = r"""
 #include <signal.h>
 #include <stdio.h>
@@ -25,8 +25,8 @@ PROGRAM = r"""
 static void leave(int number) { (void)number; _exit(0); }
 int main(int count, char **words) {
     const char *word = count > 1 ? words[1] : "run";
-    if (!strcmp(word, "well")) return 0;
-    if (!strcmp(word, "ill")) { puts("no answer on port 80"); return 1; }
+    if (!strcmp(word, "healthy")) return 0;
+    if (!strcmp(word, "unhealthy")) { puts("no answer on port 80"); return 1; }
     if (!strcmp(word, "exit")) { puts("cannot open the settings"); return 3; }
     signal(SIGTERM, leave);
     if (!strcmp(word, "late")) { sleep(2); puts("gave up after two seconds"); return 4; }
@@ -36,12 +36,12 @@ int main(int count, char **words) {
 }
 """
 CHECK = 'HEALTHCHECK --interval=1s --timeout=2s --retries=2 CMD ["/program", "{word}"]'
-# Each version's command, and the argument of its health check, if it has one.
+# The command of each version and the argument of its health check; None for no health check.
 VERSIONS = {
-    "1.0.0": ("run", "well"),
-    "1.1.0": ("run", "well"),
+    "1.0.0": ("run", "healthy"),
+    "1.1.0": ("run", "healthy"),
     "1.2.0": ("exit", None),
-    "1.3.0": ("run", "ill"),
+    "1.3.0": ("run", "unhealthy"),
     "1.4.0": ("run", None),
     "1.5.0": ("late", None),
 }
@@ -77,13 +77,13 @@ class LocalRegistry:
             self._process = subprocess.Popen(
                 ["docker-registry", "serve", str(self._folder / "config.yml")], stdout=log, stderr=log
             )
-        wait_until(self._answers, f"a registry on {self.name}")
+        wait_until(self._is_ready, f"a registry on {self.name}")
 
     def stop(self):
         """Stop serving."""
         terminate(self._process)
 
-    def _answers(self):
+    def _is_ready(self):
         with contextlib.suppress(OSError):
             return urllib.request.urlopen(f"http://{self.name}/v2/", timeout=5).status == 200
         return False
@@ -100,7 +100,7 @@ class Engine:
         self.start()
 
     def start(self):
-        """Start the engine; containers with a restart policy come up again."""
+        """Start the engine; it restarts containers with a restart policy."""
         command = ["dockerd", "--data-root", f"{self._folder}/data", "--exec-root", f"{self._folder}/exec"]
         command += ["--pidfile", f"{self._folder}/pid", "-H", self.host, "--iptables=false", "--ip6tables=false"]
         command += ["--bridge=none", "--ip-forward=false", "--max-download-attempts=1"]
@@ -113,14 +113,14 @@ class Engine:
         terminate(self._process)
 
     def run(self, *arguments, check=True, data=None):
-        """``docker ARGUMENT...`` on this engine."""
+        """Run ``docker ARGUMENT...`` on this engine."""
         environment = {**os.environ, "DOCKER_HOST": self.host}
         done = subprocess.run(["docker", *arguments], env=environment, input=data, capture_output=True, timeout=120)
         assert not check or done.returncode == 0, (arguments, done.stderr.decode())
         return done
 
     def out(self, *arguments):
-        """What ``docker ARGUMENT...`` prints."""
+        """Run ``docker ARGUMENT...``, and return its output."""
         return self.run(*arguments).stdout.decode().strip()
 
     def publish(self, registry, name, program: Path):
@@ -132,18 +132,18 @@ class Engine:
             self.run("image", "rm", image)
 
     def build(self, image, program: Path, version, note=""):
-        """Build the image of ``version`` by VERSIONS; another ``note`` gives another image."""
+        """Build the image of ``version`` as in VERSIONS; a different ``note`` results in a different image."""
         command, check = VERSIONS[version]
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
             archive.add(program, "program")
-            about = tarfile.TarInfo("version")
-            about.size = len((version + note).encode())
-            archive.addfile(about, io.BytesIO((version + note).encode()))
+            entry = tarfile.TarInfo("version")
+            entry.size = len((version + note).encode())
+            archive.addfile(entry, io.BytesIO((version + note).encode()))
         changes = ["-c", f'CMD ["/program", "{command}"]']
         if check:
             changes += ["-c", CHECK.format(word=check)]
-        self.run("import", *changes, "-", image, data=packed.getvalue())
+        self.run("import", *changes, "-", image, data=buffer.getvalue())
 
 
 def compile_program(folder: Path) -> Path:

@@ -20,7 +20,7 @@ exec {plugin} "$@"
 
 
 def test_compose_plugin_is_preferred_and_never_pulls(host):
-    """``docker compose`` is used when both are installed, with ``--pull never``."""
+    """If both are installed, the scripts use ``docker compose``, always with ``--pull never``."""
     real = Path(Compose.plugin().environment["DOCKER_CONFIG"], PLUGIN)
     plugin = host.folder / "docker" / PLUGIN
     plugin.parent.mkdir(parents=True)
@@ -37,7 +37,7 @@ def test_compose_plugin_is_preferred_and_never_pulls(host):
 
 
 def test_missing_compose_names_the_package_to_install(host):
-    """A PATH without docker-compose, and Docker without the plugin."""
+    """The error names the package if neither docker-compose nor the plugin is installed."""
     folder = host.folder / "bin"
     folder.mkdir()
     for name in ("bash", "dirname", "docker", "flock", "grep", "sed", "cut", "sort", "cat"):
@@ -49,7 +49,7 @@ def test_missing_compose_names_the_package_to_install(host):
 
 
 def test_override_file_is_applied(host):
-    """Compose reads it by default; the container keeps its settings."""
+    """Compose reads the override file by default, so that the container keeps its settings."""
     (host.folder / "docker-compose.override.yml").write_text(
         'version: "2.4"\nservices:\n  remote:\n    environment:\n      KIND: overridden\n'
     )
@@ -60,7 +60,7 @@ def test_override_file_is_applied(host):
 
 
 def test_image_of_an_override_file_fails_the_update(host):
-    """The override replaces the compose file's image: the update fails and is undone."""
+    """The override file replaces the image of the compose file: the update fails and is rolled back."""
     (host.folder / "docker-compose.override.yml").write_text(
         f'version: "2.4"\nservices:\n  remote:\n    image: {host.registry.name}/remote:1.0.0\n'
     )
@@ -72,11 +72,11 @@ def test_image_of_an_override_file_fails_the_update(host):
 
 
 def test_linked_compose_file_is_changed_at_its_target(host):
-    """The link stays a link, and the project name is that of the link's folder."""
-    real = host.folder / "kept" / "compose.yml"
+    """The link stays a link, and the project name is the name of the link's folder."""
+    real = host.folder / "target" / "compose.yml"
     real.parent.mkdir()
     host.compose_file.rename(real)
-    host.compose_file.symlink_to("kept/compose.yml")
+    host.compose_file.symlink_to("target/compose.yml")
     before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
@@ -86,8 +86,8 @@ def test_linked_compose_file_is_changed_at_its_target(host):
     assert host.snapshot() == before
 
 
-def test_concurrent_update_of_the_same_file_is_waited_for(host):
-    """The wait ends after LOCK_WAIT_S with a message (I16)."""
+def test_update_waits_for_a_concurrent_update_of_the_same_file(host):
+    """The wait ends after LOCK_WAIT_S with an error (I16)."""
     host.settings("remote", LOCK_WAIT_S=1)
     with (host.folder / ".docker-compose.yml.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
@@ -99,7 +99,7 @@ def test_concurrent_update_of_the_same_file_is_waited_for(host):
 
 
 def test_container_older_than_the_file_is_restored(host):
-    """The file was edited to 1.4.0 while 1.0.0 kept running: a failed update restores both."""
+    """If the file names 1.4.0 while 1.0.0 is still running, a failed update restores both."""
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:1.4.0"))
     before = host.compose_file.read_bytes(), host.containers()
     done = host.update("1.2.0")
@@ -108,8 +108,8 @@ def test_container_older_than_the_file_is_restored(host):
     assert "nothing is restored" in host.rollback(done.request).stdout
 
 
-def test_service_that_had_failed_before_is_only_started(host):
-    """The old and the new version are unhealthy: the restore does not wait for health."""
+def test_previously_unhealthy_service_is_restored_without_a_health_wait(host):
+    """If the old version was unhealthy before the update, the restore does not wait for its health."""
     host.engine.run("pull", f"{host.registry.name}/remote:1.5.0")
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:1.3.0"))
     host.compose("up", "-d", "remote")
@@ -121,15 +121,15 @@ def test_service_that_had_failed_before_is_only_started(host):
 
 
 def test_script_run_by_hand_generates_an_id(host):
-    """It prints how to undo the update; a rollback without an id lists the backups."""
+    """The script prints the command for the rollback; a rollback without an id lists the backups."""
     host.extra = {"UPDATE_REQUEST_ID": ""}
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stderr
     line = next(line for line in done.stdout.splitlines() if line.startswith("run by hand"))
     request = line.split("UPDATE_ROLLBACK_OF=")[1].split()[0]
-    refused = host.rollback("")
-    assert refused.returncode == 1
-    assert f"  {request}\n" in refused.stderr
+    rejected = host.rollback("")
+    assert rejected.returncode == 1
+    assert f"  {request}\n" in rejected.stderr
     back = host.rollback(request)
     assert back.returncode == 0
     assert "to undo it later" not in back.stdout
@@ -137,7 +137,7 @@ def test_script_run_by_hand_generates_an_id(host):
 
 
 def test_image_pinned_by_digest_is_replaced_and_restored(host):
-    """The update writes the tag of the version; the rollback writes the digest again."""
+    """The update writes the tag of the version; the rollback restores the digest."""
     [digest] = json.loads(host.engine.out("inspect", f"{host.registry.name}/remote:1.0.0"))[0]["RepoDigests"]
     host.compose_file.write_text(host.compose_file.read_text().replace(f"{host.registry.name}/remote:1.0.0", digest))
     host.compose("up", "-d", "remote")

@@ -8,7 +8,7 @@ from compose import each_compose
 
 @each_compose
 def test_container_update_runs_the_new_image_and_can_be_rolled_back(host):
-    """1.0.0 to 1.1.0 and back; the compose file is then byte-identical."""
+    """After an update from 1.0.0 to 1.1.0 and a rollback, the compose file is byte-identical."""
     before = host.snapshot()
     done = host.update("1.1.0")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -26,7 +26,7 @@ def test_container_update_runs_the_new_image_and_can_be_rolled_back(host):
 
 
 def test_container_update_to_the_running_version_changes_nothing(host):
-    """No backup is made, so a rollback of that request changes nothing."""
+    """The update makes no backup, so that a rollback of its request changes nothing."""
     started = host.started_at()
     done = host.update("1.0.0")
     assert done.returncode == 0
@@ -40,19 +40,19 @@ def test_container_update_to_the_running_version_changes_nothing(host):
 
 
 @pytest.mark.parametrize(
-    ("version", "words"),
+    ("version", "message"),
     [
         ("1.2.0", "cannot open the settings"),
         ("1.3.0", "no answer on port 80"),
         ("1.5.0", "gave up after two seconds"),
     ],
 )
-def test_container_update_to_a_bad_version_restores_the_previous_one(host, version, words):
-    """It exits at once, fails its health check, or restarts in a loop: the message has the cause, and 1.0.0 runs."""
+def test_container_update_to_a_broken_version_restores_the_previous_one(host, version, message):
+    """The new version exits at once, is unhealthy, or restarts in a loop: the error has the cause, and 1.0.0 runs."""
     before = host.snapshot()
     done = host.update(version)
     assert done.returncode == 1
-    assert words in done.stderr
+    assert message in done.stderr
     assert f"back at {host.registry.name}/remote:1.0.0" in done.stderr
     assert host.snapshot() == before
     started = host.started_at()
@@ -62,8 +62,8 @@ def test_container_update_to_a_bad_version_restores_the_previous_one(host, versi
     assert host.started_at() == started
 
 
-def test_container_update_to_a_missing_version_stops_nothing(host):
-    """The pull comes first."""
+def test_container_update_to_a_missing_version_keeps_the_container_running(host):
+    """The pull fails before any change, and the container keeps running."""
     before, started = host.snapshot(), host.started_at()
     done = host.update("9.9.9")
     assert done.returncode == 1
@@ -73,8 +73,8 @@ def test_container_update_to_a_missing_version_stops_nothing(host):
     assert (host.snapshot(), host.started_at()) == (before, started)
 
 
-def test_container_script_without_a_registry_stops_nothing(host):
-    """The pull fails before any change."""
+def test_container_update_without_a_registry_keeps_the_container_running(host):
+    """Without a registry the pull fails before any change, and the container keeps running."""
     before, started = host.snapshot(), host.started_at()
     host.registry.stop()
     try:
@@ -84,8 +84,8 @@ def test_container_script_without_a_registry_stops_nothing(host):
     assert (host.snapshot(), host.started_at()) == (before, started)
 
 
-def test_two_components_of_one_file_do_not_undo_each_other(host):
-    """``remote`` is rolled back after scheduler was updated: scheduler's image stays, in the file and running."""
+def test_components_of_one_compose_file_are_rolled_back_independently(host):
+    """A rollback of remote after an update of scheduler leaves scheduler's image, in the file and running."""
     first = host.update("1.1.0")
     second = host.update("1.4.0", component="scheduler")
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
@@ -95,8 +95,8 @@ def test_two_components_of_one_file_do_not_undo_each_other(host):
     assert [one[1].rpartition(":")[2] for one in host.containers("scheduler")] == ["1.4.0"]
 
 
-def test_a_moving_tag_means_again_what_ran_before(host):
-    """The file names latest, which has moved to another image since: the recorded image is restored."""
+def test_rollback_restores_the_image_of_a_moved_tag(host):
+    """The compose file names latest, and the tag has moved since: the rollback restores the recorded image."""
     engine, name = host.engine, f"{host.registry.name}/remote"
     engine.run("tag", f"{name}:1.0.0", f"{name}:latest")
     host.compose_file.write_text(host.compose_file.read_text().replace("remote:1.0.0", "remote:latest"))
@@ -111,7 +111,7 @@ def test_a_moving_tag_means_again_what_ran_before(host):
 
 
 def test_rollback_restores_the_image_of_a_republished_tag(host):
-    """The same tag names another image: the rollback restores the one that ran, and the tag names it again."""
+    """The tag names another image after it was republished: the rollback restores the image and the tag."""
     image = f"{host.registry.name}/remote:1.1.0"
     assert host.update("1.1.0").returncode == 0
     before = host.snapshot()
@@ -134,7 +134,7 @@ def test_rollback_restores_the_image_of_a_republished_tag(host):
 
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 def test_rollback_restores_a_stopped_or_absent_container(host, state):
-    """An update starts a stopped or absent service; its rollback restores that state."""
+    """An update starts a stopped or absent service; its rollback restores the previous state."""
     host.compose("stop", "remote")
     if state == "absent":
         host.compose("rm", "-f", "remote")
@@ -145,13 +145,13 @@ def test_rollback_restores_a_stopped_or_absent_container(host, state):
     back = host.rollback(done.request)
     assert back.returncode == 0, back.stderr
     assert host.compose_file.read_bytes() == before
-    seen = host.containers()
-    assert seen == [] if state == "absent" else [(one[1][-5:], one[3]) for one in seen] == [("1.0.0", "created")]
+    found = host.containers()
+    assert found == [] if state == "absent" else [(one[1][-5:], one[3]) for one in found] == [("1.0.0", "created")]
     assert host.rollback(done.request).stdout.count("nothing is restored") == 1
 
 
 def test_pruned_backup_removes_its_images(host):
-    """BACKUPS=3: the oldest is removed with its unused image; its rollback fails instead of reporting success."""
+    """With BACKUPS=3 the oldest backup is removed with its unused image, and its rollback fails."""
     first = host.update("1.4.0")
     for version in ("1.0.0", "1.1.0", "1.0.0", "1.1.0"):
         assert host.update(version).returncode == 0
@@ -161,14 +161,14 @@ def test_pruned_backup_removes_its_images(host):
     assert host.image_id(f"{host.registry.name}/remote:1.4.0") == ""
     assert host.image_id(f"{host.registry.name}/remote:1.0.0") != ""
     before = host.snapshot()
-    refused = host.rollback(first.request)
-    assert refused.returncode == 1
-    assert "its backup was removed" in refused.stderr
+    rejected = host.rollback(first.request)
+    assert rejected.returncode == 1
+    assert "its backup was removed" in rejected.stderr
     assert host.snapshot() == before
 
 
 def test_container_health_reports_the_cause(host):
-    """Healthy; stopped; another image than in the file; no container; no engine within DOCKER_WAIT_S (I16)."""
+    """Causes are a stopped container, another image, no container, and no engine within DOCKER_WAIT_S (I16)."""
     assert host.health().returncode == 0
     assert "is healthy" in host.health().stdout
     host.compose("stop", "remote")
@@ -189,7 +189,7 @@ def test_container_health_reports_the_cause(host):
 
 
 @pytest.mark.parametrize(
-    ("settings", "version", "words"),
+    ("settings", "version", "message"),
     [
         ({}, "latest", "it is not a version"),
         ({}, "1.1", "it is not a version"),
@@ -201,12 +201,12 @@ def test_container_health_reports_the_cause(host):
         ({"SERVICE": ""}, "1.1.0", "SERVICE is missing"),
     ],
 )
-def test_failed_container_precondition_changes_nothing(host, settings, version, words):
-    """The message has the remedy; no backup is made."""
+def test_failed_container_precondition_changes_nothing(host, settings, version, message):
+    """The error has the remedy, and no backup is made."""
     started = host.started_at()
     host.settings("remote", **settings)
     done = host.update(version)
     assert done.returncode == 1
-    assert words in done.stderr
+    assert message in done.stderr
     assert host.started_at() == started
     assert not (host.folder / "remote" / "backups").exists()

@@ -1,11 +1,11 @@
-"""A container's update or rollback is killed in every phase: the next rollback restores the state before (I8)."""
+"""A container's update or rollback is killed in every phase: the next rollback restores the previous state (I8)."""
 
 from __future__ import annotations
 
 import pytest
 from compose import Compose, each_compose
 
-# Phases and delays of the kill in seconds. In "start" compose works for a second or two, version 1 longer than the
+# Phases, and delays of the kill in seconds. Compose needs one or two seconds in "start", version 1 more than the
 # plugin; the other phases do not depend on the compose version.
 INSTANTS = [("check", 0), ("pull", 0), ("pull", 0.2), ("backup", 0), ("backup", 0.05)]
 INSTANTS += [("set-image", 0), ("set-image", 0.15), ("verify", 0), ("verify", 1)]
@@ -20,8 +20,8 @@ def variables(request, of=""):
 
 
 @pytest.mark.parametrize(("compose", "phase", "after_s"), CASES, indirect=["compose"])
-def test_a_killed_update_is_undone(host, phase, after_s):
-    """SIGKILL to the script's process group, some time after the start of each phase."""
+def test_killed_container_update_is_undone_by_a_rollback(host, phase, after_s):
+    """The script's process group receives SIGKILL at a given time in each phase, and a rollback restores the state."""
     before = host.snapshot()
     host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=after_s)
     back = host.rollback("one")
@@ -32,7 +32,7 @@ def test_a_killed_update_is_undone(host, phase, after_s):
 
 @pytest.mark.parametrize("phase", ["restore", "verify-restored"])
 @pytest.mark.parametrize("after_s", [0, 0.5, 1.2, 2.0])
-def test_killed_rollback_can_be_repeated(host, phase, after_s):
+def test_killed_container_rollback_can_be_repeated(host, phase, after_s):
     """The second rollback completes the first."""
     before = host.snapshot()
     assert host.update("1.1.0", request="one").returncode == 0
@@ -43,8 +43,8 @@ def test_killed_rollback_can_be_repeated(host, phase, after_s):
 
 
 @pytest.mark.parametrize("phase", ["backup", "set-image", "start", "verify"])
-def test_killed_container_update_may_run_again(host, phase):
-    """With on_interruption = "rerun": the second run succeeds; a rollback restores the state before the first."""
+def test_killed_container_update_can_be_rerun(host, phase):
+    """With on_interruption = "rerun" the second run succeeds; a rollback restores the state before the first run."""
     before = host.snapshot()
     host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase=phase, after_s=0.5)
     again = host.update("1.1.0", request="one")
@@ -55,13 +55,13 @@ def test_killed_container_update_may_run_again(host, phase):
 
 
 @each_compose
-@pytest.mark.parametrize("new_one_too", [False, True])
-def test_rollback_removes_a_partly_replaced_container(host, new_one_too):
-    """Compose was killed after it renamed the old container, or created the new one: only the old one is left."""
+@pytest.mark.parametrize("has_new_container", [False, True])
+def test_rollback_removes_a_partly_replaced_container(host, has_new_container):
+    """If compose is killed after it renamed the old container, or created the new one, only the old one remains."""
     before = host.snapshot()
     host.kill_in_phase("update.sh", ["1.1.0"], variables("one"), phase="start", after_s=0)
     [(name, *_)] = host.containers()
-    if new_one_too:
+    if has_new_container:
         host.compose("up", "-d", "--no-recreate", "--scale", "remote=2", "remote")
         assert len(host.containers()) == 2
     host.engine.run("stop", name)
