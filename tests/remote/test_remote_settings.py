@@ -26,7 +26,7 @@ def configured(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (['installed = "guess"'], "must be one of compose_file, itself, version_file"),
+        (['installed = "guess"'], f"must be one of {', '.join(SOURCES)}"),
         (['installed = "version_file"'], 'installed = "version_file" needs path, the file to read'),
         (['installed = "compose_file"', 'service = "core"'], 'installed = "compose_file" needs path, the file to read'),
         (['installed = "compose_file"', 'path = "/c.yml"'], "needs service, its name in that file"),

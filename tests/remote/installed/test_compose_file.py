@@ -1,5 +1,9 @@
 """Version source ``compose_file``: the tag of a service's image."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from remote.installed.sources.compose_file import FILE_BYTES, read
@@ -145,3 +149,9 @@ def test_compose_file_reports_files_over_the_limit(container):
     container.path.write_text("#" * (FILE_BYTES + 1))
     with pytest.raises(VersionUnknownError, match=f"has more than {FILE_BYTES} bytes"):
         read(container)
+
+
+def test_compose_file_parser_is_loaded_only_where_it_is_used():
+    """A server whose components have other sources does not pay 3 MB for the YAML parser."""
+    code = "import sys, remote.app; sys.exit('ruamel.yaml' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0
