@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +23,31 @@ from protocol.types import State, UnknownValue
 
 _CHUNK = 500  # SQLite's oldest limit on values in one statement is 999
 _ATTEMPTS = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM attempts WHERE request_id = ?"  # noqa: S608  constants
+
+# One statement, since each lane runs it between two requests. The first of each component comes from an index.
+_NEXT_DUE = """
+    WHERE rowid = COALESCE(
+        (
+            SELECT rowid FROM requests INDEXED BY begun
+            WHERE component IN (SELECT value FROM json_each(:components))
+                AND settled_at IS NULL AND state IN ('running', 'failed')
+                AND id NOT IN (SELECT value FROM json_each(:skip))
+            ORDER BY rowid LIMIT 1
+        ),
+        (
+            SELECT MIN(first) FROM (
+                SELECT (
+                    SELECT rowid FROM requests INDEXED BY due
+                    WHERE settled_at IS NULL AND component = lane.value
+                        AND (due_uptime IS NULL OR due_uptime <= :uptime)
+                        AND id NOT IN (SELECT value FROM json_each(:skip))
+                    ORDER BY rowid LIMIT 1
+                ) AS first
+                FROM json_each(:components) AS lane
+            )
+        )
+    )
+"""
 
 
 class JournalReader:
@@ -147,27 +172,8 @@ class JournalReader:
             uptime_s: the present running time; a request deferred beyond it is not due.
             skip: ids to leave out.
         """
-        if not components:
-            return None
-        skipped = json.dumps(list(skip))
-        first = [
-            row[0]
-            for component in components
-            for row in self.database.read(
-                "SELECT rowid FROM requests INDEXED BY due WHERE settled_at IS NULL AND component = ?"
-                " AND (due_uptime IS NULL OR due_uptime <= ?) AND id NOT IN (SELECT value FROM json_each(?))"
-                " ORDER BY rowid LIMIT 1",
-                (component, uptime_s, skipped),
-            )
-        ]
-        begun = self.database.read(
-            f"SELECT rowid FROM requests INDEXED BY begun WHERE component IN ({_marks(components)})"  # noqa: S608  marks
-            " AND settled_at IS NULL AND state IN ('running', 'failed')"
-            " AND id NOT IN (SELECT value FROM json_each(?)) ORDER BY rowid LIMIT 1",
-            (*components, skipped),
-        )
-        rowid = begun[0][0] if begun else min(first, default=None)
-        return _first(self._requests("WHERE rowid = ?", (rowid,)))
+        values = {"components": json.dumps(list(components)), "uptime": uptime_s, "skip": json.dumps(list(skip))}
+        return _first(self._requests(_NEXT_DUE, values))
 
     def next_due_uptime(self, components: Collection[str], *, uptime_s: float) -> float | None:
         """The running time (seconds) at which the next deferred request of these components is due, or None."""
@@ -215,7 +221,7 @@ class JournalReader:
         """The recorded running time: seconds the coordinator has run with this journal; it never jumps (I11)."""
         return float(self.database.read("SELECT value FROM meta WHERE key = 'uptime'")[0][0])
 
-    def _requests(self, rest: str, values: Sequence[object]) -> list[RequestRecord]:
+    def _requests(self, rest: str, values: Sequence[object] | Mapping[str, object]) -> list[RequestRecord]:
         rows = self.database.read(f"SELECT {REQUEST_COLUMNS} FROM requests {rest}", values)  # noqa: S608  constants
         return [decode_request(row) for row in rows]
 
