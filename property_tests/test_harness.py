@@ -70,7 +70,7 @@ BREAKS = {
     ),
     "intake: effects precede the journal": Break(
         "coordinator/intake.py",
-        "        with ExitStack() as stack:  # an effect that fails does not keep the others back (I16)\n"
+        "        with ExitStack() as stack:  # an effect that fails does not prevent the others (I16)\n"
         "            for effect in reversed(effects):\n                stack.callback(effect)\n",
         "            for effect in effects:\n                effect()\n",
         KILLS,

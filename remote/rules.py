@@ -69,7 +69,7 @@ def _evaluate_order(
     return CommandRejection(
         RejectionCode.REMOTE_FIRST,
         f"cannot update {statuses[component].display_name} yet: an update of {first.display_name} is available or "
-        "under way; it comes first",
+        "under way; update it first",
     )
 
 

@@ -68,7 +68,10 @@ def test_record_recovery_ignores_an_unavailable_journal():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"action": UnknownValue("cancel")}, "no action 'cancel'"), ({"action": None}, "no action None")],
+    [
+        ({"action": UnknownValue("cancel")}, "does not know action 'cancel'"),
+        ({"action": None}, "does not know action None"),
+    ],
 )
 def test_active_request_rejects_an_unknown_action(changes, message):
     """The error names the action of a newer release; the lane counts the error and settles the request in the end."""
@@ -78,5 +81,5 @@ def test_active_request_rejects_an_unknown_action(changes, message):
 
 def test_active_request_rejects_an_unknown_state():
     """The error names the state of a newer release."""
-    with pytest.raises(LookupError, match="no state 'paused'"):
+    with pytest.raises(LookupError, match="does not know state 'paused'"):
         _ = activate(replace(RECORD, state=UnknownValue("paused"))).state

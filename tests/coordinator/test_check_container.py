@@ -110,7 +110,7 @@ def test_check_reports_a_missing_status_volume(docker, shared, check):
     ((severity, text, _),) = check()
     assert (severity, text) == (
         "bad",
-        f"remote mounts {shared}/requests but not {shared}/status: it never sees an answer",
+        f"remote mounts {shared}/requests but not {shared}/status: it cannot read answers",
     )
 
 

@@ -116,7 +116,7 @@ def test_migration_counts_an_answer_of_the_first_schema_from_its_settling(tmp_pa
 def test_journal_reports_a_file_that_is_no_database_as_damaged(tmp_path):
     """A damaged journal has another error than one that cannot be reached."""
     (tmp_path / "journal").write_bytes(b"not a database" * 1000)
-    with pytest.raises(JournalDamagedError, match="set the file and its -wal aside"):
+    with pytest.raises(JournalDamagedError, match="move the file and its -wal away"):
         Journal.open(tmp_path / "journal")
 
 

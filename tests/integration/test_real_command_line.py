@@ -345,4 +345,4 @@ def test_log_lines_carry_the_request_id(host):
     host.submit_and_wait("one", "health")
     host.submit_and_wait("two", "health", "nowhere")
     assert re.search(r"INFO +\[one\] accepted", host.log())
-    assert re.search(r"WARNING +\[two\] refused \(unknown_component\)", host.log_file.read_text())
+    assert re.search(r"WARNING +\[two\] rejected \(unknown_component\)", host.log_file.read_text())

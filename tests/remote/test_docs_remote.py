@@ -84,7 +84,7 @@ def test_asyncapi_accepts_the_bodies_that_the_server_accepts(subject, body, subj
 def test_asyncapi_messages_are_valid_schemas():
     """Every message of an operation is defined once, with a valid schema."""
     assert operation("receiveCommand") | operation("sendMessage") == set(ASYNCAPI["components"]["messages"])
-    assert set(ASYNCAPI["channels"]["conversation"]["messages"]) == set(ASYNCAPI["components"]["messages"])
+    assert set(ASYNCAPI["channels"]["websocket"]["messages"]) == set(ASYNCAPI["components"]["messages"])
     for subject in ASYNCAPI["components"]["messages"]:
         Draft202012Validator.check_schema(ASYNCAPI["components"]["messages"][subject]["payload"])
 

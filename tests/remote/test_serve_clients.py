@@ -31,8 +31,8 @@ def is_answered(client: WebSocketClient) -> bool:
         ("no json", "not JSON"),
         ("[]", "not a JSON object"),
         ('"updater.update"', "not a JSON object"),
-        ("{}", "subject is needed"),
-        ('{"subject": 7}', "subject is needed"),
+        ("{}", "subject is required"),
+        ('{"subject": 7}', "subject is required"),
         (b'{"subject": "updater.history"}', "binary"),
         ('{"subject": "updater.reboot"}', "known are"),
         ('{"subject": "x\\u001b[2J"}', "known are"),
@@ -248,7 +248,7 @@ def test_serve_requires_the_token_for_session_but_not_for_healthz(serving):
     assert (status, json.loads(body)["status"]) == (200, "ok")
     status, headers, body = _get(serving, "/session")
     assert (status, headers["www-authenticate"]) == (401, "Bearer")
-    assert "show the access token" in json.loads(body)["message"]
+    assert "send the access token" in json.loads(body)["message"]
     status, _, body = _get(serving, "/session", Authorization=f"Bearer {serving.token}")
     assert (status, json.loads(body)) == (200, {"token_required": True})
 

@@ -96,7 +96,7 @@ def interrupted_update(page, server):
 def test_connection_lost_during_an_update_of_the_server_is_expected(page, interrupted_update):
     """The page shows that its server is being replaced, and keeps the progress."""
     remote = page.card("remote")
-    expect(remote.away).to_contain_text("The page reconnects by itself when the new version is running.")
+    expect(remote.away).to_contain_text("The page reconnects automatically when the new version is running.")
     expect(remote.phase).to_have_text("restart")
 
 
