@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 
 from property_tests.crash.scenarios import ROLLED_BACK, SCENARIOS, SUCCESS
 from property_tests.power.instance_trial import Findings, InstanceSpec, InstanceTrial, Precondition
@@ -22,18 +23,20 @@ _KINDS = ("none", *(kind.value for kind in OperationKind))
 
 def instances_to_record(options: argparse.Namespace) -> list[InstanceSpec]:
     """The instances to record; each gets the same share of states."""
-    chosen = []
+    possible = []
     for index, scenario in enumerate(SCENARIOS):
-        if options.scenario and not any(text in scenario.name for text in options.scenario):
-            continue
         for client_skips_fsync in (False, True):
-            chosen.append((index, Precondition.NOTHING, client_skips_fsync, 0))
-            chosen += [(index, Precondition.CUT, client_skips_fsync, number) for number in range(options.again)]
-        chosen += [(index, Precondition.LOSS, False, number) for number in range(options.again)]
+            possible.append((index, Precondition.NOTHING, client_skips_fsync, 0))
+            possible += [(index, Precondition.CUT, client_skips_fsync, number) for number in range(options.again)]
+        possible += [(index, Precondition.LOSS, False, number) for number in range(options.again)]
         if scenario in (SUCCESS, ROLLED_BACK):
-            chosen.append((index, Precondition.LONG_LOG, False, 0))
+            possible.append((index, Precondition.LONG_LOG, False, 0))
+    specs = [InstanceSpec(*one, states=0, real=0, seed=options.seed) for one in possible]
+    chosen = [spec for spec in specs if any(text in str(spec) for text in options.scenario or [""])]
+    if not chosen:
+        raise SystemExit(f"no row of the table has a name that contains {' or '.join(options.scenario)}")
     states, real = -(-options.states // len(chosen)), -(-options.real // len(chosen))
-    return [InstanceSpec(*one, states, real, options.seed) for one in chosen]
+    return [replace(spec, states=states, real=real) for spec in chosen]
 
 
 def _run_trial(spec: InstanceSpec) -> tuple[InstanceSpec, Findings]:
@@ -93,7 +96,7 @@ def main() -> int:
         "--again", type=int, default=2, help="instances recorded after a cut, per scenario (%(default)s)"
     )
     parser.add_argument("--seed", type=int, default=20261125)
-    parser.add_argument("--scenario", action="append", help="only scenarios whose name contains this text")
+    parser.add_argument("--scenario", action="append", help="only rows of the table whose name contains this text")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--until-violation", help="start no instance after a violation that contains this text")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Debian's Chromium: Playwright's own download is not available everywhere."""
+"""Debian's headless build of Chromium: Playwright's own download is not available everywhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import sync_playwright
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
