@@ -69,7 +69,7 @@ BREAKS = {
         "    fsync_parents(settings.paths.requests, settings.paths.status, settings.paths.state)\n",
         "",
         (*CUTS, *FIRST_START),
-        "the status of one",
+        "one is missing in the journal",
     ),
     "intake: effects precede the journal": Break(
         "coordinator/intake.py",
