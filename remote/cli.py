@@ -14,6 +14,9 @@ from remote.errors import RemoteConfigurationError, RemoteError
 if TYPE_CHECKING:
     from remote.settings import RemoteSettings
 
+# httpx imports its own command line where click and rich are installed: 3 MB that no command here uses.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
 FAILED = 1
 USAGE_ERROR = 2
 
