@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,6 +16,14 @@ from protocol.types import Action, ExitKind, ProbeResult, Reason, State, Unknown
 
 _Enum = TypeVar("_Enum", bound=StrEnum)
 
+_ACTIONS: Mapping[object, Action] = {member.value: member for member in Action}
+_STATES: Mapping[object, State] = {member.value: member for member in State}
+_REASONS: Mapping[object, Reason] = {member.value: member for member in Reason}
+_EVENTS: Mapping[object, Event] = {member.value: member for member in Event}
+_EXIT_KINDS: Mapping[object, ExitKind] = {member.value: member for member in ExitKind}
+_PROBE_RESULTS: Mapping[object, ProbeResult] = {member.value: member for member in ProbeResult}
+_RECOVERY_ACTIONS: Mapping[object, RecoveryAction] = {member.value: member for member in RecoveryAction}
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # replaces a malformed time stamp
 REQUEST_COLUMNS = (
     "id, component, action, version, requested_at, received_at, state, reason, message,"
@@ -25,23 +34,42 @@ ATTEMPT_COLUMNS = tuple(field.name for field in fields(AttemptRecord))
 
 def decode_request(row: Row) -> RequestRecord:
     """The request in a row of ``REQUEST_COLUMNS``."""
+    # Unpacked, because a lookup by name compares with one column after the other, and this runs five times per request.
+    (
+        request_id,
+        component,
+        action,
+        version,
+        requested_at,
+        received_at,
+        state,
+        reason,
+        message,
+        rollback_of,
+        resumes,
+        settled_at,
+        published,
+        due_uptime,
+        deferred_at,
+        deferred_why,
+    ) = row
     return RequestRecord(
-        request_id=str(row["id"]),
-        component=row["component"],
-        action=_optional(Action, row["action"]),
-        version=row["version"],
-        requested_at=_stamp(row["requested_at"]),
-        received_at=_stamp(row["received_at"]) or EPOCH,
-        state=_known(State, row["state"]),
-        reason=_optional(Reason, row["reason"]),
-        message=row["message"],
-        rollback_of=row["rollback_of"],
-        resumes=row["resumes"],
-        settled_at=None if row["settled_at"] is None else _stamp(row["settled_at"]) or EPOCH,
-        published=bool(row["published"]),
-        due_uptime=row["due_uptime"],
-        deferred_at=_stamp(row["deferred_at"]),
-        deferred_why=row["deferred_why"],
+        request_id=str(request_id),
+        component=component,
+        action=_optional(_ACTIONS, action),
+        version=version,
+        requested_at=_stamp(requested_at),
+        received_at=_stamp(received_at) or EPOCH,
+        state=_known(_STATES, state),
+        reason=_optional(_REASONS, reason),
+        message=message,
+        rollback_of=rollback_of,
+        resumes=resumes,
+        settled_at=None if settled_at is None else _stamp(settled_at) or EPOCH,
+        published=bool(published),
+        due_uptime=due_uptime,
+        deferred_at=_stamp(deferred_at),
+        deferred_why=deferred_why,
     )
 
 
@@ -49,10 +77,10 @@ def decode_attempt(row: Row) -> AttemptRecord:
     """The attempt in a row of ``ATTEMPT_COLUMNS``."""
     facts = {name: row[name] for name in ATTEMPT_COLUMNS}
     facts.update(
-        state=_known(State, row["state"]),
+        state=_known(_STATES, row["state"]),
         started_at=_stamp(row["started_at"]) or EPOCH,
         ended_at=_stamp(row["ended_at"]),
-        ending=_optional(ExitKind, row["ending"]),
+        ending=_optional(_EXIT_KINDS, row["ending"]),
     )
     return AttemptRecord(**facts)
 
@@ -61,11 +89,11 @@ def decode_transition(row: Row) -> TransitionRecord:
     """The transition in a row of its table."""
     return TransitionRecord(
         request_id=row["request_id"],
-        event=_known(Event, row["event"]),
-        source=_known(State, row["source"]),
-        dest=_known(State, row["dest"]),
+        event=_known(_EVENTS, row["event"]),
+        source=_known(_STATES, row["source"]),
+        dest=_known(_STATES, row["dest"]),
         at=_stamp(row["at"]) or EPOCH,
-        reason=_optional(Reason, row["reason"]),
+        reason=_optional(_REASONS, row["reason"]),
         message=row["message"],
     )
 
@@ -76,8 +104,8 @@ def decode_recovery(row: Row) -> RecoveryRecord:
         request_id=row["request_id"],
         number=row["number"],
         at=_stamp(row["at"]) or EPOCH,
-        probe=_known(ProbeResult, row["trace"]),
-        action=_known(RecoveryAction, row["resumption"]),
+        probe=_known(_PROBE_RESULTS, row["trace"]),
+        action=_known(_RECOVERY_ACTIONS, row["resumption"]),
     )
 
 
@@ -88,7 +116,7 @@ def decode_failure(row: Row) -> FailureRecord:
 
 def decode_state(value: object) -> State | UnknownValue:
     """The state in a column."""
-    return _known(State, value)
+    return _known(_STATES, value)
 
 
 def encode_attempt(attempt: AttemptRecord) -> dict[str, object]:
@@ -111,22 +139,21 @@ def encode_text(value: str | None) -> str | None:
     return None if value is None else value.encode("utf-8", "replace").decode("utf-8")
 
 
-def _known(kind: type[_Enum], value: object) -> _Enum | UnknownValue:
-    try:
-        return kind(str(value))
-    except ValueError:
-        return UnknownValue(value)
+def _known(members: Mapping[object, _Enum], value: object) -> _Enum | UnknownValue:
+    found = members.get(value)
+    return UnknownValue(value) if found is None else found
 
 
-def _optional(kind: type[_Enum], value: object) -> _Enum | UnknownValue | None:
-    return None if value is None else _known(kind, value)
+def _optional(members: Mapping[object, _Enum], value: object) -> _Enum | UnknownValue | None:
+    return None if value is None else _known(members, value)
 
 
 def _stamp(value: object) -> datetime | None:
-    """The stamp in a column; None when the column is empty or malformed."""
+    """The stamp in a column; None when there is none, or none that can be read."""
     if not isinstance(value, str):
         return None
     try:
-        return datetime.fromisoformat(value).astimezone(UTC)
+        at = datetime.fromisoformat(value)
+        return at if at.tzinfo is UTC else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
