@@ -46,7 +46,7 @@ def measure(folder: Path, executor: str, names: list[str], *, quick: bool) -> li
         AssertionError: the machine does not boot, or the measurements fail in it.
     """
     sys.path.append(str(_MACHINE_HELPERS))
-    from disk import keep_mounts_private  # noqa: PLC0415  root's tools, needed for this only
+    from disk import unshare_mounts  # noqa: PLC0415  root's tools, needed for this only
     from machine import CHECKOUT, Machine  # noqa: PLC0415
 
     shared = folder / executor
@@ -59,7 +59,7 @@ def measure(folder: Path, executor: str, names: list[str], *, quick: bool) -> li
         def _command(self) -> list[str]:
             return [*super()._command(), f"--bind={shared}:{inside}"]
 
-    keep_mounts_private()
+    unshare_mounts()
     machine = BenchMachine(folder / "machine", binds={ROOT: CHECKOUT})
     try:
         machine.boot()
