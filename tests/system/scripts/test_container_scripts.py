@@ -53,7 +53,7 @@ def test_container_update_to_a_broken_version_restores_the_previous_one(host, ve
     done = host.update(version)
     assert done.returncode == 1
     assert message in done.stderr
-    assert f"back at {host.registry.name}/remote:1.0.0" in done.stderr
+    assert f"restored to {host.registry.name}/remote:1.0.0" in done.stderr
     assert host.snapshot() == before
     started = host.started_at()
     back = host.rollback(done.request)
