@@ -144,7 +144,7 @@ class ScriptExecutor:
             return Outcome(cause or ExitKind.NOT_STARTED, None, "", "", "it had not started yet, and never will")
         if cause is not None:
             directory.record_ended_by(cause)
-        stuck = end_run(directory, self._clock)
+        stuck = self._kill(directory)
         details = []
         if cause is None and directory.exit_code() is not None:
             exit_kind = directory.ended_by() or ExitKind.EXITED
@@ -156,6 +156,10 @@ class ScriptExecutor:
         if stuck:
             details.append(f"processes that survive KILL: {', '.join(map(str, stuck))}")
         return directory.outcome(exit_kind, self._settings.output_bytes, "; ".join(details))
+
+    def _kill(self, directory: RunDirectory) -> list[int]:
+        """End the run's processes; the power-cut sweep, whose runs have none, replaces it."""
+        return end_run(directory, self._clock)
 
     def probe(self, run: ScriptRun, identity: ProcessId | None, boot: str) -> ProbeResult:
         """See ``Executor.probe``."""
@@ -175,7 +179,7 @@ class ScriptExecutor:
             return ProbeResult.ALIVE
         is_ended = directory.exit_code() is not None
         if is_same_boot and (directory.ended_by() or not is_ended):
-            end_run(directory, self._clock)
+            self._kill(directory)
         return ProbeResult.ENDED if is_ended else ProbeResult.UNKNOWN
 
     def collect(self, run: ScriptRun) -> Outcome:
@@ -219,7 +223,7 @@ class ScriptExecutor:
         if directory.revoke():
             return []
         directory.record_ended_by(ExitKind.INTERRUPTED)
-        return end_run(directory, self._clock)
+        return self._kill(directory)
 
     def cleanup(self, request_id: str) -> None:
         """See ``Executor.cleanup``; a stream too large for its excerpt is kept."""
