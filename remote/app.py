@@ -26,6 +26,7 @@ from remote.events.notifier import RequestNotifier
 from remote.events.sequence import SequenceAllocator
 from remote.gateway.errors import SubmitError
 from remote.gateway.gateway import Gateway
+from remote.gateway.request_follower import RequestFollower
 from remote.gateway.status_watcher import StatusWatcher
 from remote.health.health_registry import HealthRegistry
 from remote.health.heartbeats import HeartbeatMonitor
@@ -67,7 +68,8 @@ class App:
         notifier = RequestNotifier(settings, self.bus, inventory, board, self._submit_health_check)
         client = Client(settings.paths.requests, settings.paths.status, clock)
         watcher = StatusWatcher(settings.paths.status)
-        gateway = Gateway(client, self._store, watcher, settings.gateway, clock, notifier)
+        follower = RequestFollower(client, self._store, settings.gateway, clock, notifier)
+        gateway = Gateway(client, self._store, follower, watcher, clock)
         self.background = BackgroundTasks()
         requests = RequestService(settings, catalogue, inventory, gateway, self.background)
         self._context = AppContext(settings, clock, gateway, catalogue, inventory, notifier, requests)

@@ -20,7 +20,7 @@ _NO_SCRIPT_RAN = (Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIP
 
 
 class RequestNotifier:
-    """Implements ``remote.gateway.gateway.GatewayListener``.
+    """Implements ``remote.gateway.request_follower.RequestListener``.
 
     Args:
         settings: with NATS, heartbeats report health, and no health check follows an update.

@@ -8,6 +8,7 @@ from contextlib import suppress
 from protocol.client import Client
 from protocol.outbox import Outbox
 from remote.gateway.gateway import Gateway
+from remote.gateway.request_follower import RequestFollower
 from remote.gateway.status_watcher import StatusWatcher
 from remote.settings import GatewaySettings as Limits
 from remote.store import StateStore
@@ -56,7 +57,8 @@ class GatewayHarness:
         self._steps_left = crash_at
         for owner, name in ((self.store, "save"), (self.client, "submit"), (self.client, "discard")):
             setattr(owner, name, self._crashing(getattr(owner, name)))
-        self.gateway = Gateway(self.client, self.store, self.watcher, LIMITS, self.clock, self.listener)
+        self.follower = RequestFollower(self.client, self.store, LIMITS, self.clock, self.listener)
+        self.gateway = Gateway(self.client, self.store, self.follower, self.watcher, self.clock)
 
     def _crashing(self, call):
         """Wrap a call with a crash point before and after it."""

@@ -12,8 +12,8 @@ from gateway_harness import LIMITS, CrashError, GatewayHarness
 from loguru import logger
 
 from protocol.types import Action
-from remote.gateway import gateway as gateway_module
 from remote.gateway.errors import FailureCode, SubmitError
+from remote.gateway.request_follower import MAX_FAILURES
 from remote.gateway.status_watcher import StatusWatcher
 from remote.store import StoreError
 from tests.support.message_samples import final, progress
@@ -65,8 +65,8 @@ def _restart(root):
         if has_answer or records[0].answer is not None:
             await harness.until(lambda: answer_of(harness) is not None and not list(harness.status.glob("*.json")))
         else:  # the crash was before the request was written
-            await harness.until(lambda: harness.gateway._open)
-            await harness.pass_time(LIMITS.pickup_s, lambda: harness.gateway._open[records[0].request_id].gone_since)
+            await harness.until(lambda: harness.follower._open)
+            await harness.pass_time(LIMITS.pickup_s, lambda: harness.follower._open[records[0].request_id].gone_since)
             await harness.pass_time(3, lambda: answer_of(harness) is not None)
 
     asyncio.run(take())
@@ -84,12 +84,12 @@ def test_gateway_withdraws_a_request_that_is_not_taken_up(tmp_path):
     async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.clock.sleep(LIMITS.pickup_s - 1)
-        await harness.gateway.poll_all()
+        await harness.follower.poll_all()
         assert harness.client.is_pending(record.request_id)
-        await harness.pass_time(1, lambda: harness.gateway._open[record.request_id].gone_since)
+        await harness.pass_time(1, lambda: harness.follower._open[record.request_id].gone_since)
         assert not harness.client.is_pending(record.request_id)
         harness.clock.sleep(1)
-        await harness.gateway.poll_all()
+        await harness.follower.poll_all()
         assert harness.listener.settlements == []
         await harness.pass_time(1, lambda: harness.listener.settlements)
 
@@ -105,10 +105,10 @@ def test_gateway_follows_a_request_that_was_read_just_before_its_withdrawal(tmp_
 
     async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
-        await harness.pass_time(LIMITS.pickup_s, lambda: harness.gateway._open[record.request_id].gone_since)
+        await harness.pass_time(LIMITS.pickup_s, lambda: harness.follower._open[record.request_id].gone_since)
         harness.outbox.publish_progress(progress(record.request_id, seq=3))
         await harness.pass_time(5, lambda: harness.listener.progress)
-        await harness.gateway.poll_all()
+        await harness.follower.poll_all()
         assert harness.listener.settlements == []
         harness.outbox.publish(final(record.request_id))
         await harness.until(lambda: harness.listener.settlements)
@@ -143,7 +143,7 @@ def test_gateway_announces_progress_in_rising_order_and_once(tmp_path):
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         for seq in (1, 1, 4, 2, 5):
             harness.outbox.publish_progress(progress(record.request_id, seq=seq))
-            await harness.gateway.poll_all()
+            await harness.follower.poll_all()
 
     asyncio.run(scenario())
     assert [seq for _, seq in harness.listener.progress] == [1, 4, 5]
@@ -164,8 +164,8 @@ def test_gateway_takes_no_answer_that_cannot_be_recorded(tmp_path):
     async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
-        await harness.gateway.poll_all()
-        await harness.gateway.poll_all()
+        await harness.follower.poll_all()
+        await harness.follower.poll_all()
         assert harness.client.get_status(record.request_id) is not None
         assert harness.listener.settlements == []
         full[0] = False
@@ -227,7 +227,7 @@ def test_gateway_announces_an_answer_once_when_a_later_step_fails(tmp_path):
     async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
-        await harness.gateway.poll_all()
+        await harness.follower.poll_all()
         await harness.pass_time(1, lambda: not list(harness.status.iterdir()))
 
     asyncio.run(scenario())
@@ -245,7 +245,7 @@ def test_gateway_stops_following_a_pruned_request(tmp_path):
         for _ in range(LIMITS.history):
             record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
             harness.outbox.publish(final(record.request_id))
-        await harness.until(lambda: not harness.gateway._open)
+        await harness.until(lambda: not harness.follower._open)
 
     asyncio.run(scenario())
     assert len(list(harness.store)) == LIMITS.history
@@ -312,7 +312,7 @@ def test_gateway_polls_the_other_requests_when_one_fails(tmp_path):
         for request_id in (*failing, record.request_id):
             harness.outbox.publish(final(request_id))
         await harness.until(lambda: harness.settled_ids() == [record.request_id])
-        await harness.gateway.poll_all()
+        await harness.follower.poll_all()
         first = failing.pop()
         await harness.pass_time(1, lambda: harness.settled_ids()[1:] == [first])
 
@@ -342,8 +342,8 @@ def fail_always(harness):
         failing = (await harness.gateway.submit("core", Action.UPDATE, "1.2.3")).request_id
         other = (await harness.gateway.submit("scheduler", Action.UPDATE, "1.2.3")).request_id
         harness.outbox.publish_progress(progress(other, seq=1))
-        for _ in range(gateway_module.MAX_FAILURES * 2):
-            await harness.gateway.poll_all()
+        for _ in range(MAX_FAILURES * 2):
+            await harness.follower.poll_all()
             harness.clock.sleep(300)
         harness.outbox.publish(final(other))
         await harness.until(lambda: any(settled.request_id == other for settled in harness.listener.settlements))
@@ -356,7 +356,7 @@ def test_gateway_gives_up_a_request_that_always_fails(tmp_path):
     """After a bounded number of polls the request has a true outcome, and the other requests are answered (I16)."""
     harness = GatewayHarness(tmp_path)
     failing, polls = fail_always(harness)
-    assert len(polls) == gateway_module.MAX_FAILURES
+    assert len(polls) == MAX_FAILURES
     answer = harness.store.get(failing).answer
     assert (answer.success, answer.reason, answer.is_final) == (False, FailureCode.CANNOT_FOLLOW, False)
     assert f"update-coordinator status {failing}" in answer.message
@@ -390,8 +390,8 @@ def test_gateway_announces_an_outcome_that_it_cannot_record(tmp_path):
     async def scenario():
         record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         harness.outbox.publish(final(record.request_id))
-        for _ in range(gateway_module.MAX_FAILURES):
-            await harness.gateway.poll_all()
+        for _ in range(MAX_FAILURES):
+            await harness.follower.poll_all()
             harness.clock.sleep(300)
         return record.request_id
 
@@ -438,7 +438,7 @@ def test_gateway_pauses_longer_after_each_failure(tmp_path):
     async def scenario():
         await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
         for _ in range(40):
-            await harness.gateway.poll_all()
+            await harness.follower.poll_all()
             harness.clock.sleep(1)
 
     asyncio.run(scenario())
@@ -459,7 +459,7 @@ def test_gateway_continues_when_old_records_cannot_be_deleted(tmp_path, failing)
         for _ in range(LIMITS.history + 1):
             record = await harness.gateway.submit("core", Action.UPDATE, "1.2.3")
             harness.outbox.publish(final(record.request_id))
-        await harness.until(lambda: not harness.gateway._open and not list(harness.status.iterdir()))
+        await harness.until(lambda: not harness.follower._open and not list(harness.status.iterdir()))
 
     asyncio.run(scenario())
     assert len(harness.listener.settlements) == LIMITS.history + 1
