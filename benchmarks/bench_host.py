@@ -115,7 +115,7 @@ class BenchHost:
         self._process = None
         proc_stats.end(members)
 
-    def abandon(self) -> None:
+    def kill(self) -> None:
         """Kill the coordinator and its child processes, as a power cut does."""
         if self._process is None:
             return

@@ -128,7 +128,7 @@ def _ready(host: BenchHost, pending: int) -> float:
     seconds = []
     for _ in range(_STARTS):
         seconds.append(host.start())
-        host.abandon()
+        host.kill()
     (host.directory("core") / "health-check.sh").write_text(HEALTHY)
     return min(seconds)
 

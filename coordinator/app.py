@@ -96,8 +96,8 @@ def build(
     gate = PolicyGate(rules, components, clock, running_time)
     if lost:
         JournalRebuild(machine, inbox, outbox, gate, clock, state.runs).run()
-        state.rebuilt()
-    outbox.remove_stale(journal.active_ids)
+        state.mark_rebuilt()
+    outbox.remove_stale(journal.open_ids)
     outbox.write_marker()
     _settle_unconfigured(machine, components, clock)
 
@@ -118,7 +118,7 @@ def build(
         clock,
         settings.limits.output_bytes,
         answered=observers.answered,
-        look_again=runtime.wakeup.notify,
+        request_pass=runtime.wakeup.notify,
     )
     runner = Runner(settings, machine, executor, gate, observers, runtime)
     lanes = Lanes(settings.lanes, machine, runner, runtime, make_wakeup)
@@ -170,7 +170,7 @@ def _instance_lock(state: StateFolder) -> InstanceLock:
 
 def _settle_unconfigured(machine: RequestMachine, components: frozenset[str], clock: Clock) -> None:
     """Settle the requests for components that are not configured any more: no lane would take them up (I9)."""
-    for record in machine.journal.orphaned(components):
+    for record in machine.journal.unconfigured(components):
         message = f"cannot continue: component {record.component} is no longer configured"
         facts = TransitionFacts(clock.utc(), Reason.UNKNOWN_COMPONENT, message, settles=True)
         try:

@@ -91,7 +91,7 @@ class Daemon:
         else:
             was_swept, retry_s = False, None
         _, all_published = self._guarded("publish answers", self._publish_pending)
-        self._guarded("tidy up", self._housekeeping.tick)
+        self._guarded("run housekeeping", self._housekeeping.tick)
         is_quiet = self._watcher.is_watching and was_swept and all_published
         pause = PERIOD_S if is_quiet else _RETRY_S
         return pause if retry_s is None else min(pause, retry_s)

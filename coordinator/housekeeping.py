@@ -45,12 +45,12 @@ class Housekeeping:
         self._due = runtime.clock.monotonic()
 
     def tick(self) -> None:
-        """Run ``tidy`` when it is due."""
+        """Run ``run`` when it is due."""
         if self._runtime.clock.monotonic() >= self._due:
             self._due = self._runtime.clock.monotonic() + PERIOD_S
-            self.tidy()
+            self.run()
 
-    def tidy(self) -> None:
+    def run(self) -> None:
         """Record the running time, then remove what is too old by it."""
         self._runtime.running_time.record()
         uptime = self._journal.uptime()

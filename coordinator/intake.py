@@ -88,7 +88,7 @@ class Intake:
         self._unstable_before, self._unstable = self._unstable, {}
         self._retry_needed = False
         after: Entry | None = None
-        while window := self._inbox.oldest(_WINDOW, after=after, known=self._journal.active_ids):
+        while window := self._inbox.oldest(_WINDOW, after=after, known=self._journal.open_ids):
             for batch in _batches(window):
                 if self._runtime.stops.is_stopping:
                     return None

@@ -21,17 +21,17 @@ class PolicyGate:
 
     def at_intake(self, request: Request) -> Verdict:
         """Whether the request is well formed and may run."""
-        return self._ask(request, form=True, permission=True)
+        return self._evaluate(request, form=True, permission=True)
 
     def at_turn(self, request: Request) -> Verdict:
         """Whether an admitted request may run now: the facts may have changed while it waited."""
-        return self._ask(request, form=False, permission=True)
+        return self._evaluate(request, form=False, permission=True)
 
     def at_rebuild(self, request: Request) -> Verdict:
         """Whether the request is well formed; permission is not evaluated, because its script may have run (I13)."""
-        return self._ask(request, form=True, permission=False)
+        return self._evaluate(request, form=True, permission=False)
 
-    def _ask(self, request: Request, *, form: bool, permission: bool) -> Verdict:
+    def _evaluate(self, request: Request, *, form: bool, permission: bool) -> Verdict:
         uptime_s = self._running_time.now_s()
         context = PolicyContext(self._clock.utc(), uptime_s, self._components)
         rules = (self._rules.form if form else ()) + (self._rules.permission if permission else ())

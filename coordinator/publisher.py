@@ -39,7 +39,7 @@ class Publisher(RequestObserver):
         clock: stamps progress.
         output_bytes: how much of each stream of the scripts an answer quotes at most.
         answered: called with each request that was answered.
-        look_again: has the main loop make another pass.
+        request_pass: has the main loop make another pass.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Publisher(RequestObserver):
         output_bytes: int,
         *,
         answered: Callable[[RequestRecord], object],
-        look_again: Callable[[], object],
+        request_pass: Callable[[], object],
     ) -> None:
         self._outbox = outbox
         self._inbox = inbox
@@ -59,7 +59,7 @@ class Publisher(RequestObserver):
         self._clock = clock
         self._output_bytes = output_bytes
         self._answered = answered
-        self._look_again = look_again
+        self._request_pass = request_pass
         self._seq: dict[str, int] = {}
         self._failures: Counter[str] = Counter()
         self._resume_after: str | None = None
@@ -124,7 +124,7 @@ class Publisher(RequestObserver):
     def settled(self, record: RequestRecord) -> None:
         """Publish the final status; the main loop retries what fails."""
         if not self.publish_status(record.request_id):
-            self._look_again()
+            self._request_pass()
 
     def publish_status(self, request_id: str) -> bool:
         """Publish the answer of a settled request, then remove the request; return whether all that succeeded.
@@ -168,7 +168,7 @@ class Publisher(RequestObserver):
         self._journal.mark_published(request_id)
         self._answered(record)
         if not removed:  # the client read the answer and submitted the same id again: that is to be answered, too (I7)
-            self._look_again()
+            self._request_pass()
 
     def _compose(self, record: RequestRecord) -> FinalStatus:
         try:

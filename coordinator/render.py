@@ -24,7 +24,7 @@ def colour(state: State | UnknownValue) -> str:
     return COLOURS[state] if isinstance(state, State) else ""
 
 
-def when(stamp: datetime | None) -> str:
+def format_timestamp(stamp: datetime | None) -> str:
     """A stamp in the host's local time, to the second."""
     return "" if stamp is None else f"{stamp.astimezone():%Y-%m-%d %H:%M:%S}"
 
@@ -41,7 +41,7 @@ def time_of_day(stamp: datetime) -> str:
 
 def request_line(record: RequestRecord) -> str:
     """One request on one line."""
-    return f"{record.request_id}: {describe(record)}, received {when(record.received_at)}"
+    return f"{record.request_id}: {describe(record)}, received {format_timestamp(record.received_at)}"
 
 
 def print_error(message: str) -> int:

@@ -18,8 +18,8 @@ DEFAULT_PATH = Path("/etc/dunebugger/update-coordinator.toml")
 
 
 def _executor(name: str) -> str:
-    if name not in executors.registry.known():
-        raise ValueError(f"must be one of {', '.join(executors.registry.known())}")
+    if name not in executors.registry.backend_names():
+        raise ValueError(f"must be one of {', '.join(executors.registry.backend_names())}")
     return name
 
 

@@ -77,7 +77,7 @@ class StateFolder:
         self._suspect.unlink(missing_ok=True)
         return Journal.open(self.journal), True
 
-    def rebuilt(self) -> None:
+    def mark_rebuilt(self) -> None:
         """Record that the new journal is complete."""
         self._rebuilding.unlink()
         fsync_dir(self.path)  # the marker must not reappear and cause the next start to discard this journal

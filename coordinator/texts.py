@@ -9,7 +9,7 @@ from fsm.recovery import RecoveryAction
 from fsm.transition_table import Event
 from protocol.types import Action, ExitKind, Reason, UnknownValue
 
-AnyReason = Reason | UnknownValue | None
+OptionalReason = Reason | UnknownValue | None
 
 _LAST_SIGNAL = 64  # SIGRTMAX on Linux; exit codes above 128 + 64 are plain exit codes
 
@@ -68,31 +68,31 @@ def describe_recovery(script: str, action: RecoveryAction | UnknownValue) -> str
     return f"the coordinator was started again and {RECOVERY[action].format(script=script)}"
 
 
-def message(event: Event, record: RequestRecord, reason: AnyReason, what: str) -> str:
+def message(event: Event, record: RequestRecord, reason: OptionalReason, what: str) -> str:
     """The message of the final status when ``event`` happens to ``record``; ``what`` says how the last run ended."""
     compose = MESSAGES[event]
     return "" if compose is None else compose(record, reason, what)
 
 
-def remedy(reason: AnyReason) -> str | None:
+def remedy(reason: OptionalReason) -> str | None:
     """What to do about a failure; None where the message contains it or nothing can be done."""
     return REMEDY[reason] if isinstance(reason, Reason) else None
 
 
-def _succeeded(record: RequestRecord, _reason: AnyReason, _what: str) -> str:
+def _succeeded(record: RequestRecord, _reason: OptionalReason, _what: str) -> str:
     return SUCCESS[record.action] if isinstance(record.action, Action) else ""
 
 
-def _failed(record: RequestRecord, reason: AnyReason, what: str) -> str:
+def _failed(record: RequestRecord, reason: OptionalReason, what: str) -> str:
     advice = remedy(reason)
     return f"{str(record.action or 'request').capitalize()} failed: {what}{'; ' + advice if advice else ''}"
 
 
-def _rolled_back(record: RequestRecord, _reason: AnyReason, _what: str) -> str:
+def _rolled_back(record: RequestRecord, _reason: OptionalReason, _what: str) -> str:
     return f"{_failure(record)}; the previous version was restored"
 
 
-def _gave_up(record: RequestRecord, reason: AnyReason, what: str) -> str:
+def _gave_up(record: RequestRecord, reason: OptionalReason, what: str) -> str:
     if reason is not Reason.ROLLBACK_FAILED:
         return f"{_failure(record)}; it is not rolled back: {what}"
     return f"{_failure(record)}; rollback failed, too: {what}; {remedy(reason)}"
@@ -103,7 +103,7 @@ def _failure(record: RequestRecord) -> str:
     return record.message.split("; ")[0]
 
 
-MESSAGES: dict[Event, Callable[[RequestRecord, AnyReason, str], str] | None] = {
+MESSAGES: dict[Event, Callable[[RequestRecord, OptionalReason, str], str] | None] = {
     Event.ACCEPT: None,
     Event.REFUSE: None,  # the rule, or the vetting, supplies the message
     Event.START: None,

@@ -96,7 +96,7 @@ class Launcher:
         except (ErrorReturnCode, CommandNotFound, RuntimeError) as error:  # the last: no thread
             raise CannotStartError(f"cannot start /bin/sh: {error}; is the machine out of memory?") from error
 
-    def request(self, run_directory: Path) -> None:
+    def submit(self, run_directory: Path) -> None:
         """Have the warm worker, or the next one, run what ``run_directory`` contains.
 
         Raises:

@@ -108,7 +108,7 @@ def process_tree(worker: ProcessId, launcher: ProcessId, request_id: str) -> lis
 def _is_below_shell(process: Process, processes: Mapping[int, Process]) -> bool:
     """Whether a living launcher or worker is an ancestor of the process."""
     ancestor: Process | None = process
-    while ancestor is not None and runs_mark(ancestor.pid) is None:
+    while ancestor is not None and runs_folder_of(ancestor.pid) is None:
         ancestor = processes.get(ancestor.parent)
     return ancestor is not None
 
@@ -121,7 +121,7 @@ def command_line(pid: int) -> list[bytes]:
         return []
 
 
-def runs_mark(pid: int) -> str | None:
+def runs_folder_of(pid: int) -> str | None:
     """The runs folder in the command line of a launcher or worker; None when the process is neither."""
     words = command_line(pid)
     if len(words) != _SHELL_WORDS or words[0] != b"/bin/sh" or words[1].rpartition(b"/")[2] not in _SHELLS:

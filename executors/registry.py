@@ -27,7 +27,7 @@ class Backend(Protocol):
         """
 
 
-def known() -> tuple[str, ...]:
+def backend_names() -> tuple[str, ...]:
     """The names that ``execution.executor`` may have in the configuration, sorted."""
     return tuple(sorted(_BACKENDS))
 
@@ -39,5 +39,5 @@ def load(name: str) -> Backend:
         UnknownExecutorError: no backend has that name.
     """
     if name not in _BACKENDS:
-        raise UnknownExecutorError(f"cannot find executor {name!r}: use one of {', '.join(known())}")
+        raise UnknownExecutorError(f"cannot find executor {name!r}: use one of {', '.join(backend_names())}")
     return cast("Backend", importlib.import_module(_BACKENDS[name]))

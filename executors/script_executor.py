@@ -75,7 +75,7 @@ class ScriptExecutor:
         self._settings = settings
         self._clock = clock
         self._spawner = spawner
-        self._mark = settings.runs.resolve()
+        self._runs_folder = settings.runs.resolve()
 
     def vet(self, directory: Path, script: str) -> VetFailure | None:
         """See ``Executor.vet``."""
@@ -169,7 +169,7 @@ class ScriptExecutor:
             return ProbeResult.UNKNOWN  # a power cut may have taken any of the files
         if directory.exit_code() is None and directory.claim() is None and identity is not None:
             # It ran, and its directory has been removed.
-            end_shells(shells_of_worker(self._mark, identity), run.kill_grace_s, self._clock)
+            end_shells(shells_of_worker(self._runs_folder, identity), run.kill_grace_s, self._clock)
             return ProbeResult.UNKNOWN
         if directory.exit_code() is None and directory.revoke():
             return ProbeResult.NEVER_STARTED
@@ -199,14 +199,14 @@ class ScriptExecutor:
                 is_over = directory.exit_code() is not None and directory.ended_by() is None
                 return [] if is_over else self._end_orphan(directory)
             except OSError:  # the files do not show which processes belong to the run; the script's environment does
-                end_shells(shells_of_request(self._mark, run.request_id), run.kill_grace_s, self._clock)
+                end_shells(shells_of_request(self._runs_folder, run.request_id), run.kill_grace_s, self._clock)
                 raise
             finally:
                 handle.discard()
 
     def kill_orphans(self) -> list[int]:
         """See ``Executor.kill_orphans``; run directories also reveal scripts whose shells were killed."""
-        stuck = end_shells(find_shells(self._mark), _ORPHAN_GRACE_S, self._clock)
+        stuck = end_shells(find_shells(self._runs_folder), _ORPHAN_GRACE_S, self._clock)
         paths, errors = list_runs(self._settings.runs)
         for path in paths:
             directory = RunDirectory.of_orphan(path, _ORPHAN_GRACE_S)

@@ -15,7 +15,7 @@ from executors.processes import (
     is_alive,
     list_processes,
     process_tree,
-    runs_mark,
+    runs_folder_of,
     send_signal,
     serves_request,
     unit_members,
@@ -90,7 +90,7 @@ def _unit_tree(directory: RunDirectory, worker: ProcessId) -> list[Process]:
 
 def find_shells(runs: Path) -> list[Process]:
     """All living launchers and workers whose mark is ``runs``, a resolved path; found without any file."""
-    return [process for process in list_processes().values() if runs_mark(process.pid) == str(runs)]
+    return [process for process in list_processes().values() if runs_folder_of(process.pid) == str(runs)]
 
 
 def shells_of_worker(runs: Path, worker: ProcessId) -> list[Process]:

@@ -12,7 +12,7 @@ from fsm.errors import AlreadyKnownError, JournalRefusedError
 from fsm.journal_reader import JournalReader
 from fsm.records import AttemptRecord, RequestRecord, TransitionFacts
 from fsm.recovery import RecoveryAction
-from fsm.rows import ATTEMPT_COLUMNS, REQUEST_COLUMNS, decode_request, encode_attempt, encode_stamp, encode_text
+from fsm.rows import ATTEMPT_COLUMNS, REQUEST_COLUMNS, decode_request_row, encode_attempt, encode_stamp, encode_text
 from fsm.transition_table import Transition
 from protocol.types import Action, ProbeResult, UnknownValue
 
@@ -87,7 +87,7 @@ class Journal(JournalReader):
                 raise AlreadyKnownError(
                     f"cannot admit request {request_id} again: the journal has it; use a new id for a new request"
                 )
-        return decode_request(added[0])
+        return decode_request_row(added[0])
 
     def record_transition(self, request_id: str, transition: Transition, facts: TransitionFacts) -> RequestRecord:
         """Write one transition and all that becomes true with it; return the request as it is after it.
@@ -112,7 +112,7 @@ class Journal(JournalReader):
                 " VALUES (:id, :event, :source, :dest, :at, :reason, :message)",
                 values,
             )
-            return decode_request(self.database.read(_APPLY_TRANSITION, values)[0])
+            return decode_request_row(self.database.read(_APPLY_TRANSITION, values)[0])
 
     def advance(self, finish: AttemptRecord | None, begin: AttemptRecord | None) -> None:
         """Go from one script to the next within a state; ``begin`` is committed before its script starts (I2)."""

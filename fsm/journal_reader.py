@@ -15,7 +15,7 @@ from fsm.rows import (
     decode_attempt,
     decode_failure,
     decode_recovery,
-    decode_request,
+    decode_request_row,
     decode_state,
     decode_transition,
 )
@@ -84,7 +84,7 @@ class JournalReader:
         """Those of ``ids`` that the journal holds (I7)."""
         return self._among(ids, "SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?))")
 
-    def active_ids(self, ids: Sequence[str]) -> set[str]:
+    def open_ids(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that are unsettled or unpublished: only their lane and the publisher handle their files."""
         return self._among(
             ids,
@@ -185,7 +185,7 @@ class JournalReader:
         found: float | None = rows[0][0]
         return found
 
-    def orphaned(self, components: Collection[str]) -> list[RequestRecord]:
+    def unconfigured(self, components: Collection[str]) -> list[RequestRecord]:
         """Unsettled requests of none of these components, oldest first: no lane would finish them (I9)."""
         return self._requests(
             "INDEXED BY due WHERE settled_at IS NULL"
@@ -223,7 +223,7 @@ class JournalReader:
 
     def _requests(self, rest: str, values: Sequence[object] | Mapping[str, object]) -> list[RequestRecord]:
         rows = self.database.read(f"SELECT {REQUEST_COLUMNS} FROM requests {rest}", values)  # noqa: S608  constants
-        return [decode_request(row) for row in rows]
+        return [decode_request_row(row) for row in rows]
 
 
 def _marks(values: Collection[str]) -> str:

@@ -32,7 +32,7 @@ REQUEST_COLUMNS = (
 ATTEMPT_COLUMNS = tuple(field.name for field in fields(AttemptRecord))
 
 
-def decode_request(row: Row) -> RequestRecord:
+def decode_request_row(row: Row) -> RequestRecord:
     """The request in a row of ``REQUEST_COLUMNS``."""
     # Unpacked, because a lookup by name compares with one column after the other, and this runs five times per request.
     (

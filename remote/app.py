@@ -61,11 +61,11 @@ class App:
             clock,
             own_version(),
         )
-        board = HealthRegistry(settings.components, SELF if SELF in settings.components else None, clock)
+        registry = HealthRegistry(settings.components, SELF if SELF in settings.components else None, clock)
         catalogue = Catalogue(settings, self._github, state / "releases.json", clock)
-        inventory = Inventory(settings, VersionReader(settings), catalogue, board)
+        inventory = Inventory(settings, VersionReader(settings), catalogue, registry)
         self.bus = EventBus(sequence, partial(builders.answers_between, self._store, settings))
-        notifier = RequestNotifier(settings, self.bus, inventory, board, self._submit_health_check)
+        notifier = RequestNotifier(settings, self.bus, inventory, registry, self._submit_health_check)
         client = Client(settings.paths.requests, settings.paths.status, clock)
         watcher = StatusWatcher(settings.paths.status)
         follower = RequestFollower(client, self._store, settings.gateway, clock, notifier)
@@ -80,7 +80,7 @@ class App:
                 settings.nats,
                 read_secret(settings.nats.token_file, "the token for NATS"),
                 tuple(settings.components),
-                board,
+                registry,
                 notifier.publish_health,
                 clock,
             )

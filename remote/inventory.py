@@ -38,12 +38,12 @@ class Inventory:
     """Joins versions, releases and health into one status per component."""
 
     def __init__(
-        self, settings: RemoteSettings, versions: VersionReader, catalogue: Catalogue, board: HealthRegistry
+        self, settings: RemoteSettings, versions: VersionReader, catalogue: Catalogue, registry: HealthRegistry
     ) -> None:
         self._settings = settings
         self._versions = versions
         self._catalogue = catalogue
-        self._board = board
+        self._registry = registry
 
     def refresh(self) -> None:
         """Read the installed versions again; blocks on files."""
@@ -56,7 +56,7 @@ class Inventory:
             display_name=self._settings.display_name_of(component),
             installed=self._versions.of(component),
             releases=self._catalogue.info(component),
-            health=self._board.of(component),
+            health=self._registry.of(component),
         )
 
     def statuses(self) -> Mapping[str, ComponentStatus]:

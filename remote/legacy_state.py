@@ -30,7 +30,7 @@ def import_legacy_state(folder: Path, store: StateStore) -> None:
     reserved_until = _read_number(numbers)
     if not records and reserved_until is None:
         return
-    store.adopt(records.values(), reserved_until or 0)
+    store.import_records(records.values(), reserved_until or 0)
     imported = [store.get(record.request_id) for record in records.values()]
     if any(record is not None and record.is_open for record in imported):
         return

@@ -66,7 +66,7 @@ class RequestService:
         return await self._background.run(self._execute(command))
 
     async def _execute(self, command: UpdateCommand) -> CommandResult:
-        component = self._settings.named(command.component)
+        component = self._settings.find_component(command.component)
         if component is None:
             return _rejected(command.component[:_NAME_CHARACTERS], command, self._unknown(command.component))
         if command.action is Action.UPDATE and self._catalogue.info(component).checked_at is None:

@@ -168,7 +168,7 @@ class RemoteSettings(Section):
         """Return the component's name for people."""
         return self.components[component].display_name or f"dunebugger-{component}"
 
-    def named(self, text: str) -> str | None:
+    def find_component(self, text: str) -> str | None:
         """Return the component with this name or display name, case-insensitively; None if there is none."""
         wanted = text.strip().lower()
         for name in self.components:

@@ -130,7 +130,7 @@ class StateStore:
             (reserved_until,) = connection.execute("SELECT reserved_until FROM event_numbers").fetchone()
         return int(reserved_until)
 
-    def adopt(self, records: Iterable[SubmissionRecord], reserved_until: int) -> None:
+    def import_records(self, records: Iterable[SubmissionRecord], reserved_until: int) -> None:
         """Import records that are not known yet, and event numbers that are in use, in one transaction.
 
         Raises:

@@ -19,7 +19,7 @@ from protocol.diagnostics import CheckResult, bad, good, note
 _CLIENTS = {"remote", "dunebugger-remote"}  # the container that submits requests, with and without project
 _GROUP_WRITES = stat.S_IWGRP | stat.S_IXGRP
 _SERVICE = "com.docker.compose.service"
-_TRY = """
+_PROBE = """
 echo "$(id -u)"
 for folder in "$@"; do
     for right in d r w x; do test -$right "$folder" && printf %s $right; done
@@ -84,7 +84,7 @@ def container(settings: Settings) -> Iterator[CheckResult]:
         return
     if listed.code != 0:
         yield note(
-            f"cannot ask Docker about the container: {listed.complaint}",
+            f"cannot ask Docker about the container: {listed.last_line}",
             "systemctl status docker shows whether it runs; run this check as root, who may ask it",
         )
         return
@@ -92,7 +92,7 @@ def container(settings: Settings) -> Iterator[CheckResult]:
     clients = [one for one in containers if one.is_client(paths.requests.resolve())]
     running = [one for one in clients if one.status == "running"]
     for one in running:
-        yield from _examine(one, paths)
+        yield from _check_container(one, paths)
     for one in clients:
         if one not in running:
             remedy = _START_REMEDY.get(one.status, "docker start {name}; docker logs {name} shows why it ended")
@@ -133,7 +133,7 @@ def _container(facts: dict[str, Any]) -> _Container:
     )
 
 
-def _examine(one: _Container, paths: Paths) -> Iterator[CheckResult]:
+def _check_container(one: _Container, paths: Paths) -> Iterator[CheckResult]:
     """Test what the container needs: to write requests, and to read and delete answers."""
     requests, status = one.inner(paths.requests), one.inner(paths.status)
     if requests is None or status is None:
@@ -142,12 +142,12 @@ def _examine(one: _Container, paths: Paths) -> Iterator[CheckResult]:
             f"add the volume {paths.status}:{paths.status} to its compose file, then docker-compose up -d",
         )
         return
-    result = run_tool("docker", "exec", one.name, "sh", "-c", _TRY, "sh", str(requests), str(status))
-    tried = _parse_tests(result.output) if result else None
-    yield _check_folder(one, paths.requests, requests, "write requests", bad, tried and tried[0])
-    yield _check_folder(one, paths.status, status, "delete answers", note, tried and tried[1])
-    if tried is None:
-        why = result.complaint if result else "docker exec does not respond"
+    result = run_tool("docker", "exec", one.name, "sh", "-c", _PROBE, "sh", str(requests), str(status))
+    probed = _parse_tests(result.output) if result else None
+    yield _check_folder(one, paths.requests, requests, "write requests", bad, probed and probed[0])
+    yield _check_folder(one, paths.status, status, "delete answers", note, probed and probed[1])
+    if probed is None:
+        why = result.last_line if result else "docker exec does not respond"
         yield note(f"cannot test inside {one.name} what its user can write: {why}")
 
 
@@ -157,7 +157,7 @@ def _check_folder(
     inner: Path,
     purpose: str,
     lacking: Callable[[str, str], CheckResult],
-    tried: _FolderTest | None,
+    probed: _FolderTest | None,
 ) -> CheckResult:
     """One folder; ``lacking`` makes the result for a folder that the container cannot write."""
     sees = f"{one.name} sees {folder} as {inner}"
@@ -165,16 +165,16 @@ def _check_folder(
     if mount is not None and not mount.writable:
         remedy = "remove :ro from that volume in its compose file, then docker-compose up -d"
         return lacking(f"{sees}, but read-only: it cannot {purpose}", remedy)
-    if tried is None:
+    if probed is None:
         return note(sees)
-    if tried.inode is not None and folder.is_dir() and tried.inode != folder.stat().st_ino:
+    if probed.inode is not None and folder.is_dir() and probed.inode != folder.stat().st_ino:
         text = f"{one.name} sees an older folder than {folder} as {inner}: {folder} was recreated after it started"
         return bad(text, f"docker restart {one.name}")
-    if "d" not in tried.rights:
+    if "d" not in probed.rights:
         return bad(f"{one.name} finds no folder {inner}, where {folder} should be", f"docker restart {one.name}")
-    if not set("wx") <= set(tried.rights):
-        text = f"{sees}, but its user (uid {tried.uid}) cannot {purpose} there"
-        return lacking(text, _access_remedy(folder, tried.uid))
+    if not set("wx") <= set(probed.rights):
+        text = f"{sees}, but its user (uid {probed.uid}) cannot {purpose} there"
+        return lacking(text, _access_remedy(folder, probed.uid))
     return good(f"{sees} and can {purpose} there")
 
 
@@ -187,7 +187,7 @@ def _access_remedy(folder: Path, uid: str) -> str:
 
 
 def _parse_tests(output: str) -> tuple[_FolderTest, _FolderTest] | None:
-    """What ``_TRY`` printed; None if the container's shell did not run it, or printed something else."""
+    """What ``_PROBE`` printed; None if the container's shell did not run it, or printed something else."""
     lines = output.splitlines()
     if len(lines) != 5 or not lines[0].isdecimal():  # noqa: PLR2004  one line for the user, two for each folder
         return None

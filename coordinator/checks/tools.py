@@ -22,7 +22,7 @@ class ToolResult:
     error: str
 
     @property
-    def complaint(self) -> str:
+    def last_line(self) -> str:
         """The last line it printed; some tools print errors on stdout."""
         return ([*self.output.splitlines(), *self.error.splitlines()] or [f"exit code {self.code}"])[-1].strip()
 

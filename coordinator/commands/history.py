@@ -7,7 +7,7 @@ import json
 from rich.console import Console
 from rich.text import Text
 
-from coordinator.render import colour, when
+from coordinator.render import colour, format_timestamp
 from coordinator.settings import Settings
 from coordinator.state_folder import open_for_reading
 from coordinator.texts import describe
@@ -41,12 +41,12 @@ def execute(settings: Settings, component: str | None, limit: int, *, as_json: b
     for record in records:
         console.print(
             Text.assemble(
-                f"{when(record.received_at)}  ",
+                f"{format_timestamp(record.received_at)}  ",
                 (f"{record.state:<12}", colour(record.state)),
                 (describe(record), "bold"),
             )
         )
-        standing = [] if record.settled_at else ["not over yet"]
-        console.print(Text(f"    {': '.join([*standing, record.message] if record.message else standing)}"))
+        status = [] if record.settled_at else ["not over yet"]
+        console.print(Text(f"    {': '.join([*status, record.message] if record.message else status)}"))
         console.print(Text(f"    {record.request_id}", style="dim"))
     return 0

@@ -20,8 +20,8 @@ def create(settings: ExecutorSettings, clock: Clock) -> Executor:
 class LauncherPool:
     """Keeps one launcher per lane; only the lane's own thread touches its entry. See ``Spawner`` for the methods."""
 
-    def __init__(self, mark: Path, clock: Clock) -> None:
-        self._mark = mark
+    def __init__(self, runs_folder: Path, clock: Clock) -> None:
+        self._runs_folder = runs_folder
         self._clock = clock
         self._launchers: dict[str, Launcher] = {}
 
@@ -35,11 +35,11 @@ class LauncherPool:
         if launcher is not None:
             if not (launcher.is_gone or launcher.has_leftovers()):
                 with contextlib.suppress(BrokenPipeError):
-                    launcher.request(directory.path)
+                    launcher.submit(directory.path)
                     return
             self.discard(lane)
-        launcher = self._launchers[lane] = Launcher(self._mark)
-        launcher.request(directory.path)
+        launcher = self._launchers[lane] = Launcher(self._runs_folder)
+        launcher.submit(directory.path)
 
     def attach(self, directory: RunDirectory) -> _LauncherHandle:
         """See ``Spawner.attach``; a run of an earlier coordinator's launcher has no pipe to this process."""

@@ -44,8 +44,8 @@ def create(settings: ExecutorSettings, clock: Clock) -> Executor:
 class UnitSpawner:
     """Has systemd start a worker per run; nothing is held between runs. See ``Spawner`` for the methods."""
 
-    def __init__(self, mark: Path, clock: Clock) -> None:
-        self._mark = mark
+    def __init__(self, runs_folder: Path, clock: Clock) -> None:
+        self._runs_folder = runs_folder
         self._clock = clock
 
     def spawn(self, directory: RunDirectory) -> None:
@@ -56,7 +56,7 @@ class UnitSpawner:
             with Path(os.devnull).open("rb") as stdin:
                 Command("systemd-run")(
                     *_unit_arguments(directory.run, directory.path),
-                    *_worker_command(self._mark, home),
+                    *_worker_command(self._runs_folder, home),
                     _in=stdin,
                     _env={"PATH": _PATH, "LANG": "C.UTF-8"},
                     _cwd="/",
@@ -152,10 +152,10 @@ def _unit_arguments(run: ScriptRun, path: Path) -> list[str]:
     return [f"--unit={unit_name(path)}", "--service-type=exec", "--collect", "--quiet", for_stop, *settings, "--"]
 
 
-def _worker_command(mark: Path, home: str) -> list[str]:
+def _worker_command(runs_folder: Path, home: str) -> list[str]:
     """The worker's command line; dollar signs are doubled, because systemd expands variables."""
     environment = (f"PATH={_PATH}", f"HOME={home}", "LANG=C.UTF-8")
-    words = ("/usr/bin/env", "-i", *environment, "/bin/sh", str(_HERE / "session.sh"), "", str(mark))
+    words = ("/usr/bin/env", "-i", *environment, "/bin/sh", str(_HERE / "session.sh"), "", str(runs_folder))
     return [word.replace("$", "$$") for word in words]
 
 

@@ -121,8 +121,8 @@ class SimulatedRestart:
 class _InlineLaunchers(LauncherPool):
     """Runs a script inline instead of handing it to a launcher."""
 
-    def __init__(self, mark: Path, clock: Clock, run_script) -> None:
-        super().__init__(mark, clock)
+    def __init__(self, runs_folder: Path, clock: Clock, run_script) -> None:
+        super().__init__(runs_folder, clock)
         self._run_script = run_script
 
     def spawn(self, directory: RunDirectory) -> None:

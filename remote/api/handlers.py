@@ -59,7 +59,7 @@ async def list_history(context: AppContext, connection: Connection, message: Inc
     """List the latest requests, of one component or of all."""
     component = None
     if name := HistoryBody.parse(message).component:
-        component = context.settings.named(name)
+        component = context.settings.find_component(name)
         if component is None:
             raise MessageInvalidError("cannot list the history: there is no such component; omit it to list all")
     records = [record for record in context.gateway.records() if component in (None, record.component)]

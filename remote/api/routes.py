@@ -96,7 +96,7 @@ class Routes:
         connection = Connection(websocket, context.settings.server, context.clock, partial(dispatch, context))
         self._connections += 1
         try:
-            self._bus.subscribe(connection, _since(websocket), partial(self._welcome, connection))
+            self._bus.subscribe(connection, _since(websocket), partial(self._send_connected, connection))
             await connection.serve(offered)
         finally:
             self._bus.unsubscribe(connection)
@@ -107,7 +107,7 @@ class Routes:
             return AccessDenial(503, "cannot accept this client: too many; close another one, or raise server.clients")
         return self._authenticator.authenticate(websocket.headers, offered)
 
-    def _welcome(self, connection: Connection, is_complete: bool) -> None:
+    def _send_connected(self, connection: Connection, is_complete: bool) -> None:
         body = Connected(seq=self._bus.last, complete=is_complete, version=own_version())
         connection.enqueue(OutgoingMessage(body, "client"))
 

@@ -61,7 +61,7 @@ def _open(settings: RemoteSettings, stack: ExitStack) -> ClientConnection:
 
 def _follow(connection: ClientConnection, component: str, settings: RemoteSettings, *, as_json: bool) -> dict[str, Any]:
     """Print the progress of the request until its result comes; the server bounds that by gateway.timeout_s."""
-    name, shown = (settings.named(component) or component), ""
+    name, shown = (settings.find_component(component) or component), ""
     for text in connection:
         message = json.loads(text)
         body = message["body"]

@@ -26,7 +26,7 @@ class RequestNotifier:
         settings: with NATS, heartbeats report health, and no health check follows an update.
         bus: delivers the events.
         inventory: its installed versions are read again after each answer.
-        board: records the results of health checks.
+        registry: records the results of health checks.
         submit_health_check: submits a health check of a component; handles its own errors.
     """
 
@@ -35,13 +35,13 @@ class RequestNotifier:
         settings: RemoteSettings,
         bus: EventBus,
         inventory: Inventory,
-        board: HealthRegistry,
+        registry: HealthRegistry,
         submit_health_check: Callable[[str], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._inventory = inventory
-        self._board = board
+        self._registry = registry
         self._submit_health_check = submit_health_check
 
     def submitted(self, record: SubmissionRecord) -> None:
@@ -83,7 +83,7 @@ class RequestNotifier:
         if record.action == Action.HEALTH:
             running = builders.is_running(answer)
             # A check that could not run does not invalidate what is known.
-            if running is not None and self._board.record(record.component, running, HealthSource.HEALTH_CHECK):
+            if running is not None and self._registry.record(record.component, running, HealthSource.HEALTH_CHECK):
                 self.publish_health(record.component)
             return
         self._publish_check_result()
@@ -92,7 +92,7 @@ class RequestNotifier:
 
     def publish_health(self, component: str) -> None:
         """Announce that a component runs, does not run, or is unknown."""
-        self._bus.publish(builders.component_running(component, self._board.of(component)))
+        self._bus.publish(builders.component_running(component, self._registry.of(component)))
 
     async def publish_inventory(self) -> None:
         """Read the installed versions again, and announce them beside the latest releases."""

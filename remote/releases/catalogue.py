@@ -140,15 +140,15 @@ class Catalogue:
         """
         checks_before = {name: entry.checks for name, entry in self._entries.items()}
         async with self._refresh_lock:
-            wanted = [
+            due = [
                 entry
                 for name, entry in self._entries.items()
-                if entry.checks == checks_before[name] and (force or self._is_wanted(entry))
+                if entry.checks == checks_before[name] and (force or self._is_due(entry))
             ]
             async with asyncio.TaskGroup() as group:
-                for entry in wanted:
+                for entry in due:
                     group.create_task(self._check(entry))
-            if any(entry.failures == 0 for entry in wanted):
+            if any(entry.failures == 0 for entry in due):
                 await asyncio.to_thread(self._save, self._to_save())
 
     async def poll(self, changed: Callable[[], Awaitable[None]]) -> None:
@@ -176,7 +176,7 @@ class Catalogue:
         dues = [entry.due for entry in self._entries.values()]
         return min(dues) - self._clock.monotonic() if dues else self._interval_s
 
-    def _is_wanted(self, entry: _Entry) -> bool:
+    def _is_due(self, entry: _Entry) -> bool:
         return entry.failures > 0 or entry.due <= self._clock.monotonic()
 
     async def _check(self, entry: _Entry) -> None:

@@ -46,7 +46,7 @@ export class Progress {
     setText(this.phase, phase);
     this.#bar(entry, phase);
     this.node.classList.toggle("undoing", entry.state === "failed");
-    setAttribute(this.node, "data-state", entry.state ?? "asked");
+    setAttribute(this.node, "data-state", entry.state ?? "submitted");
     this.away.hidden = away === null;
     setText(this.away, away ?? "");
     this.output.update(entry.script?.chunks ?? []);

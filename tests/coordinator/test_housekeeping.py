@@ -72,7 +72,7 @@ def test_housekeeping_keeps_the_newest_logs_up_to_the_limit(bench):
         bench.run_update(request_id, 300, at=NOON - timedelta(days=number))
         bench.clock.sleep(60)
         bench.runtime.running_time.record()
-    housekeeping.tidy()
+    housekeeping.run()
     assert bench.log_sizes() == {"third": 300, "fourth": 300}
 
 
@@ -80,14 +80,14 @@ def test_housekeeping_orders_logs_of_one_hour_by_timestamp(bench):
     """Running time is counted by the hour only."""
     for request_id, minutes in (("b", 1), ("c", 2), ("a", 3)):
         bench.run_update(request_id, 300, at=NOON + timedelta(minutes=minutes))
-    bench.housekeeping(logs_bytes=600).tidy()
+    bench.housekeeping(logs_bytes=600).run()
     assert bench.log_sizes() == {"c": 300, "a": 300}
 
 
 def test_housekeeping_removes_a_log_larger_than_the_limit(bench):
     """The unlimited output of one script does not fill the disk."""
     bench.run_update("large", 701)
-    bench.housekeeping(logs_bytes=700).tidy()
+    bench.housekeeping(logs_bytes=700).run()
     assert list(bench.runs.iterdir()) == []
 
 
@@ -95,7 +95,7 @@ def test_housekeeping_keeps_the_logs_of_an_unsettled_request(bench):
     """They are neither removed, however old and large, nor counted against the others."""
     bench.run_update("under-way", 5000, settles=False)
     bench.run_update("over", 700)
-    bench.housekeeping(logs_bytes=700).tidy()
+    bench.housekeeping(logs_bytes=700).run()
     assert bench.log_sizes()["over"] == 700
     assert {path.name for path in (bench.runs / "under-way/1").iterdir()} == {"command", "stdout", "stderr"}
 
@@ -105,11 +105,11 @@ def test_housekeeping_removes_logs_with_their_history(bench):
     housekeeping = bench.housekeeping(history_days=1)
     bench.run_update("old", 300)
     bench.clock.sleep(DAY_S)
-    housekeeping.tidy()
+    housekeeping.run()
     assert bench.log_sizes() == {"old": 300}
     bench.run_update("young", 300)
     bench.clock.sleep(1)
-    housekeeping.tidy()
+    housekeeping.run()
     assert bench.journal.get("old") is None
     assert not (bench.runs / "old").exists()
     assert bench.log_sizes() == {"young": 300}
@@ -120,7 +120,7 @@ def test_housekeeping_removes_what_a_crash_left_of_a_settled_run(bench):
     bench.run_update("small", EXCERPT)
     (bench.runs / "unknown" / "1").mkdir(parents=True)
     (bench.runs / "unknown" / "1" / "stdout").write_bytes(b"x" * 300)
-    bench.housekeeping().tidy()
+    bench.housekeeping().run()
     assert list(bench.runs.iterdir()) == []
 
 
@@ -171,7 +171,7 @@ def test_housekeeping_continues_after_a_run_directory_that_cannot_be_removed(ben
         "cleanup",
         lambda name: (_ for _ in ()).throw(RuntimeError("defect")) if name == "bad" else cleanup(name),
     )
-    bench.housekeeping().tidy()
+    bench.housekeeping().run()
     assert [folder.name for folder in bench.runs.iterdir()] == ["bad"]
 
 
@@ -187,6 +187,6 @@ def test_housekeeping_continues_after_an_answer_that_cannot_be_removed(bench, mo
         "remove_tree",
         lambda path: (_ for _ in ()).throw(OSError(5, "I/O error")) if path.stem == "bad" else remove(path),
     )
-    bench.housekeeping().tidy()
+    bench.housekeeping().run()
     assert [path.stem for path in bench.outbox.directory.iterdir()] == ["bad"]
     assert bench.journal.existing_ids(["bad", "good"]) == {"bad", "good"}

@@ -59,7 +59,7 @@ def _reject(journal, record):
     return RequestMachine(journal).fire(record, Event.REFUSE, facts)
 
 
-def make_publisher(folders, journal, *, outbox=None, answered=None, look_again=None):
+def make_publisher(folders, journal, *, outbox=None, answered=None, request_pass=None):
     """A publisher on these folders."""
     requests, status = folders
     return Publisher(
@@ -69,7 +69,7 @@ def make_publisher(folders, journal, *, outbox=None, answered=None, look_again=N
         SystemClock(),
         1024,
         answered=answered or (lambda _record: None),
-        look_again=look_again or (lambda: None),
+        request_pass=request_pass or (lambda: None),
     )
 
 
@@ -171,11 +171,11 @@ def test_publish_status_keeps_a_request_that_arrives_meanwhile(tmp_path, folders
         if had_request:
             (requests / "one.json").touch()
         publisher = make_publisher(
-            folders, journal, outbox=QuickClient(status), look_again=lambda: notified.append("again")
+            folders, journal, outbox=QuickClient(status), request_pass=lambda: notified.append("again")
         )
         assert publisher.publish_status("one") is True
         assert (requests / "one.json").exists()
-        assert not journal.active_ids(["one"])  # else the intake would skip it
+        assert not journal.open_ids(["one"])  # else the intake would skip it
         assert notified == ["again"]
 
 

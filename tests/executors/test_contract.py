@@ -11,7 +11,7 @@ from executor_harness import CLOCK, EXECUTOR, Component, RecordingObserver, id_o
 from executors import backends
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
-from executors.registry import known, load
+from executors.registry import backend_names, load
 from protocol.types import ExitKind, ProbeResult, Reason
 
 
@@ -94,7 +94,7 @@ def test_dry_run_prints_the_command_line(settings: ExecutorSettings, component: 
     assert observer.identities == []
 
 
-@pytest.mark.parametrize("name", known())
+@pytest.mark.parametrize("name", backend_names())
 def test_registry_loads_every_known_backend(name: str):
     """Each name in the configuration belongs to a module that creates an executor."""
     assert callable(load(name).create)
@@ -103,7 +103,7 @@ def test_registry_loads_every_known_backend(name: str):
 def test_registry_lists_every_backend():
     """Each module in ``backends/`` has a name."""
     modules = {path.stem for path in Path(backends.__file__).parent.glob("[!_]*.py")}
-    assert {name.replace("-", "_") for name in known()} == modules
+    assert {name.replace("-", "_") for name in backend_names()} == modules
 
 
 def test_registry_rejects_an_unknown_executor():

@@ -138,11 +138,11 @@ def test_launcher_does_not_start_a_revoked_run(component: Component, settings: E
     directory.prepare()
     assert directory.revoke()
     launcher = Launcher(settings.runs)
-    launcher.request(directory.path)
+    launcher.submit(directory.path)
     after = RunDirectory(settings.runs, component.run("after", script="other.sh"))
     component.script("exit 0", "other.sh")
     after.prepare()
-    launcher.request(after.path)
+    launcher.submit(after.path)
     until(lambda: after.exit_code() is not None)
     launcher.close()
     assert not (component.directory / "ran").exists()
@@ -156,7 +156,7 @@ def test_claim_and_revocation_exclude_each_other(component: Component, settings:
     for number in range(100):
         directory = RunDirectory(settings.runs, component.run(f"req-{number}"))
         directory.prepare()
-        launcher.request(directory.path)
+        launcher.submit(directory.path)
         for _ in range(number * 20):
             pass
         is_revoked = directory.revoke()

@@ -126,7 +126,7 @@ def test_next_due_prefers_a_request_that_has_begun(writer, journal):
     writer.fire("begun", Event.SUCCEED, settles=True)
     assert journal.next_due({"remote"}, uptime_s=0).request_id == "first"
     assert journal.next_due([], uptime_s=0) is None
-    assert [record.request_id for record in journal.orphaned(["remote"])] == ["other"]
+    assert [record.request_id for record in journal.unconfigured(["remote"])] == ["other"]
     assert journal.counts() == {State.RECEIVED: 3}
 
 
@@ -237,7 +237,7 @@ def test_queries_use_an_index(journal, monkeypatch):
     journal.next_due(["a", "b"], uptime_s=0)
     journal.next_due_uptime(["a", "b"], uptime_s=0)
     journal.failures("a")
-    journal.orphaned(["a"])
+    journal.unconfigured(["a"])
     journal.unpublished(5)
     journal.counts()
     journal.history(5, "a")

@@ -154,7 +154,7 @@ class RemoteServer(ServerProcess):
         options = {"additional_headers": headers, "proxy": None, "max_size": 2**24, "open_timeout": 30} | options
         client = WebSocketClient(f"ws://127.0.0.1:{self.port}/ws{query}", options)
         self._clients.append(client)
-        client.welcome = client.expect("connected")
+        client.connected = client.expect("connected")
         return client
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -177,7 +177,7 @@ class WebSocketClient:
         self._stack = ExitStack()
         self.socket: ClientConnection = self._stack.enter_context(connect(url, **options))
         self.received: list[dict[str, Any]] = []
-        self.welcome: Any = None
+        self.connected: Any = None
         self._read = 0
 
     def send(self, subject: str, body: Any = None, **more: Any) -> None:

@@ -256,7 +256,7 @@ def test_serve_requires_the_token_for_session_but_not_for_healthz(serving):
 @pytest.mark.parametrize("since", ["", "x", "-1", "1.5", "%C2%B2", "9" * 17, "9" * 5000])
 def test_serve_ignores_an_invalid_since(shared_server, since):
     """A client with an invalid number counts as new and has missed no event."""
-    assert shared_server.connect(since=since).welcome["complete"]
+    assert shared_server.connect(since=since).connected["complete"]
 
 
 @pytest.mark.parametrize("path", ["/static/../settings.py", "/static/%2e%2e/settings.py", "/static/..%2fsettings.py"])

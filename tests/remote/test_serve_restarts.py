@@ -53,7 +53,7 @@ def test_serve_follows_a_running_update_after_a_restart(up, end):
     getattr(up, end)()
     up.start()
     returning = up.connect(since=client.last)
-    assert returning.welcome["complete"] is False
+    assert returning.connected["complete"] is False
     returning.send("updater.outstanding")
     (request,) = returning.expect("outstanding")["requests"]
     assert (request["component"], request["action"], request["version"]) == ("core", "update", "1.1.0")
@@ -117,7 +117,7 @@ def test_serve_replays_all_events_to_a_returning_client(up):
     for subject in ("update_result", "health_result", "component_running"):
         watching.expect(subject)
     returning = up.connect(since=last)
-    assert returning.welcome["complete"] is True
+    assert returning.connected["complete"] is True
     returning.expect("component_running")
     expected = [message for message in watching.received if message.get("seq", 0) > last]
     assert [message for message in returning.received if "seq" in message] == expected
