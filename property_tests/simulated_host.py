@@ -30,6 +30,7 @@ from protocol.inbox import Inbox
 from protocol.messages import FinalStatus, Progress
 from protocol.names import SUFFIX
 from protocol.outbox import Outbox
+from tests.support.coordinator_parts import NoWatcher
 
 if TYPE_CHECKING:
     from loguru import Message
@@ -47,16 +48,6 @@ class NoWakeup:
 
     def notify(self) -> None:
         """Do nothing."""
-
-
-class NoWatcher:
-    """A watcher that always reports success: each pass is called explicitly."""
-
-    is_watching = True
-
-    def renew(self) -> bool:
-        """See ``Watcher.renew``."""
-        return True
 
 
 class FullOutbox(Outbox):

@@ -24,9 +24,10 @@ from executors.run_directory import RunDirectory
 from executors.script_executor import ScriptExecutor
 from fsm.errors import FsmError, JournalDamagedError
 from property_tests.crash.scenarios import FAILS, HEALTHY_ONCE_ROLLED_BACK, IGNORES_TERM, Scenario
-from property_tests.simulated_host import NoWakeup, NoWatcher
+from property_tests.simulated_host import NoWakeup
 from property_tests.world import SimulatedClock
 from protocol.clock import Clock
+from tests.support.coordinator_parts import NoWatcher
 
 _STARTS = 3  # as a supervisor allows; more starts count as a failure
 _PASSES = 10

@@ -1,4 +1,4 @@
-"""Fixtures for modules that define a ``Bench``: the parts of a coordinator under test, on a journal in a folder."""
+"""Fixtures for modules that define a class ``FIXTURE``: the parts of a coordinator under test, on a journal."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import pytest
 
 @pytest.fixture
 def make(request, tmp_path):
-    """A function that makes benches of the module; their journals are closed after the test."""
+    """A function that makes instances of the module's ``FIXTURE``; their journals are closed after the test."""
     made = []
 
-    def bench(**options):
-        made.append(request.module.Bench(tmp_path, **options))
+    def make_fixture(**options):
+        made.append(request.module.FIXTURE(tmp_path, **options))
         return made[-1]
 
-    yield bench
+    yield make_fixture
     for each in made:
         each.journal.close()
 
 
 @pytest.fixture
-def bench(make):
-    """A bench with an empty journal."""
+def fixture(make):
+    """The module's ``FIXTURE`` with an empty journal."""
     return make()

@@ -14,7 +14,7 @@ from coordinator.settings import Component, Paths, Settings
 from policy.engine import ALLOW, Defer, RuleSet
 from policy.rules import RULES
 from protocol.types import State
-from tests.support.coordinator_parts import BOOT, ScriptedExecutor
+from tests.support.coordinator_parts import BOOT, NoWatcher, ScriptedExecutor
 from tests.support.manual_clock import ManualClock
 
 DUE_S = 90.0
@@ -27,16 +27,7 @@ class OpeningTimeRule:
         return Defer(DUE_S, "waits for its window") if context.uptime_s < DUE_S else ALLOW
 
 
-class NoWatcher:
-    """Fake of the watcher; the test calls each pass itself."""
-
-    is_watching = True
-
-    def renew(self):
-        return True
-
-
-class Host:
+class DeferralHost:
     """One state folder, and the coordinators that start on it one after the other."""
 
     def __init__(self, root):
@@ -69,7 +60,7 @@ class Host:
 @pytest.fixture
 def host(tmp_path):
     """A host without a coordinator."""
-    return Host(tmp_path)
+    return DeferralHost(tmp_path)
 
 
 def test_deferred_request_survives_a_restart_and_runs_when_due(host, capsys):

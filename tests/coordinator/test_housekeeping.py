@@ -24,7 +24,7 @@ EXCERPT = 10  # the complete log of a longer stream is kept
 DAY_S = 86400.0
 
 
-class Bench:
+class HousekeepingFixture:
     """A journal and the folders beside it; ``housekeeping`` takes the limits of a test."""
 
     def __init__(self, root):
@@ -65,90 +65,93 @@ class Bench:
         return {folder.name: sum(file.stat().st_size for file in folder.glob("*/*")) for folder in self.runs.glob("*")}
 
 
-def test_housekeeping_keeps_the_newest_logs_up_to_the_limit(bench):
+FIXTURE = HousekeepingFixture
+
+
+def test_housekeeping_keeps_the_newest_logs_up_to_the_limit(fixture):
     """The oldest complete logs are removed first, by running time: a wall clock that jumps back has no effect (I11)."""
-    housekeeping = bench.housekeeping(logs_bytes=700)
+    housekeeping = fixture.housekeeping(logs_bytes=700)
     for number, request_id in enumerate(("first", "second", "third", "fourth")):
-        bench.run_update(request_id, 300, at=NOON - timedelta(days=number))
-        bench.clock.sleep(60)
-        bench.runtime.running_time.record()
+        fixture.run_update(request_id, 300, at=NOON - timedelta(days=number))
+        fixture.clock.sleep(60)
+        fixture.runtime.running_time.record()
     housekeeping.run()
-    assert bench.log_sizes() == {"third": 300, "fourth": 300}
+    assert fixture.log_sizes() == {"third": 300, "fourth": 300}
 
 
-def test_housekeeping_orders_logs_of_one_hour_by_timestamp(bench):
+def test_housekeeping_orders_logs_of_one_hour_by_timestamp(fixture):
     """Running time is counted by the hour only."""
     for request_id, minutes in (("b", 1), ("c", 2), ("a", 3)):
-        bench.run_update(request_id, 300, at=NOON + timedelta(minutes=minutes))
-    bench.housekeeping(logs_bytes=600).run()
-    assert bench.log_sizes() == {"c": 300, "a": 300}
+        fixture.run_update(request_id, 300, at=NOON + timedelta(minutes=minutes))
+    fixture.housekeeping(logs_bytes=600).run()
+    assert fixture.log_sizes() == {"c": 300, "a": 300}
 
 
-def test_housekeeping_removes_a_log_larger_than_the_limit(bench):
+def test_housekeeping_removes_a_log_larger_than_the_limit(fixture):
     """The unlimited output of one script does not fill the disk."""
-    bench.run_update("large", 701)
-    bench.housekeeping(logs_bytes=700).run()
-    assert list(bench.runs.iterdir()) == []
+    fixture.run_update("large", 701)
+    fixture.housekeeping(logs_bytes=700).run()
+    assert list(fixture.runs.iterdir()) == []
 
 
-def test_housekeeping_keeps_the_logs_of_an_unsettled_request(bench):
+def test_housekeeping_keeps_the_logs_of_an_unsettled_request(fixture):
     """They are neither removed, however old and large, nor counted against the others."""
-    bench.run_update("under-way", 5000, settles=False)
-    bench.run_update("over", 700)
-    bench.housekeeping(logs_bytes=700).run()
-    assert bench.log_sizes()["over"] == 700
-    assert {path.name for path in (bench.runs / "under-way/1").iterdir()} == {"command", "stdout", "stderr"}
+    fixture.run_update("under-way", 5000, settles=False)
+    fixture.run_update("over", 700)
+    fixture.housekeeping(logs_bytes=700).run()
+    assert fixture.log_sizes()["over"] == 700
+    assert {path.name for path in (fixture.runs / "under-way/1").iterdir()} == {"command", "stdout", "stderr"}
 
 
-def test_housekeeping_removes_logs_with_their_history(bench):
+def test_housekeeping_removes_logs_with_their_history(fixture):
     """Once the journal has pruned a request, nothing of its runs is left; a younger request keeps all of its logs."""
-    housekeeping = bench.housekeeping(history_days=1)
-    bench.run_update("old", 300)
-    bench.clock.sleep(DAY_S)
+    housekeeping = fixture.housekeeping(history_days=1)
+    fixture.run_update("old", 300)
+    fixture.clock.sleep(DAY_S)
     housekeeping.run()
-    assert bench.log_sizes() == {"old": 300}
-    bench.run_update("young", 300)
-    bench.clock.sleep(1)
+    assert fixture.log_sizes() == {"old": 300}
+    fixture.run_update("young", 300)
+    fixture.clock.sleep(1)
     housekeeping.run()
-    assert bench.journal.get("old") is None
-    assert not (bench.runs / "old").exists()
-    assert bench.log_sizes() == {"young": 300}
+    assert fixture.journal.get("old") is None
+    assert not (fixture.runs / "old").exists()
+    assert fixture.log_sizes() == {"young": 300}
 
 
-def test_housekeeping_removes_what_a_crash_left_of_a_settled_run(bench):
+def test_housekeeping_removes_what_a_crash_left_of_a_settled_run(fixture):
     """Files whose content is in the journal are removed, and so are folders that belong to no request."""
-    bench.run_update("small", EXCERPT)
-    (bench.runs / "unknown" / "1").mkdir(parents=True)
-    (bench.runs / "unknown" / "1" / "stdout").write_bytes(b"x" * 300)
-    bench.housekeeping().run()
-    assert list(bench.runs.iterdir()) == []
+    fixture.run_update("small", EXCERPT)
+    (fixture.runs / "unknown" / "1").mkdir(parents=True)
+    (fixture.runs / "unknown" / "1" / "stdout").write_bytes(b"x" * 300)
+    fixture.housekeeping().run()
+    assert list(fixture.runs.iterdir()) == []
 
 
-def test_housekeeping_runs_at_start_and_then_every_period(bench):
+def test_housekeeping_runs_at_start_and_then_every_period(fixture):
     """A host that never runs for an hour is cleaned up as well."""
-    housekeeping = bench.housekeeping(logs_bytes=1)
-    bench.run_update("before", 300)
+    housekeeping = fixture.housekeeping(logs_bytes=1)
+    fixture.run_update("before", 300)
     housekeeping.tick()
-    assert bench.log_sizes() == {}
-    bench.run_update("later", 300)
-    bench.clock.sleep(PERIOD_S - 1)
+    assert fixture.log_sizes() == {}
+    fixture.run_update("later", 300)
+    fixture.clock.sleep(PERIOD_S - 1)
     housekeeping.tick()
-    assert bench.log_sizes() == {"later": 300}
-    bench.clock.sleep(1)
+    assert fixture.log_sizes() == {"later": 300}
+    fixture.clock.sleep(1)
     housekeeping.tick()
-    assert bench.log_sizes() == {}
+    assert fixture.log_sizes() == {}
 
 
-def test_cleanup_tolerates_concurrent_calls(bench):
+def test_cleanup_tolerates_concurrent_calls(fixture):
     """Lanes and housekeeping may remove the same files at once, and no call fails."""
     for number in range(300):
-        bench.run_update(f"n{number}", 1)
+        fixture.run_update(f"n{number}", 1)
     errors = []
 
     def clean_up():
         try:
             for number in range(300):
-                bench.executor.cleanup(f"n{number}")
+                fixture.executor.cleanup(f"n{number}")
         except OSError as error:
             errors.append(error)
 
@@ -158,35 +161,35 @@ def test_cleanup_tolerates_concurrent_calls(bench):
     for lane in lanes:
         lane.join()
     assert errors == []
-    assert list(bench.runs.iterdir()) == []
+    assert list(fixture.runs.iterdir()) == []
 
 
-def test_housekeeping_continues_after_a_run_directory_that_cannot_be_removed(bench, monkeypatch):
+def test_housekeeping_continues_after_a_run_directory_that_cannot_be_removed(fixture, monkeypatch):
     """Each item of a task is guarded separately (I16)."""
     for name in ("bad", "good"):
-        bench.run_update(name, EXCERPT)
-    cleanup = bench.executor.cleanup
+        fixture.run_update(name, EXCERPT)
+    cleanup = fixture.executor.cleanup
     monkeypatch.setattr(
-        bench.executor,
+        fixture.executor,
         "cleanup",
         lambda name: (_ for _ in ()).throw(RuntimeError("defect")) if name == "bad" else cleanup(name),
     )
-    bench.housekeeping().run()
-    assert [folder.name for folder in bench.runs.iterdir()] == ["bad"]
+    fixture.housekeeping().run()
+    assert [folder.name for folder in fixture.runs.iterdir()] == ["bad"]
 
 
-def test_housekeeping_continues_after_an_answer_that_cannot_be_removed(bench, monkeypatch):
+def test_housekeeping_continues_after_an_answer_that_cannot_be_removed(fixture, monkeypatch):
     """History is kept as long as one of its answers exists: that answer would block a later one under the same id."""
     for name in ("bad", "good"):
-        bench.run_update(name, 1)
-        (bench.outbox.directory / f"{name}.json").write_text("{}")
-    bench.clock.sleep(400 * DAY_S)
+        fixture.run_update(name, 1)
+        (fixture.outbox.directory / f"{name}.json").write_text("{}")
+    fixture.clock.sleep(400 * DAY_S)
     remove = housekeeping_module.remove_tree
     monkeypatch.setattr(
         housekeeping_module,
         "remove_tree",
         lambda path: (_ for _ in ()).throw(OSError(5, "I/O error")) if path.stem == "bad" else remove(path),
     )
-    bench.housekeeping().run()
-    assert [path.stem for path in bench.outbox.directory.iterdir()] == ["bad"]
-    assert bench.journal.existing_ids(["bad", "good"]) == {"bad", "good"}
+    fixture.housekeeping().run()
+    assert [path.stem for path in fixture.outbox.directory.iterdir()] == ["bad"]
+    assert fixture.journal.existing_ids(["bad", "good"]) == {"bad", "good"}

@@ -28,7 +28,7 @@ class ForbiddenRule:
         raise AssertionError("a rebuild evaluates no permission rule")
 
 
-class Bench:
+class RebuildFixture:
     """An empty journal and the two shared folders."""
 
     def __init__(self, folder, rules=None):
@@ -71,45 +71,48 @@ class Bench:
         (self.status / f"{name}.json").write_text(json.dumps(content))
 
 
+FIXTURE = RebuildFixture
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [(State.SUCCEEDED, None), (State.FAILED, Reason.TIMEOUT), (State.ROLLED_BACK, Reason.UNHEALTHY)],
 )
-def test_rebuild_imports_an_answer_as_settled_and_published(bench, state, reason):
+def test_rebuild_imports_an_answer_as_settled_and_published(fixture, state, reason):
     """The record has the values of the answer, and the request is not executed again (I7)."""
-    bench.write_status("a", state, reason)
-    bench.rebuild.run()
-    record = bench.journal.get("a")
+    fixture.write_status("a", state, reason)
+    fixture.rebuild.run()
+    record = fixture.journal.get("a")
     assert (record.state, record.reason, record.message, record.published) == (state, reason, "recorded message", True)
 
 
-def test_rebuild_imports_an_answer_of_a_newer_release(bench):
+def test_rebuild_imports_an_answer_of_a_newer_release(fixture):
     """The unknown reason and action are kept: it is an answer nevertheless."""
-    bench.write_status("a", State.FAILED, reason="held", action="cancel")
-    bench.rebuild.run()
-    record = bench.journal.get("a")
+    fixture.write_status("a", State.FAILED, reason="held", action="cancel")
+    fixture.rebuild.run()
+    record = fixture.journal.get("a")
     assert (record.state, record.reason, record.action) == (State.FAILED, "held", "cancel")
 
 
 @pytest.mark.parametrize(("action", "script"), [("update", "update.sh"), ("rollback", "rollback.sh")])
-def test_rebuild_records_an_unanswered_request_as_running(bench, action, script):
+def test_rebuild_records_an_unanswered_request_as_running(fixture, action, script):
     """Its script may have run: the open attempt has the number of its last run and counts as interrupted."""
-    (bench.runs / "a" / "3").mkdir(parents=True)
-    bench.submit("a", action)
-    bench.rebuild.run()
-    attempt = bench.journal.open_attempt("a")
+    (fixture.runs / "a" / "3").mkdir(parents=True)
+    fixture.submit("a", action)
+    fixture.rebuild.run()
+    attempt = fixture.journal.open_attempt("a")
     assert (attempt.script, attempt.boot_id, attempt.number) == (script, LOST_BOOT, 3)
-    assert bench.journal.get("a").state is State.RUNNING
+    assert fixture.journal.get("a").state is State.RUNNING
 
 
-def test_rebuild_leaves_health_and_malformed_requests_to_the_intake(bench):
+def test_rebuild_leaves_health_and_malformed_requests_to_the_intake(fixture):
     """A health check can run again; a request that no form rule allows cannot have run."""
-    bench.submit("health", "health")
-    bench.submit("unknown", component="web")
-    bench.submit("version", version="latest")
-    (bench.requests / "junk.json").write_text("{")
-    bench.rebuild.run()
-    assert bench.journal.history(9) == []
+    fixture.submit("health", "health")
+    fixture.submit("unknown", component="web")
+    fixture.submit("version", version="latest")
+    (fixture.requests / "junk.json").write_text("{")
+    fixture.rebuild.run()
+    assert fixture.journal.history(9) == []
 
 
 @pytest.mark.parametrize("verdict", [Defer(1e9, "not yet"), None])
@@ -120,26 +123,26 @@ def test_rebuild_omits_only_a_rejected_request(tmp_path, verdict):
         def evaluate(self, _request, _context):
             return verdict or Reject(Reason.INVALID_REQUEST, "no")
 
-    bench = Bench(tmp_path, RuleSet((Rule(),), ()))
-    bench.submit("a")
-    bench.rebuild.run()
-    assert (bench.journal.get("a") is not None) is (verdict is not None)
-    bench.journal.close()
+    fixture = RebuildFixture(tmp_path, RuleSet((Rule(),), ()))
+    fixture.submit("a")
+    fixture.rebuild.run()
+    assert (fixture.journal.get("a") is not None) is (verdict is not None)
+    fixture.journal.close()
 
 
-def test_rebuild_continues_after_a_file_that_raises(bench, monkeypatch):
+def test_rebuild_continues_after_a_file_that_raises(fixture, monkeypatch):
     """The error is logged, and the journal is rebuilt from the others (I16)."""
     for name in ("bad-answer", "good-answer"):
-        bench.write_status(name, State.SUCCEEDED)
+        fixture.write_status(name, State.SUCCEEDED)
     for name in ("bad", "good"):
-        bench.submit(name)
-    insert = bench.journal.insert
+        fixture.submit(name)
+    insert = fixture.journal.insert
 
     def failing_insert(request_id, *rest):
         if request_id.startswith("bad"):
             raise RuntimeError("defect")
         return insert(request_id, *rest)
 
-    monkeypatch.setattr(bench.journal, "insert", failing_insert)
-    bench.rebuild.run()
-    assert {record.request_id for record in bench.journal.history(9)} == {"good", "good-answer"}
+    monkeypatch.setattr(fixture.journal, "insert", failing_insert)
+    fixture.rebuild.run()
+    assert {record.request_id for record in fixture.journal.history(9)} == {"good", "good-answer"}

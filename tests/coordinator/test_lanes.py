@@ -19,14 +19,14 @@ from fsm.records import TransitionFacts
 from fsm.transition_table import Event
 from policy.rules import RULES
 from protocol.types import Action, ProbeResult, Reason, State
-from tests.support.coordinator_parts import RecordingObserver, ScriptedExecutor, make_runtime
+from tests.support.coordinator_parts import RecordingRequestObserver, ScriptedExecutor, make_runtime
 from tests.support.manual_clock import ManualClock
 
 DEADLINE_S = 60.0
 INSERT = "INSERT INTO requests (id, component, action, received_at, state) VALUES (?, ?, ?, ?, ?)"
 
 
-class Bench:
+class LanesFixture:
     """Lanes on a real journal: core has its own lock; scheduler and remote share one."""
 
     def __init__(self, folder):
@@ -34,7 +34,7 @@ class Bench:
         self.journal = Journal.open(folder / "journal.db")
         self.machine = RequestMachine(self.journal)
         self.executor = ScriptedExecutor()
-        self.observer = RecordingObserver()
+        self.observer = RecordingRequestObserver()
         self.runtime = make_runtime(self.journal, self.clock)
         settings = Settings(
             components={
@@ -60,25 +60,28 @@ class Bench:
         raise AssertionError("the lane still has a due request after 100 runs")
 
 
-def test_run_next_runs_the_oldest_request_of_its_lock(bench):
+FIXTURE = LanesFixture
+
+
+def test_run_next_runs_the_oldest_request_of_its_lock(fixture):
     """Components that share a lock share a queue; requests of other locks are not considered."""
     for name, component in (("a", "remote"), ("b", "core"), ("c", "scheduler")):
-        bench.admit(name, component)
-    assert [bench.lanes.run_next("compose") for _ in range(3)] == [0.0, 0.0, None]
-    assert [event for event in bench.observer.seen if event[0] == "settled"] == [
+        fixture.admit(name, component)
+    assert [fixture.lanes.run_next("compose") for _ in range(3)] == [0.0, 0.0, None]
+    assert [event for event in fixture.observer.seen if event[0] == "settled"] == [
         ("settled", "a succeeded"),
         ("settled", "c succeeded"),
     ]
 
 
-def test_run_next_returns_the_time_until_a_deferred_request_is_due(bench):
+def test_run_next_returns_the_time_until_a_deferred_request_is_due(fixture):
     """The lane sleeps until then, and runs the request when its running time has come."""
-    bench.admit("a")
-    bench.journal.defer("a", bench.clock.utc(), 30.0, "waits")
-    assert bench.lanes.run_next("core") == pytest.approx(30.0)
-    bench.clock.sleep(30.0)
-    assert bench.lanes.run_next("core") == 0.0
-    assert bench.journal.get("a").state is State.SUCCEEDED
+    fixture.admit("a")
+    fixture.journal.defer("a", fixture.clock.utc(), 30.0, "waits")
+    assert fixture.lanes.run_next("core") == pytest.approx(30.0)
+    fixture.clock.sleep(30.0)
+    assert fixture.lanes.run_next("core") == 0.0
+    assert fixture.journal.get("a").state is State.SUCCEEDED
 
 
 @pytest.mark.parametrize(
@@ -89,102 +92,102 @@ def test_run_next_returns_the_time_until_a_deferred_request_is_due(bench):
         ("x1", "core", "update", "yesterday", "received"),
     ],
 )
-def test_lane_settles_a_row_that_cannot_be_run(bench, row):
+def test_lane_settles_a_row_that_cannot_be_run(fixture, row):
     """After ``MAX_FAILURES`` unexpected errors the request fails with internal_error; the next one is answered."""
-    bench.journal.database.write(INSERT, row)
-    bench.admit("good")
-    bench.drain()
-    assert (bench.journal.get("x1").state, bench.journal.get("x1").reason) == (State.FAILED, Reason.INTERNAL_ERROR)
-    assert "update-coordinator explain x1" in bench.journal.get("x1").message
-    assert len(bench.journal.failures("x1")) == MAX_FAILURES
-    assert bench.journal.get("good").state is State.SUCCEEDED
+    fixture.journal.database.write(INSERT, row)
+    fixture.admit("good")
+    fixture.drain()
+    assert (fixture.journal.get("x1").state, fixture.journal.get("x1").reason) == (State.FAILED, Reason.INTERNAL_ERROR)
+    assert "update-coordinator explain x1" in fixture.journal.get("x1").message
+    assert len(fixture.journal.failures("x1")) == MAX_FAILURES
+    assert fixture.journal.get("good").state is State.SUCCEEDED
 
 
 @pytest.mark.parametrize("error", [RuntimeError("defect"), OSError(5, "Input/output error")])
-def test_lane_settles_a_request_that_always_raises(bench, error):
+def test_lane_settles_a_request_that_always_raises(fixture, error):
     """The lane ends its script before it settles the request, and closes its attempt (I16)."""
-    bench.executor.outcomes["health-check.sh"] = [error] + [0] * 9
-    bench.executor.probe = lambda *_: (_ for _ in ()).throw(error)
-    bench.admit("a")
-    bench.admit("b")
-    bench.drain()
-    assert (bench.journal.get("a").reason, bench.journal.open_attempt("a")) == (Reason.INTERNAL_ERROR, None)
-    assert ("abandon", "health-check.sh") in bench.executor.calls
-    assert bench.journal.get("b").state is State.SUCCEEDED
+    fixture.executor.outcomes["health-check.sh"] = [error] + [0] * 9
+    fixture.executor.probe = lambda *_: (_ for _ in ()).throw(error)
+    fixture.admit("a")
+    fixture.admit("b")
+    fixture.drain()
+    assert (fixture.journal.get("a").reason, fixture.journal.open_attempt("a")) == (Reason.INTERNAL_ERROR, None)
+    assert ("abandon", "health-check.sh") in fixture.executor.calls
+    assert fixture.journal.get("b").state is State.SUCCEEDED
 
 
-def test_lane_does_not_settle_a_request_whose_script_may_still_start(bench):
+def test_lane_does_not_settle_a_request_whose_script_may_still_start(fixture):
     """While the state of the script is unknown, the lane waits (I10); the count of failures stays bounded (I16)."""
     error = OSError(28, "No space left on device")
-    bench.executor.outcomes["health-check.sh"] = [error] + [0] * 9
-    bench.executor.probe = bench.executor.abandon = lambda *_: (_ for _ in ()).throw(error)
-    bench.admit("a")
+    fixture.executor.outcomes["health-check.sh"] = [error] + [0] * 9
+    fixture.executor.probe = fixture.executor.abandon = lambda *_: (_ for _ in ()).throw(error)
+    fixture.admit("a")
     for _ in range(MAX_FAILURES - 1):
-        assert bench.lanes.run_next("core") > 0
+        assert fixture.lanes.run_next("core") > 0
     for _ in range(3):
         with pytest.raises(OSError, match="No space left"):
-            bench.lanes.run_next("core")
-    assert bench.journal.get("a").settled_at is None
-    assert len(bench.journal.failures("a")) == MAX_FAILURES
-    bench.executor.probe = lambda *_: ProbeResult.NEVER_STARTED
-    assert bench.lanes.run_next("core") == 0.0
-    assert bench.journal.get("a").state is State.SUCCEEDED
+            fixture.lanes.run_next("core")
+    assert fixture.journal.get("a").settled_at is None
+    assert len(fixture.journal.failures("a")) == MAX_FAILURES
+    fixture.executor.probe = lambda *_: ProbeResult.NEVER_STARTED
+    assert fixture.lanes.run_next("core") == 0.0
+    assert fixture.journal.get("a").state is State.SUCCEEDED
 
 
-def test_failure_count_survives_restarts(bench, tmp_path):
+def test_failure_count_survives_restarts(fixture, tmp_path):
     """The count is in the journal: a restart after each error does not reset it."""
-    bench.journal.database.write(INSERT, ("x1", "core", "cancel", "2026-01-01T00:00:00+00:00", "received"))
+    fixture.journal.database.write(INSERT, ("x1", "core", "cancel", "2026-01-01T00:00:00+00:00", "received"))
     for _ in range(MAX_FAILURES):
-        assert bench.lanes.run_next("core") is not None
-        bench.journal.close()
-        bench = Bench(tmp_path)
-    assert bench.journal.get("x1").reason is Reason.INTERNAL_ERROR
-    bench.journal.close()
+        assert fixture.lanes.run_next("core") is not None
+        fixture.journal.close()
+        fixture = LanesFixture(tmp_path)
+    assert fixture.journal.get("x1").reason is Reason.INTERNAL_ERROR
+    fixture.journal.close()
 
 
-def test_lane_skips_a_row_that_cannot_be_settled(bench):
+def test_lane_skips_a_row_that_cannot_be_settled(fixture):
     """A state of a newer release has no transition here; the lane continues with the next request."""
-    write = bench.journal.database.write
+    write = fixture.journal.database.write
     write(INSERT, ("x1", "core", "update", "2026-01-01T00:00:00+00:00", "received"))
     write("DROP TRIGGER state_follows_transitions")
     write("UPDATE requests SET state = 'paused' WHERE id = 'x1'")
-    bench.admit("good")
-    bench.drain()
-    assert bench.journal.get("x1").settled_at is None
-    assert bench.journal.get("good").state is State.SUCCEEDED
+    fixture.admit("good")
+    fixture.drain()
+    assert fixture.journal.get("x1").settled_at is None
+    assert fixture.journal.get("good").state is State.SUCCEEDED
 
 
-def test_run_next_raises_the_errors_of_the_journal(bench, monkeypatch):
+def test_run_next_raises_the_errors_of_the_journal(fixture, monkeypatch):
     """Nothing was recorded, so nothing is counted against the request."""
-    bench.admit("a")
+    fixture.admit("a")
     for error in (JournalUnavailableError("full"), JournalDamagedError("broken")):
-        monkeypatch.setattr(bench.journal, "record_transition", lambda *_, error=error: (_ for _ in ()).throw(error))
+        monkeypatch.setattr(fixture.journal, "record_transition", lambda *_, error=error: (_ for _ in ()).throw(error))
         with pytest.raises(type(error)):
-            bench.lanes.run_next("core")
-    assert bench.journal.failures("a") == []
+            fixture.lanes.run_next("core")
+    assert fixture.journal.failures("a") == []
 
 
-def test_workers_run_accepted_requests_until_a_stop(bench):
+def test_workers_run_accepted_requests_until_a_stop(fixture):
     """With real threads: nothing runs before the release; a request that is accepted later wakes its lane."""
-    bench.lanes.start()
-    assert bench.lanes.all_alive()
-    bench.lanes.release()
+    fixture.lanes.start()
+    assert fixture.lanes.all_alive()
+    fixture.lanes.release()
     settled = threading.Event()
-    bench.observer.settled = lambda _record: settled.set()
-    bench.lanes.accepted(bench.admit("a", "remote"))
+    fixture.observer.settled = lambda _record: settled.set()
+    fixture.lanes.accepted(fixture.admit("a", "remote"))
     assert settled.wait(DEADLINE_S)
-    bench.runtime.stops.stop()
-    bench.lanes.stop()
-    assert bench.lanes.join(DEADLINE_S)
-    assert not bench.lanes.all_alive()
+    fixture.runtime.stops.stop()
+    fixture.lanes.stop()
+    assert fixture.lanes.join(DEADLINE_S)
+    assert not fixture.lanes.all_alive()
 
 
-def test_damaged_journal_ends_the_worker_and_the_coordinator(bench, monkeypatch):
+def test_damaged_journal_ends_the_worker_and_the_coordinator(fixture, monkeypatch):
     """Only a restart replaces a damaged journal."""
     damage = JournalDamagedError("broken")
-    monkeypatch.setattr(bench.journal, "next_due", lambda *_, **__: (_ for _ in ()).throw(damage))
-    bench.lanes.start()
-    bench.lanes.release()
-    assert bench.lanes.join(DEADLINE_S)
-    assert bench.runtime.fatal_errors == [damage] * 2
-    assert bench.runtime.wakeup.wait(DEADLINE_S)
+    monkeypatch.setattr(fixture.journal, "next_due", lambda *_, **__: (_ for _ in ()).throw(damage))
+    fixture.lanes.start()
+    fixture.lanes.release()
+    assert fixture.lanes.join(DEADLINE_S)
+    assert fixture.runtime.fatal_errors == [damage] * 2
+    assert fixture.runtime.wakeup.wait(DEADLINE_S)

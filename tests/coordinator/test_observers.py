@@ -7,7 +7,7 @@ import pytest
 from coordinator.observers import ObserverGroup, RequestObserver
 from executors.interface import ProgressReport
 from fsm.errors import JournalDamagedError
-from tests.support.coordinator_parts import RecordingObserver
+from tests.support.coordinator_parts import RecordingRequestObserver
 from tests.support.requests import make_record
 
 NOTIFICATIONS = {
@@ -35,7 +35,7 @@ class FailingObserver(RequestObserver):
 @pytest.mark.parametrize("name", NOTIFICATIONS)
 def test_observer_group_notifies_the_others_after_an_error(name):
     """The error is logged and does not affect the request."""
-    group, recorder = ObserverGroup(), RecordingObserver()
+    group, recorder = ObserverGroup(), RecordingRequestObserver()
     group.add(FailingObserver(RuntimeError("defect")), recorder)
     NOTIFICATIONS[name](group, make_record())
     assert len(recorder.seen) + len(recorder.reports) == 1
@@ -43,7 +43,7 @@ def test_observer_group_notifies_the_others_after_an_error(name):
 
 def test_observer_group_raises_for_a_damaged_journal_at_the_end():
     """Only a restart replaces a damaged journal; the other observers are notified first."""
-    group, recorder = ObserverGroup(), RecordingObserver()
+    group, recorder = ObserverGroup(), RecordingRequestObserver()
     group.add(FailingObserver(JournalDamagedError("broken")), recorder)
     with pytest.raises(JournalDamagedError):
         group.settled(make_record())

@@ -19,19 +19,9 @@ from protocol.clock import SystemClock
 from protocol.inbox import Inbox
 from protocol.outbox import Outbox
 from protocol.types import Action, Reason, State
+from tests.support.full_journal import FullJournal
 
 NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
-
-
-class FullJournal(Journal):
-    """Cannot record a publication while ``full``, as on a full disk."""
-
-    full = True
-
-    def mark_published(self, request_id):
-        if self.full:
-            raise JournalUnavailableError("cannot reach the journal: it is full")
-        super().mark_published(request_id)
 
 
 class UnreadableJournal(Journal):
@@ -111,6 +101,7 @@ def test_publish_status_publishes_when_the_journal_is_full(tmp_path, folders):
         _reject(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
         (requests / "one.json").touch()
         publisher = make_publisher(folders, journal)
+        journal.full = True
         assert publisher.publish_status("one") is False
         assert publisher.publish_pending() is False
         assert not (requests / "one.json").exists()

@@ -17,23 +17,14 @@ from fsm.machine import RequestMachine
 from fsm.records import TransitionFacts
 from fsm.recovery import MAX_RESUMES
 from fsm.transition_table import Event
-from policy.engine import ALLOW, Defer, Reject, RuleSet
+from policy.engine import Defer, Reject, RuleSet
 from protocol.types import Action, ExitKind, ProbeResult, Reason, State
-from tests.support.coordinator_parts import BOOT, RecordingObserver, ScriptedExecutor, make_runtime
+from tests.support.coordinator_parts import BOOT, RecordingRequestObserver, ScriptedExecutor, make_runtime
+from tests.support.fixed_rule import FixedRule
 from tests.support.manual_clock import ManualClock
 
 
-class FixedRule:
-    """Returns its verdicts in order, then ALLOW."""
-
-    def __init__(self, *verdicts):
-        self.verdicts = list(verdicts)
-
-    def evaluate(self, _request, _context):
-        return self.verdicts.pop(0) if self.verdicts else ALLOW
-
-
-class Bench:
+class RunnerFixture:
     """A runner on a real journal; ``run`` drives one request."""
 
     def __init__(self, folder, *, rule=None, **component):
@@ -41,7 +32,7 @@ class Bench:
         self.journal = Journal.open(folder / "journal.db")
         self.machine = RequestMachine(self.journal)
         self.executor = ScriptedExecutor()
-        self.observer = RecordingObserver()
+        self.observer = RecordingRequestObserver()
         self.runtime = make_runtime(self.journal, self.clock)
         settings = Settings(components={"core": Component(directory=Path("/opt/core"), **component)})
         rules = RuleSet(form=(), permission=(rule or FixedRule(),))
@@ -65,37 +56,40 @@ class Bench:
         return [script for call, script in self.executor.calls if call == "start"]
 
 
+FIXTURE = RunnerFixture
+
+
 def test_runner_settles_an_update_whose_scripts_exit_with_0(make):
     """update.sh, then health-check.sh; then the observers are notified, and the run is cleaned up."""
-    bench = make()
-    assert bench.run() is StepResult.SETTLED
-    assert (bench.record.state, bench.record.reason) == (State.SUCCEEDED, None)
-    assert bench.starts() == ["update.sh", "health-check.sh"]
-    assert bench.observer.seen == [
+    fixture = make()
+    assert fixture.run() is StepResult.SETTLED
+    assert (fixture.record.state, fixture.record.reason) == (State.SUCCEEDED, None)
+    assert fixture.starts() == ["update.sh", "health-check.sh"]
+    assert fixture.observer.seen == [
         ("started", "a update.sh"),
         ("started", "a health-check.sh"),
         ("settled", "a succeeded"),
     ]
-    assert bench.executor.calls[-1] == ("cleanup", "a")
+    assert fixture.executor.calls[-1] == ("cleanup", "a")
 
 
 def test_runner_rolls_back_a_failed_update(make):
     """The failure is committed first, then rollback.sh and the health check run."""
-    bench = make()
-    bench.executor.outcomes["update.sh"] = [3]
-    assert bench.run() is StepResult.SETTLED
-    assert (bench.record.state, bench.record.reason) == (State.ROLLED_BACK, Reason.SCRIPT_FAILED)
-    assert bench.starts() == ["update.sh", "rollback.sh", "health-check.sh"]
-    assert ("moved", "a failed") in bench.observer.seen
+    fixture = make()
+    fixture.executor.outcomes["update.sh"] = [3]
+    assert fixture.run() is StepResult.SETTLED
+    assert (fixture.record.state, fixture.record.reason) == (State.ROLLED_BACK, Reason.SCRIPT_FAILED)
+    assert fixture.starts() == ["update.sh", "rollback.sh", "health-check.sh"]
+    assert ("moved", "a failed") in fixture.observer.seen
 
 
 def test_runner_gives_up_when_the_rollback_fails(make):
     """The message states that the component needs a person."""
-    bench = make()
-    bench.executor.outcomes |= {"update.sh": [3], "rollback.sh": [4]}
-    bench.run()
-    assert (bench.record.state, bench.record.reason) == (State.FAILED, Reason.ROLLBACK_FAILED)
-    assert "repair the component by hand" in bench.record.message
+    fixture = make()
+    fixture.executor.outcomes |= {"update.sh": [3], "rollback.sh": [4]}
+    fixture.run()
+    assert (fixture.record.state, fixture.record.reason) == (State.FAILED, Reason.ROLLBACK_FAILED)
+    assert "repair the component by hand" in fixture.record.message
 
 
 @pytest.mark.parametrize(
@@ -107,78 +101,78 @@ def test_runner_gives_up_when_the_rollback_fails(make):
 )
 def test_runner_evaluates_the_permission_rules_again(make, verdict, state, result):
     """A request that was allowed at intake may be rejected or deferred when its turn comes; no script is started."""
-    bench = make(rule=FixedRule(verdict))
-    assert bench.run() is result
-    assert bench.record.state is state
-    assert bench.starts() == []
+    fixture = make(rule=FixedRule(verdict))
+    assert fixture.run() is result
+    assert fixture.record.state is state
+    assert fixture.starts() == []
     if isinstance(verdict, Defer):
-        assert (bench.record.due_uptime, bench.record.deferred_why) == (50.0, "waits for its window")
-        assert bench.run() is StepResult.SETTLED
-        assert bench.record.state is State.SUCCEEDED
+        assert (fixture.record.due_uptime, fixture.record.deferred_why) == (50.0, "waits for its window")
+        assert fixture.run() is StepResult.SETTLED
+        assert fixture.record.state is State.SUCCEEDED
 
 
 def test_runner_rejects_a_request_whose_script_is_unsafe(make):
     """One unsafe script among those that may be needed is enough; none is started."""
-    bench = make()
-    bench.executor.vet_failures = [VetFailure(Reason.SCRIPT_UNSAFE, "cannot run update.sh: unsafe")]
-    bench.run()
-    assert (bench.record.state, bench.record.reason, bench.starts()) == (State.FAILED, Reason.SCRIPT_UNSAFE, [])
+    fixture = make()
+    fixture.executor.vet_failures = [VetFailure(Reason.SCRIPT_UNSAFE, "cannot run update.sh: unsafe")]
+    fixture.run()
+    assert (fixture.record.state, fixture.record.reason, fixture.starts()) == (State.FAILED, Reason.SCRIPT_UNSAFE, [])
 
 
 @pytest.mark.parametrize("kind", ["vet", "start"])
 def test_runner_bounds_the_retries_of_a_failed_start(make, kind):
     """After ``MAX_FAILED_STARTS`` failures, with a pause between them, the answer is cannot_start (I16)."""
-    bench = make()
+    fixture = make()
     if kind == "vet":
-        bench.executor.vet_failures = [VetFailure(Reason.CANNOT_START, "cannot tell")] * 99
+        fixture.executor.vet_failures = [VetFailure(Reason.CANNOT_START, "cannot tell")] * 99
     else:
-        bench.executor.start_failures = ["cannot start: no memory"] * 99
-    bench.run()
-    assert (bench.record.state, bench.record.reason) == (State.FAILED, Reason.CANNOT_START)
-    left = bench.executor.vet_failures if kind == "vet" else bench.executor.start_failures
+        fixture.executor.start_failures = ["cannot start: no memory"] * 99
+    fixture.run()
+    assert (fixture.record.state, fixture.record.reason) == (State.FAILED, Reason.CANNOT_START)
+    left = fixture.executor.vet_failures if kind == "vet" else fixture.executor.start_failures
     assert len(left) == 99 - MAX_FAILED_STARTS
-    assert bench.clock.slept == MAX_FAILED_STARTS - 1
+    assert fixture.clock.slept == MAX_FAILED_STARTS - 1
 
 
 def test_runner_bounds_the_reruns_of_an_interrupted_script(make):
     """A script that may be rerun, and is always interrupted, fails in the end (I9)."""
-    bench = make(on_interruption="rerun", on_failure="none")
-    bench.executor.outcomes["update.sh"] = [Outcome(ExitKind.INTERRUPTED, None, "", "")] * 99
-    bench.run()
-    assert (bench.record.state, bench.record.reason) == (State.FAILED, Reason.INTERRUPTED)
-    assert bench.starts() == ["update.sh"] * (MAX_RESUMES + 1)
+    fixture = make(on_interruption="rerun", on_failure="none")
+    fixture.executor.outcomes["update.sh"] = [Outcome(ExitKind.INTERRUPTED, None, "", "")] * 99
+    fixture.run()
+    assert (fixture.record.state, fixture.record.reason) == (State.FAILED, Reason.INTERRUPTED)
+    assert fixture.starts() == ["update.sh"] * (MAX_RESUMES + 1)
 
 
 def test_runner_suspends_a_run_that_outlives_the_coordinator(make):
     """The attempt stays open for the next start, and no answer is published."""
-    bench = make()
-    bench.executor.outcomes["update.sh"] = [None]
-    assert bench.run() is StepResult.SUSPEND
-    assert bench.record.state is State.RUNNING
-    assert bench.journal.open_attempt("a").script == "update.sh"
-    assert ("cleanup", "a") not in bench.executor.calls
+    fixture = make()
+    fixture.executor.outcomes["update.sh"] = [None]
+    assert fixture.run() is StepResult.SUSPEND
+    assert fixture.record.state is State.RUNNING
+    assert fixture.journal.open_attempt("a").script == "update.sh"
+    assert ("cleanup", "a") not in fixture.executor.calls
 
 
 def test_runner_leaves_the_rollback_to_the_next_start_when_stopping(make):
     """A coordinator that is stopping starts no further script."""
-    bench = make()
-    bench.executor.outcomes["update.sh"] = [3]
-    bench.runtime.stops.stop()
-    assert bench.run() is StepResult.SUSPEND
-    assert (bench.record.state, bench.record.settled_at) == (State.FAILED, None)
-    assert bench.starts() == ["update.sh"]
+    fixture = make()
+    fixture.executor.outcomes["update.sh"] = [3]
+    fixture.runtime.stops.stop()
+    assert fixture.run() is StepResult.SUSPEND
+    assert (fixture.record.state, fixture.record.settled_at) == (State.FAILED, None)
+    assert fixture.starts() == ["update.sh"]
 
 
 def test_runner_interrupts_only_the_flagged_request(make):
     """The flag belongs to one request: another one under the same runner is not affected."""
-    bench = make(on_failure="none")
-    bench.admit(request_id="b")
-    bench.runtime.stops.interrupt("a")
-    bench.run()
-    bench.runner.run(bench.journal.get("b"))
-    assert bench.record.reason is Reason.INTERRUPTED
-    assert bench.journal.get("b").state is State.SUCCEEDED
-    assert not bench.runtime.stops.is_interrupted("a")  # the flag of a settled request is removed
+    fixture = make(on_failure="none")
+    fixture.admit(request_id="b")
+    fixture.runtime.stops.interrupt("a")
+    fixture.run()
+    fixture.runner.run(fixture.journal.get("b"))
+    assert fixture.record.reason is Reason.INTERRUPTED
+    assert fixture.journal.get("b").state is State.SUCCEEDED
+    assert not fixture.runtime.stops.is_interrupted("a")  # the flag of a settled request is removed
 
 
 @pytest.mark.parametrize(
@@ -191,39 +185,39 @@ def test_runner_interrupts_only_the_flagged_request(make):
 )
 def test_runner_resumes_by_the_recovery_table(make, probe, state, starts):
     """The run of an earlier coordinator is adopted, started or interrupted as the table decides (I3)."""
-    bench = make()
-    bench.executor.outcomes["update.sh"] = [None]
-    bench.run()
-    bench.executor.calls.clear()
-    bench.executor.probe_result = probe
-    bench.run()
-    assert (bench.record.state, bench.starts()) == (state, starts)
+    fixture = make()
+    fixture.executor.outcomes["update.sh"] = [None]
+    fixture.run()
+    fixture.executor.calls.clear()
+    fixture.executor.probe_result = probe
+    fixture.run()
+    assert (fixture.record.state, fixture.starts()) == (state, starts)
 
 
 def test_abandon_closes_the_attempt_and_lists_surviving_processes(make):
     """Before a request is settled without an outcome, its script is ended; the answer lists what could not be ended."""
-    bench = make()
-    assert bench.runner.abandon(bench.admit()) == (None, "")
-    bench.executor.outcomes["update.sh"] = [None]
-    bench.run()
-    bench.executor.stuck = [41, 42]
-    attempt, remark = bench.runner.abandon(bench.record)
+    fixture = make()
+    assert fixture.runner.abandon(fixture.admit()) == (None, "")
+    fixture.executor.outcomes["update.sh"] = [None]
+    fixture.run()
+    fixture.executor.stuck = [41, 42]
+    attempt, remark = fixture.runner.abandon(fixture.record)
     assert (attempt.ending, attempt.boot_id) == (ExitKind.INTERRUPTED, BOOT)
     assert remark == "; processes that even KILL does not end: 41, 42"
-    bench.executor.abandon = lambda _run: (_ for _ in ()).throw(RuntimeError("defect"))
-    assert bench.runner.abandon(bench.record)[1] == "; update.sh may still be running: defect"
-    bench.executor.abandon = lambda _run: (_ for _ in ()).throw(OSError("cannot read"))
+    fixture.executor.abandon = lambda _run: (_ for _ in ()).throw(RuntimeError("defect"))
+    assert fixture.runner.abandon(fixture.record)[1] == "; update.sh may still be running: defect"
+    fixture.executor.abandon = lambda _run: (_ for _ in ()).throw(OSError("cannot read"))
     with pytest.raises(OSError, match="cannot read"):
-        bench.runner.abandon(bench.record)
+        fixture.runner.abandon(fixture.record)
 
 
 def test_runner_raises_while_the_journal_is_unavailable(make, monkeypatch):
     """The cause is on the host: nothing was decided, and the lane retries."""
-    bench = make()
-    record = bench.admit()
+    fixture = make()
+    record = fixture.admit()
     monkeypatch.setattr(
-        bench.journal, "record_transition", lambda *_: (_ for _ in ()).throw(JournalUnavailableError("full"))
+        fixture.journal, "record_transition", lambda *_: (_ for _ in ()).throw(JournalUnavailableError("full"))
     )
     with pytest.raises(JournalUnavailableError):
-        bench.runner.run(record)
-    assert bench.starts() == []
+        fixture.runner.run(record)
+    assert fixture.starts() == []

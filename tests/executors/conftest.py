@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from executor_harness import CLOCK, EXECUTOR, Component
+from executor_harness import CLOCK, EXECUTOR, ScriptFolder
 
 from executors import script_executor
 from executors.interface import Executor, ExecutorSettings
@@ -31,11 +31,11 @@ def settings(tmp_path: Path) -> ExecutorSettings:
 
 
 @pytest.fixture
-def component(tmp_path: Path) -> Component:
+def component(tmp_path: Path) -> ScriptFolder:
     """An empty component whose path needs quoting."""
     directory = tmp_path / "it's a component"
     directory.mkdir()
-    return Component(directory)
+    return ScriptFolder(directory)
 
 
 @pytest.fixture
@@ -63,8 +63,8 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def others(tmp_path: Path) -> tuple[ExecutorSettings, Component]:
+def others(tmp_path: Path) -> tuple[ExecutorSettings, ScriptFolder]:
     """Another coordinator's folders on the same host."""
     directory = tmp_path / "other component"
     directory.mkdir()
-    return ExecutorSettings(runs=tmp_path / "others", output_bytes=4096), Component(directory)
+    return ExecutorSettings(runs=tmp_path / "others", output_bytes=4096), ScriptFolder(directory)

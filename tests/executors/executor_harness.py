@@ -61,7 +61,7 @@ def written(path: Path) -> bool:
 
 
 @dataclass
-class RecordingObserver:
+class RecordingRunObserver:
     """Records its notifications; stops the run once ``stop`` holds, and detaches once ``detach`` does."""
 
     stop: Callable[[], bool] = lambda: False
@@ -83,16 +83,16 @@ class RecordingObserver:
         return self.detach()
 
 
-def stop_after(condition: Callable[[], object]) -> RecordingObserver:
+def stop_after(condition: Callable[[], object]) -> RecordingRunObserver:
     """An observer that stops the run once ``condition`` holds."""
-    return RecordingObserver(stop=lambda: bool(condition()))
+    return RecordingRunObserver(stop=lambda: bool(condition()))
 
 
 class CoordinatorCrash(Exception):  # noqa: N818  not an error: a simulated event
     """The simulated coordinator crashes here."""
 
 
-class CrashingObserver(RecordingObserver):
+class CrashingObserver(RecordingRunObserver):
     """Simulates a crash of the coordinator as soon as ``when`` holds."""
 
     def __init__(self, when: Callable[[], bool]) -> None:
@@ -106,7 +106,7 @@ class CrashingObserver(RecordingObserver):
 
 
 @dataclass
-class Component:
+class ScriptFolder:
     """A directory of scripts; the scripts write marker files into it, which the tests examine."""
 
     directory: Path
@@ -139,18 +139,21 @@ class Component:
 
 
 def run(
-    executor: Executor, script_run: ScriptRun, observer: RecordingObserver | None = None, within_s: float = DEADLINE_S
+    executor: Executor,
+    script_run: ScriptRun,
+    observer: RecordingRunObserver | None = None,
+    within_s: float = DEADLINE_S,
 ) -> Outcome:
     """Start and wait, as the runner does."""
     executor.start(script_run)
-    return executor.wait(script_run, observer or RecordingObserver(), deadline=CLOCK.monotonic() + within_s)
+    return executor.wait(script_run, observer or RecordingRunObserver(), deadline=CLOCK.monotonic() + within_s)
 
 
 def overrun(executor: Executor, script_run: ScriptRun, marker: str = "pid") -> Outcome:
     """Start, and let the deadline pass once the script has written ``marker``, however long a busy machine takes."""
     executor.start(script_run)
     until(lambda: written(script_run.directory / marker))
-    return executor.wait(script_run, RecordingObserver(), deadline=CLOCK.monotonic())
+    return executor.wait(script_run, RecordingRunObserver(), deadline=CLOCK.monotonic())
 
 
 def end(pid_file: Path) -> None:

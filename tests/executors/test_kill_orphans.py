@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from executor_harness import CLOCK, EXECUTOR, FOREVER, Component, id_of, is_alive, start_and_crash, until, written
+from executor_harness import CLOCK, EXECUTOR, FOREVER, ScriptFolder, id_of, is_alive, start_and_crash, until, written
 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
@@ -23,7 +23,7 @@ PROCESS_TREE = (
 @pytest.mark.parametrize("lost", ["runs", f"runs/{id_of()}", "nothing"], ids=["runs", "run", "nothing"])
 @pytest.mark.usefixtures("short_grace")
 def test_kill_orphans_with_and_without_files_of_the_run(
-    executor: Executor, component: Component, settings: ExecutorSettings, tmp_path: Path, lost: str
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings, tmp_path: Path, lost: str
 ):
     """Script, detached processes and shells end, with or without their directory (I10)."""
     component.script(PROCESS_TREE)
@@ -36,7 +36,7 @@ def test_kill_orphans_with_and_without_files_of_the_run(
 
 
 @pytest.mark.usefixtures("short_grace")
-def test_kill_orphans_sends_term_first(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_kill_orphans_sends_term_first(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """A script gets time to clean up."""
     component.script("trap 'echo cleaned >cleaned; exit' TERM; echo $$ >pid; while :; do sleep 0.02; done")
     start_and_crash(settings, component.run(), "pid")
@@ -45,7 +45,7 @@ def test_kill_orphans_sends_term_first(executor: Executor, component: Component,
     assert written(component.directory / "cleaned")
 
 
-def test_kill_orphans_resolves_links(component: Component, settings: ExecutorSettings, tmp_path: Path):
+def test_kill_orphans_resolves_links(component: ScriptFolder, settings: ExecutorSettings, tmp_path: Path):
     """A configuration that names the folder by another path finds the same shells."""
     settings.runs.mkdir()
     (tmp_path / "link").symlink_to(tmp_path)
@@ -58,7 +58,7 @@ def test_kill_orphans_resolves_links(component: Component, settings: ExecutorSet
 
 @pytest.mark.parametrize("runs", ["runs.other", "run", "other/runs", "runs/inner"])
 def test_kill_orphans_ignores_another_coordinator(
-    executor: Executor, others: tuple[ExecutorSettings, Component], tmp_path: Path, runs: str
+    executor: Executor, others: tuple[ExecutorSettings, ScriptFolder], tmp_path: Path, runs: str
 ):
     """Only the exact path of our own runs folder counts, however similar another path is."""
     settings = ExecutorSettings(tmp_path / runs, 4096)
@@ -75,7 +75,10 @@ def test_kill_orphans_ignores_another_coordinator(
 
 @pytest.mark.usefixtures("short_grace")
 def test_probe_of_a_removed_directory_is_unknown(
-    executor: Executor, component: Component, settings: ExecutorSettings, others: tuple[ExecutorSettings, Component]
+    executor: Executor,
+    component: ScriptFolder,
+    settings: ExecutorSettings,
+    others: tuple[ExecutorSettings, ScriptFolder],
 ):
     """The worker was known, so the script ran (I3); the script is ended, and no other run is affected."""
     component.script(PROCESS_TREE)
@@ -92,7 +95,7 @@ def test_probe_of_a_removed_directory_is_unknown(
 
 
 def test_kill_orphans_continues_after_a_broken_directory(
-    executor: Executor, component: Component, settings: ExecutorSettings
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
 ):
     """Every other run is ended; then the error is raised: a run of the broken directory may exist (I10, I16)."""
     component.script("exit 0")

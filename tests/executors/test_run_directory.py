@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from executor_harness import Component, id_of
+from executor_harness import ScriptFolder, id_of
 
 from executors.interface import ExecutorSettings
 from executors.processes import boot_id
@@ -16,7 +16,7 @@ from protocol.types import ExitKind
 
 
 @pytest.fixture
-def directory(settings: ExecutorSettings, component: Component) -> RunDirectory:
+def directory(settings: ExecutorSettings, component: ScriptFolder) -> RunDirectory:
     """A prepared run."""
     made = RunDirectory(settings.runs, component.run(arguments=("1.2.3",), rollback_of="req-0"))
     made.prepare()
@@ -28,7 +28,7 @@ def write(directory: RunDirectory, content: bytes) -> None:
     (directory.path / "session").write_bytes(content)
 
 
-def test_files_of_a_run_have_the_format_of_earlier_releases(directory: RunDirectory, component: Component):
+def test_files_of_a_run_have_the_format_of_earlier_releases(directory: RunDirectory, component: ScriptFolder):
     """An upgrade adopts running scripts: names and lines are fixed."""
     assert {file.name for file in directory.path.iterdir()} == {"command", "stdout", "stderr"}
     quoted = shlex.quote(str(component.directory))

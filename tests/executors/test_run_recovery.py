@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from executor_harness import CLOCK, EXECUTOR, Component, RecordingObserver, id_of, is_alive, run, until, written
+from executor_harness import CLOCK, EXECUTOR, RecordingRunObserver, ScriptFolder, id_of, is_alive, run, until, written
 
 from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
 from executors.processes import boot_id
@@ -21,12 +21,12 @@ from protocol.types import ExitKind, ProbeResult
 COORDINATOR = """
 import json, os, sys
 from pathlib import Path
-from executor_harness import CLOCK, EXECUTOR, DEADLINE_S, Component, RecordingObserver, until, written
+from executor_harness import CLOCK, EXECUTOR, DEADLINE_S, ScriptFolder, RecordingRunObserver, until, written
 from executors.registry import load
 from executors.interface import ExecutorSettings
 runs, directory, grace, crash = sys.argv[1:]
 executor = load(EXECUTOR).create(ExecutorSettings(Path(runs), 4096), CLOCK)
-script_run = Component(Path(directory)).run(kill_grace_s=float(grace))
+script_run = ScriptFolder(Path(directory)).run(kill_grace_s=float(grace))
 executor.start(script_run)
 if crash == "at once":
     os._exit(9)
@@ -34,7 +34,7 @@ deadline = CLOCK.monotonic() + DEADLINE_S
 if crash == "in the grace period":
     until(lambda: written(Path(directory) / "pid"))
     deadline = CLOCK.monotonic()
-class Observer(RecordingObserver):
+class Observer(RecordingRunObserver):
     def started(self, identity):
         print(json.dumps([identity.boot_id, identity.pid, identity.start_ticks]), flush=True)
         if crash == "when started":
@@ -44,7 +44,7 @@ executor.wait(script_run, Observer(), deadline=deadline)
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
 
 
-def crash(component: Component, settings: ExecutorSettings, when: str, grace_s: float = 0.3) -> ProcessId | None:
+def crash(component: ScriptFolder, settings: ExecutorSettings, when: str, grace_s: float = 0.3) -> ProcessId | None:
     """Start the run in another process, which crashes; return the identity that it observed, if any."""
     here = Path(__file__).parent
     done = subprocess.run(
@@ -58,12 +58,14 @@ def crash(component: Component, settings: ExecutorSettings, when: str, grace_s: 
     return ProcessId(*json.loads(done.stdout)) if done.stdout else None
 
 
-def adopt(executor: Executor, script_run: ScriptRun, observer: RecordingObserver | None = None, within_s: float = 60.0):
+def adopt(
+    executor: Executor, script_run: ScriptRun, observer: RecordingRunObserver | None = None, within_s: float = 60.0
+):
     """Wait for a run that another coordinator started."""
-    return executor.wait(script_run, observer or RecordingObserver(), deadline=CLOCK.monotonic() + within_s)
+    return executor.wait(script_run, observer or RecordingRunObserver(), deadline=CLOCK.monotonic() + within_s)
 
 
-def test_running_script_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_running_script_is_adopted(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """The script is not affected; the outcome has its exit code and output."""
     component.script(WAITS)
     identity = crash(component, settings, "when started")
@@ -73,7 +75,7 @@ def test_running_script_is_adopted(executor: Executor, component: Component, set
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 5, "done\n")
 
 
-def test_adopted_run_can_time_out(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_adopted_run_can_time_out(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """An adopted script and the processes that it detached are ended like those of an own run."""
     component.script(f"(env -i setsid /bin/bash -c 'echo $$ >far; /bin/sleep 600; :' & ) ; {WAITS}")
     crash(component, settings, "when started")
@@ -84,7 +86,7 @@ def test_adopted_run_can_time_out(executor: Executor, component: Component, sett
 
 
 def test_run_spawned_just_before_a_crash_is_adopted_or_revoked(
-    executor: Executor, component: Component, settings: ExecutorSettings
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
 ):
     """The coordinator crashes before it reads the claim: the run is either revoked permanently or adopted."""
     component.script("echo ran >>count")
@@ -97,7 +99,7 @@ def test_run_spawned_just_before_a_crash_is_adopted_or_revoked(
 
 
 def test_run_that_ended_without_coordinator_is_collected(
-    executor: Executor, component: Component, settings: ExecutorSettings
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
 ):
     """Its exit code counts, also after a reboot."""
     component.script("echo alone; exit 3")
@@ -110,14 +112,14 @@ def test_run_that_ended_without_coordinator_is_collected(
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 3, "alone\n")
 
 
-def test_probe_after_reboot_without_exit_code_is_unknown(executor: Executor, component: Component):
+def test_probe_after_reboot_without_exit_code_is_unknown(executor: Executor, component: ScriptFolder):
     """A power cut may have taken any file: their absence proves nothing (I3)."""
     assert executor.probe(component.run(), None, "another boot") is ProbeResult.UNKNOWN
     outcome = executor.collect(component.run())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
 
 
-def test_probe_of_a_killed_worker_is_unknown(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_probe_of_a_killed_worker_is_unknown(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """When the worker is killed without a coordinator, its processes are ended before ``probe`` returns UNKNOWN."""
     component.script(f"echo before; (setsid bash -c 'echo $$ >far; sleep 600; :' & ); {WAITS}")
     identity = crash(component, settings, "when started")
@@ -132,7 +134,7 @@ def test_probe_of_a_killed_worker_is_unknown(executor: Executor, component: Comp
 
 
 def test_crash_within_the_grace_period_keeps_the_exit_kind(
-    executor: Executor, component: Component, settings: ExecutorSettings
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
 ):
     """A run that was being ended at its deadline is timed out for the next coordinator as well."""
     component.script(f"trap '' TERM; {WAITS}")
@@ -153,7 +155,7 @@ def test_crash_within_the_grace_period_keeps_the_exit_kind(
     assert not is_alive(component.directory / "pid")
 
 
-def test_probe_does_not_adopt_another_process(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_probe_does_not_adopt_another_process(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """A pid alone proves nothing: the start time must agree."""
     component.script("touch ran")
     directory = RunDirectory(settings.runs, component.run())
@@ -163,7 +165,9 @@ def test_probe_does_not_adopt_another_process(executor: Executor, component: Com
 
 
 @pytest.mark.parametrize("left", ["", "12"], ids=["empty", "partial"])
-def test_unfinished_claim_is_revoked(executor: Executor, component: Component, settings: ExecutorSettings, left: str):
+def test_unfinished_claim_is_revoked(
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings, left: str
+):
     """A worker that died, or found the disk full, while it wrote its claim started nothing."""
     directory = RunDirectory(settings.runs, component.run())
     directory.prepare()
@@ -176,7 +180,9 @@ def test_unfinished_claim_is_revoked(executor: Executor, component: Component, s
     assert directory.revoke()
 
 
-def test_lane_starts_own_runs_after_an_adoption(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_lane_starts_own_runs_after_an_adoption(
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
+):
     """The lane then has a launcher of its own."""
     component.script(WAITS)
     crash(component, settings, "when started")
@@ -185,11 +191,11 @@ def test_lane_starts_own_runs_after_an_adoption(executor: Executor, component: C
     assert run(executor, component.run(attempt=2)).exit_code == 5
 
 
-def test_probe_by_a_second_executor_agrees_with_the_first(component: Component, settings: ExecutorSettings):
+def test_probe_by_a_second_executor_agrees_with_the_first(component: ScriptFolder, settings: ExecutorSettings):
     """A second executor exists after a restart."""
     component.script("exit 0")
     first = load(EXECUTOR).create(settings, CLOCK)
-    observer = RecordingObserver()
+    observer = RecordingRunObserver()
     run(first, component.run(), observer)
     second = load(EXECUTOR).create(settings, CLOCK)
     assert second.probe(component.run(), observer.identities[0], boot_id()) is ProbeResult.ENDED

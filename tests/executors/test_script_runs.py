@@ -12,7 +12,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
-from executor_harness import Component, RecordingObserver, end, id_of, is_alive, overrun, run, until, written
+from executor_harness import RecordingRunObserver, ScriptFolder, end, id_of, is_alive, overrun, run, until, written
 
 from executors.interface import Executor, ExecutorSettings, ProgressReport
 from executors.run_directory import Claim, RunDirectory
@@ -34,14 +34,14 @@ from protocol.types import ExitKind
         ("kill -PIPE $$", 141),
     ],
 )
-def test_exit_code_is_that_of_the_script(executor: Executor, component: Component, body: str, code: int):
+def test_exit_code_is_that_of_the_script(executor: Executor, component: ScriptFolder, body: str, code: int):
     """The outcome has the exit code, 128 + n when signal n ended the script, also signals to its own group."""
     component.script(body)
     outcome = run(executor, component.run())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.EXITED, code)
 
 
-def test_script_removed_after_vetting_exits_127(executor: Executor, component: Component):
+def test_script_removed_after_vetting_exits_127(executor: Executor, component: ScriptFolder):
     """Shell conventions: 127 for no such file, with the shell's message as error."""
     outcome = run(executor, component.run())
     assert outcome.exit_code == 127
@@ -49,7 +49,7 @@ def test_script_removed_after_vetting_exits_127(executor: Executor, component: C
 
 
 def test_script_has_the_documented_environment(
-    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+    executor: Executor, component: ScriptFolder, monkeypatch: pytest.MonkeyPatch
 ):
     """Nothing of the coordinator's environment leaks into a script, nor of the lane's previous one."""
     monkeypatch.setenv("COORDINATOR_SECRET", "x")
@@ -71,7 +71,7 @@ def test_script_has_the_documented_environment(
     }
 
 
-def test_arguments_reach_the_script_unchanged(executor: Executor, component: Component):
+def test_arguments_reach_the_script_unchanged(executor: Executor, component: ScriptFolder):
     """No character is interpreted by a shell on the way."""
     special = "$(touch created) `x` 'a' \"b\" \\ * ; \n é"
     component.script('printf "%s|" "$0" "$@" "$UPDATE_VERSION"')
@@ -80,7 +80,7 @@ def test_arguments_reach_the_script_unchanged(executor: Executor, component: Com
     assert [file.name for file in component.directory.iterdir()] == ["update.sh"]
 
 
-def test_script_has_empty_stdin_default_signals_and_no_other_descriptor(executor: Executor, component: Component):
+def test_script_has_empty_stdin_default_signals_and_no_other_descriptor(executor: Executor, component: ScriptFolder):
     """The script reads end of file at once, ignores no signal, and inherits no descriptor."""
     component.script("cat; grep -E 'Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd")
     words = run(executor, component.run()).output.split()
@@ -90,26 +90,26 @@ def test_script_has_empty_stdin_default_signals_and_no_other_descriptor(executor
     assert set(words[4:]) <= {"0", "1", "2", "255"}  # 255 is bash's own, of its script
 
 
-def test_script_runs_in_the_posix_session_of_its_worker(executor: Executor, component: Component):
+def test_script_runs_in_the_posix_session_of_its_worker(executor: Executor, component: ScriptFolder):
     """Signals to the coordinator's session do not reach the script."""
     component.script("ps -o sid= $$")
-    observer = RecordingObserver()
+    observer = RecordingRunObserver()
     outcome = run(executor, component.run(), observer)
     assert [int(outcome.output)] == [identity.pid for identity in observer.identities]
     assert int(outcome.output) != os.getsid(0)
 
 
-def test_binary_output_becomes_text(executor: Executor, component: Component):
+def test_binary_output_becomes_text(executor: Executor, component: ScriptFolder):
     """Undecodable bytes become U+FFFD; the streams are separate."""
     component.script(r"printf 'a\xff\x00b'; printf 'e\xfe' >&2")
     outcome = run(executor, component.run())
     assert (outcome.output, outcome.error) == ("a\ufffd\0b", "e\ufffd")
 
 
-def test_large_output_is_bounded(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_large_output_is_bounded(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """64 MiB of output give an excerpt and a complete log, and do not grow our memory (I12)."""
     component.script("echo first; head -c 67108864 /dev/zero | tr '\\0' x; echo; echo PHASE:last; echo last")
-    observer = RecordingObserver()
+    observer = RecordingRunObserver()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     outcome = run(executor, component.run(), observer)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
@@ -124,7 +124,7 @@ def test_large_output_is_bounded(executor: Executor, component: Component, setti
     assert [file.name for file in (settings.runs / id_of() / "1").iterdir()] == ["stdout"]
 
 
-def test_cleanup_removes_small_runs(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_cleanup_removes_small_runs(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """Files that an outcome quotes completely are not kept."""
     component.script("echo ok")
     run(executor, component.run(attempt=1))
@@ -133,10 +133,10 @@ def test_cleanup_removes_small_runs(executor: Executor, component: Component, se
     assert list(settings.runs.iterdir()) == []
 
 
-def test_observer_gets_phases_while_the_script_runs(executor: Executor, component: Component):
+def test_observer_gets_phases_while_the_script_runs(executor: Executor, component: ScriptFolder):
     """Each change is reported, after the process itself."""
     component.script("echo PHASE:pull; until [ -e go ]; do sleep 0.01; done; echo PROGRESS:100; echo PHASE:done")
-    observer = RecordingObserver()
+    observer = RecordingRunObserver()
     go = component.directory / "go"
     observer.stop = lambda: observer.reports[-1].phase == "pull" and bool(go.touch())  # lets the script continue
     run(executor, component.run(), observer)
@@ -145,10 +145,10 @@ def test_observer_gets_phases_while_the_script_runs(executor: Executor, componen
     assert (observer.reports[-1].phase, observer.reports[-1].percent) == ("done", 100)
 
 
-def test_observer_gets_output_while_the_script_runs(executor: Executor, component: Component):
+def test_observer_gets_output_while_the_script_runs(executor: Executor, component: ScriptFolder):
     """The ends of both streams are reported, also without a phase."""
     component.script("echo one; echo two >&2; until [ -e go ]; do sleep 0.01; done; echo three")
-    observer = RecordingObserver()
+    observer = RecordingRunObserver()
     go = component.directory / "go"
     expected = ProgressReport(output="one\n", error="two\n")
     observer.stop = lambda: observer.reports[-1] == expected and bool(go.touch())  # lets the script continue
@@ -157,10 +157,10 @@ def test_observer_gets_output_while_the_script_runs(executor: Executor, componen
     assert observer.reports[-1] == ProgressReport(output="one\nthree\n", error="two\n")
 
 
-def test_observer_gets_a_report_at_every_check(executor: Executor, component: Component):
+def test_observer_gets_a_report_at_every_check(executor: Executor, component: ScriptFolder):
     """An observer that delays a report gets it again, although nothing has changed."""
     component.script("echo one; until [ -e go ]; do sleep 0.01; done")
-    observer = RecordingObserver()
+    observer = RecordingRunObserver()
     received: list[ProgressReport] = []
     observer.reported = received.append  # type: ignore[method-assign]
     go = component.directory / "go"
@@ -169,7 +169,7 @@ def test_observer_gets_a_report_at_every_check(executor: Executor, component: Co
     assert go.exists()
 
 
-def test_run_ends_while_a_background_child_holds_stdout(executor: Executor, component: Component):
+def test_run_ends_while_a_background_child_holds_stdout(executor: Executor, component: ScriptFolder):
     """The run ends with the script."""
     component.script("sleep 600 & echo $! >pid; echo ok")
     outcome = run(executor, component.run())
@@ -186,14 +186,14 @@ def _miss_the_whole_run(directory: RunDirectory) -> None:
 @pytest.mark.parametrize("missed", [(), (_miss_the_whole_run,)], ids=["in time", "too late"])
 def test_service_left_behind_survives_a_later_timeout(
     executor: Executor,
-    component: Component,
+    component: ScriptFolder,
     missed: tuple[Callable[[RunDirectory], None], ...],
     monkeypatch: pytest.MonkeyPatch,
 ):
     """A later timeout, also of the same request, ends only what its own run started."""
     component.script("setsid sleep 600 & echo $! >service; sleep 600 & echo $! >sibling")
     component.script("echo $$ >pid; sleep 600", "health-check.sh")
-    observer = RecordingObserver()
+    observer = RecordingRunObserver()
     checks = chain(missed, repeat(RunDirectory.claim))
 
     def claim(directory: RunDirectory) -> Claim | None:
@@ -212,14 +212,14 @@ def test_service_left_behind_survives_a_later_timeout(
     end(sibling)
 
 
-def test_run_directory_is_private(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_run_directory_is_private(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """Logs may contain secrets: only the coordinator's user has access."""
     component.script("true")
     run(executor, component.run())
     assert stat.S_IMODE((settings.runs / id_of() / "1").stat().st_mode) == 0o700
 
 
-def test_close_leaves_no_descriptor_open(executor: Executor, component: Component):
+def test_close_leaves_no_descriptor_open(executor: Executor, component: ScriptFolder):
     """Any number of runs, launchers and timeouts hold no descriptors once closed (I12)."""
     component.script("sleep 600 & echo $! >pid")
     before = len(list(Path("/proc/self/fd").iterdir()))
@@ -231,7 +231,7 @@ def test_close_leaves_no_descriptor_open(executor: Executor, component: Componen
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_close_does_not_end_a_running_script(executor: Executor, component: Component):
+def test_close_does_not_end_a_running_script(executor: Executor, component: ScriptFolder):
     """The script continues to its end, which is recorded."""
     component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done >result")
     executor.start(component.run())

@@ -13,8 +13,8 @@ from executor_harness import (
     CLOCK,
     FOREVER,
     IGNORES_TERM,
-    Component,
-    RecordingObserver,
+    RecordingRunObserver,
+    ScriptFolder,
     end,
     is_alive,
     run,
@@ -37,14 +37,14 @@ LAUNCHER_SCRIPT = str(Path(launcher_module.__file__).with_name("launcher.sh"))
 LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
 
 
-def test_killed_launcher_does_not_affect_runs(executor: Executor, component: Component):
+def test_killed_launcher_does_not_affect_runs(executor: Executor, component: ScriptFolder):
     """The worker continues; the next run has a new launcher."""
     component.script(f"{LAUNCHER}; kill -9 $(cat launcher); echo ok; exit 6")
     codes = [run(executor, component.run(f"req-{number}")).exit_code for number in range(3)]
     assert codes == [6, 6, 6]
 
 
-def test_launcher_killed_between_runs_is_replaced(executor: Executor, component: Component):
+def test_launcher_killed_between_runs_is_replaced(executor: Executor, component: ScriptFolder):
     """The next start creates a new launcher and a new worker."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     assert run(executor, component.run()).exit_code == 0
@@ -54,7 +54,7 @@ def test_launcher_killed_between_runs_is_replaced(executor: Executor, component:
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
-def test_process_tree_without_launcher_is_found(executor: Executor, component: Component):
+def test_process_tree_without_launcher_is_found(executor: Executor, component: ScriptFolder):
     """When the launcher has ended, orphans are children of init; session and environment identify them."""
     component.script(f'{LAUNCHER}; kill -9 $(cat launcher); (setsid bash -c "{IGNORES_TERM}" & ) ; {FOREVER}')
     observer = stop_after(lambda: written(component.directory / "pid"))
@@ -63,7 +63,7 @@ def test_process_tree_without_launcher_is_found(executor: Executor, component: C
     assert not is_alive(component.directory / "pid")
 
 
-def test_close_ends_launcher_and_warm_worker(component: Component, settings: ExecutorSettings):
+def test_close_ends_launcher_and_warm_worker(component: ScriptFolder, settings: ExecutorSettings):
     """Both end when the executor is closed, and also after an interruption."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     made = load("sh").create(settings, CLOCK)
@@ -80,7 +80,7 @@ def test_close_ends_launcher_and_warm_worker(component: Component, settings: Exe
 
 @pytest.mark.usefixtures("short_grace")
 def test_kill_orphans_finds_a_worker_without_launcher_and_directory(
-    executor: Executor, component: Component, settings: ExecutorSettings
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
 ):
     """The worker has the mark of the launcher, too."""
     component.script(f"{LAUNCHER}; echo $$ >pid; {FOREVER}")
@@ -94,7 +94,7 @@ def test_kill_orphans_finds_a_worker_without_launcher_and_directory(
 
 @pytest.mark.usefixtures("short_grace")
 def test_kill_orphans_finds_a_script_without_shells(
-    executor: Executor, component: Component, settings: ExecutorSettings
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
 ):
     """Where no process has the mark, the run's directory identifies the script."""
     component.script(
@@ -110,7 +110,7 @@ def test_kill_orphans_finds_a_script_without_shells(
 
 
 def test_process_tree_excludes_another_coordinators_run(
-    executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
+    executor: Executor, component: ScriptFolder, others: tuple[ExecutorSettings, ScriptFolder]
 ):
     """Without launcher the request id identifies a run's orphans, but never those below another launcher."""
     settings, other = others
@@ -125,13 +125,13 @@ def test_process_tree_excludes_another_coordinators_run(
 
     script_run = component.run()
     executor.start(script_run)
-    outcome = executor.wait(script_run, RecordingObserver(stop=is_ready), deadline=CLOCK.monotonic() + 60)
+    outcome = executor.wait(script_run, RecordingRunObserver(stop=is_ready), deadline=CLOCK.monotonic() + 60)
     assert outcome.exit_kind is ExitKind.INTERRUPTED
     assert not is_alive(component.directory / "far")
     assert is_alive(other.directory / "pid")
 
 
-def test_launcher_does_not_start_a_revoked_run(component: Component, settings: ExecutorSettings):
+def test_launcher_does_not_start_a_revoked_run(component: ScriptFolder, settings: ExecutorSettings):
     """This holds even if the launcher was requested earlier, and reads the request only later."""
     component.script("touch ran")
     directory = RunDirectory(settings.runs, component.run())
@@ -149,7 +149,7 @@ def test_launcher_does_not_start_a_revoked_run(component: Component, settings: E
     assert directory.claim() is None
 
 
-def test_claim_and_revocation_exclude_each_other(component: Component, settings: ExecutorSettings):
+def test_claim_and_revocation_exclude_each_other(component: ScriptFolder, settings: ExecutorSettings):
     """In a race exactly one of them succeeds."""
     component.script('touch "ran-$UPDATE_REQUEST_ID"')
     launcher = Launcher(settings.runs)
@@ -178,7 +178,7 @@ def test_launcher_starts_a_bounded_number_of_workers(tmp_path: Path, end_of_work
     assert (tmp_path / "started").read_text() == "started\n" * workers
 
 
-def test_lane_survives_warm_workers_that_are_killed(executor: Executor, component: Component):
+def test_lane_survives_warm_workers_that_are_killed(executor: Executor, component: ScriptFolder):
     """A launcher that has reached its bound is replaced."""
     component.script(f"{LAUNCHER}; echo $PPID >shell")
     assert run(executor, component.run()).exit_code == 0
@@ -192,7 +192,7 @@ def test_lane_survives_warm_workers_that_are_killed(executor: Executor, componen
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
-def test_run_of_an_earlier_release_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_run_of_an_earlier_release_is_adopted(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """Its shells run from another folder; their names, arguments and files are the same."""
     component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; exit 5")
     release = component.directory / "0.9.0/executors"
@@ -212,5 +212,5 @@ def test_run_of_an_earlier_release_is_adopted(executor: Executor, component: Com
     assert earlier.pid in {shell.pid for shell in find_shells(settings.runs)}
     assert executor.probe(component.run(), None, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
-    assert executor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
+    assert executor.wait(component.run(), RecordingRunObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
     earlier.wait()

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from executor_harness import CLOCK, EXECUTOR, Component, run
+from executor_harness import CLOCK, EXECUTOR, ScriptFolder, run
 
 from executors.backends import systemd
 from executors.interface import CannotStartError, Executor, ExecutorSettings
@@ -21,7 +21,7 @@ from executors.script_executor import ScriptExecutor
 from protocol.types import ExitKind, ProbeResult
 
 
-def test_start_rejects_a_second_start_of_an_attempt(executor: Executor, component: Component):
+def test_start_rejects_a_second_start_of_an_attempt(executor: Executor, component: ScriptFolder):
     """An attempt starts at most once (I3)."""
     component.script("echo ran >>count")
     run(executor, component.run())
@@ -30,7 +30,7 @@ def test_start_rejects_a_second_start_of_an_attempt(executor: Executor, componen
     assert (component.directory / "count").read_text() == "ran\n"
 
 
-def test_start_fails_when_the_directory_cannot_be_created(component: Component, settings: ExecutorSettings):
+def test_start_fails_when_the_directory_cannot_be_created(component: ScriptFolder, settings: ExecutorSettings):
     """Without its directory a run does not start."""
     settings.runs.write_text("not a directory")
     made = load(EXECUTOR).create(settings, CLOCK)
@@ -38,7 +38,7 @@ def test_start_fails_when_the_directory_cannot_be_created(component: Component, 
         made.start(component.run())
 
 
-def test_start_fails_without_descriptors(component: Component, settings: ExecutorSettings):
+def test_start_fails_without_descriptors(component: ScriptFolder, settings: ExecutorSettings):
     """After EMFILE the attempt stays revoked."""
     component.script("touch ran")
     made = load(EXECUTOR).create(settings, CLOCK)
@@ -74,7 +74,7 @@ def test_start_fails_without_descriptors(component: Component, settings: Executo
     ids=["unreadable user list", "no thread", "no memory in the child", "unreadable shell in the child"],
 )
 def test_start_fails_without_resources_of_the_host(
-    component: Component,
+    component: ScriptFolder,
     settings: ExecutorSettings,
     monkeypatch: pytest.MonkeyPatch,
     owner: object,
@@ -98,7 +98,7 @@ def test_start_fails_without_resources_of_the_host(
 
 
 def test_unopenable_stream_gives_no_exit_code(
-    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+    executor: Executor, component: ScriptFolder, monkeypatch: pytest.MonkeyPatch
 ):
     """The script never ran: the shell's failure to open a stream is not the script's exit code (I1)."""
     prepare = RunDirectory.prepare
@@ -119,7 +119,7 @@ def test_unopenable_stream_gives_no_exit_code(
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.9])
 def test_partly_readable_command_is_not_run(
-    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, share: float
+    executor: Executor, component: ScriptFolder, monkeypatch: pytest.MonkeyPatch, share: float
 ):
     """To a shell a read error ends the file: it runs neither that part nor the previous command (I1, I6)."""
     prepare = RunDirectory.prepare
@@ -140,7 +140,7 @@ def test_partly_readable_command_is_not_run(
 
 
 def test_partly_written_claim_is_not_a_revocation(
-    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+    executor: Executor, component: ScriptFolder, monkeypatch: pytest.MonkeyPatch
 ):
     """A worker that does not find its claim in the first line ends, so that ``wait`` does not wait for it (I1)."""
     prepare = RunDirectory.prepare
@@ -158,7 +158,7 @@ def test_partly_written_claim_is_not_a_revocation(
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
-def test_missing_component_directory_gives_no_exit_code(executor: Executor, component: Component):
+def test_missing_component_directory_gives_no_exit_code(executor: Executor, component: ScriptFolder):
     """The script does not run in another directory; the shell's message is kept, its exit code is not (I1)."""
     component.directory.rmdir()
     outcome = run(executor, component.run())
@@ -170,7 +170,7 @@ def test_missing_component_directory_gives_no_exit_code(executor: Executor, comp
 
 
 def test_start_fails_when_systemd_does_not_answer(
-    component: Component, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    component: ScriptFolder, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """The time for systemd-run is bounded; the attempt stays revoked (I16)."""
     silent = tmp_path / "systemd-run"

@@ -13,8 +13,8 @@ from executor_harness import (
     CLOCK,
     FOREVER,
     IGNORES_TERM,
-    Component,
-    RecordingObserver,
+    RecordingRunObserver,
+    ScriptFolder,
     end,
     id_of,
     is_alive,
@@ -49,7 +49,7 @@ def unit(settings: ExecutorSettings) -> str:
 
 
 def test_unit_has_the_name_of_its_request_and_own_limits(
-    executor: Executor, component: Component, settings: ExecutorSettings, unit: str
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings, unit: str
 ):
     """The unit is outside the coordinator's control group; its time and its memory are limited."""
     component.script(WAITS)
@@ -69,11 +69,11 @@ def test_unit_has_the_name_of_its_request_and_own_limits(
     assert unit_of(int((component.directory / "pid").read_text())) == unit
     assert unit_of(os.getpid()) is None
     (component.directory / "go").touch()
-    assert executor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
+    assert executor.wait(component.run(), RecordingRunObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
     until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
 
 
-def test_drop_in_sets_limits_for_all_runs(executor: Executor, component: Component, unit: str):
+def test_drop_in_sets_limits_for_all_runs(executor: Executor, component: ScriptFolder, unit: str):
     """It applies to the common prefix of the units, as docs/operations.md says."""
     drop_in = Path("/run/systemd/system/dunebugger-request-.service.d/limits.conf")
     drop_in.parent.mkdir(parents=True)
@@ -84,52 +84,52 @@ def test_drop_in_sets_limits_for_all_runs(executor: Executor, component: Compone
     until(lambda: written(component.directory / "pid"))
     shown = systemctl("show", unit, "--property=CPUQuotaPerSecUSec")
     (component.directory / "go").touch()
-    assert executor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
+    assert executor.wait(component.run(), RecordingRunObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
     shutil.rmtree(drop_in.parent)
     systemctl("daemon-reload")
     assert shown == "CPUQuotaPerSecUSec=500ms"
 
 
 def test_stopping_coordinator_detaches_from_its_run(
-    executor: Executor, component: Component, settings: ExecutorSettings
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
 ):
     """The wait ends at once, the script continues, and the next coordinator adopts it."""
     component.script(WAITS)
-    observer = RecordingObserver(detach=lambda: written(component.directory / "pid"))
+    observer = RecordingRunObserver(detach=lambda: written(component.directory / "pid"))
     assert run(executor, component.run(), observer) is None
     executor.close()
     successor = load("systemd").create(settings, CLOCK)
     assert successor.probe(component.run(), observer.identities[0], boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
-    outcome = successor.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic() + 60)
+    outcome = successor.wait(component.run(), RecordingRunObserver(), deadline=CLOCK.monotonic() + 60)
     assert (outcome.exit_kind, outcome.exit_code, outcome.output) == (ExitKind.EXITED, 5, "done\n")
 
 
-def test_run_of_the_sh_backend_is_adopted(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_run_of_the_sh_backend_is_adopted(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """The configuration may change while a script runs."""
     component.script(WAITS)
     identity = start_and_crash(settings, component.run(), "pid", executor="sh")
     assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()
     # The executor does not detach from it: it may be in the control group of a coordinator that stops.
-    observer = RecordingObserver(detach=lambda: True)
+    observer = RecordingRunObserver(detach=lambda: True)
     assert executor.wait(component.run(), observer, deadline=CLOCK.monotonic() + 60).exit_code == 5
 
 
-def test_run_in_a_unit_is_adopted_by_the_sh_backend(component: Component, settings: ExecutorSettings):
+def test_run_in_a_unit_is_adopted_by_the_sh_backend(component: ScriptFolder, settings: ExecutorSettings):
     """The sh backend also ends it at its deadline."""
     component.script(f'(setsid bash -c "{IGNORES_TERM}" & ); echo $$ >main; {FOREVER}')
     identity = start_and_crash(settings, component.run(), "pid", "main")
     other = load("sh").create(settings, CLOCK)
     assert other.probe(component.run(), identity, boot_id()) is ProbeResult.ALIVE
-    outcome = other.wait(component.run(), RecordingObserver(), deadline=CLOCK.monotonic())
+    outcome = other.wait(component.run(), RecordingRunObserver(), deadline=CLOCK.monotonic())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 143)
     assert not any(map(is_alive, component.pids("pid", "main")))
 
 
 @pytest.mark.parametrize(("how", "exit_kind"), [("stop", "interrupted"), ("cap", "timed_out")])
 def test_systemd_ends_a_whole_run_without_coordinator(
-    component: Component,
+    component: ScriptFolder,
     settings: ExecutorSettings,
     monkeypatch: pytest.MonkeyPatch,
     unit: str,
@@ -155,7 +155,7 @@ def test_systemd_ends_a_whole_run_without_coordinator(
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind(exit_kind), 7)
 
 
-def test_stopped_unit_is_an_interruption(executor: Executor, component: Component, unit: str):
+def test_stopped_unit_is_an_interruption(executor: Executor, component: ScriptFolder, unit: str):
     """An operator's ``systemctl stop`` is an interruption, not a failure of the script.
 
     Processes that the script leaves behind then are no service: they are ended before the next script begins (I10).
@@ -168,13 +168,13 @@ def test_stopped_unit_is_an_interruption(executor: Executor, component: Componen
             stopped.append(subprocess.Popen(["systemctl", "stop", unit]))
         return False
 
-    outcome = run(executor, component.run(kill_grace_s=2.0), RecordingObserver(stop=stop_once))
+    outcome = run(executor, component.run(kill_grace_s=2.0), RecordingRunObserver(stop=stop_once))
     assert not is_alive(component.directory / "pid")
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, 7)
     stopped[0].wait()
 
 
-def test_killed_worker_ends_its_unit(component: Component, settings: ExecutorSettings, unit: str):
+def test_killed_worker_ends_its_unit(component: ScriptFolder, settings: ExecutorSettings, unit: str):
     """Even without a coordinator, systemd ends the unit of a worker that was killed."""
     component.script(f'echo $PPID >shell; (setsid bash -c "{IGNORES_TERM}" & ); {FOREVER}')
     identity = start_and_crash(settings, component.run(), "pid", "shell")
@@ -186,7 +186,7 @@ def test_killed_worker_ends_its_unit(component: Component, settings: ExecutorSet
     assert successor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
 
 
-def test_processes_moved_to_another_unit_are_ended(executor: Executor, component: Component):
+def test_processes_moved_to_another_unit_are_ended(executor: Executor, component: ScriptFolder):
     """``su`` moves processes to other units; they still descend from the worker."""
     component.script(f"echo $$ >main; systemd-run --quiet --scope bash -c 'echo $$ >pid; {FOREVER}'")
     observer = stop_after(lambda: written(component.directory / "pid"))
@@ -195,7 +195,7 @@ def test_processes_moved_to_another_unit_are_ended(executor: Executor, component
 
 
 def test_units_of_two_coordinators_are_distinct(
-    executor: Executor, component: Component, others: tuple[ExecutorSettings, Component]
+    executor: Executor, component: ScriptFolder, others: tuple[ExecutorSettings, ScriptFolder]
 ):
     """Each coordinator ends its own run of the same request id."""
     settings, other = others
@@ -208,7 +208,7 @@ def test_units_of_two_coordinators_are_distinct(
     assert is_alive(other.directory / "pid")
 
 
-def test_unit_does_not_start_a_revoked_run(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_unit_does_not_start_a_revoked_run(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """A unit that starts after its coordinator gave up the start finds the revocation, and ends."""
     component.script("touch ran")
     script_run = component.run()
@@ -221,7 +221,7 @@ def test_unit_does_not_start_a_revoked_run(executor: Executor, component: Compon
     assert executor.probe(script_run, None, boot_id()) is ProbeResult.NEVER_STARTED
 
 
-def test_unit_quotes_special_characters(component: Component, tmp_path: Path):
+def test_unit_quotes_special_characters(component: ScriptFolder, tmp_path: Path):
     """Dollars, percent signs, quotes and backslashes in a path reach the shell unchanged."""
     odd = ExecutorSettings(tmp_path / "runs $HOME ${PATH} $$ 100%n \"q\" 'a' b\\n;x", 4096)
     made = load("systemd").create(odd, CLOCK)
@@ -235,13 +235,13 @@ def test_unit_quotes_special_characters(component: Component, tmp_path: Path):
     assert made.collect(component.run("req-2")).exit_kind is ExitKind.INTERRUPTED
 
 
-def test_longest_request_id_has_a_unit(executor: Executor, component: Component):
+def test_longest_request_id_has_a_unit(executor: Executor, component: ScriptFolder):
     """The id has 128 characters, with every allowed kind among them."""
     component.script("exit 4")
     assert run(executor, component.run("a" * 100 + "._-B" * 7)).exit_code == 4
 
 
-def test_unit_with_a_memory_limit_runs(executor: Executor, component: Component):
+def test_unit_with_a_memory_limit_runs(executor: Executor, component: ScriptFolder):
     """The unit has the limit: where the kernel enforces it, only the child that exceeded it is killed."""
     component.script("exit 0")
     script_run = replace(component.run(), memory_bytes=16 * 1024 * 1024)
@@ -249,7 +249,7 @@ def test_unit_with_a_memory_limit_runs(executor: Executor, component: Component)
 
 
 def test_start_fails_with_the_message_of_systemd(
-    executor: Executor, component: Component, settings: ExecutorSettings, unit: str
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings, unit: str
 ):
     """Nothing was started, and nothing will be started."""
     subprocess.run(["systemd-run", "--quiet", f"--unit={unit}", "sleep", "600"], check=True)
@@ -269,7 +269,7 @@ def test_host_without_systemd_is_unsuitable(
         load("systemd").create(settings, CLOCK)
 
 
-def test_service_left_behind_outlives_its_unit(executor: Executor, component: Component, unit: str):
+def test_service_left_behind_outlives_its_unit(executor: Executor, component: ScriptFolder, unit: str):
     """It also survives the executor's next timeout."""
     component.script("setsid bash -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.01; done")
     assert run(executor, component.run()).exit_code == 0

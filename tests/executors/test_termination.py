@@ -13,8 +13,8 @@ from executor_harness import (
     CLOCK,
     FOREVER,
     IGNORES_TERM,
-    Component,
-    RecordingObserver,
+    RecordingRunObserver,
+    ScriptFolder,
     SteppedClock,
     end,
     id_of,
@@ -47,7 +47,7 @@ PROCESS_TREES = {
 
 
 @pytest.mark.parametrize("body", PROCESS_TREES.values(), ids=PROCESS_TREES.keys())
-def test_interruption_ends_the_whole_process_tree(executor: Executor, component: Component, body: str):
+def test_interruption_ends_the_whole_process_tree(executor: Executor, component: ScriptFolder, body: str):
     """However a process detaches itself, it is ended with its script; then the lane can be used again."""
     component.script(body)
     pid = component.directory / "pid"
@@ -61,7 +61,7 @@ def test_interruption_ends_the_whole_process_tree(executor: Executor, component:
     assert run(executor, component.run("req-2")).exit_code == 4
 
 
-def test_deadline_ends_a_script_with_term(executor: Executor, component: Component):
+def test_deadline_ends_a_script_with_term(executor: Executor, component: ScriptFolder):
     """A script that cleans up at TERM gets time for it; the outcome has its exit code beside the timeout."""
     component.script("trap 'echo cleaning; exit 9' TERM; echo $$ >pid; while :; do sleep 0.05; done")
     outcome = overrun(executor, component.run(kill_grace_s=60.0))
@@ -71,7 +71,7 @@ def test_deadline_ends_a_script_with_term(executor: Executor, component: Compone
 
 @pytest.mark.parametrize(("trap", "exit_code"), [("echo cleaned; exit 9", 9), ("", 137)], ids=["TERM", "KILL"])
 def test_termination_signals_a_script_before_its_children(
-    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch, trap: str, exit_code: int
+    executor: Executor, component: ScriptFolder, monkeypatch: pytest.MonkeyPatch, trap: str, exit_code: int
 ):
     """Otherwise the script sees its children end, and continues, or exits without its trap. Signals are slow here."""
 
@@ -86,21 +86,21 @@ def test_termination_signals_a_script_before_its_children(
     assert not (component.directory / "continued").exists()
 
 
-def test_killed_script_has_exit_code_137(executor: Executor, component: Component):
+def test_killed_script_has_exit_code_137(executor: Executor, component: ScriptFolder):
     """KILL follows TERM after the grace period."""
     component.script(IGNORES_TERM)
     outcome = overrun(executor, component.run())
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 137)
 
 
-def test_deadline_holds_during_much_output(executor: Executor, component: Component):
+def test_deadline_holds_during_much_output(executor: Executor, component: ScriptFolder):
     """A script that writes to stdout without a pause is still ended in time."""
     component.script("yes PHASE:flood | head -c 400000000 >&1; sleep 600")
     outcome = run(executor, component.run(), within_s=0.5)
     assert outcome.exit_kind is ExitKind.TIMED_OUT
 
 
-def test_deadline_in_the_past_ends_the_run(executor: Executor, component: Component):
+def test_deadline_in_the_past_ends_the_run(executor: Executor, component: ScriptFolder):
     """The run ends at once; the script may or may not have begun."""
     component.script(IGNORES_TERM)
     outcome = run(executor, component.run(), within_s=-1)
@@ -108,7 +108,7 @@ def test_deadline_in_the_past_ends_the_run(executor: Executor, component: Compon
     assert not (component.directory / "pid").exists() or not is_alive(component.directory / "pid")
 
 
-def test_killed_worker_is_an_interruption(executor: Executor, component: Component):
+def test_killed_worker_is_an_interruption(executor: Executor, component: ScriptFolder):
     """No worker records the exit code: the other processes of the run are ended, and the outcome gives the cause."""
     component.script(f'(env -i setsid /bin/bash -c "PATH=$PATH; {IGNORES_TERM}" & ) ; echo $PPID >shell; {FOREVER}')
     shell = component.directory / "shell"
@@ -120,7 +120,7 @@ def test_killed_worker_is_an_interruption(executor: Executor, component: Compone
             killed.append(True)
         return False
 
-    outcome = run(executor, component.run(), RecordingObserver(stop=kill_once))
+    outcome = run(executor, component.run(), RecordingRunObserver(stop=kill_once))
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
     assert "killed from outside" in outcome.detail
     assert not is_alive(component.directory / "pid")
@@ -128,13 +128,15 @@ def test_killed_worker_is_an_interruption(executor: Executor, component: Compone
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
-def test_exit_code_that_cannot_be_written_is_none(executor: Executor, component: Component, settings: ExecutorSettings):
+def test_exit_code_that_cannot_be_written_is_none(
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
+):
     """The run is interrupted as soon as its worker ends, not timed out later."""
     session_file = settings.runs / id_of() / "1/session"
     component.script(
         f"until [ -e go ]; do sleep 0.01; done; rm {session_file}; ln -s /nowhere/session {session_file}; exit 0"
     )
-    observer = RecordingObserver()
+    observer = RecordingRunObserver()
     observer.started = lambda _identity: (component.directory / "go").touch()
     outcome = run(executor, component.run(), observer)
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.INTERRUPTED, None)
@@ -143,17 +145,19 @@ def test_exit_code_that_cannot_be_written_is_none(executor: Executor, component:
     assert run(executor, component.run("req-2")).exit_code == 4
 
 
-def test_lanes_run_concurrently(executor: Executor, component: Component):
+def test_lanes_run_concurrently(executor: Executor, component: ScriptFolder):
     """While the script of one lane runs, the script of another starts and ends (I10)."""
     component.script("until [ -e go ]; do sleep 0.01; done; exit 2")
     component.script("touch go", "health-check.sh")
     slow = component.run("slow")
     executor.start(slow)
     assert run(executor, component.run("quick", lane="other", script="health-check.sh")).exit_code == 0
-    assert executor.wait(slow, RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 2
+    assert executor.wait(slow, RecordingRunObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 2
 
 
-def test_scripts_are_outside_the_coordinators_process_group(executor: Executor, component: Component, tmp_path: Path):
+def test_scripts_are_outside_the_coordinators_process_group(
+    executor: Executor, component: ScriptFolder, tmp_path: Path
+):
     """A script has a process group of its own."""
     component.script("ps -o pgid= $$")
     assert int(run(executor, component.run()).output) != os.getpgid(0)
@@ -161,7 +165,7 @@ def test_scripts_are_outside_the_coordinators_process_group(executor: Executor, 
 
 
 @pytest.mark.parametrize("body", PROCESS_TREES.values(), ids=PROCESS_TREES.keys())
-def test_abandon_ends_the_whole_process_tree(executor: Executor, component: Component, body: str):
+def test_abandon_ends_the_whole_process_tree(executor: Executor, component: ScriptFolder, body: str):
     """No process of the run survives, its outcome is an interruption, and the lane can be used again."""
     pid = component.directory / "pid"
     component.script(body.replace("trap 'trap", "echo $$ >pid; trap 'trap"))
@@ -174,7 +178,7 @@ def test_abandon_ends_the_whole_process_tree(executor: Executor, component: Comp
     assert run(executor, component.run("req-2")).exit_code == 4
 
 
-def test_abandon_ends_only_its_own_run(executor: Executor, component: Component):
+def test_abandon_ends_only_its_own_run(executor: Executor, component: ScriptFolder):
     """The run of another lane continues to its own end."""
     component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; exit 2")
     component.script(f"echo $$ >other; {FOREVER}", "health-check.sh")
@@ -185,10 +189,10 @@ def test_abandon_ends_only_its_own_run(executor: Executor, component: Component)
     assert executor.abandon(abandoned) == []
     assert [is_alive(pid) for pid in component.pids("pid", "other")] == [True, False]
     (component.directory / "go").touch()
-    assert executor.wait(kept, RecordingObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 2
+    assert executor.wait(kept, RecordingRunObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 2
 
 
-def test_abandon_does_not_end_a_service_of_an_ended_run(executor: Executor, component: Component):
+def test_abandon_does_not_end_a_service_of_an_ended_run(executor: Executor, component: ScriptFolder):
     """The script had ended before, and had started the service on purpose."""
     component.script("setsid sleep 600 & echo $! >service")
     assert run(executor, component.run()).exit_code == 0
@@ -198,7 +202,7 @@ def test_abandon_does_not_end_a_service_of_an_ended_run(executor: Executor, comp
 
 
 def test_abandon_without_readable_files_ends_the_run_and_raises(
-    executor: Executor, component: Component, settings: ExecutorSettings
+    executor: Executor, component: ScriptFolder, settings: ExecutorSettings
 ):
     """The script is found by its environment; whether it was the whole run is unknown."""
     component.script(f'(env -i setsid bash -c "{IGNORES_TERM}" & ); echo $$ >main; {FOREVER}')
@@ -239,7 +243,7 @@ def test_terminate_continues_after_a_process_that_it_may_not_signal(monkeypatch:
     assert (foreign.wait(), own.wait()) == (-9, -15)
 
 
-def test_end_run_waits_five_seconds_for_the_exit_code(settings: ExecutorSettings, component: Component):
+def test_end_run_waits_five_seconds_for_the_exit_code(settings: ExecutorSettings, component: ScriptFolder):
     """The wait for a worker that cannot record the end of its script is bounded; then the worker is killed."""
     worker = subprocess.Popen(["sleep", "600"])
     start_ticks = stat_process(worker.pid).start_ticks
@@ -253,7 +257,7 @@ def test_end_run_waits_five_seconds_for_the_exit_code(settings: ExecutorSettings
 
 
 def test_outcome_lists_the_processes_that_survive_kill(
-    executor: Executor, component: Component, monkeypatch: pytest.MonkeyPatch
+    executor: Executor, component: ScriptFolder, monkeypatch: pytest.MonkeyPatch
 ):
     """The detail of the outcome has their pids."""
     monkeypatch.setattr(script_executor, "end_run", lambda *given: [*end_run(*given), 4711, 4712])

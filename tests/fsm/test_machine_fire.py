@@ -5,23 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from journal_writer import NOON
+from journal_writer import NOON, JournalWriter
 
 from fsm.errors import IllegalTransitionError, JournalRefusedError, JournalUnavailableError
-from fsm.machine import RequestMachine
 from fsm.records import TransitionFacts
 from fsm.transition_table import Event
 from protocol.types import State, UnknownValue
+from tests.support.full_journal import FullJournal
 
 FACTS = TransitionFacts(NOON)
-
-
-class FullJournal:
-    """A journal on a full disk."""
-
-    def record_transition(self, *_):
-        """Fail as SQLite does on a full disk."""
-        raise JournalUnavailableError("cannot write: disk full")
 
 
 def test_fire_returns_the_request_as_the_journal_holds_it(writer, journal):
@@ -49,12 +41,15 @@ def test_fire_commits_before_it_returns(writer, journal, monkeypatch):
     assert seen == [(State.RECEIVED, State.RECEIVED, State.VALIDATED)]
 
 
-def test_fire_raises_the_journal_error_and_keeps_the_state(writer, journal):
+def test_fire_raises_the_journal_error_and_keeps_the_state(tmp_path):
     """A transition that could not be written did not happen."""
-    writer.admit("a")
-    with pytest.raises(JournalUnavailableError):
-        RequestMachine(FullJournal()).fire(journal.get("a"), Event.ACCEPT, FACTS)
-    assert journal.get("a").state is State.RECEIVED
+    with FullJournal.open(tmp_path / "full.sqlite") as journal:
+        writer = JournalWriter(journal)
+        writer.admit("a")
+        journal.full = True
+        with pytest.raises(JournalUnavailableError):
+            writer.machine.fire(journal.get("a"), Event.ACCEPT, FACTS)
+        assert journal.get("a").state is State.RECEIVED
 
 
 def test_fire_rejects_an_illegal_event_and_names_the_request(writer, journal):

@@ -12,24 +12,13 @@ from policy.rules.request_complete import RequestComplete
 from policy.rules.version_well_formed import VersionWellFormed
 from protocol.messages import Request
 from protocol.types import Action, Reason
+from tests.support.fixed_rule import FixedRule
 
 NOW = datetime(2026, 1, 16, 10, 30, tzinfo=UTC)
 CONTEXT = PolicyContext(NOW, 5.0, frozenset({"remote", "core", "scheduler"}))
 REQUEST = Request(component="core", action=Action.UPDATE, version="1.2.3", request_id="r1", timestamp=NOW)
 SHORT, LONG = Defer(10.0, "short"), Defer(20.0, "long")
 INVALID, LATE = Reject(Reason.INVALID_REQUEST, "invalid"), Reject(Reason.TIMEOUT, "late")
-
-
-class FixedRule:
-    """A rule with a constant verdict that records its arguments."""
-
-    def __init__(self, verdict):
-        self.verdict = verdict
-        self.calls = []
-
-    def evaluate(self, request, context):
-        self.calls.append((request, context))
-        return self.verdict
 
 
 @pytest.mark.parametrize(

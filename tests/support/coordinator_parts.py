@@ -1,4 +1,4 @@
-"""Parts of a coordinator for unit tests: a runtime, an executor with scripted outcomes, a recording observer."""
+"""Parts of a coordinator for tests: runtime, executor with scripted outcomes, watcher, recording observer."""
 
 from __future__ import annotations
 
@@ -87,7 +87,17 @@ class ScriptedExecutor:
         """Release nothing: there is no resource."""
 
 
-class RecordingObserver(RequestObserver):
+class NoWatcher:
+    """Fake of the watcher that always reports success; the test starts each pass itself."""
+
+    is_watching = True
+
+    def renew(self) -> bool:
+        """See ``Watcher.renew``."""
+        return True
+
+
+class RecordingRequestObserver(RequestObserver):
     """Lists its notifications: the name, and the id of the request."""
 
     def __init__(self) -> None:
