@@ -16,7 +16,7 @@ from property_tests.crash.shell_gates import SHELLS
 from property_tests.crash.strace import Strace
 from property_tests.crash.supervisor import Supervisor
 from property_tests.crash.trial import Disruption, Hit, PowerCut, TraceSpec, Trial, TrialResult
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 _SLOW_PERIOD_S = 0.05  # polling period of the reader where a trial mostly waits
 
@@ -90,7 +90,7 @@ class Experiment:
                 sandbox.submit_and_wait(request.request_id, request.action, request.component)
         self._quiescence.expect(self._quiescence.is_clean, "the earlier requests to be cleaned up")
         for request_id in sorted(self._scenario.taken):
-            until(lambda name=request_id: f"{name}.json" in self._monitor.finals, "the reader to see the status")
+            wait_until(lambda name=request_id: f"{name}.json" in self._monitor.finals, "the reader to see the status")
             self._monitor.take(request_id)
         self._quiescence.expect(sandbox.is_idle, "the coordinator to be idle")
 

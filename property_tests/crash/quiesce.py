@@ -7,7 +7,7 @@ from collections.abc import Callable
 from property_tests.crash.leftover_check import unexpected_files
 from property_tests.crash.sandbox import Sandbox
 from property_tests.crash.scenarios import Scenario
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 DEADLINE_S = 60.0  # shorter than the period of the slow timer: work that only the timer finds counts as missed
 
@@ -22,7 +22,7 @@ class Quiescence:
     def expect(self, condition: Callable[[], bool], what: str) -> None:
         """Wait for ``condition``; on failure report the coordinator's log."""
         try:
-            until(condition, what, DEADLINE_S)
+            wait_until(condition, what, DEADLINE_S)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self._sandbox.log()[-3000:]}") from None
 

@@ -17,7 +17,8 @@ from coordinator.settings import Limits
 from property_tests.crash.namespace_machine import NamespaceMachine, children
 from property_tests.crash.shell_gates import Gate
 from property_tests.crash.strace import Injection, Strace
-from tests.support.real_host import REPOSITORY, Host, until
+from tests.support.polling import wait_until
+from tests.support.real_host import REPOSITORY, Host
 
 MAIN, WATCHER = "main", "watcher"
 _PIPE_BYTES = 4096
@@ -89,7 +90,7 @@ class Sandbox(Host):
         process = self._spawn(sink)
         os.close(sink)
         self._gate = source
-        until(lambda: self._is_blocked() or process.poll() is not None, "the coordinator to print ready")
+        wait_until(lambda: self._is_blocked() or process.poll() is not None, "the coordinator to print ready")
 
     def _spawn(self, stderr: int) -> subprocess.Popen[bytes]:
         assert self.process is None, "the coordinator is already running"
@@ -155,7 +156,7 @@ class Sandbox(Host):
         """Wait until the shell blocks at its gate, attach strace, and release it."""
         gate = self._shell_gate
         assert gate is not None
-        pid = until(lambda: gate.blocked_pid(self.machine.init), f"a blocked {role} shell\n{self.log()}")
+        pid = wait_until(lambda: gate.blocked_pid(self.machine.init), f"a blocked {role} shell\n{self.log()}")
         strace = self.straces[role] = self._strace(role, names)
         strace.attach(pid, injection)
         gate.open()

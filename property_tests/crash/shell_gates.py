@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from property_tests.crash.namespace_machine import descendants
-from tests.support.real_host import REPOSITORY, until
+from tests.support.polling import wait_until
+from tests.support.real_host import REPOSITORY
 
 LAUNCHER, SESSION = "launcher", "session"
 SHELLS = (LAUNCHER, SESSION)
@@ -55,7 +56,7 @@ class Gate:
 
     def open(self) -> None:
         """Release the shell; later ones find no gate."""
-        descriptor = until(self._opened, "the shell to block at its gate again after strace woke it")
+        descriptor = wait_until(self._opened, "the shell to block at its gate again after strace woke it")
         self._path.unlink()
         os.close(descriptor)
 

@@ -20,7 +20,7 @@ from property_tests.crash.oracle import check_requests
 from property_tests.crash.resources import ResourceUsage
 from property_tests.crash.sandbox import Sandbox
 from property_tests.crash.workload import COMPONENTS, OUTPUT_BYTES
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 _CHECK_PERIOD = 50  # instances between two checks
 _DEADLINE_S = 300.0
@@ -168,7 +168,7 @@ class SoakRun:
             self._client.act()
             return self._sandbox.has_exited() or self._sandbox.is_ready()
 
-        until(poll, f"ready\n{self._log()}", _DEADLINE_S)
+        wait_until(poll, f"ready\n{self._log()}", _DEADLINE_S)
         self._assert_running()
 
     def _run_for_a_while(self, end: Ending, *, may_end: bool = False) -> None:
@@ -196,15 +196,15 @@ class SoakRun:
         """
         begin = time.monotonic()
         self._spawn()
-        until(lambda: self._client.is_answered() or self._sandbox.has_exited(), "the answers", _DEADLINE_S)
+        wait_until(lambda: self._client.is_answered() or self._sandbox.has_exited(), "the answers", _DEADLINE_S)
         self._assert_running()
         self._result.slowest_s = max(self._result.slowest_s, time.monotonic() - begin)
         if everything:
             self._client.submit_every_kind()
-        until(self._is_quiet, "the host to be idle", _DEADLINE_S)
+        wait_until(self._is_quiet, "the host to be idle", _DEADLINE_S)
         usage = ResourceUsage.of(self._sandbox.pid())
         assert self._sandbox.stop() == 0, "the exit code after SIGTERM was not 0"
-        until(lambda: not self._machine.processes(), "the last process to exit", _DEADLINE_S)
+        wait_until(lambda: not self._machine.processes(), "the last process to exit", _DEADLINE_S)
         planned = self._client.planned.values()
         self._result.violations += check_requests(self._sandbox, planned, self._monitor, self._client.taken)
         assert not self._result.violations, "violations were found at the check"

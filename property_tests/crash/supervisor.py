@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from property_tests.crash.quiesce import Quiescence
 from property_tests.crash.sandbox import Sandbox
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 _RESTARTS = 3
 _FINAL_CODES = (0, 2)
@@ -53,7 +53,7 @@ class Supervisor:
     def stop(self) -> None:
         """Stop the coordinator; an error during the stop may show in the exit code."""
         sandbox = self._sandbox
-        until(
+        wait_until(
             lambda: sandbox.has_exited() or sandbox.is_ready(), f"ready\n{self._log()}"
         )  # before that, SIGTERM would kill it
         code = sandbox.reap() if sandbox.has_exited() else sandbox.stop()

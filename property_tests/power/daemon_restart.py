@@ -8,7 +8,7 @@ from property_tests.power.crash_points import CrashPoint
 from property_tests.power.disk_model import DiskImage
 from property_tests.power.recording import Recording, is_idle, write_image
 from property_tests.power.recovery_check import check_recovery
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 _DEADLINE_S = 120.0
 
@@ -31,7 +31,7 @@ def serve(sandbox: Sandbox, recording: Recording, image: DiskImage, crash_point:
     restore_host(sandbox, recording.scenario, image, crash_point)
     sandbox.start()
     try:
-        until(lambda: is_idle(sandbox), f"the host to be idle\n{sandbox.log()[-3000:]}", _DEADLINE_S)
+        wait_until(lambda: is_idle(sandbox), f"the host to be idle\n{sandbox.log()[-3000:]}", _DEADLINE_S)
         if sandbox.stop() != 0:
             return ["the exit code after SIGTERM was not 0"]
     except AssertionError as error:

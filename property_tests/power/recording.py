@@ -15,7 +15,7 @@ from property_tests.crash.sandbox import Sandbox
 from property_tests.crash.scenarios import PlannedRequest, Scenario, healthy
 from property_tests.power.disk_model import DiskImage, DiskModel
 from property_tests.power.operations import OPTIONS, Operation, OperationKind, parse
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 FOLDERS = ("requests", "status", "state")
 _DEADLINE_S = 120.0
@@ -131,7 +131,7 @@ class Recorder:
         trace = sandbox.root / "trace"
         sandbox.arguments_before = ["strace", *OPTIONS, f"--output={trace}"]
         sandbox.start()
-        until(lambda: is_idle(sandbox), f"the host to be idle\n{sandbox.log()[-3000:]}", _DEADLINE_S)
+        wait_until(lambda: is_idle(sandbox), f"the host to be idle\n{sandbox.log()[-3000:]}", _DEADLINE_S)
         code = sandbox.stop()
         assert code == 0, f"the coordinator exited with {code}\n{sandbox.log()[-3000:]}"
         operations = tuple(o for o in parse(trace) if o.path == str(sandbox.record) or _on_disk(o, sandbox.root))
@@ -143,7 +143,7 @@ class Recorder:
 
 def _settle(sandbox: Sandbox, planned: Iterable[PlannedRequest]) -> None:
     _submit(sandbox, planned)
-    until(lambda: is_idle(sandbox), f"the first answers\n{sandbox.log()[-3000:]}", _DEADLINE_S)
+    wait_until(lambda: is_idle(sandbox), f"the first answers\n{sandbox.log()[-3000:]}", _DEADLINE_S)
 
 
 def _lengthen_log(sandbox: Sandbox, size: int) -> None:

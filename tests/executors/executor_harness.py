@@ -12,6 +12,7 @@ from executors.interface import Executor, ExecutorSettings, Outcome, ProcessId, 
 from executors.registry import load
 from protocol.clock import SystemClock
 from protocol.types import Action
+from tests.support.polling import wait_until
 
 EXECUTOR = os.environ.get("TEST_EXECUTOR", "sh")  # tests/system runs the same tests with "systemd"
 CLOCK = SystemClock()
@@ -36,14 +37,6 @@ class SteppedClock(SystemClock):
 def id_of(request: str = "req-1") -> str:
     """A request's id, unique per test worker: where tests kill a run's shells, its processes are found by the id."""
     return request + os.environ.get("PYTEST_XDIST_WORKER", "")
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait until ``condition()`` holds; fail after ``DEADLINE_S``."""
-    deadline = CLOCK.monotonic() + DEADLINE_S
-    while not condition():
-        assert CLOCK.monotonic() < deadline, f"the condition does not hold after {DEADLINE_S:g} s"
-        CLOCK.sleep(0.005)
 
 
 def is_alive(pid_file: Path) -> bool:
@@ -152,7 +145,7 @@ def run(
 def overrun(executor: Executor, script_run: ScriptRun, marker: str = "pid") -> Outcome:
     """Start, and let the deadline pass once the script has written ``marker``, however long a busy machine takes."""
     executor.start(script_run)
-    until(lambda: written(script_run.directory / marker))
+    wait_until(lambda: written(script_run.directory / marker))
     return executor.wait(script_run, RecordingRunObserver(), deadline=CLOCK.monotonic())
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from executor_harness import CLOCK, EXECUTOR, FOREVER, ScriptFolder, id_of, is_alive, start_and_crash, until, written
+from executor_harness import CLOCK, EXECUTOR, FOREVER, ScriptFolder, id_of, is_alive, start_and_crash, written
 
 from executors.interface import Executor, ExecutorSettings
 from executors.processes import boot_id
@@ -14,6 +14,7 @@ from executors.registry import load
 from executors.run_directory import RunDirectory
 from executors.termination import find_shells
 from protocol.types import ExitKind, ProbeResult
+from tests.support.polling import wait_until
 
 PROCESS_TREE = (
     f"(env -i setsid /bin/bash -c 'trap \"\" TERM; echo $$ >far; PATH=/bin; {FOREVER}' & ); echo $$ >pid; {FOREVER}"
@@ -32,7 +33,7 @@ def test_kill_orphans_with_and_without_files_of_the_run(
     assert find_shells(settings.runs)
     executor.kill_orphans()
     assert not any(map(is_alive, component.pids("pid", "far")))
-    until(lambda: not find_shells(settings.runs))
+    wait_until(lambda: not find_shells(settings.runs))
 
 
 @pytest.mark.usefixtures("short_grace")

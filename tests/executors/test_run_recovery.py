@@ -10,20 +10,22 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from executor_harness import CLOCK, EXECUTOR, RecordingRunObserver, ScriptFolder, id_of, is_alive, run, until, written
+from executor_harness import CLOCK, EXECUTOR, RecordingRunObserver, ScriptFolder, id_of, is_alive, run, written
 
 from executors.interface import Executor, ExecutorSettings, ProcessId, ScriptRun
 from executors.processes import boot_id
 from executors.registry import load
 from executors.run_directory import RunDirectory
 from protocol.types import ExitKind, ProbeResult
+from tests.support.polling import wait_until
 
 COORDINATOR = """
 import json, os, sys
 from pathlib import Path
-from executor_harness import CLOCK, EXECUTOR, DEADLINE_S, ScriptFolder, RecordingRunObserver, until, written
+from executor_harness import CLOCK, EXECUTOR, DEADLINE_S, ScriptFolder, RecordingRunObserver, written
 from executors.registry import load
 from executors.interface import ExecutorSettings
+from tests.support.polling import wait_until
 runs, directory, grace, crash = sys.argv[1:]
 executor = load(EXECUTOR).create(ExecutorSettings(Path(runs), 4096), CLOCK)
 script_run = ScriptFolder(Path(directory)).run(kill_grace_s=float(grace))
@@ -32,7 +34,7 @@ if crash == "at once":
     os._exit(9)
 deadline = CLOCK.monotonic() + DEADLINE_S
 if crash == "in the grace period":
-    until(lambda: written(Path(directory) / "pid"))
+    wait_until(lambda: written(Path(directory) / "pid"))
     deadline = CLOCK.monotonic()
 class Observer(RecordingRunObserver):
     def started(self, identity):
@@ -79,7 +81,7 @@ def test_adopted_run_can_time_out(executor: Executor, component: ScriptFolder, s
     """An adopted script and the processes that it detached are ended like those of an own run."""
     component.script(f"(env -i setsid /bin/bash -c 'echo $$ >far; /bin/sleep 600; :' & ) ; {WAITS}")
     crash(component, settings, "when started")
-    until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
+    wait_until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
     outcome = adopt(executor, component.run(), within_s=0)
     assert (outcome.exit_kind, outcome.exit_code) == (ExitKind.TIMED_OUT, 143)
     assert not any(map(is_alive, component.pids("far", "pid")))
@@ -105,7 +107,7 @@ def test_run_that_ended_without_coordinator_is_collected(
     component.script("echo alone; exit 3")
     crash(component, settings, "when started")
     session_file = settings.runs / id_of() / "1/session"
-    until(lambda: session_file.exists() and "exit 3\n" in session_file.read_text())
+    wait_until(lambda: session_file.exists() and "exit 3\n" in session_file.read_text())
     assert executor.probe(component.run(), None, boot_id()) is ProbeResult.ENDED
     assert executor.probe(component.run(), None, "another boot") is ProbeResult.ENDED
     outcome = executor.collect(component.run())
@@ -124,10 +126,10 @@ def test_probe_of_a_killed_worker_is_unknown(executor: Executor, component: Scri
     component.script(f"echo before; (setsid bash -c 'echo $$ >far; sleep 600; :' & ); {WAITS}")
     identity = crash(component, settings, "when started")
     assert identity is not None
-    until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
+    wait_until(lambda: written(component.directory / "far") and written(component.directory / "pid"))
     (component.directory / "shell").write_text(str(identity.pid))
     os.kill(identity.pid, 9)
-    until(lambda: not is_alive(component.directory / "shell"))
+    wait_until(lambda: not is_alive(component.directory / "shell"))
     assert executor.probe(component.run(), identity, boot_id()) is ProbeResult.UNKNOWN
     assert not any(map(is_alive, component.pids("far", "pid")))
     assert executor.collect(component.run()).output == "before\n"
@@ -145,7 +147,7 @@ def test_crash_within_the_grace_period_keeps_the_exit_kind(
         stdout=subprocess.DEVNULL,
     )
     session_file = settings.runs / id_of() / "1/session"
-    until(lambda: session_file.exists() and "ended_by" in session_file.read_text())
+    wait_until(lambda: session_file.exists() and "ended_by" in session_file.read_text())
     crashing.kill()
     crashing.wait()
     script_run = component.run()

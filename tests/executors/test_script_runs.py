@@ -12,11 +12,12 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
-from executor_harness import RecordingRunObserver, ScriptFolder, end, id_of, is_alive, overrun, run, until, written
+from executor_harness import RecordingRunObserver, ScriptFolder, end, id_of, is_alive, overrun, run, written
 
 from executors.interface import Executor, ExecutorSettings, ProgressReport
 from executors.run_directory import Claim, RunDirectory
 from protocol.types import ExitKind
+from tests.support.polling import wait_until
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_run_ends_while_a_background_child_holds_stdout(executor: Executor, comp
 
 def _miss_the_whole_run(directory: RunDirectory) -> None:
     """Simulate a busy machine: the first check for a claim gets no processor time until the script has ended."""
-    until(lambda: directory.exit_code() is not None)
+    wait_until(lambda: directory.exit_code() is not None)
 
 
 @pytest.mark.parametrize("missed", [(), (_miss_the_whole_run,)], ids=["in time", "too late"])
@@ -226,7 +227,7 @@ def test_close_leaves_no_descriptor_open(executor: Executor, component: ScriptFo
     for number in range(3):
         run(executor, component.run(f"req-{number}"))
         end(component.directory / "pid")
-        until(lambda: not is_alive(component.directory / "pid"))
+        wait_until(lambda: not is_alive(component.directory / "pid"))
     executor.close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
@@ -235,7 +236,7 @@ def test_close_does_not_end_a_running_script(executor: Executor, component: Scri
     """The script continues to its end, which is recorded."""
     component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done >result")
     executor.start(component.run())
-    until(lambda: written(component.directory / "pid"))
+    wait_until(lambda: written(component.directory / "pid"))
     executor.close()
     (component.directory / "go").touch()
-    until(lambda: written(component.directory / "result"))
+    wait_until(lambda: written(component.directory / "result"))

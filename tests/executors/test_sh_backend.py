@@ -20,7 +20,6 @@ from executor_harness import (
     run,
     start_and_crash,
     stop_after,
-    until,
     written,
 )
 
@@ -32,6 +31,7 @@ from executors.registry import load
 from executors.run_directory import RunDirectory
 from executors.termination import find_shells
 from protocol.types import ExitKind, ProbeResult
+from tests.support.polling import wait_until
 
 LAUNCHER_SCRIPT = str(Path(launcher_module.__file__).with_name("launcher.sh"))
 LAUNCHER = "ps -o ppid= $PPID | tr -d ' ' >launcher"
@@ -50,7 +50,7 @@ def test_launcher_killed_between_runs_is_replaced(executor: Executor, component:
     assert run(executor, component.run()).exit_code == 0
     for name in ("launcher", "shell"):
         end(component.directory / name)
-    until(lambda: not (is_alive(component.directory / "launcher") or is_alive(component.directory / "shell")))
+    wait_until(lambda: not (is_alive(component.directory / "launcher") or is_alive(component.directory / "shell")))
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
@@ -70,12 +70,12 @@ def test_close_ends_launcher_and_warm_worker(component: ScriptFolder, settings: 
     run(made, component.run())
     shells = component.pids("launcher", "shell")
     made.close()
-    until(lambda: not any(map(is_alive, shells)))
+    wait_until(lambda: not any(map(is_alive, shells)))
     for shell in shells:
         shell.unlink()
     component.script(f"{LAUNCHER}; echo $PPID >shell; {FOREVER}")
     run(made, component.run("req-2"), stop_after(lambda: all(map(written, shells))))
-    until(lambda: not any(map(is_alive, shells)))
+    wait_until(lambda: not any(map(is_alive, shells)))
 
 
 @pytest.mark.usefixtures("short_grace")
@@ -86,7 +86,7 @@ def test_kill_orphans_finds_a_worker_without_launcher_and_directory(
     component.script(f"{LAUNCHER}; echo $$ >pid; {FOREVER}")
     start_and_crash(settings, component.run(), "pid", "launcher")
     end(component.directory / "launcher")
-    until(lambda: not is_alive(component.directory / "launcher"))
+    wait_until(lambda: not is_alive(component.directory / "launcher"))
     shutil.rmtree(settings.runs)
     executor.kill_orphans()
     assert not is_alive(component.directory / "pid")
@@ -104,7 +104,7 @@ def test_kill_orphans_finds_a_script_without_shells(
     start_and_crash(settings, component.run(), "pid", "far", "launcher", "session")
     for shell in component.pids("launcher", "session"):
         end(shell)
-    until(lambda: not find_shells(settings.runs))
+    wait_until(lambda: not find_shells(settings.runs))
     executor.kill_orphans()
     assert not any(map(is_alive, component.pids("pid", "far")))
 
@@ -143,7 +143,7 @@ def test_launcher_does_not_start_a_revoked_run(component: ScriptFolder, settings
     component.script("exit 0", "other.sh")
     after.prepare()
     launcher.submit(after.path)
-    until(lambda: after.exit_code() is not None)
+    wait_until(lambda: after.exit_code() is not None)
     launcher.close()
     assert not (component.directory / "ran").exists()
     assert directory.claim() is None
@@ -161,7 +161,7 @@ def test_claim_and_revocation_exclude_each_other(component: ScriptFolder, settin
             pass
         is_revoked = directory.revoke()
         if not is_revoked:
-            until(lambda directory=directory: directory.exit_code() is not None)
+            wait_until(lambda directory=directory: directory.exit_code() is not None)
         assert (component.directory / f"ran-{directory.run.request_id}").exists() != is_revoked
     launcher.close()
 
@@ -208,7 +208,7 @@ def test_run_of_an_earlier_release_is_adopted(executor: Executor, component: Scr
     )
     earlier.stdin.write(f"{directory.path}\n".encode())
     earlier.stdin.close()
-    until(lambda: written(component.directory / "pid"))
+    wait_until(lambda: written(component.directory / "pid"))
     assert earlier.pid in {shell.pid for shell in find_shells(settings.runs)}
     assert executor.probe(component.run(), None, boot_id()) is ProbeResult.ALIVE
     (component.directory / "go").touch()

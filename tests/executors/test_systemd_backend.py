@@ -22,7 +22,6 @@ from executor_harness import (
     run,
     start_and_crash,
     stop_after,
-    until,
     written,
 )
 
@@ -33,6 +32,7 @@ from executors.registry import load
 from executors.run_directory import RunDirectory
 from executors.termination import find_shells
 from protocol.types import ExitKind, ProbeResult
+from tests.support.polling import wait_until
 
 WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
 
@@ -54,7 +54,7 @@ def test_unit_has_the_name_of_its_request_and_own_limits(
     """The unit is outside the coordinator's control group; its time and its memory are limited."""
     component.script(WAITS)
     executor.start(component.run(timeout_s=7, kill_grace_s=3))
-    until(lambda: written(component.directory / "pid"))
+    wait_until(lambda: written(component.directory / "pid"))
     shown = dict(
         line.split("=", 1)
         for line in systemctl("show", unit, "--property=MemoryMax,RuntimeMaxUSec,TasksMax,ActiveState").splitlines()
@@ -70,7 +70,7 @@ def test_unit_has_the_name_of_its_request_and_own_limits(
     assert unit_of(os.getpid()) is None
     (component.directory / "go").touch()
     assert executor.wait(component.run(), RecordingRunObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
-    until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
+    wait_until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
 
 
 def test_drop_in_sets_limits_for_all_runs(executor: Executor, component: ScriptFolder, unit: str):
@@ -81,7 +81,7 @@ def test_drop_in_sets_limits_for_all_runs(executor: Executor, component: ScriptF
     systemctl("daemon-reload")
     component.script(WAITS)
     executor.start(component.run())
-    until(lambda: written(component.directory / "pid"))
+    wait_until(lambda: written(component.directory / "pid"))
     shown = systemctl("show", unit, "--property=CPUQuotaPerSecUSec")
     (component.directory / "go").touch()
     assert executor.wait(component.run(), RecordingRunObserver(), deadline=CLOCK.monotonic() + 60).exit_code == 5
@@ -146,7 +146,7 @@ def test_systemd_ends_a_whole_run_without_coordinator(
     identity = start_and_crash(settings, script_run, "pid", "main")
     if how == "stop":
         systemctl("stop", unit)
-    until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
+    wait_until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
     assert written(component.directory / "cleaned")
     assert not is_alive(component.directory / "pid")
     successor = load("systemd").create(settings, CLOCK)
@@ -179,7 +179,7 @@ def test_killed_worker_ends_its_unit(component: ScriptFolder, settings: Executor
     component.script(f'echo $PPID >shell; (setsid bash -c "{IGNORES_TERM}" & ); {FOREVER}')
     identity = start_and_crash(settings, component.run(), "pid", "shell")
     end(component.directory / "shell")
-    until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
+    wait_until(lambda: systemctl("show", unit, "--property=LoadState") == "LoadState=not-found")
     assert not is_alive(component.directory / "pid")
     successor = load("systemd").create(settings, CLOCK)
     assert successor.probe(component.run(), identity, boot_id()) is ProbeResult.UNKNOWN
@@ -216,7 +216,7 @@ def test_unit_does_not_start_a_revoked_run(executor: Executor, component: Script
     directory.prepare()
     assert directory.revoke()
     systemd.UnitSpawner(settings.runs, CLOCK).spawn(directory)
-    until(lambda: not unit_members(unit_name(directory.path)))
+    wait_until(lambda: not unit_members(unit_name(directory.path)))
     assert not (component.directory / "ran").exists()
     assert executor.probe(script_run, None, boot_id()) is ProbeResult.NEVER_STARTED
 
@@ -273,7 +273,7 @@ def test_service_left_behind_outlives_its_unit(executor: Executor, component: Sc
     """It also survives the executor's next timeout."""
     component.script("setsid bash -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.01; done")
     assert run(executor, component.run()).exit_code == 0
-    until(lambda: systemctl("show", unit, "--property=ActiveState") == "ActiveState=inactive")
+    wait_until(lambda: systemctl("show", unit, "--property=ActiveState") == "ActiveState=inactive")
     component.script(f"echo $$ >later; {FOREVER}")
     assert overrun(executor, component.run("req-2"), marker="later").exit_kind is ExitKind.TIMED_OUT
     assert is_alive(component.directory / "pid")

@@ -22,7 +22,6 @@ from executor_harness import (
     overrun,
     run,
     stop_after,
-    until,
     written,
 )
 
@@ -32,6 +31,7 @@ from executors.processes import Process, send_signal, stat_process
 from executors.run_directory import RunDirectory
 from executors.termination import end_run, terminate
 from protocol.types import ExitKind
+from tests.support.polling import wait_until
 
 PROCESS_TREES = {
     "plain": f"echo $$ >pid; {FOREVER}",
@@ -170,7 +170,7 @@ def test_abandon_ends_the_whole_process_tree(executor: Executor, component: Scri
     pid = component.directory / "pid"
     component.script(body.replace("trap 'trap", "echo $$ >pid; trap 'trap"))
     executor.start(component.run())
-    until(lambda: written(pid))
+    wait_until(lambda: written(pid))
     assert executor.abandon(component.run()) == []
     assert not is_alive(pid)
     assert executor.collect(component.run()).exit_kind is ExitKind.INTERRUPTED
@@ -185,7 +185,7 @@ def test_abandon_ends_only_its_own_run(executor: Executor, component: ScriptFold
     kept, abandoned = component.run("kept"), component.run("abandoned", lane="other", script="health-check.sh")
     executor.start(kept)
     executor.start(abandoned)
-    until(lambda: all(map(written, component.pids("pid", "other"))))
+    wait_until(lambda: all(map(written, component.pids("pid", "other"))))
     assert executor.abandon(abandoned) == []
     assert [is_alive(pid) for pid in component.pids("pid", "other")] == [True, False]
     (component.directory / "go").touch()
@@ -207,7 +207,7 @@ def test_abandon_without_readable_files_ends_the_run_and_raises(
     """The script is found by its environment; whether it was the whole run is unknown."""
     component.script(f'(env -i setsid bash -c "{IGNORES_TERM}" & ); echo $$ >main; {FOREVER}')
     executor.start(component.run())
-    until(lambda: all(map(written, component.pids("pid", "main"))))
+    wait_until(lambda: all(map(written, component.pids("pid", "main"))))
     session_file = settings.runs / id_of() / "1/session"
     session_file.unlink()
     session_file.mkdir()

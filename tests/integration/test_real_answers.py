@@ -7,7 +7,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.support.real_host import request, until
+from tests.support.polling import wait_until
+from tests.support.real_host import request
 
 FIELDS = {
     "request_id",
@@ -219,7 +220,7 @@ def test_progress_shows_phase_and_percent_while_a_script_runs(host):
     )
     host.start()
     host.submit("one", "update")
-    seen = until(lambda: (p := host.progress("one")) and p["percent"] == 42 and p, "the percentage to appear")
+    seen = wait_until(lambda: (p := host.progress("one")) and p["percent"] == 42 and p, "the percentage to appear")
     assert set(seen) == PROGRESS_FIELDS
     assert (seen["state"], seen["phase"], seen["component"], seen["action"]) == ("running", "pulling", "core", "update")
     assert not host.final("one").exists()
@@ -292,7 +293,7 @@ def test_final_status_never_changes(busy_host):
     before = busy_host.final("stays").stat()
     busy_host.submit("stays", "update")
     busy_host.submit_and_wait("later", "health")
-    until(lambda: not (busy_host.requests / "stays.json").exists(), "the repeated request to be removed")
+    wait_until(lambda: not (busy_host.requests / "stays.json").exists(), "the repeated request to be removed")
     after = busy_host.final("stays").stat()
     assert (before.st_ino, before.st_mtime_ns, before.st_size) == (after.st_ino, after.st_mtime_ns, after.st_size)
     assert json.loads(busy_host.final("stays").read_text())["action"] == "health"

@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from tests.support.real_host import DEADLINE_S, Host, until
+from tests.support.polling import wait_until
+from tests.support.real_host import DEADLINE_S, Host
 
 
 def _line_of(host, text):
@@ -174,7 +175,7 @@ def history_host(tmp_path_factory):
     host.submit_and_wait("bad", "update", version="6.6.6")
     host.submit_and_wait("rejected", "health", "nowhere")
     host.submit("open", "update", version="7.7.7")
-    until(lambda: (p := host.progress("open")) and p["phase"] == "waiting", "the last request to run")
+    wait_until(lambda: (p := host.progress("open")) and p["phase"] == "waiting", "the last request to run")
     yield host
     host.close()
 

@@ -10,7 +10,8 @@ from contextlib import closing
 from test_real_lost_journals import _deleted, _kill_during_an_update
 from test_real_stops import BLOCK, _begin, _kill_everything, _let_script_end, _reboot
 
-from tests.support.real_host import Host, until
+from tests.support.polling import wait_until
+from tests.support.real_host import Host
 
 RESTARTED = "The coordinator was started again and"
 
@@ -31,7 +32,7 @@ def _recoveries(host: Host) -> list[tuple[int, str, str]]:
 def _restart_until_found(host: Host) -> None:
     host.kill()
     host.start()
-    until(lambda: len(_recoveries(host)) > 0, f"the script to be found\n{host.log()}")
+    wait_until(lambda: len(_recoveries(host)) > 0, f"the script to be found\n{host.log()}")
 
 
 def test_explain_reports_an_adopted_script_while_it_runs(host):
@@ -54,7 +55,7 @@ def test_explain_reports_every_restart(host):
     for times in (1, 2):
         host.kill()
         host.start()
-        until(lambda times=times: len(_recoveries(host)) == times, "the script to be found")
+        wait_until(lambda times=times: len(_recoveries(host)) == times, "the script to be found")
     _let_script_end(host)
     host.answer("one")
     assert [line.startswith(RESTARTED) for line in _explain(host)].count(True) == 2
@@ -65,7 +66,7 @@ def test_explain_reports_a_collected_result_with_its_output(host):
     _begin(host, f"{BLOCK}; echo 'disk is \033[31mfull' >&2; exit 7")
     host.kill()
     _let_script_end(host)
-    until(lambda: not host.script_processes(), "the script to end")
+    wait_until(lambda: not host.script_processes(), "the script to end")
     host.start()
     answer = host.answer("one")
     assert answer["attempts"][0]["seconds"] is None

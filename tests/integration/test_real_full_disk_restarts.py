@@ -16,13 +16,14 @@ from tests.support.full_disk import (
     start,
     start_and_fill,
 )
-from tests.support.real_host import DEADLINE_S, until
+from tests.support.polling import wait_until
+from tests.support.real_host import DEADLINE_S
 
 
 def _start_on_full(host):
     """Start once more; after an exit code of 1 a supervisor would retry later."""
     process = host.spawn()
-    until(lambda: " ready" in host.log_since_start() or process.poll() is not None, "ready, or an exit")
+    wait_until(lambda: " ready" in host.log_since_start() or process.poll() is not None, "ready, or an exit")
     if process.poll() is not None:
         assert process.returncode == 1, host.log()
         host.process = None

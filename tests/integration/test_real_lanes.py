@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 
-from tests.support.real_host import request, until
+from tests.support.polling import wait_until
+from tests.support.real_host import request
 
 
 def test_lanes_of_different_locks_run_in_parallel(host):
@@ -49,13 +50,13 @@ def test_lanes_answer_two_thousand_requests_in_order(host):
     host.start()
     early = host.memory_peak_kib()
     for last in (count - 2, count - 1):
-        until(host.final(f"n{last:04}").exists, f"the last answers\n{host.log()[-2000:]}", 300)
+        wait_until(host.final(f"n{last:04}").exists, f"the last answers\n{host.log()[-2000:]}", 300)
     assert all(json.loads(host.final(f"n{number:04}").read_text())["success"] for number in range(count))
     ran = [line.split()[1] for line in host.runs() if not line.endswith("warm")]
     for parity in range(2):
         mine = [request_id for request_id in ran if int(request_id[1:]) % 2 == parity]
         assert mine == [f"n{number:04}" for number in range(parity, count, 2)]
-    until(lambda: not list(host.requests.iterdir()), "the requests to be removed")
+    wait_until(lambda: not list(host.requests.iterdir()), "the requests to be removed")
     assert host.memory_peak_kib() - early < 10 * 1024
 
 
@@ -85,7 +86,7 @@ def _outage(host, begin, end, *, submits_another):
     begin(host)
     (host.root / "components/core/go").touch()
     host.submit("rejected", "update", "nowhere")
-    until(lambda: host.log().count("cannot publish the answer") >= 2, f"the error in the log\n{host.log()}")
+    wait_until(lambda: host.log().count("cannot publish the answer") >= 2, f"the error in the log\n{host.log()}")
     check = host.cli("check", "--no-scripts")
     assert check.returncode == 1
     assert str(host.status) in check.stdout
@@ -117,7 +118,7 @@ def test_unpublished_answer_survives_a_kill(host):
     host.submit_and_wait("first", "health")
     _move_status_away(host)
     host.submit("one", "update")
-    until(lambda: "cannot publish the answer" in host.log(), "the error in the log")
+    wait_until(lambda: "cannot publish the answer" in host.log(), "the error in the log")
     host.kill()
     _move_status_back(host)
     host.start()

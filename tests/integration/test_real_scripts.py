@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 MIB = 1024 * 1024
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can change owners")
@@ -236,4 +236,4 @@ def test_printed_answer_has_no_effect(host):
     host.start()
     answer = host.submit_and_wait("one", "update")
     assert (answer["success"], answer["reason"]) == (False, "script_failed")
-    until(lambda: host.progress("one") is None, "progress to be removed")
+    wait_until(lambda: host.progress("one") is None, "progress to be removed")

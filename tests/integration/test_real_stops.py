@@ -10,7 +10,8 @@ from contextlib import closing, suppress
 
 import pytest
 
-from tests.support.real_host import Host, until
+from tests.support.polling import wait_until
+from tests.support.real_host import Host
 
 BLOCK = "echo before; until [ -e go ]; do sleep 0.02; done; echo after"
 
@@ -33,7 +34,7 @@ def _identified(host: Host) -> bool:
 
 def _kill_everything(host: Host) -> None:
     """Kill coordinator, worker and scripts at once, as a power cut does."""
-    until(lambda: _identified(host), "the worker's pid in the journal")
+    wait_until(lambda: _identified(host), "the worker's pid in the journal")
     with closing(sqlite3.connect(host.journal)) as journal:
         (worker,) = journal.execute("SELECT pid FROM attempts WHERE ending IS NULL").fetchone()
     host.kill()
@@ -55,7 +56,7 @@ def test_sigterm_lets_the_running_script_finish(host):
     """SIGTERM waits up to stop_timeout_s for the script and exits with 0; the script's result is the answer."""
     _begin(host)
     host.terminate()
-    until(lambda: "stopping" in host.log(), "the stop to begin")
+    wait_until(lambda: "stopping" in host.log(), "the stop to begin")
     assert host.process.poll() is None
     _let_script_end(host)
     assert host.wait() == 0
@@ -84,7 +85,7 @@ def test_second_sigterm_interrupts_at_once(host):
     host.set("execution", stop_timeout_s=3600)
     _begin(host)
     host.terminate()
-    until(lambda: "stopping" in host.log(), "the stop to begin")
+    wait_until(lambda: "stopping" in host.log(), "the stop to begin")
     host.terminate()
     assert host.wait() == 0
     assert host.script_processes() == []
@@ -105,7 +106,7 @@ def test_restart_adopts_a_running_script(host):
     host.kill()
     assert host.script_processes()
     host.start()
-    until(lambda: "adopt" in host.log(), f"the script to be found\n{host.log()}")
+    wait_until(lambda: "adopt" in host.log(), f"the script to be found\n{host.log()}")
     assert not host.final("one").exists()
     _let_script_end(host)
     answer = host.answer("one")
@@ -129,7 +130,7 @@ def test_restart_collects_a_script_that_ended_meanwhile(host, code, state, reaso
     _begin(host, f"{BLOCK}; exit {code}", on_failure="none")
     host.kill()
     _let_script_end(host)
-    until(lambda: not host.script_processes(), "the script to end")
+    wait_until(lambda: not host.script_processes(), "the script to end")
     host.start()
     answer = host.answer("one")
     assert (answer["state"], answer["reason"]) == (state, reason)
@@ -203,7 +204,7 @@ def test_reruns_of_a_script_that_reboots_its_host_are_bounded(host):
         _kill_everything(host)
         _reboot(host)
         host.start()
-        until(
+        wait_until(
             lambda started=started: len(host.runs("one")) >= started or host.final("one").exists(),
             "the next start or the answer",
         )
@@ -233,7 +234,7 @@ def test_request_of_a_removed_component_is_answered(host):
     host.component("old", lock="shared")
     _begin(host, lock="shared")
     host.submit("orphan", "update", "old")
-    until(lambda: host.progress("orphan"), "the second request to be accepted")
+    wait_until(lambda: host.progress("orphan"), "the second request to be accepted")
     host.kill()
     del host.sections["components.old"]
     host.start()

@@ -14,7 +14,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.real_host import Host, until
+from tests.support.polling import wait_until
+from tests.support.real_host import Host
 from tests.support.server_process import DEADLINE_S, REPOSITORY, Sections, ServerProcess, write_toml
 
 # Saves the previous version for rollback.sh; waits in phase ``download`` while the file ``pause`` exists.
@@ -120,7 +121,7 @@ class RemoteServer(ServerProcess):
             assert self.process.poll() is None, f"serve exited\n{self.log()}"
             return re.search(r"ready on http://\S+:(\d+)", self.log_since_start())
 
-        self.port = int(until(ready, "serve to be ready")[1])
+        self.port = int(wait_until(ready, "serve to be ready")[1])
         self.sections["server"]["port"] = self.port  # a restart uses the same port, so that clients can reconnect
 
     def disconnect_clients(self) -> None:

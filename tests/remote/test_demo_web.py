@@ -12,7 +12,8 @@ import urllib.request
 from remote_server import WebSocketClient
 
 from tests.support.free_port import free_port
-from tests.support.real_host import DEADLINE_S, REPOSITORY, until
+from tests.support.polling import wait_until
+from tests.support.real_host import DEADLINE_S, REPOSITORY
 
 
 def _version(url: str) -> str | None:
@@ -34,7 +35,7 @@ def test_demo_web_serves_the_page_and_replaces_its_server(tmp_path):
             stderr=output,
         )
     try:
-        url = until(
+        url = wait_until(
             lambda: demo.poll() is None and re.search(r"the page is at (http://\S+)", log.read_text()), log.read_text()
         )[1]
         assert _version(url) == "1.0.0"
@@ -43,7 +44,7 @@ def test_demo_web_serves_the_page_and_replaces_its_server(tmp_path):
         client.send("updater.perform_update", {"component": "remote"})
         client.expect("update_progress", lambda body: body["component"] == "remote")
         last = client.last
-        until(lambda: _version(url) == "1.1.0", "the next server")
+        wait_until(lambda: _version(url) == "1.1.0", "the next server")
         client.close()
         returning = WebSocketClient(f"ws{url.removeprefix('http')}/ws?since={last}", options)
         assert returning.expect("update_result", lambda body: body["component"] == "remote")["success"]

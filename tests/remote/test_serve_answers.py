@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 
 @pytest.mark.parametrize("subject", ["updater.perform_update", "updater.rollback", "updater.health"])
@@ -74,14 +74,16 @@ def test_serve_writes_nothing_in_a_dry_run(shared_server, subject, answer, text)
 
 def test_serve_sends_a_forced_check_to_the_release_server(shared_server):
     """A check without force is answered from the known releases."""
-    until(lambda: len(shared_server.github.requests) >= 2, "the check at startup")
+    wait_until(lambda: len(shared_server.github.requests) >= 2, "the check at startup")
     client = shared_server.connect(since=0)
     before = len(shared_server.github.requests)
     client.send("updater.check_updates")
     client.expect("update_check_result")
     assert len(shared_server.github.requests) == before
     client.send("updater.check_updates", {"force": True})
-    until(lambda: [request.status for request in shared_server.github.requests[before:]] == [304] * 2, "two requests")
+    wait_until(
+        lambda: [request.status for request in shared_server.github.requests[before:]] == [304] * 2, "two requests"
+    )
 
 
 def test_serve_reads_installed_versions_before_every_decision(shared_server):

@@ -16,7 +16,8 @@ import pytest
 from remote_server import WebSocketClient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.support.real_host import DEADLINE_S, until
+from tests.support.polling import wait_until
+from tests.support.real_host import DEADLINE_S
 
 
 def is_answered(client: WebSocketClient) -> bool:
@@ -113,9 +114,9 @@ def test_serve_drops_a_client_that_never_reads(serving):
             assert is_answered(other)
             return "reads its messages too slowly" in serving.log()
 
-        until(is_dropped, "the client that does not read to be dropped")
+        wait_until(is_dropped, "the client that does not read to be dropped")
         assert _rss_kib(serving) - before < 40_000
-        until(lambda: _is_closed(unread), "its connection to be closed")
+        wait_until(lambda: _is_closed(unread), "its connection to be closed")
 
 
 def _connect_without_reading(serving) -> socket.socket:
@@ -167,7 +168,7 @@ def test_serve_rejects_clients_over_the_limit(serving):
         except InvalidStatus:
             return None
 
-    assert is_answered(until(connect_again, "a free connection"))
+    assert is_answered(wait_until(connect_again, "a free connection"))
 
 
 @pytest.mark.parametrize(

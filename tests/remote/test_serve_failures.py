@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.real_host import stays, until
+from tests.support.polling import wait_until
+from tests.support.real_host import stays
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_serve_takes_a_late_answer_after_a_restart(configured):
     client.expect("update_result")
     configured.kill()
     configured.resume()
-    until(lambda: list(configured.host.status.glob("*.json")), "the answer")
+    wait_until(lambda: list(configured.host.status.glob("*.json")), "the answer")
     configured.start()
     assert configured.connect(since=client.last).expect("update_result")["late"]
 
@@ -213,8 +214,8 @@ def test_serve_only_logs_an_automatic_check_that_cannot_be_submitted(configured)
     configured.host.requests.chmod(0o555)
     configured.resume()
     assert client.expect("update_result")["success"]
-    until(lambda: "cannot check the health of core after its update" in configured.log(), "a line in the log")
-    until(lambda: not list(configured.host.status.glob("*.json")), "the answer to be taken")
+    wait_until(lambda: "cannot check the health of core after its update" in configured.log(), "a line in the log")
+    wait_until(lambda: not list(configured.host.status.glob("*.json")), "the answer to be taken")
     client.send("updater.outstanding")
     assert client.expect("outstanding") == {"requests": []}
     assert [message["subject"] for message in client.received].count("update_result") == 1
@@ -228,7 +229,7 @@ def test_serve_submits_no_health_check_when_no_script_ran(configured):
     client = configured.connect()
     client.send("updater.perform_update", {"component": "extra"})
     assert client.expect("update_result")["reason"] == "unknown_component"
-    until(lambda: not list(configured.host.status.glob("*.json")), "the answer to be taken")
+    wait_until(lambda: not list(configured.host.status.glob("*.json")), "the answer to be taken")
     client.send("updater.history")
     assert [entry["action"] for entry in client.expect("history")["requests"]] == ["update"]
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from tests.support.real_host import DEADLINE_S, REPOSITORY, until
+from tests.support.polling import wait_until
+from tests.support.real_host import DEADLINE_S, REPOSITORY
 
 
 @pytest.fixture
@@ -37,13 +38,13 @@ def test_serve_announces_an_answer_that_arrived_while_it_was_down(up, end):
     last = client.last
     getattr(up, end)()
     up.resume()
-    until(lambda: up.installed() == "1.1.0" and list(up.host.status.glob("*.json")), "the answer")
+    wait_until(lambda: up.installed() == "1.1.0" and list(up.host.status.glob("*.json")), "the answer")
     up.start()
     returning = up.connect(since=last)
     result = returning.expect("update_result")
     assert (result["component"], result["success"], result["state"]) == ("core", True, "succeeded")
     assert min(message["seq"] for message in returning.received if "seq" in message) > last
-    until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
+    wait_until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -80,7 +81,7 @@ def test_serve_announces_the_answer_of_a_removed_component_once(up, action):
     returning = up.connect(since=client.last)
     result = returning.expect(f"{action}_result")
     assert (result["component"], result["success"]) == ("core", True)
-    until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
+    wait_until(lambda: not list(up.host.status.glob("*.json")), "the answer to be taken")
     returning.send("updater.history")
     assert [entry["action"] for entry in returning.expect("history")["requests"]] == [action]
     assert [message["subject"] for message in returning.received].count(f"{action}_result") == 1
@@ -165,7 +166,7 @@ def test_serve_loses_no_answer_when_killed_while_taking_it(up):
     requests = client.expect("history")["requests"]
     assert len(requests) == 6
     assert all(entry["success"] for entry in requests)
-    until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")
+    wait_until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")
 
 
 def test_serve_exits_when_one_of_its_loops_fails(serving):

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.support.real_host import stays, until
+from tests.support.polling import wait_until
+from tests.support.real_host import stays
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_serve_removes_an_announced_answer(up):
     client.send("updater.perform_update", {"component": "core"})
     client.expect("update_result")
     client.expect("health_result")
-    until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")
+    wait_until(lambda: not [*up.host.status.glob("*.json"), *up.host.requests.glob("*.json")], "empty folders")
 
 
 def test_serve_submits_a_health_check_after_an_update(up):
@@ -227,7 +228,7 @@ def test_serve_completes_an_update_when_its_client_disconnects(up):
     client = up.connect()
     client.send("updater.perform_update", {"component": "core"})
     client.close()
-    until(lambda: up.installed() == "1.1.0", "the update")
+    wait_until(lambda: up.installed() == "1.1.0", "the update")
     up.connect(since=client.last).expect("update_result", has_fields("core", success=True))
     late = up.connect()
     late.send("updater.history")

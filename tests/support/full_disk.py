@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 WAIT = "until [ -e go ]; do sleep 0.02; done"
 NO_JOURNAL = "database or disk is full"
@@ -56,7 +56,7 @@ def check_answer(host, request_id, scripts, state="succeeded", reason=None):
     assert host.runs(request_id) == scripts
     before = host.final(request_id).stat()
     assert host.submit_and_wait(f"after-{request_id}", "health")["success"]
-    until(lambda: not list(host.requests.glob("*.json")), "no request left")
+    wait_until(lambda: not list(host.requests.glob("*.json")), "no request left")
     assert host.final(request_id).stat().st_ino == before.st_ino
     assert host.runs(request_id) == scripts
     assert not [path.name for path in host.status.iterdir() if path.name.endswith((".tmp", ".progress.json"))]

@@ -13,26 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.support.polling import wait_until
 from tests.support.server_process import DEADLINE_S, REPOSITORY, Sections, ServerProcess, write_toml
 
 SCRIPTS = ("update.sh", "rollback.sh", "health-check.sh")
 _POLL_S = 0.01
-_LONGEST_POLL_S = 0.05  # long waits poll less often: many hosts share two cores
-
-
-def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:
-    """Poll ``condition`` until it is true and return its value.
-
-    Raises:
-        AssertionError: ``deadline_s`` seconds have passed; ``what`` names what was awaited.
-    """
-    begin = time.monotonic()
-    while not (found := condition()):
-        waited = time.monotonic() - begin
-        if waited > deadline_s:
-            raise AssertionError(f"timed out after {deadline_s:g} s: {what}")
-        time.sleep(min(max(_POLL_S, waited / 50), _LONGEST_POLL_S))
-    return found
 
 
 def stays(condition: Callable[[], Any], what: str, seconds: float) -> None:
@@ -125,7 +110,7 @@ class Host(ServerProcess):
     def start(self) -> None:
         """Start the coordinator and wait until it is ready."""
         process = self.spawn()
-        until(lambda: " ready" in self.log_since_start() or process.poll() is not None, f"ready\n{self.log()}")
+        wait_until(lambda: " ready" in self.log_since_start() or process.poll() is not None, f"ready\n{self.log()}")
         assert process.poll() is None, f"the coordinator exited with {process.returncode}\n{self.log()}"
 
     def start_supervised(self) -> None:
@@ -222,7 +207,7 @@ class Host(ServerProcess):
                 self._ended(self.process.returncode)
             return met
 
-        until(check, what)
+        wait_until(check, what)
 
     def _ended(self, code: int) -> None:
         if code != 1 or not self._restarts_left:
@@ -271,7 +256,7 @@ class Host(ServerProcess):
                     continue
             return not left
 
-        until(none_left, "the scripts' processes to exit")
+        wait_until(none_left, "the scripts' processes to exit")
 
     def close(self) -> None:
         """Kill everything and remove the state directory."""

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 _BLOCK = bytes(4096)
 
@@ -54,7 +54,7 @@ class SmallDisk:
 
     def unmount(self) -> None:
         """Unmount with all content; retried while an exiting process still uses it."""
-        until(lambda: subprocess.run(["umount", str(self._folder)], capture_output=True).returncode == 0, "umount")
+        wait_until(lambda: subprocess.run(["umount", str(self._folder)], capture_output=True).returncode == 0, "umount")
 
 
 def _until_full(write: Callable[[], object]) -> None:

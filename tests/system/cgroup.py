@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from polling import wait_until
+from tests.support.polling import wait_until
 
 
 class ControlGroup:

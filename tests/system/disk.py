@@ -9,7 +9,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from polling import wait_until
+from tests.support.polling import wait_until
 
 _CLONE_NEWNS = 0x00020000  # <linux/sched.h>
 _REMEDY = "run the system tests as root, and in a container with --privileged"

@@ -12,9 +12,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from polling import wait_until
-
 from tests.support.free_port import free_port
+from tests.support.polling import wait_until
 
 _CONFIG = """\
 version: 0.1

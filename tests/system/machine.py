@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cgroup import ControlGroup
 from disk import DOCKER, Disk
-from polling import wait_until
+
+from tests.support.polling import wait_until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHECKOUT = "/mnt/checkout"  # its path in a machine

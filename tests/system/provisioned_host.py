@@ -13,7 +13,8 @@ from image_registry import ImageRegistry
 from images import REMOTE
 from installed_host import COMMAND, REQUESTS, STATUS, UNIT, InstalledHost
 from machine import Machine
-from polling import wait_until
+
+from tests.support.polling import wait_until
 
 COMPOSE = "/opt/dunebugger/docker-compose.yml"
 TOKEN_FILE = "/etc/dunebugger/token"  # noqa: S105  a path

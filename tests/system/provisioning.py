@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from images import Image, publish
-from polling import wait_until
 from provisioned_host import SCHEDULER, ProvisionedHost
 
 from tests.support.free_port import free_port
+from tests.support.polling import wait_until
 
 sys.path.append(str(Path(__file__).parents[1] / "components"))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from image_registry import ImageRegistry
 from installed_host import REQUESTS
 from machine import Machine
-from polling import wait_until
 from provisioned_host import COMPOSE, ProvisionedHost
 from remote_images import REAL_REMOTE
 
 from tests.support.free_port import free_port
+from tests.support.polling import wait_until
 
 REPOSITORY = "owner/dunebugger-remote"
 _CONFIGURATION = "/etc/dunebugger/remote.toml"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from installed_host import COMMAND, NEXT, STATE, UNIT
 from machine import Machine
-from polling import wait_until
 from provisioned_host import ProvisionedHost
+
+from tests.support.polling import wait_until
 
 _HOLD = "/run/hold"  # the script waits while this file exists
 _WAITING_SCRIPT = f"""#!/bin/bash

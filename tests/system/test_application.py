@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from polling import wait_until
 from provisioned_host import CORE_UNIT, ProvisionedHost
+
+from tests.support.polling import wait_until
 
 _SCRIPTS = "ls -l --time-style=full-iso /opt/dunebugger/core/*.sh /opt/dunebugger/core/component.env"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from machine import CHECKOUT, Machine
-from polling import wait_until
+
+from tests.support.polling import wait_until
 
 _TESTS = [f"{CHECKOUT}/tests/executors", "-q", "-p", "no:cacheprovider", "--basetemp=/var/tmp/executors"]
 _MINIMUM = 170  # lower bound of the number of tests, so that an incomplete run fails

@@ -6,7 +6,8 @@ import json
 
 import pytest
 from images import REMOTE
-from polling import wait_until
+
+from tests.support.polling import wait_until
 
 COMPOSE = "/opt/example/docker-compose.yml"
 _FILE = """\

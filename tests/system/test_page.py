@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from installed_host import COMMAND, STATUS
-from polling import wait_until
 from provisioned_host import TOKEN
 from served_host import REPOSITORY, ServedHost
+
+from tests.support.polling import wait_until
 
 sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("remote", "remote/web")]
 

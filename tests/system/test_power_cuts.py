@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from polling import wait_until
 from provisioned_host import ProvisionedHost
+
+from tests.support.polling import wait_until
 
 # The phases that the packaged scripts report, in order.
 REMOTE_PHASES = ("check", "pull", "backup", "set-image", "start", "verify")

@@ -7,8 +7,9 @@ import random
 from collections import Counter
 
 from installed_host import COMMAND, HOME
-from polling import wait_until
 from provisioned_host import ProvisionedHost
+
+from tests.support.polling import wait_until
 
 _REBOOTS = 20
 _SEED = 4

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from machine import CHECKOUT
-from polling import wait_until
 from python_base import NAME
+
+from tests.support.polling import wait_until
 
 LARGEST_BYTES = 32_000_000  # added to the base: packages and byte code; measured: 25.7 MB
 UNPRIVILEGED = ("--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")

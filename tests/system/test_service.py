@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 
 from installed_host import CONFIGURATION, HOME, UNIT
-from polling import wait_until
 from provisioned_host import ProvisionedHost
+
+from tests.support.polling import wait_until
 
 # The manual test of the deployment guide, verbatim.
 _MANUAL_TEST = """\

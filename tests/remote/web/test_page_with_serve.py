@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.real_host import until
+from tests.support.polling import wait_until
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_update_of_the_server_is_shown_after_its_restart(new_page, serving):
     serving.kill()
     expect(remote.away).to_be_visible()
     serving.resume("remote")
-    until(lambda: serving.installed("remote") == "1.1.0", "the update of remote")
+    wait_until(lambda: serving.installed("remote") == "1.1.0", "the update of remote")
     serving.environment["DUNEBUGGER_REMOTE_VERSION"] = "1.1.0"
     serving.start()
     page.connected()

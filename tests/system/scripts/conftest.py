@@ -10,7 +10,8 @@ import pytest
 from compose import Compose
 from container_host import ContainerHost
 from docker_services import Engine, LocalRegistry, compile_program
-from polling import wait_until
+
+from tests.support.polling import wait_until
 
 
 @pytest.fixture(scope="session")

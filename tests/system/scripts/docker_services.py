@@ -11,9 +11,8 @@ import tarfile
 import urllib.request
 from pathlib import Path
 
-from polling import wait_until
-
 from tests.support.free_port import free_port
+from tests.support.polling import wait_until
 
 # The only program of an image: it runs until TERM, exits at once, or acts as a health check.
 PROGRAM = r"""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from compose import PLUGIN, Compose
 from container_host import PATH
-from polling import wait_until
+
+from tests.support.polling import wait_until
 
 # Wraps the plugin and logs its arguments.
 LOGGING_PLUGIN = """\
