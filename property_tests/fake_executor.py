@@ -22,78 +22,90 @@ class FakeExecutor:
             return VetFailure(Reason.SCRIPT_UNSAFE, f"cannot run {script}: it is writable by others")
         return None
 
-    def start(self, step: ScriptRun) -> None:
+    def start(self, script_run: ScriptRun) -> None:
         """See ``Executor.start``: creates the attempt's directory before it starts the script."""
-        world, key = self._world, (step.request_id, step.attempt)
-        world.on_start(step)
-        folder = world.runs_folder / step.request_id / str(step.attempt)
+        world, key = self._world, (script_run.request_id, script_run.attempt)
+        world.on_start(script_run)
+        folder = world.runs_folder / script_run.request_id / str(script_run.attempt)
         if folder.exists():
-            raise CannotStartError(f"cannot start {step.script}: the attempt's directory exists")
-        behavior = world.next_behavior(step.request_id, step.script)
+            raise CannotStartError(f"cannot start {script_run.script}: the attempt's directory exists")
+        behavior = world.next_behavior(script_run.request_id, script_run.script)
         if behavior is ScriptBehavior.CANNOT_START:
-            world.failed_starts.append((step.request_id, step.script))
-            raise CannotStartError(f"cannot start {step.script}: out of processes")
+            world.failed_starts.append((script_run.request_id, script_run.script))
+            raise CannotStartError(f"cannot start {script_run.script}: out of processes")
         _make(folder)
-        world.crash_injector.step("start", Path(step.script))
-        overlapping = [f"{run.request_id}/{run.attempt} {run.script}" for run in world.alive() if run.lock == step.lane]
+        world.crash_injector.step("start", Path(script_run.script))
+        overlapping = [
+            f"{run.request_id}/{run.attempt} {run.script}" for run in world.alive() if run.lock == script_run.lane
+        ]
         identity = ProcessId(world.boot_id, 100 + len(world.history), 7 * len(world.history))
-        run = Run(*key, step.script, step.component, step.lane, behavior, identity, overlapping, step.version)
+        run = Run(
+            *key,
+            script_run.script,
+            script_run.component,
+            script_run.lane,
+            behavior,
+            identity,
+            overlapping,
+            script_run.version,
+        )
         world.history.append(run)
-        world.sessions[key] = run
-        world.crash_injector.step("observe", Path(step.script))  # the coordinator may crash before it records the start
+        world.workers[key] = run
+        # The coordinator may crash before it records the start.
+        world.crash_injector.step("observe", Path(script_run.script))
 
-    def wait(self, step: ScriptRun, watch: RunObserver, *, deadline: float) -> Outcome | None:
+    def wait(self, script_run: ScriptRun, observer: RunObserver, *, deadline: float) -> Outcome | None:
         """See ``Executor.wait``."""
         world = self._world
-        run = world.sessions[step.request_id, step.attempt]
+        run = world.workers[script_run.request_id, script_run.attempt]
         if run is None:
             raise AssertionError("wait was called for a revoked run")
-        watch.started(run.identity)
-        watch.reported(ProgressReport("working", 50))
+        observer.started(run.identity)
+        observer.reported(ProgressReport("working", 50))
         if world.stop_in is not None:
             if world.stop_in == 0:
                 world.on_stop()
             world.stop_in -= 1
         world.crash_injector.step("watch")
-        if run.is_alive and run.ended_by is None and not watch.must_stop():
+        if run.is_alive and run.ended_by is None and not observer.must_stop():
             run.end()
             world.clock.sleep(1.0)
         if run.is_alive or run.ended_by:
-            if not watch.must_stop() and run.ended_by is None:
+            if not observer.must_stop() and run.ended_by is None:
                 world.clock.sleep(max(0.0, deadline - world.clock.monotonic()))
-            run.ended_by = run.ended_by or (ExitKind.INTERRUPTED if watch.must_stop() else ExitKind.TIMED_OUT)
+            run.ended_by = run.ended_by or (ExitKind.INTERRUPTED if observer.must_stop() else ExitKind.TIMED_OUT)
             world.crash_injector.step("signal")
             run.kill()
         world.crash_injector.step("collect")
-        return self.collect(step)
+        return self.collect(script_run)
 
-    def probe(self, step: ScriptRun, identity: ProcessId | None, boot_id: str) -> ProbeResult:
+    def probe(self, script_run: ScriptRun, identity: ProcessId | None, boot_id: str) -> ProbeResult:
         """See ``Executor.probe``."""
-        world, key = self._world, (step.request_id, step.attempt)
-        run = world.sessions.get(key)
+        world, key = self._world, (script_run.request_id, script_run.attempt)
+        run = world.workers.get(key)
         if run is not None and run.exit_code is not None:
             return ProbeResult.ENDED
         if boot_id != world.boot_id:
             return ProbeResult.UNKNOWN
         if run is None:
-            _make(world.runs_folder / step.request_id / str(step.attempt))
-            world.sessions[key] = None
+            _make(world.runs_folder / script_run.request_id / str(script_run.attempt))
+            world.workers[key] = None
             return ProbeResult.NEVER_STARTED
         return ProbeResult.ALIVE if run.is_alive and identity in (None, run.identity) else ProbeResult.UNKNOWN
 
-    def collect(self, step: ScriptRun) -> Outcome:
+    def collect(self, script_run: ScriptRun) -> Outcome:
         """See ``Executor.collect``."""
-        run = self._world.sessions.get((step.request_id, step.attempt))
+        run = self._world.workers.get((script_run.request_id, script_run.attempt))
         exit_kind = (run.ended_by if run else None) or ExitKind.INTERRUPTED
         if run is not None and run.ended_by is None and run.exit_code is not None:
             exit_kind = ExitKind.EXITED
-        output = f"{step.script} of {step.request_id}\n" if run else ""
+        output = f"{script_run.script} of {script_run.request_id}\n" if run else ""
         return Outcome(exit_kind, run.exit_code if run else None, output, "")
 
-    def abandon(self, step: ScriptRun) -> list[int]:
+    def abandon(self, script_run: ScriptRun) -> list[int]:
         """See ``Executor.abandon``."""
         for run in self._world.alive():
-            if (run.request_id, run.attempt) == (step.request_id, step.attempt):
+            if (run.request_id, run.attempt) == (script_run.request_id, script_run.attempt):
                 run.ended_by = ExitKind.INTERRUPTED
                 self._world.crash_injector.step("abandon")
                 run.kill()
@@ -103,8 +115,8 @@ class FakeExecutor:
         """See ``Executor.cleanup``."""
         self._world.crash_injector.step("cleanup")
         shutil.rmtree(self._world.runs_folder / request_id, ignore_errors=True)
-        for key in [key for key in self._world.sessions if key[0] == request_id]:
-            del self._world.sessions[key]
+        for key in [key for key in self._world.workers if key[0] == request_id]:
+            del self._world.workers[key]
 
     def kill_orphans(self) -> None:
         """Kill the running scripts of an earlier coordinator, at a start without a journal (I10, I13)."""

@@ -53,24 +53,28 @@ class InvariantObserver:
         self.published_at.pop(name, None)
         self._started = {attempt for attempt in self._started if attempt[0] != name}
 
-    def check_start(self, step: ScriptRun) -> None:
+    def check_start(self, script_run: ScriptRun) -> None:
         """I2: a script's attempt is committed before it starts. I3: no attempt starts twice."""
         found = self._row(
             "SELECT script, attempts.state, requests.state, ending, settled_at FROM attempts"
             " JOIN requests ON requests.id = request_id WHERE request_id = ? AND number = ?",
-            step.request_id,
-            step.attempt,
+            script_run.request_id,
+            script_run.attempt,
         )
-        assert found, f"{step.script} of {step.request_id} starts without attempt {step.attempt} in the journal"
+        assert found, (
+            f"{script_run.script} of {script_run.request_id} starts without attempt {script_run.attempt} in the journal"
+        )
         script, attempt_state, state, *over = found
-        assert (script, attempt_state, over) == (step.script, state, [None, None]), (
-            f"{step} starts; the journal differs: {found}"
+        assert (script, attempt_state, over) == (script_run.script, state, [None, None]), (
+            f"{script_run} starts; the journal differs: {found}"
         )
-        attempt = (step.request_id, step.attempt)
+        attempt = (script_run.request_id, script_run.attempt)
         assert attempt not in self._started, (
-            f"{step.script} of {step.request_id} starts again as attempt {step.attempt}"
+            f"{script_run.script} of {script_run.request_id} starts again as attempt {script_run.attempt}"
         )
-        assert len(self._started) < MANY_STARTS, f"{step.script} of {step.request_id} starts without a bound"
+        assert len(self._started) < MANY_STARTS, (
+            f"{script_run.script} of {script_run.request_id} starts without a bound"
+        )
         self._started.add(attempt)
 
     def check_effect(self, effect: str, paths: tuple[Path, ...]) -> None:

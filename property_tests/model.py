@@ -27,7 +27,8 @@ class Model:
     ``bodies`` is every content submitted under an id, ``unanswered`` the ids whose file has no answer yet,
     ``answers`` the one final status seen per id, ``started`` how many scripts it had run when it settled, ``since``
     the position in the world's history from which runs count for a forgotten id, ``uncertain`` how many lost journals
-    left an id unanswered (it counts as interrupted each time), ``known`` the ids in the journal at the last check.
+    left an id unanswered (it counts as interrupted each time), ``journal_ids`` the ids in the journal at the last
+    check.
     """
 
     def __init__(self, host: SimulatedHost) -> None:
@@ -35,7 +36,7 @@ class Model:
         self.bodies: dict[str, list[RequestBody]] = {}
         self.unanswered: set[str] = set()
         self.uncertain: Counter[str] = Counter()
-        self.known: set[str] = set()
+        self.journal_ids: set[str] = set()
         self.answers: dict[str, FinalStatus] = {}
         self.started: dict[str, int] = {}
         self.since: dict[str, int] = {}
@@ -61,7 +62,7 @@ class Model:
     def journal_lost(self) -> None:
         """Reduce the expectations to what a coordinator without a journal can know from the two folders (I13)."""
         submitted = {stem_of(name) for name in self._host.spool.names()}
-        self.known = set()
+        self.journal_ids = set()
         for name in {*self.bodies, *self.answers, *self.unanswered}:
             if self._host.spool.final(name).exists():
                 if name in self.answers:  # the same answer; facts about its runs may be lost
@@ -119,8 +120,8 @@ class Model:
 
     def _check_forgotten(self) -> None:
         """I1, I7: an id is forgotten only long after its answer; a later request under it is a new one."""
-        known = self._host.known()
-        for name in self.known - known:
+        journal_ids = self._host.journal_ids()
+        for name in self.journal_ids - journal_ids:
             answered = self._host.observer.published_at.get(name)
             assert answered is not None, f"{name} was forgotten without an answer"
             days = (self._host.clock.run_for - answered + PERIOD_S) / DAY_S  # running time is counted in whole hours
@@ -130,7 +131,7 @@ class Model:
             self._forget(name)
             del self.uncertain[name]
             self.since[name] = len(self._host.world.history)
-        self.known = known
+        self.journal_ids = journal_ids
 
     def _check_starts(self) -> None:
         """I3, I7, I10: no script starts twice, after its request settled, or while another one of its lock runs."""
@@ -152,7 +153,7 @@ class Model:
         if not self._host.daemon:
             return
         journal = self._host.journal
-        for name in self.known:
+        for name in self.journal_ids:
             record = journal.get(name)
             state = State.RECEIVED
             for transition in journal.transitions(name):

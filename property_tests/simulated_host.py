@@ -120,7 +120,7 @@ class SimulatedHost:
         self.outbox = FullOutbox(self.spool.status)
         self.unexpected: list[str] = []  # errors that a guard of the coordinator caught; each is a defect
         self.daemon = self._resources = None
-        self._known: set[str] = set()
+        self._last_journal_ids: set[str] = set()
         self._prepare()
 
     def _prepare(self) -> None:
@@ -192,7 +192,7 @@ class SimulatedHost:
     def down(self, cut: int | None = None) -> list[str]:
         """End the coordinator; with ``cut``, cut the power too; returns the names of restored requests."""
         with suppress(JournalDamagedError):
-            self._known = self.known()
+            self._last_journal_ids = self.journal_ids()
         self.daemon, self.world.stop_in = None, None
         self.observer.close()
         restored = []
@@ -209,9 +209,11 @@ class SimulatedHost:
         """The journal of the coordinator that runs."""
         return self.daemon._housekeeping._journal
 
-    def known(self) -> set[str]:
+    def journal_ids(self) -> set[str]:
         """The ids in the journal; while no coordinator is up, the ids that it held last."""
-        return {row[0] for row in self.journal.database.read("SELECT id FROM requests")} if self.daemon else self._known
+        if self.daemon is None:
+            return self._last_journal_ids
+        return {row[0] for row in self.journal.database.read("SELECT id FROM requests")}
 
     def work(self, runs: int = 50, stop_in: int | None = None) -> None:
         """Run one pass of the main loop, then up to ``runs`` requests per lane."""

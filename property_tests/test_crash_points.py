@@ -40,7 +40,7 @@ def _end_scripts(host):
         run.end()
 
 
-def _lose_sessions(host):
+def _lose_workers(host):
     """The scripts are killed together with the shells that record their exit codes."""
     for run in host.world.alive():
         run.kill()
@@ -89,7 +89,7 @@ def _every_kill(lifecycle, **circumstances):
     assert kills > MIN_EFFECTS, f"the lifecycle has only {kills} effects"
 
 
-@pytest.mark.parametrize("meanwhile", [_nothing, _end_scripts, _lose_sessions, _reboot, _remove_request])
+@pytest.mark.parametrize("meanwhile", [_nothing, _end_scripts, _lose_workers, _reboot, _remove_request])
 @pytest.mark.parametrize("lifecycle", LIFECYCLES)
 def test_restart_after_a_kill_before_any_effect_answers_once(lifecycle, meanwhile):
     """After a kill before any effect, the next coordinator publishes the one true answer."""

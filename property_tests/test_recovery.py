@@ -37,7 +37,7 @@ def _end(host):
         run.end()
 
 
-def _lose_session(host):
+def _lose_worker(host):
     """The script is killed together with the shell that records its exit code."""
     for run in host.world.alive():
         run.kill()
@@ -59,7 +59,7 @@ def _end_and_reboot(host):
 CRASHES = [
     ("observe", _nothing, 1, 1),
     ("observe", _end, 1, 1),
-    ("observe", _lose_session, 1, 2),
+    ("observe", _lose_worker, 1, 2),
     ("observe", _reboot, 1, 2),
     ("observe", _end_and_reboot, 1, 1),
     ("start", _nothing, 1, 1),

@@ -62,7 +62,7 @@ class ScriptBehavior(StrEnum):
     FAIL = "fail"  # exits with 1
     SIGNALLED = "signalled"  # exits with 137: the kernel killed it
     HANG = "hang"  # runs until it is stopped
-    SESSION_LOST = "session lost"  # killed together with the shell that records its exit code
+    WORKER_LOST = "worker lost"  # killed together with the shell that records its exit code
     CANNOT_START = "cannot start"  # the host cannot start it
 
 
@@ -111,12 +111,12 @@ class World:
     behaviors: dict[tuple[str, str], tuple[ScriptBehavior, ...]] = field(default_factory=dict)
     history: list[Run] = field(default_factory=list)
     failed_starts: list[tuple[str, str]] = field(default_factory=list)
-    sessions: dict[tuple[str, int], Run | None] = field(default_factory=dict)  # None: revoked, can never start
+    workers: dict[tuple[str, int], Run | None] = field(default_factory=dict)  # None: revoked, can never start
     boot: int = 1
     unsafe: set[str] = field(default_factory=set)  # component directories whose scripts fail vetting
     stop_in: int | None = None  # number of waits after which the coordinator must stop at once
     on_stop: Callable[[], None] = lambda: None
-    on_start: Callable[[ScriptRun], None] = lambda _step: None
+    on_start: Callable[[ScriptRun], None] = lambda _script_run: None
 
     @property
     def boot_id(self) -> str:

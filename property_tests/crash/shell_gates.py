@@ -14,8 +14,8 @@ from property_tests.crash.namespace_machine import descendants
 from tests.support.polling import wait_until
 from tests.support.real_host import REPOSITORY
 
-LAUNCHER, SESSION = "launcher", "session"
-SHELLS = (LAUNCHER, SESSION)
+LAUNCHER, WORKER = "launcher", "worker"
+SHELLS = {LAUNCHER: "launcher.sh", WORKER: "session.sh"}
 
 _PACKAGES = ("protocol", "policy", "fsm", "executors", "coordinator")
 # The second argument of both scripts is state/runs in the sandbox's root. The gate precedes the script's first line: a
@@ -30,8 +30,8 @@ def copy_with_gates(folder: Path) -> Path:
     if not copy.exists():
         for package in _PACKAGES:
             shutil.copytree(REPOSITORY / package, copy / package)
-        for shell in SHELLS:
-            path = copy / "executors" / f"{shell}.sh"
+        for shell, script in SHELLS.items():
+            path = copy / "executors" / script
             path.write_text(_GATE.format(shell=shell) + path.read_text())
     return copy
 
@@ -41,7 +41,7 @@ class Gate:
 
     def __init__(self, root: Path, shell: str) -> None:
         self._path = root / f"gate-{shell}"
-        self._script = f"executors/{shell}.sh"
+        self._script = f"executors/{SHELLS[shell]}"
         os.mkfifo(self._path)
 
     def blocked_pid(self, init: int) -> int:

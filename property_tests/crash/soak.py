@@ -11,7 +11,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from property_tests.crash.soak_run import ENDINGS, SoakResult, SoakRun
+from property_tests.crash.soak_run import STOP_KINDS, SoakResult, SoakRun
 
 
 def _soak(cycles: int, seed: int) -> SoakResult:
@@ -38,9 +38,9 @@ def main() -> int:
 
 
 def _print_result(result: SoakResult, seconds: float, seed: int) -> None:
-    print(f"{result.ends.total()} instances in {seconds:.0f} s, seed {seed}")
-    for name in ENDINGS:
-        print(f"    {name}: {result.ends[name]}")
+    print(f"{result.stops.total()} instances in {seconds:.0f} s, seed {seed}")
+    for name in STOP_KINDS:
+        print(f"    {name}: {result.stops[name]}")
     rate = result.submitted / seconds
     print(f"requests served: {result.submitted}, {rate:.1f} per second; resubmitted: {result.repeated}")
     print(f"longest from a restart to the last answer: {result.slowest_s:.1f} s, including the scripts")

@@ -12,13 +12,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from property_tests.crash.client import SoakClient
 from property_tests.crash.leftover_check import unfinished_run_directories
 from property_tests.crash.monitor import StatusMonitor
 from property_tests.crash.namespace_machine import NamespaceMachine
 from property_tests.crash.oracle import check_requests
 from property_tests.crash.resources import ResourceUsage
 from property_tests.crash.sandbox import Sandbox
+from property_tests.crash.soak_client import SoakClient
 from property_tests.crash.workload import COMPONENTS, OUTPUT_BYTES
 from tests.support.polling import wait_until
 
@@ -30,8 +30,8 @@ _PAUSE_S = 0.01
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How instances end: a row of a table.
+class StopKind:
+    """How instances are stopped: a row of a table.
 
     Args:
         weight: relative frequency.
@@ -48,13 +48,13 @@ class Ending:
     signals: tuple[str, ...] = ("KILL",)
 
 
-ENDINGS = {
-    "killed at once": Ending(10, False, 1e-5, 0.2),
-    "killed while starting": Ending(20, False, 0.2, 1.5),
-    "killed while recovering": Ending(25, True, 1e-4, 0.1),
-    "killed while working": Ending(38, True, 0.1, 2.0),
-    "stopped": Ending(3, True, 0.01, 1.0, ("TERM",)),
-    "killed while stopping": Ending(4, True, 0.01, 1.0, ("TERM", "KILL")),
+STOP_KINDS = {
+    "killed at once": StopKind(10, False, 1e-5, 0.2),
+    "killed while starting": StopKind(20, False, 0.2, 1.5),
+    "killed while recovering": StopKind(25, True, 1e-4, 0.1),
+    "killed while working": StopKind(38, True, 0.1, 2.0),
+    "stopped": StopKind(3, True, 0.01, 1.0, ("TERM",)),
+    "killed while stopping": StopKind(4, True, 0.01, 1.0, ("TERM", "KILL")),
 }
 
 
@@ -62,7 +62,7 @@ ENDINGS = {
 class SoakResult:
     """The result of a soak."""
 
-    ends: Counter[str] = field(default_factory=Counter)
+    stops: Counter[str] = field(default_factory=Counter)
     submitted: int = 0
     repeated: int = 0
     polls: int = 0
@@ -72,7 +72,7 @@ class SoakResult:
 
     def add(self, other: SoakResult) -> None:
         """Add another host's result."""
-        self.ends += other.ends
+        self.stops += other.stops
         self.submitted += other.submitted
         self.repeated += other.repeated
         self.polls += other.polls
@@ -140,22 +140,22 @@ class SoakRun:
 
     def _run_instance(self) -> None:
         """One instance with a random end."""
-        (name,) = self._chance.choices(list(ENDINGS), [end.weight for end in ENDINGS.values()])
-        end, sandbox = ENDINGS[name], self._sandbox
+        (name,) = self._chance.choices(list(STOP_KINDS), [kind.weight for kind in STOP_KINDS.values()])
+        kind, sandbox = STOP_KINDS[name], self._sandbox
         self._client.act()
         self._spawn()
-        if end.is_ready:
+        if kind.is_ready:
             self._until_ready()
-        self._run_for_a_while(end)
-        if "TERM" in end.signals:
+        self._run_for_a_while(kind)
+        if "TERM" in kind.signals:
             sandbox.terminate()
-        if end.signals == ("TERM",):
+        if kind.signals == ("TERM",):
             assert sandbox.wait() == 0, "the exit code after SIGTERM was not 0"
         else:
-            if "TERM" in end.signals:
-                self._run_for_a_while(end, may_end=True)
+            if "TERM" in kind.signals:
+                self._run_for_a_while(kind, may_end=True)
             sandbox.kill()
-        self._result.ends[name] += 1
+        self._result.stops[name] += 1
 
     def _spawn(self) -> None:
         stderr = self._folder / "host" / "stderr.log"
@@ -171,9 +171,9 @@ class SoakRun:
         wait_until(poll, f"ready\n{self._log()}", _DEADLINE_S)
         self._assert_running()
 
-    def _run_for_a_while(self, end: Ending, *, may_end: bool = False) -> None:
+    def _run_for_a_while(self, kind: StopKind, *, may_end: bool = False) -> None:
         """Let an instance and the client run for a random time."""
-        span = math.exp(self._chance.uniform(math.log(end.shortest_s), math.log(end.longest_s)))
+        span = math.exp(self._chance.uniform(math.log(kind.shortest_s), math.log(kind.longest_s)))
         over = time.monotonic() + span
         while (left := over - time.monotonic()) > 0:
             time.sleep(min(left, self._chance.uniform(0, 10 * _PAUSE_S)))

@@ -1,6 +1,6 @@
 """In-process restart of the coordinator on a crash state: real code, simulated threads, clock and scripts.
 
-Its scripts write the files of a real session, at once; their effects come from the scenario. On a share of all crash
+Its scripts write the files of a real worker, at once; their effects come from the scenario. On a share of all crash
 states the real daemon is started too, with real scripts (``daemon_restart.py``); it must give the same result.
 """
 
@@ -100,20 +100,20 @@ class SimulatedRestart:
             self._clock.sleep(pause)
         raise AssertionError("the coordinator does not become idle")
 
-    def _run_script(self, step: ScriptRun, run: Path) -> None:
-        """Do what a session and its script do; the session exists as long as this process."""
-        (run / "session").write_text(_claim())
-        self._record.append(f"begin {step.script} {step.request_id}")
-        code = self._exit_code(step)
+    def _run_script(self, script_run: ScriptRun, directory: Path) -> None:
+        """Do what a worker and its script do; the worker exists as long as this process."""
+        (directory / "session").write_text(_claim())
+        self._record.append(f"begin {script_run.script} {script_run.request_id}")
+        code = self._exit_code(script_run)
         if code is None:
             return
-        self._record.append(f"end {step.script} {step.request_id} {code}")
-        with (run / "session").open("a") as session:
-            session.write(f"exit {code}\n")
+        self._record.append(f"end {script_run.script} {script_run.request_id} {code}")
+        with (directory / "session").open("a") as file:
+            file.write(f"exit {code}\n")
 
-    def _exit_code(self, step: ScriptRun) -> int | None:
+    def _exit_code(self, script_run: ScriptRun) -> int | None:
         """The script's exit code; None when it runs until it is killed."""
-        text = self._scenario.components[step.component].scripts.get(step.script, "")
+        text = self._scenario.components[script_run.component].scripts.get(script_run.script, "")
         if text == HEALTHY_ONCE_ROLLED_BACK:
             return 0 if any(line.startswith("end rollback.sh") for line in self._record) else 3
         return {FAILS: 3, IGNORES_TERM: None}.get(text, 0)
@@ -138,7 +138,7 @@ class _InlineExecutor(ScriptExecutor):
         super().__init__(settings, clock, _InlineLaunchers(settings.runs, clock, run_script))
 
     def _kill(self, directory: RunDirectory) -> list[int]:
-        """Only a session of this instance still exists; it records how its script ended."""
+        """Only a worker of this instance still exists; it records how its script ended."""
         claim = directory.claim()
         if claim is not None and is_alive(claim.worker) and directory.exit_code() is None:
             with Path(directory.path, "session").open("a") as file:
@@ -147,7 +147,7 @@ class _InlineExecutor(ScriptExecutor):
 
 
 def _claim() -> str:
-    """The claim of a session and its launcher, in the name of this process."""
+    """The claim of a worker and its launcher, in the name of this process."""
     own = stat_process(os.getpid())
     assert own is not None
     return f"{own.pid} {own.start_ticks} {own.pid} {own.start_ticks}\n"

@@ -43,7 +43,7 @@ def _run_trial(spec: InstanceSpec) -> tuple[InstanceSpec, Findings]:
     return spec, InstanceTrial(spec).run()
 
 
-class Table:
+class Summary:
     """Adds up and prints the results."""
 
     def __init__(self) -> None:
@@ -100,21 +100,21 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--until-violation", help="start no instance after a violation that contains this text")
     options = parser.parse_args()
-    begin, table = time.monotonic(), Table()
+    begin, summary = time.monotonic(), Summary()
     planned = instances_to_record(options)
     meter = ProgressMeter(len(planned), "instances")
     with ProcessPoolExecutor(options.jobs) as pool:
         for future in as_completed([pool.submit(_run_trial, spec) for spec in planned]):
             spec, findings = future.result()
-            table.add(spec, findings)
-            meter.step(table.wrong)
+            summary.add(spec, findings)
+            meter.step(summary.wrong)
             if is_reported(options.until_violation, findings.violations):
                 pool.shutdown(cancel_futures=True)
                 break
-    print(table)
-    print(f"\n{len(table.digests)} distinct states; wrong: {table.wrong}")
+    print(summary)
+    print(f"\n{len(summary.digests)} distinct states; wrong: {summary.wrong}")
     print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")
-    return 1 if table.wrong else 0
+    return 1 if summary.wrong else 0
 
 
 if __name__ == "__main__":

@@ -98,11 +98,11 @@ def test_kill_orphans_finds_a_script_without_shells(
 ):
     """Where no process has the mark, the run's directory identifies the script."""
     component.script(
-        f"{LAUNCHER}; echo $PPID >session; (setsid bash -c 'trap \"\" TERM; echo $$ >far; {FOREVER}' & )\n"
+        f"{LAUNCHER}; echo $PPID >worker; (setsid bash -c 'trap \"\" TERM; echo $$ >far; {FOREVER}' & )\n"
         f"echo $$ >pid; {FOREVER}"
     )
-    start_and_crash(settings, component.run(), "pid", "far", "launcher", "session")
-    for shell in component.pids("launcher", "session"):
+    start_and_crash(settings, component.run(), "pid", "far", "launcher", "worker")
+    for shell in component.pids("launcher", "worker"):
         end(shell)
     wait_until(lambda: not find_shells(settings.runs))
     executor.kill_orphans()
