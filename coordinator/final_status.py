@@ -7,6 +7,20 @@ from protocol.messages import Attempt, FinalStatus
 from protocol.types import ExitKind, Reason, State
 
 
+def compose_status(
+    record: RequestRecord, attempts: list[AttemptRecord], output_bytes: int
+) -> tuple[FinalStatus, Exception | None]:
+    """The status that is published for a settled request: complete, or reduced if its rows do not make a complete one.
+
+    Returns:
+        The status, and why it is a reduced one; None for a complete one.
+    """
+    try:
+        return final_status(record, attempts, output_bytes), None
+    except (ValueError, TypeError) as error:
+        return reduced_status(record), error
+
+
 def final_status(record: RequestRecord, attempts: list[AttemptRecord], output_bytes: int) -> FinalStatus:
     """Compose the status; ``output_bytes`` bounds what it quotes of each stream, in characters.
 

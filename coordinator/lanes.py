@@ -15,7 +15,7 @@ from coordinator.observers import RequestObserver
 from coordinator.runner import Runner
 from coordinator.runtime import Runtime
 from coordinator.wakeup import Wakeup
-from fsm.errors import FsmError, JournalDamagedError, JournalUnavailableError
+from fsm.errors import JournalDamagedError, JournalUnavailableError
 from fsm.machine import RequestMachine
 from fsm.records import RequestRecord, TransitionFacts
 from protocol.types import Reason
@@ -51,7 +51,7 @@ class Lanes(RequestObserver):
         self._runtime = runtime
         self._wakeups = {lock: make_wakeup() for lock in lanes}
         self._lock_of = {component: lock for lock, components in lanes.items() for component in components}
-        self._blocked: dict[str, set[str]] = {lock: set() for lock in lanes}  # ids that cannot even be settled
+        self._blocked: dict[str, set[int]] = {lock: set() for lock in lanes}  # rows that cannot even be settled
         self._workers = [threading.Thread(target=self._work, args=(lock,), name=f"lane {lock}") for lock in lanes]
 
     def start(self) -> None:
@@ -121,19 +121,21 @@ class Lanes(RequestObserver):
         """
         what = f"{type(error).__name__}: {error}"
         with logger.contextualize(request_id=record.request_id):
-            count = len(self._journal.failures(record.request_id))
-            if count < MAX_FAILURES:
-                count = self._journal.record_failure(record.request_id, self._runtime.clock.utc(), what)
-            logger.opt(exception=error).error("unexpected error {} of {}: {}", count, MAX_FAILURES, what)
-            if count < MAX_FAILURES:
-                return _RETRY_S
             try:
+                count = len(self._journal.failures(record.request_id))
+                if count < MAX_FAILURES:
+                    count = self._journal.record_failure(record.request_id, self._runtime.clock.utc(), what)
+                logger.opt(exception=error).error("unexpected error {} of {}: {}", count, MAX_FAILURES, what)
+                if count < MAX_FAILURES:
+                    return _RETRY_S
                 self._settle_as_failed(record.request_id, what)
             except (JournalDamagedError, JournalUnavailableError, OSError):
                 raise
-            except FsmError as failure:  # such as a state of a newer release
-                self._blocked[lock].add(record.request_id)
-                logger.critical("cannot settle the request, skipping it until the next start: {}", failure)
+            except Exception as failure:  # noqa: BLE001  such as a state of a newer release, or an id that is not text
+                self._blocked[lock].add(record.row)
+                logger.critical(
+                    "cannot settle the request after {}; skipping it until the next start: {}", what, failure
+                )
         return 0.0
 
     def _settle_as_failed(self, request_id: str, what: str) -> None:

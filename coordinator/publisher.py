@@ -8,9 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from loguru import logger
-from pydantic import ValidationError
 
-from coordinator.final_status import final_status, reduced_status
+from coordinator.final_status import compose_status
 from coordinator.observers import RequestObserver
 from executors.interface import ProgressReport
 from fsm.errors import JournalDamagedError, JournalUnavailableError
@@ -62,7 +61,7 @@ class Publisher(RequestObserver):
         self._request_pass = request_pass
         self._seq: dict[str, int] = {}
         self._failures: Counter[str] = Counter()
-        self._resume_after: str | None = None
+        self._resume_after = 0  # the last row of the pass; 0: a pass begins
         self._publishing = threading.Lock()
         # Two concurrent writers would corrupt a progress file (I5). Never held during an fsync.
         self._reporting = threading.Lock()
@@ -171,11 +170,10 @@ class Publisher(RequestObserver):
             self._request_pass()
 
     def _compose(self, record: RequestRecord) -> FinalStatus:
-        try:
-            return final_status(record, self._journal.attempts(record.request_id), self._output_bytes)
-        except (ValidationError, ValueError, TypeError) as error:
+        status, error = compose_status(record, self._journal.attempts(record.request_id), self._output_bytes)
+        if error is not None:
             logger.opt(exception=error).error("cannot compose the whole answer; publishing a reduced one")
-            return reduced_status(record)
+        return status
 
     def _clear_progress(self, request_id: str) -> None:
         with self._reporting:
@@ -188,15 +186,15 @@ class Publisher(RequestObserver):
         One answer that fails does not prevent the others; a pass ends after ``_FAILURES_PER_PASS`` failures, and the
         next pass continues after them (I16).
         """
-        is_complete, failed = self._resume_after is None, 0
+        is_complete, failed = not self._resume_after, 0
         while pending := self._journal.unpublished(_BATCH, after=self._resume_after):
             for record in pending:
-                self._resume_after = record.request_id
+                self._resume_after = record.row
                 if self._failures[record.request_id] < MAX_FAILURES and not self.publish_status(record.request_id):
                     is_complete = False
                     failed += 1
                 alive()
                 if failed >= _FAILURES_PER_PASS:
                     return False
-        self._resume_after = None
+        self._resume_after = 0
         return is_complete

@@ -34,6 +34,32 @@ _WRITER_PRAGMAS = (
     "wal_autocheckpoint = 1000",  # pages, 4 MB: checkpoints the log before it grows (I12)
     "journal_size_limit = 4194304",  # bytes; truncates the log after one large transaction (I12)
 )
+# Number n takes the schema from version n-1 to n. Append only.
+MIGRATIONS = (
+    "0001_initial.sql",
+    "0002_resumptions.sql",
+    "0003_answered_uptime.sql",
+    "0004_deferrals_and_failures.sql",
+)
+_CLOSED = "closed database"  # this error has no code; a lane may still run while the coordinator ends
+# SQLite's codes for conditions of the host, which may pass. All others are defects of a statement or of a row.
+_HOST_CODES = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_SCHEMA,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_AUTH,
+    }
+)
 
 
 class Database:
@@ -75,6 +101,7 @@ class Database:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row
+            connection.text_factory = _decode_text
             for pragma in _PRAGMAS + (_WRITER_PRAGMAS if writer else ()):
                 connection.execute(f"PRAGMA {pragma}")
             self = cls(path, connection)
@@ -209,10 +236,13 @@ class Database:
 
 
 def _migrations() -> list[str]:
-    """The numbered scripts of fsm/migrations, in order; number n takes the schema from n-1 to n."""
+    """The scripts of ``MIGRATIONS``.
+
+    Raises:
+        OSError: one is missing from the installation, or cannot be read.
+    """
     folder = resources.files("fsm") / "migrations"
-    names = sorted(item.name for item in folder.iterdir() if item.name.endswith(".sql"))
-    return [(folder / name).read_text(encoding="utf-8") for name in names]
+    return [(folder / name).read_text(encoding="utf-8") for name in MIGRATIONS]
 
 
 def _statements(script: str) -> Iterator[str]:
@@ -234,14 +264,21 @@ def _translated(path: Path) -> Iterator[None]:
         raise _translation(path, error) from error
 
 
+def _decode_text(raw: bytes) -> str:
+    """Text of a column; bytes that are not UTF-8 are replaced, because one row must not stop the others (I16)."""
+    return raw.decode("utf-8", "replace")
+
+
 def _translation(path: Path, error: sqlite3.Error) -> JournalError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the low byte; the rest is detail
-    if code == sqlite3.SQLITE_CONSTRAINT:
-        return JournalRefusedError(f"cannot write this to the journal {path}: {error}; please report this defect")
     if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
         return JournalDamagedError(
             f"cannot use the journal {path}: {error}; move the file and its -wal away: a new one is created then"
         )
-    return JournalUnavailableError(
-        f"cannot reach the journal {path}: {error}; check that it exists, its permissions and the space on its disk"
-    )
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return JournalRefusedError(f"cannot write this to the journal {path}: {error}; please report this defect")
+    if code in _HOST_CODES or _CLOSED in str(error):
+        return JournalUnavailableError(
+            f"cannot reach the journal {path}: {error}; check that it exists, its permissions and the space on its disk"
+        )
+    return JournalRefusedError(f"cannot execute this on the journal {path}: {error}; please report this defect")

@@ -28,7 +28,10 @@ class JournalTooNewError(JournalError):
 
 
 class JournalRefusedError(JournalError):
-    """A constraint of the journal forbids the write (I4): a defect of the caller. Nothing was written."""
+    """The journal rejects a statement, such as a write that a constraint forbids (I4): a defect of the caller.
+
+    Nothing was written.
+    """
 
 
 class AlreadyKnownError(JournalError):

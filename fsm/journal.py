@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -120,8 +122,11 @@ class Journal(JournalReader):
             self._replace_attempt(finish, begin)
 
     def defer(self, request_id: str, at: datetime, due_uptime_s: float, why: str) -> None:
-        """Record that a validated request is not due before that running time (seconds), and why."""
-        with self.transaction():
+        """Record that a validated request is not due before that running time (seconds), and why.
+
+        Not durable: after a power cut the rules are evaluated again.
+        """
+        with self.transaction(durable=False):
             self._update_one(
                 request_id,
                 "UPDATE requests SET due_uptime = ?, deferred_at = ?, deferred_why = ? WHERE id = ?",
@@ -187,13 +192,18 @@ class Journal(JournalReader):
         with self.transaction(durable=False):
             self.database.write("UPDATE meta SET value = value + ? WHERE key = 'uptime'", (seconds,))
 
-    def prune(self, older_than_uptime: float, limit: int) -> int:
-        """Delete up to ``limit`` requests last answered before that running time (s); return how many (I12)."""
+    def prune(self, older_than_uptime: float, limit: int, keep: Sequence[str] = ()) -> int:
+        """Delete up to ``limit`` requests last answered before that running time (s), except the ids in ``keep``.
+
+        Returns:
+            How many (I12).
+        """
         with self.transaction():
             return self.database.write(
                 "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests INDEXED BY prunable"
-                " WHERE published = 1 AND answered_uptime < ? ORDER BY answered_uptime LIMIT ?)",
-                (older_than_uptime, limit),
+                " WHERE published = 1 AND answered_uptime < ? AND id NOT IN (SELECT value FROM json_each(?))"
+                " ORDER BY answered_uptime LIMIT ?)",
+                (older_than_uptime, json.dumps(list(keep)), limit),
             )
 
     def _replace_attempt(self, finish: AttemptRecord | None, begin: AttemptRecord | None) -> None:

@@ -25,13 +25,13 @@ _CHUNK = 500  # SQLite's oldest limit on values in one statement is 999
 _ATTEMPTS = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM attempts WHERE request_id = ?"  # noqa: S608  constants
 
 # One statement, since each lane runs it between two requests. The first of each component comes from an index.
-_NEXT_DUE = """
+NEXT_DUE = """
     WHERE rowid = COALESCE(
         (
             SELECT rowid FROM requests INDEXED BY begun
             WHERE component IN (SELECT value FROM json_each(:components))
                 AND settled_at IS NULL AND state IN ('running', 'failed')
-                AND id NOT IN (SELECT value FROM json_each(:skip))
+                AND rowid NOT IN (SELECT value FROM json_each(:skip))
             ORDER BY rowid LIMIT 1
         ),
         (
@@ -39,8 +39,8 @@ _NEXT_DUE = """
                 SELECT (
                     SELECT rowid FROM requests INDEXED BY due
                     WHERE settled_at IS NULL AND component = lane.value
-                        AND (due_uptime IS NULL OR due_uptime <= :uptime)
-                        AND id NOT IN (SELECT value FROM json_each(:skip))
+                        AND (due_uptime IS NULL OR due_uptime <= :uptime OR typeof(due_uptime) IN ('text', 'blob'))
+                        AND rowid NOT IN (SELECT value FROM json_each(:skip))
                     ORDER BY rowid LIMIT 1
                 ) AS first
                 FROM json_each(:components) AS lane
@@ -149,37 +149,38 @@ class JournalReader:
             return self._requests("ORDER BY rowid DESC LIMIT ?", (limit,))
         return self._requests("INDEXED BY history WHERE component = ? ORDER BY rowid DESC LIMIT ?", (component, limit))
 
-    def unpublished(self, limit: int, after: str | None = None) -> list[RequestRecord]:
+    def unpublished(self, limit: int, after: int = 0) -> list[RequestRecord]:
         """Settled requests whose answer is not known to be published, oldest first (I1).
 
         Args:
             limit: how many at most.
-            after: skip everything up to this request id, which must be in the journal.
+            after: skip everything up to this ``row``.
         """
         return self._requests(
             "INDEXED BY unpublished WHERE settled_at IS NOT NULL AND published = 0"
-            " AND rowid > COALESCE((SELECT rowid FROM requests WHERE id = ?), 0) ORDER BY rowid LIMIT ?",
+            " AND rowid > ? ORDER BY rowid LIMIT ?",
             (after, limit),
         )
 
     def next_due(
-        self, components: Collection[str], *, uptime_s: float, skip: Collection[str] = ()
+        self, components: Collection[str], *, uptime_s: float, skip: Collection[int] = ()
     ) -> RequestRecord | None:
         """The request that these components run next: one that has begun, else the one that was admitted first.
 
         Args:
             components: those of one lane.
             uptime_s: the present running time; a request deferred beyond it is not due.
-            skip: ids to leave out.
+            skip: ``row`` of each request to leave out.
         """
         values = {"components": json.dumps(list(components)), "uptime": uptime_s, "skip": json.dumps(list(skip))}
-        return _first(self._requests(_NEXT_DUE, values))
+        return _first(self._requests(NEXT_DUE, values))
 
     def next_due_uptime(self, components: Collection[str], *, uptime_s: float) -> float | None:
         """The running time (seconds) at which the next deferred request of these components is due, or None."""
         rows = self.database.read(
             "SELECT MIN(due_uptime) FROM requests INDEXED BY due"  # noqa: S608  marks
-            f" WHERE settled_at IS NULL AND component IN ({_marks(components)}) AND due_uptime > ?",
+            f" WHERE settled_at IS NULL AND component IN ({_marks(components)}) AND due_uptime > ?"
+            " AND typeof(due_uptime) = 'real'",
             (*components, uptime_s),
         )
         found: float | None = rows[0][0]

@@ -6,7 +6,7 @@ person inserted, can always be read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fsm.recovery import RecoveryAction
@@ -19,7 +19,8 @@ class RequestRecord:
     """A request. ``component`` and ``action`` are None when the request could not be read that far.
 
     ``published`` may still be False after a power cut although the answer was published; never the other way round.
-    ``due_uptime`` (seconds of the coordinator's running time) is set while a rule defers the request.
+    ``due_uptime`` (seconds of the coordinator's running time) is set while a rule defers the request. ``row`` is the
+    row's number in the journal; unlike the id it identifies every row, also one that a person inserted.
     """
 
     request_id: str
@@ -38,6 +39,7 @@ class RequestRecord:
     due_uptime: float | None = None
     deferred_at: datetime | None = None
     deferred_why: str | None = None
+    row: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

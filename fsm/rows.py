@@ -26,7 +26,7 @@ _RECOVERY_ACTIONS: Mapping[object, RecoveryAction] = {member.value: member for m
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # replaces a malformed time stamp
 REQUEST_COLUMNS = (
-    "id, component, action, version, requested_at, received_at, state, reason, message,"
+    "rowid, id, component, action, version, requested_at, received_at, state, reason, message,"
     " rollback_of, resumes, settled_at, published, due_uptime, deferred_at, deferred_why"
 )
 ATTEMPT_COLUMNS = tuple(field.name for field in fields(AttemptRecord))
@@ -36,6 +36,7 @@ def decode_request_row(row: Row) -> RequestRecord:
     """The request in a row of ``REQUEST_COLUMNS``."""
     # Unpacked, because a lookup by name compares with one column after the other, and this runs five times per request.
     (
+        rowid,
         request_id,
         component,
         action,
@@ -67,9 +68,10 @@ def decode_request_row(row: Row) -> RequestRecord:
         resumes=resumes,
         settled_at=None if settled_at is None else _stamp(settled_at) or EPOCH,
         published=bool(published),
-        due_uptime=due_uptime,
+        due_uptime=due_uptime if isinstance(due_uptime, float | int) else None,
         deferred_at=_stamp(deferred_at),
         deferred_why=deferred_why,
+        row=rowid,
     )
 
 

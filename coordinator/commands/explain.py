@@ -91,7 +91,7 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
 
 def _as_json(history: RequestHistory) -> dict[str, object]:
     return {
-        "request": asdict(history.record),
+        "request": {name: value for name, value in asdict(history.record).items() if name != "row"},
         "transitions": [asdict(transition) for transition in history.transitions],
         "attempts": [asdict(attempt) for attempt in history.attempts],
         "resumptions": [

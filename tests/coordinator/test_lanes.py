@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,63 @@ def test_lane_settles_a_row_that_cannot_be_run(fixture, row):
     assert "update-coordinator explain x1" in fixture.journal.get("x1").message
     assert len(fixture.journal.failures("x1")) == MAX_FAILURES
     assert fixture.journal.get("good").state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("column", ["version", "requested_at", "deferred_why"])
+def test_lane_answers_a_row_whose_text_is_not_utf_8(fixture, column):
+    """Such bytes are replaced when they are read: they stop neither their own request nor the next one."""
+    fixture.admit("x1")
+    fixture.journal.database.write(f"UPDATE requests SET {column} = CAST(x'31ff' AS TEXT)")  # noqa: S608  constants
+    fixture.admit("good")
+    fixture.drain()
+    assert {fixture.journal.get(name).state for name in ("x1", "good")} == {State.SUCCEEDED}
+
+
+@pytest.mark.parametrize("request_id", ["CAST(x'78ff' AS TEXT)", "x'7831'"])
+def test_lane_skips_a_row_whose_id_cannot_be_looked_up(fixture, request_id):
+    """It can be neither run nor settled; the requests after it are answered (I16)."""
+    insert = "INSERT INTO requests (id, component, action, received_at, state) VALUES"
+    fixture.journal.database.write(
+        f"{insert} ({request_id}, 'core', 'health', '2026-01-01T00:00:00+00:00', 'received')"
+    )
+    fixture.admit("good")
+    fixture.drain()
+    assert fixture.journal.get("good").state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("due", ["soon", b"soon"])
+def test_lane_runs_a_request_whose_due_time_is_no_number(fixture, due):
+    """The request is due: a wait without an end would leave it without an answer."""
+    fixture.admit("x1")
+    fixture.journal.database.write("UPDATE requests SET due_uptime = ? WHERE id = 'x1'", (due,))
+    fixture.drain()
+    assert fixture.journal.get("x1").state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("days", [30, 100_000, inf])
+def test_worker_survives_a_deferral_of_any_length(fixture, days):
+    """With real threads: the lane of a request that is deferred for months runs the next one."""
+    fixture.admit("late", "remote")
+    fixture.journal.defer("late", fixture.clock.utc(), days * 86400.0, "waits for its window")
+    looked, settled = threading.Event(), threading.Event()
+    next_due_uptime = fixture.journal.next_due_uptime
+
+    def watched(*arguments, **options):
+        looked.set()
+        return next_due_uptime(*arguments, **options)
+
+    fixture.journal.next_due_uptime = watched
+    fixture.observer.settled = lambda _record: settled.set()
+    fixture.lanes.start()
+    fixture.lanes.release()
+    assert looked.wait(DEADLINE_S)
+    fixture.lanes.accepted(fixture.admit("next", "remote"))
+    assert settled.wait(DEADLINE_S)
+    fixture.runtime.stops.stop()
+    fixture.lanes.stop()
+    assert fixture.lanes.join(DEADLINE_S)
+    assert fixture.journal.get("late").settled_at is None
+    assert fixture.runtime.fatal_errors == []
 
 
 @pytest.mark.parametrize("error", [RuntimeError("defect"), OSError(5, "Input/output error")])

@@ -268,6 +268,16 @@ def test_volatile_transaction_disables_fsync_only_for_itself(journal):
         assert synchronous(journal) == 2
 
 
+@pytest.mark.parametrize(
+    ("sql", "values"),
+    [("SELECT missing FROM requests", ()), ("SELECT ?", (1, 2)), ("INSERT INTO nothing (a) VALUES (1)", ())],
+)
+def test_wrong_statement_is_a_defect_and_no_fault_of_the_host(journal, sql, values):
+    """Such an error is counted against the request (I16); one of the host would be retried for ever."""
+    with pytest.raises(JournalRefusedError, match="report this defect"):
+        journal.database.read(sql, values)
+
+
 def test_closed_database_is_unavailable(tmp_path):
     """Use after close raises an error of this package."""
     database = Database.open(tmp_path / "journal")

@@ -262,13 +262,15 @@ def test_next_due_leaves_out_deferred_requests(writer, journal):
     assert (record.due_uptime, record.deferred_at, record.deferred_why) == (100.0, NOON, "waits for its window")
 
 
-def test_next_due_skips_the_given_ids(writer, journal):
+def test_next_due_skips_the_given_rows(writer, journal):
     """A row that cannot be handled does not hide the rows after it (I16)."""
     for name in ("begun", "first", "second"):
         writer.admit(name)
     writer.fire("begun", Event.ACCEPT, Event.START)
-    assert journal.next_due(["remote"], uptime_s=0, skip={"begun"}).request_id == "first"
-    assert journal.next_due(["remote"], uptime_s=0, skip={"begun", "first"}).request_id == "second"
+    skip = {journal.get("begun").row}
+    assert journal.next_due(["remote"], uptime_s=0, skip=skip).request_id == "first"
+    skip.add(journal.get("first").row)
+    assert journal.next_due(["remote"], uptime_s=0, skip=skip).request_id == "second"
 
 
 def test_defer_rejects_a_settled_request(writer, journal):

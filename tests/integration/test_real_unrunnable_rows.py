@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 INSERT = "INSERT INTO requests (id, component, action, received_at, state) VALUES (?, ?, ?, ?, ?)"
+NOT_UTF_8 = "UPDATE requests SET version = CAST(x'ff' AS TEXT)"
 ROWS = {
     "unknown action": ("x1", "core", "cancel", "2026-01-01T00:00:00+00:00", "received"),
     "no action": ("x1", "core", None, "2026-01-01T00:00:00+00:00", "received"),
@@ -22,6 +23,7 @@ def test_unrunnable_row_is_settled_and_the_next_request_is_answered(host, row):
     host.start()
     with sqlite3.connect(host.journal, timeout=60) as journal:
         journal.execute(INSERT, row)
+        journal.execute(NOT_UTF_8)
     assert host.submit_and_wait("good", "health")["success"]
     bad = host.answer("x1")
     assert (bad["success"], bad["state"], bad["reason"]) == (False, "failed", "internal_error")
