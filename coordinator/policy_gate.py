@@ -37,5 +37,7 @@ class PolicyGate:
         rules = (self._rules.form if form else ()) + (self._rules.permission if permission else ())
         verdict = evaluate(rules, request, context)
         if isinstance(verdict, Defer):
-            return Defer(max(verdict.until_uptime_s, uptime_s + _MIN_DEFERRAL_S), verdict.why)
+            earliest_s = uptime_s + _MIN_DEFERRAL_S
+            # In this order max() drops NaN, which SQLite would store as NULL: the request would be due at once.
+            return Defer(max(earliest_s, verdict.until_uptime_s), verdict.why)
         return verdict

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import select
 
+_LONGEST_WAIT_S = 3600.0  # poll(2) takes milliseconds as an int: a wait of 25 days would raise
+
 
 class Wakeup:
     """Wakes the thread that sleeps in ``wait``; notifications between two waits count as one."""
@@ -27,8 +29,13 @@ class Wakeup:
             return
 
     def wait(self, timeout_s: float | None) -> bool:
-        """Sleep until notified, for ``timeout_s`` at most (None: without limit); return whether it was notified."""
-        ready = self._poll.poll(None if timeout_s is None else max(0, timeout_s) * 1000)
+        """Sleep until notified, for ``timeout_s`` or an hour at most (None: without limit).
+
+        Returns:
+            Whether it was notified; if not, the caller looks again what is due.
+        """
+        limit_s = None if timeout_s is None else min(max(0.0, timeout_s), _LONGEST_WAIT_S)
+        ready = self._poll.poll(None if limit_s is None else limit_s * 1000)
         try:
             while os.read(self._read, 4096):
                 pass
