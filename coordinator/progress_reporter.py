@@ -9,6 +9,7 @@ from coordinator.observers import RequestObserver
 from coordinator.runtime import Runtime
 from executors.interface import ProcessId, ProgressReport
 from fsm.records import AttemptRecord
+from protocol.types import State
 
 _OUTPUT_PERIOD_S = 1.0  # ten writes per second would wear out an SD card, and no reader is that fast
 
@@ -53,8 +54,10 @@ class ProgressReporter:
             self._observers.progressed(self._active.record, replace(report, phase=report.phase or script))
 
     def must_stop(self) -> bool:
-        """Whether this run must end now."""
-        return self._stops.is_interrupted(self._active.record.request_id)
+        """Whether this run must end now. What restores the previous version ends only with all others (I8)."""
+        if self._stops.is_all_interrupted:
+            return True
+        return self._attempt.state is State.RUNNING and self._stops.is_interrupted(self._active.record.request_id)
 
     def may_detach(self) -> bool:
         """Whether the coordinator is about to stop, so that it need not wait for a run that outlives it."""

@@ -14,7 +14,7 @@ from coordinator.policy_gate import PolicyGate
 from coordinator.progress_reporter import ProgressReporter
 from coordinator.runtime import Runtime
 from coordinator.settings import Settings
-from executors.interface import CannotStartError, Executor, Outcome, ProcessId, ScriptRun, VetFailure
+from executors.interface import CannotStartError, Executor, Outcome, ProcessId, ScriptRun
 from fsm import recovery, script_plan
 from fsm.machine import RequestMachine
 from fsm.records import AttemptRecord, RequestRecord
@@ -69,7 +69,10 @@ class Runner:
         logger.info("{}: {}", record.state, record.message)
         self._observers.settled(record)
         self._runtime.stops.discard(record.request_id)
-        self._executor.cleanup(record.request_id)
+        try:
+            self._executor.cleanup(record.request_id)
+        except OSError as error:  # it has its answer, so this is no failure of the request
+            logger.warning("cannot remove its run directories: {}; housekeeping tries again", error)
 
     def abandon(self, record: RequestRecord) -> tuple[AttemptRecord | None, str]:
         """End what an open attempt of ``record`` still runs, before the request is settled without its outcome.
@@ -100,6 +103,8 @@ class Runner:
 
     def _check_turn(self, active: ActiveRequest) -> StepResult:
         """Before the first script: evaluate the permission rules again, and vet every script the request may need."""
+        if self._is_interrupted(active):
+            return active.refuse(Reason.INTERRUPTED, "interrupted before it began; nothing was changed")
         verdict = self._gate.at_turn(active.as_request())
         if isinstance(verdict, Reject):
             return active.refuse(verdict.reason, verdict.message)
@@ -109,35 +114,35 @@ class Runner:
         if not isinstance(verdict, Allow):
             assert_never(verdict)
         for script in script_plan.scripts_needed(active.action, active.policy):
-            failure = self._vet(active, script)
-            if failure is StepResult.SUSPEND:
-                return StepResult.SUSPEND
-            if isinstance(failure, VetFailure):
-                return active.refuse(failure.reason, failure.message)
+            result = self._vet(active, script)
+            if result is not None:
+                return result
         return StepResult.CONTINUE
 
-    def _vet(self, active: ActiveRequest, script: str) -> VetFailure | StepResult:
-        """Vet ``script``, again while it cannot be examined; CONTINUE: it may run, SUSPEND: a stop came first."""
-        while True:
-            failure = self._executor.vet(active.component.directory, script)
-            if failure is None:
-                return StepResult.CONTINUE
-            if failure.reason is not Reason.CANNOT_START:
-                return failure
-            result = self._count_failed_start(active, failure.message)
-            if result is not StepResult.CONTINUE:
-                return failure if result is StepResult.SETTLED else result
+    def _vet(self, active: ActiveRequest, script: str) -> StepResult | None:
+        """Vet ``script``, again while it cannot be examined; None: it may run."""
+        while (failure := self._executor.vet(active.component.directory, script)) is not None:
+            if failure.reason is Reason.CANNOT_START:
+                result = self._count_failed_start(active, failure.message)
+                if result is StepResult.CONTINUE:
+                    continue
+                if result is not None:
+                    return result
+            if active.state is State.VALIDATED:
+                return active.refuse(failure.reason, failure.message)
+            return self._give_up(active, failure.reason, failure.message)
+        return None
 
     # -- one step ----------------------------------------------------------------------------------------------
 
     def _run_script(self, active: ActiveRequest, script: str) -> StepResult:
         """Run ``script`` once, to its end."""
         if active.state is not State.VALIDATED:  # else it was vetted a moment ago
-            failure = self._vet(active, script)
-            if failure is StepResult.SUSPEND:
-                return StepResult.SUSPEND
-            if isinstance(failure, VetFailure):
-                return self._give_up(active, failure.reason, failure.message)
+            if active.state is State.RUNNING and self._is_interrupted(active):
+                return self._give_up(active, Reason.INTERRUPTED, f"interrupted before {script}")
+            result = self._vet(active, script)
+            if result is not None:
+                return result
         attempt = active.begin(script)
         script_run = active.script_run(attempt)
         try:
@@ -203,7 +208,7 @@ class Runner:
             logger.info("{}", what)
         if outcome.exit_kind is ExitKind.NOT_STARTED:
             return self._retry_start(active, outcome.detail)
-        if outcome.exit_kind is ExitKind.INTERRUPTED and script_plan.is_rerunnable(ended.script, active.policy):
+        if outcome.exit_kind is ExitKind.INTERRUPTED and self._may_rerun(active, ended.script):
             return self._rerun(active, what)
         decision = script_plan.classify_exit(
             active.state, ended.script, outcome.exit_kind, ended.exit_code, last=is_last
@@ -216,18 +221,26 @@ class Runner:
         """Try a run that certainly never began again, a bounded number of times."""
         active.record_end()
         result = self._count_failed_start(active, detail) if detail else StepResult.CONTINUE
-        return self._give_up(active, Reason.CANNOT_START, detail) if result is StepResult.SETTLED else result
+        return self._give_up(active, Reason.CANNOT_START, detail) if result is None else result
 
-    def _count_failed_start(self, active: ActiveRequest, detail: str) -> StepResult:
-        """Count one failed start; SETTLED: too many, SUSPEND: a stop came, else pause and CONTINUE."""
+    def _count_failed_start(self, active: ActiveRequest, detail: str) -> StepResult | None:
+        """Count one failed start; None: too many, SUSPEND: a stop came, else pause and CONTINUE."""
         active.failed_starts += 1
         logger.error("{}", detail)
         if active.failed_starts >= MAX_FAILED_STARTS:
-            return StepResult.SETTLED
+            return None
         if self._runtime.stops.is_stopping:
             return StepResult.SUSPEND
         self._runtime.clock.sleep(_PAUSE_S)
         return StepResult.CONTINUE
+
+    def _is_interrupted(self, active: ActiveRequest) -> bool:
+        return self._runtime.stops.is_interrupted(active.record.request_id)
+
+    def _may_rerun(self, active: ActiveRequest, script: str) -> bool:
+        if active.state is State.RUNNING and self._is_interrupted(active):
+            return False
+        return script_plan.is_rerunnable(script, active.policy)
 
     def _rerun(self, active: ActiveRequest, what: str) -> StepResult:
         """Restart an interrupted script that may run twice, a bounded number of times (I9)."""

@@ -31,8 +31,16 @@ class StopControl:
         """End every run now, as I3 requires."""
         self._is_all_interrupted = True
 
+    @property
+    def is_all_interrupted(self) -> bool:
+        """Whether every run must end now, those of rollbacks included."""
+        return self._is_all_interrupted
+
     def interrupt(self, request_id: str) -> None:
-        """End the run of one request now; no other request is affected."""
+        """End the run of one request now, and start no other for it except its rollback.
+
+        No other request is affected. The flag is kept until the request is settled.
+        """
         with self._lock:
             self._interrupted |= {request_id}
 
@@ -42,5 +50,5 @@ class StopControl:
             self._interrupted -= {request_id}
 
     def is_interrupted(self, request_id: str) -> bool:
-        """Whether the run of that request must end now."""
-        return self._is_all_interrupted or request_id in self._interrupted
+        """Whether ``interrupt`` was called for that request."""
+        return request_id in self._interrupted

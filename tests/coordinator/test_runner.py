@@ -175,6 +175,102 @@ def test_runner_interrupts_only_the_flagged_request(make):
     assert not fixture.runtime.stops.is_interrupted("a")  # the flag of a settled request is removed
 
 
+def _interrupt_during(fixture, script):
+    """Interrupt request ``a`` while ``script`` runs for the first time."""
+    start = fixture.executor.start
+
+    def interrupting(script_run):
+        start(script_run)
+        if script_run.script == script:
+            fixture.runtime.stops.interrupt("a")
+
+    fixture.executor.start = interrupting
+
+
+@pytest.mark.parametrize(
+    ("script", "on_interruption", "starts"),
+    [
+        ("update.sh", "rollback", ["update.sh", "rollback.sh", "health-check.sh"]),
+        ("update.sh", "rerun", ["update.sh", "rollback.sh", "health-check.sh"]),
+        ("health-check.sh", "rollback", ["update.sh", "health-check.sh", "rollback.sh", "health-check.sh"]),
+    ],
+)
+def test_interrupted_update_is_rolled_back(make, script, on_interruption, starts):
+    """The flag ends the update, whose script is not run again; it does not end what restores the previous version."""
+    fixture = make(on_interruption=on_interruption)
+    _interrupt_during(fixture, script)
+    assert fixture.run() is StepResult.SETTLED
+    assert (fixture.record.state, fixture.record.reason) == (State.ROLLED_BACK, Reason.INTERRUPTED)
+    assert fixture.starts() == starts
+
+
+def test_interrupted_health_check_is_not_run_again(make):
+    """Without a flag, an interrupted health check is started again."""
+    fixture = make()
+    _interrupt_during(fixture, "health-check.sh")
+    fixture.run(Action.HEALTH)
+    assert (fixture.record.state, fixture.record.reason) == (State.FAILED, Reason.INTERRUPTED)
+    assert fixture.starts() == ["health-check.sh"]
+
+
+def test_interruption_during_a_rollback_does_not_end_it(make):
+    """A rollback that an update's failure caused always runs to its end."""
+    fixture = make()
+    fixture.executor.outcomes["update.sh"] = [3]
+    _interrupt_during(fixture, "rollback.sh")
+    fixture.run()
+    assert fixture.record.state is State.ROLLED_BACK
+
+
+def test_request_interrupted_before_its_turn_runs_no_script(make):
+    """It is answered as interrupted, and nothing was changed."""
+    fixture = make()
+    fixture.runtime.stops.interrupt("a")
+    fixture.run()
+    assert (fixture.record.state, fixture.record.reason) == (State.FAILED, Reason.INTERRUPTED)
+    assert "nothing was changed" in fixture.record.message
+    assert fixture.starts() == []
+
+
+def test_interruption_between_two_scripts_starts_no_other_one(make):
+    """The update had ended, so its rollback is due; its health check is not started."""
+    fixture = make()
+    end = fixture.executor.wait
+
+    def interrupting(script_run, observer, *, deadline):
+        outcome = end(script_run, observer, deadline=deadline)
+        fixture.runtime.stops.interrupt("a")
+        return outcome
+
+    fixture.executor.wait = interrupting
+    fixture.run()
+    assert (fixture.record.state, fixture.starts()[:2]) == (State.ROLLED_BACK, ["update.sh", "rollback.sh"])
+
+
+def test_interruption_of_all_ends_a_rollback_too(make):
+    """At the end of a stop every run is interrupted, and the next start continues with what is open (I3)."""
+    fixture = make()
+    fixture.executor.outcomes["update.sh"] = [3]
+    start = fixture.executor.start
+
+    def stopping(script_run):
+        start(script_run)
+        if script_run.script == "rollback.sh":
+            fixture.runtime.stops.interrupt_all()
+
+    fixture.executor.start = stopping
+    fixture.run()
+    assert (fixture.record.state, fixture.record.reason) == (State.FAILED, Reason.ROLLBACK_FAILED)
+
+
+def test_runner_settles_a_request_whose_runs_cannot_be_removed(make):
+    """The request has its answer: an error after that is no failure of the request (I1)."""
+    fixture = make()
+    fixture.executor.cleanup = lambda _request_id: (_ for _ in ()).throw(OSError(30, "Read-only file system"))
+    assert fixture.run() is StepResult.SETTLED
+    assert fixture.record.state is State.SUCCEEDED
+
+
 @pytest.mark.parametrize(
     ("probe", "state", "starts"),
     [
