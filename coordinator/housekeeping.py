@@ -6,7 +6,7 @@ Ages are counted in running time, see ``RunningTime``.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from math import inf
@@ -54,8 +54,9 @@ class Housekeeping:
         """Record the running time, then remove what is too old by it."""
         self._runtime.running_time.record()
         uptime = self._journal.uptime()
-        if self._guarded("clear old statuses, so history is kept, too", lambda: self._clear_statuses(uptime)):
-            self._guarded("prune history", lambda: self._prune(uptime))
+        kept: list[str] = []
+        if self._guarded("clear old statuses, so history is kept, too", lambda: self._clear_statuses(uptime, kept)):
+            self._guarded("prune history", lambda: self._prune(uptime, kept))
         self._guarded("clear the run directories", self._clear_runs)
 
     def _guarded(self, what: str, task: Callable[[], None]) -> bool:
@@ -72,21 +73,24 @@ class Housekeeping:
             return True
         return False
 
-    def _clear_statuses(self, uptime: float) -> None:
-        failure: OSError | None = None
+    def _clear_statuses(self, uptime: float, kept: list[str]) -> None:
+        """Remove the answers that nobody took; ``kept`` gets the ids of those that cannot be removed."""
+        failure: Exception | None = None
         for entry in self._outbox.finals():
-            answered = self._journal.answered_uptime(entry.name.removesuffix(".json"))
+            request_id = entry.name.removesuffix(".json")
+            answered = self._journal.answered_uptime(request_id)
             if answered is not None and uptime - answered > self._status_s:
                 try:
                     remove_tree(Path(entry.path))
-                except OSError as error:
+                except Exception as error:  # noqa: BLE001  anything may lie here, such as a folder nested too deep
                     failure = error
+                    kept.append(request_id)
                 self._runtime.notifier.watchdog()
         if failure is not None:
-            raise failure
+            logger.warning("cannot remove {} old statuses, so their history is kept, too: {}", len(kept), failure)
 
-    def _prune(self, uptime: float) -> None:
-        while self._journal.prune(uptime - self._history_s, _BATCH):
+    def _prune(self, uptime: float, kept: Sequence[str]) -> None:
+        while self._journal.prune(uptime - self._history_s, _BATCH, keep=kept):
             self._runtime.notifier.watchdog()
 
     def _clear_runs(self) -> None:
@@ -105,7 +109,7 @@ class Housekeeping:
         for _, _, directory in sorted(settled, reverse=True):
             left -= _size(directory)
             if left < 0:
-                shutil.rmtree(directory, ignore_errors=True)
+                self._guarded(f"remove {directory}", lambda directory=directory: shutil.rmtree(directory))  # type: ignore[misc]
 
     def _clear_run(self, directory: Path, settled: list[tuple[float, datetime, Path]]) -> None:
         record = self._journal.get(directory.name)
@@ -122,6 +126,6 @@ class Housekeeping:
 def _size(directory: Path) -> int:
     total = 0
     for file in directory.glob("*/*"):
-        with suppress(FileNotFoundError):  # its lane may be removing it
+        with suppress(OSError):  # its lane may be removing it; one that cannot be examined is not counted
             total += file.stat().st_size
     return total

@@ -170,7 +170,8 @@ class Intake:
         except (FileNotFoundError, FileInUseError):
             return None
         except (RequestUnreadableError, HardLinkError):
-            if self._is_stable(name):
+            if self._observe(name) >= self._settle_s:
+                self._unstable.pop(name, None)
                 raise
             return None
         except OSError as error:
@@ -214,19 +215,21 @@ class Intake:
         if not self._quarantine.take(name):
             self._retry_needed = True
 
-    def _is_stable(self, name: str) -> bool:
-        """Whether ``name`` has not changed for ``settle_s``, as observed here, on the monotonic clock (I11)."""
-        if (present := self._inbox.fingerprint(name)) is None:
-            return False
-        now = self._runtime.clock.monotonic()
+    def _observe(self, name: str) -> float:
+        """Note the present state of a file, for the next pass.
+
+        Returns:
+            For how many seconds it has not changed, as observed here, on the monotonic clock (I11); -1: it is gone.
+        """
+        present, now = self._inbox.fingerprint(name), self._runtime.clock.monotonic()
         fingerprint, since = self._unstable_before.get(name, (present, now))
+        if present is None:
+            return -1.0
         if fingerprint != present:
             since = now
-        if now - since >= self._settle_s:
-            return True
         if len(self._unstable) < _WINDOW:
             self._unstable[name] = (present, since)
-        return False
+        return now - since
 
 
 def _batches(window: list[Entry]) -> Iterator[list[Entry]]:

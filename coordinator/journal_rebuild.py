@@ -6,7 +6,7 @@ interrupted, never as new; health checks simply run. A file that cannot be taken
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from loguru import logger
@@ -22,8 +22,7 @@ from policy.engine import Reject
 from protocol.clock import Clock
 from protocol.decode import decode_request
 from protocol.inbox import Entry, Inbox
-from protocol.messages import FinalStatus, Request
-from protocol.names import is_request_id, printable, stem_of
+from protocol.names import is_request_id, printable, request_file, stem_of
 from protocol.outbox import Outbox
 from protocol.types import Action, ProtocolError, State
 
@@ -76,18 +75,12 @@ class JournalRebuild:
             OSError: a directory cannot be read; start again once it can.
             JournalError: the journal cannot be written.
         """
-        settled = sum(
-            self._guarded(status.request_id, lambda status=status: self._take_over(status))  # type: ignore[misc]
-            for status in self._statuses()
-        )
+        settled = sum(self._guarded(entry.name, self._take_over) for entry in self._outbox.finals())
         interrupted = 0
         after: Entry | None = None
         while window := self._inbox.oldest(_BATCH, after=after, known=self._journal.existing_ids):
             with self._journal.transaction():
-                interrupted += sum(
-                    self._guarded(request.request_id, lambda request=request: self._interrupt(request))  # type: ignore[misc]
-                    for request in self._requests(window)
-                )
+                interrupted += sum(self._guarded(entry.name, self._interrupt) for entry in window)
             after = window[-1]
         logger.critical(
             "the journal was lost: a new one holds {} answered requests; {} unanswered ones count as interrupted",
@@ -95,29 +88,25 @@ class JournalRebuild:
             interrupted,
         )
 
-    def _guarded(self, request_id: str, take: Callable[[], None]) -> bool:
+    def _guarded(self, name: str, take: Callable[[str], bool]) -> bool:
+        """Take one file over; return whether the journal has its request now."""
         try:
             with self._journal.transaction():
-                take()
+                return take(stem_of(name) or "")
         except (JournalDamagedError, JournalUnavailableError):
             raise
         except Exception as error:  # noqa: BLE001  one file must not keep the journal from being rebuilt
-            logger.opt(exception=error).error("cannot take request {} over", printable(request_id))
+            logger.opt(exception=error).error("cannot take {} over", printable(name))
             return False
-        return True
 
-    def _statuses(self) -> Iterator[FinalStatus]:
-        for entry in self._outbox.finals():
-            status = self._outbox.read(stem_of(entry.name) or "")
-            if status is not None and status.request_id == stem_of(entry.name) and EVENTS_TO[status.state]:
-                yield status
-
-    def _take_over(self, status: FinalStatus) -> None:
+    def _take_over(self, request_id: str) -> bool:
+        """Admit an answered request, if its status is one that a coordinator writes."""
+        status = self._outbox.read(request_id)
+        events = EVENTS_TO[status.state] if status is not None and isinstance(status.state, State) else None
+        if status is None or status.request_id != request_id or events is None:
+            return False
         received_at = status.started_at or status.timestamp
-        record = self._journal.insert(
-            status.request_id, status.component, status.action, status.version, None, received_at
-        )
-        events = EVENTS_TO[status.state] or ()
+        record = self._journal.insert(request_id, status.component, status.action, status.version, None, received_at)
         for event in events:
             is_last = event is events[-1]
             facts = TransitionFacts(
@@ -127,22 +116,19 @@ class JournalRebuild:
                 settles=is_last,
             )
             record = self._machine.fire(record, event, facts)
-        self._journal.mark_published(status.request_id)
+        self._journal.mark_published(request_id)
+        return True
 
-    def _requests(self, window: list[Entry]) -> Iterator[Request]:
-        """Requests that may have been running; everything else is left to the next intake, health checks included."""
-        for entry in window:
-            stem = stem_of(entry.name) or ""
-            if not is_request_id(stem):
-                continue
-            try:
-                request = decode_request(self._inbox.read(entry.name), stem)
-            except (ProtocolError, OSError):
-                continue
-            if request.action is not Action.HEALTH and not isinstance(self._gate.at_rebuild(request), Reject):
-                yield request
-
-    def _interrupt(self, request: Request) -> None:
+    def _interrupt(self, request_id: str) -> bool:
+        """Admit a request that may have run; everything else is left to the next intake, health checks included."""
+        if not is_request_id(request_id):
+            return False
+        try:
+            request = decode_request(self._inbox.read(request_file(request_id)), request_id)
+        except (ProtocolError, OSError):
+            return False
+        if request.action is Action.HEALTH or isinstance(self._gate.at_rebuild(request), Reject):
+            return False
         now = self._clock.utc()
         record = self._journal.insert(
             request.request_id, request.component, request.action, request.version, request.timestamp, now
@@ -159,6 +145,7 @@ class JournalRebuild:
         record = self._machine.fire(record, Event.ACCEPT, TransitionFacts(now, message="found without a journal"))
         message = "may have started before the journal was lost"
         self._machine.fire(record, Event.START, TransitionFacts(now, message=message, begin=attempt))
+        return True
 
 
 def _latest_run(directory: Path) -> int:

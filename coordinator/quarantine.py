@@ -27,17 +27,24 @@ class Quarantine:
         self._inbox = inbox
 
     def take(self, name: str) -> bool:
-        """Move ``name`` out of the inbox; return whether that succeeded."""
+        """Move ``name`` out of the inbox, and remove the oldest files beyond ``KEPT``; return whether it was moved."""
         label = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:32]
         logger.error(
             "cannot answer {}: {}; moved to {} as {}", printable(name), REQUEST_ID_RULE, self._directory, label
         )
         try:
             self._inbox.quarantine(name, self._directory, label)
-            kept = sorted(self._directory.iterdir(), key=lambda path: path.lstat().st_ctime_ns)
-            for path in kept[:-KEPT]:
-                remove_tree(path)
         except OSError as error:
             logger.error("cannot move {} away: {}; trying again", printable(name), error.strerror)
             return False
+        try:
+            kept = sorted(self._directory.iterdir(), key=lambda path: path.lstat().st_ctime_ns)
+        except OSError as error:
+            logger.warning("cannot list {}: {}", self._directory, error.strerror)
+            return True
+        for path in kept[:-KEPT]:
+            try:
+                remove_tree(path)
+            except Exception as error:  # noqa: BLE001  one that cannot be removed must not keep the others (I16)
+                logger.warning("cannot remove {}: {}", path, error)
         return True

@@ -20,6 +20,7 @@ from protocol.names import is_request_id, stem_of
 from protocol.types import ProtocolError
 
 _CHUNK = 256
+_UNKNOWN_TIME = 2**63 - 1  # sorts last
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFDIR: "a directory",
@@ -188,9 +189,12 @@ def _stamped(chunk: list[os.DirEntry[str]], known: Callable[[Sequence[str]], Col
         if entry.name.removesuffix(".json") in passed_over:
             continue
         try:
-            yield Entry(entry.stat(follow_symlinks=False).st_mtime_ns, entry.name)
+            modified_ns = entry.stat(follow_symlinks=False).st_mtime_ns
         except FileNotFoundError:  # removed since it was listed
             continue
+        except OSError:  # reading it reports the error; the files beside it must not wait for that (I16)
+            modified_ns = _UNKNOWN_TIME
+        yield Entry(modified_ns, entry.name)
 
 
 def _keep(target: Path, content: bytes) -> None:

@@ -79,22 +79,31 @@ class Outbox:
                 if stem is not None and is_request_id(stem):
                     yield entry
 
-    def remove_stale(self, alive: Callable[[Sequence[str]], Collection[str]]) -> None:
+    def remove_stale(self, alive: Callable[[Sequence[str]], Collection[str]]) -> dict[str, Exception]:
         """Remove what an earlier coordinator left unfinished; only before work begins.
 
         Temporary files are removed, progress of requests that are not ``alive``, and progress that a power cut
         truncated. The progress that is kept lets ``seq`` continue.
 
+        Returns:
+            The names that could not be removed, with the reason; they do not prevent the removal of the others (I16).
+
         Raises:
-            OSError: the folder is read-only or gone.
+            OSError: the folder cannot be read.
         """
+        failed: dict[str, Exception] = {}
         with os.scandir(self.directory) as entries:
             names = [entry.name for entry in entries if entry.name.endswith((PROGRESS_SUFFIX, TEMPORARY_SUFFIX))]
         ids = [stem for name in names if is_request_id(stem := name.removesuffix(PROGRESS_SUFFIX))]
         kept = {progress_file(request_id) for request_id in alive(ids)}
         for name in names:
-            if name not in kept or not _is_whole(self.directory / name):
+            if name in kept and _is_whole(self.directory / name):
+                continue
+            try:
                 remove_tree(self.directory / name)
+            except Exception as error:  # noqa: BLE001  anything may lie here, such as a folder nested too deep
+                failed[name] = error
+        return failed
 
     def write_marker(self) -> None:
         """Record durably that a coordinator with a journal has worked here (I13)."""

@@ -12,7 +12,7 @@ from coordinator.runtime import RunningTime
 from fsm.journal import Journal
 from fsm.machine import RequestMachine
 from fsm.recovery import LOST_BOOT
-from policy.engine import Defer, Reject, RuleSet
+from policy.engine import ALLOW, Defer, Reject, RuleSet
 from policy.rules import RULES
 from protocol.inbox import Inbox
 from protocol.messages import FinalStatus
@@ -146,3 +146,30 @@ def test_rebuild_continues_after_a_file_that_raises(fixture, monkeypatch):
     monkeypatch.setattr(fixture.journal, "insert", failing_insert)
     fixture.rebuild.run()
     assert {record.request_id for record in fixture.journal.history(9)} == {"good", "good-answer"}
+
+
+def test_rebuild_continues_after_a_request_for_which_a_rule_raises(tmp_path):
+    """The defect of a rule costs the request that it concerns, and no start (I16)."""
+
+    class Rule:
+        def evaluate(self, request, _context):
+            if request.request_id == "bad":
+                raise RuntimeError("defect")
+            return ALLOW
+
+    fixture = RebuildFixture(tmp_path, RuleSet((Rule(),), ()))
+    for name in ("bad", "good"):
+        fixture.submit(name)
+    fixture.rebuild.run()
+    assert [record.request_id for record in fixture.journal.history(9)] == ["good"]
+    fixture.journal.close()
+
+
+def test_rebuild_leaves_a_status_with_an_unknown_state(fixture):
+    """Which transitions led there is not known; the answers beside it are imported."""
+    fixture.write_status("newer", State.FAILED)
+    path = fixture.status / "newer.json"
+    path.write_text(path.read_text().replace('"failed"', '"paused"'))
+    fixture.write_status("good", State.SUCCEEDED)
+    fixture.rebuild.run()
+    assert [record.request_id for record in fixture.journal.history(9)] == ["good"]

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -311,6 +312,29 @@ def test_oldest_windows_cover_every_file_once(inbox, width):
         seen += window
         after = window[-1]
     assert names(seen) == [f"{number:02}.json" for number in range(23)]
+
+
+def test_oldest_lists_an_entry_that_cannot_be_examined_last(inbox, monkeypatch):
+    """A disk error at one name hides neither the others nor the name, whose reader reports the error (I16)."""
+    fill(inbox, {"a.json": 1, "bad.json": 2, "c.json": 3})
+    scan = os.scandir
+
+    class Failing:
+        def __init__(self, entry):
+            self._entry, self.name = entry, entry.name
+
+        def stat(self, *, follow_symlinks):
+            if self.name == "bad.json":
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return self._entry.stat(follow_symlinks=follow_symlinks)
+
+    @contextmanager
+    def failing_scandir(path):
+        with scan(path) as entries:
+            yield map(Failing, entries)
+
+    monkeypatch.setattr(os, "scandir", failing_scandir)
+    assert names(inbox.oldest(9, after=None, known=none_known)) == ["a.json", "c.json", "bad.json"]
 
 
 def test_oldest_starts_after_the_given_entry(inbox):

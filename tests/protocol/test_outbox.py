@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import subprocess
 
 import pytest
 
@@ -226,6 +227,24 @@ def test_remove_stale_removes_what_was_planted(outbox, outside_folder, kind, nam
     outbox.remove_stale(lambda _: {"r1"})
     assert listing(outbox.directory) == []
     assert (outside_folder / "file").read_bytes() == b"precious"
+
+
+def test_remove_stale_continues_after_a_file_that_cannot_be_removed(outbox):
+    """A folder that is nested deeper than Python recurses neither ends a start nor stops the others (I16)."""
+    deep = outbox.directory / "deep.tmp"
+    deep.mkdir()
+    descriptor = os.open(deep, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=descriptor)
+        below = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    for name in ("a.tmp", "z.tmp", "r1.progress.json"):
+        (outbox.directory / name).write_bytes(b"")
+    failed = outbox.remove_stale(lambda _: ())
+    assert (list(failed), listing(outbox.directory)) == (["deep.tmp"], ["deep.tmp"])
+    subprocess.run(["rm", "-rf", str(deep)], check=True)  # pytest cannot remove it either
 
 
 def test_marker_is_permanent(outbox):
