@@ -40,6 +40,7 @@ _Unknown = Annotated[
 ]
 # Readers accept values beside the known members: a newer coordinator may have more of them.
 AnyAction = Annotated[Action | _Unknown, Field(union_mode="left_to_right")]
+AnyState = Annotated[State | _Unknown, Field(union_mode="left_to_right")]
 AnyReason = Annotated[Reason | _Unknown, Field(union_mode="left_to_right")]
 
 
@@ -75,7 +76,7 @@ class FinalStatus(BaseModel):
     action: AnyAction | None = Field(description="null when the request could not be read that far")
     version: StrictStr | None = None
     success: StrictBool
-    state: State
+    state: AnyState
     reason: AnyReason | None = Field(description="null on success")
     message: StrictStr = Field(description="the same in plain words, with a remedy where there is one")
     output: StrictStr = Field(description="what the scripts wrote to stdout, in the order they ran")
@@ -95,7 +96,7 @@ class Progress(BaseModel):
     request_id: StrictStr
     component: StrictStr
     action: AnyAction
-    state: State
+    state: AnyState
     phase: StrictStr | None = Field(description="the script's last PHASE: line, else the running script's name")
     percent: StrictInt | None = Field(ge=0, le=100, description="the script's last PROGRESS: line")
     seq: StrictInt = Field(ge=0, description="grows with every replacement")

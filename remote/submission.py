@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr
 
-from protocol.messages import AnyAction, FinalStatus, Stamp
-from protocol.types import State
+from protocol.messages import AnyAction, AnyState, FinalStatus, Stamp
 
 OUTPUT_CHARACTERS = 8192  # kept of each output stream, its end; the host keeps the rest
 
@@ -23,7 +22,7 @@ class RecordedAnswer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     success: StrictBool
-    state: State | None
+    state: AnyState | None
     reason: StrictStr | None
     message: StrictStr
     output: StrictStr = ""

@@ -10,8 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, RootModel
 
-from protocol.messages import AnyAction
-from protocol.types import State
+from protocol.messages import AnyAction, AnyState
 from remote.events.envelope import BodyPart, MessageBody
 from remote.health.health_registry import HealthSource
 
@@ -82,7 +81,7 @@ class UpdateProgress(_RequestFacts, MessageBody):
 
     SUBJECT: ClassVar[str] = "update_progress"
 
-    state: Literal["submitted"] | State = Field(
+    state: Literal["submitted"] | AnyState = Field(
         description="submitted until the coordinator takes the request up; newer coordinators may have more states",
         union_mode="left_to_right",
     )
@@ -107,7 +106,7 @@ class UpdateResult(MessageBody):
     dry_run: bool = Field(default=False, description="as requested; then nothing was changed")
     action: AnyAction
     version: Version = None
-    state: State | None = None
+    state: AnyState | None = None
     reason: ReasonCode
     request_id: str | None = None
     late: bool = Field(default=False, description="true for the coordinator's answer that replaces a local outcome")
@@ -136,7 +135,7 @@ class HealthResult(MessageBody):
     at: datetime
     how: HealthSource
     request_id: str
-    state: State | None
+    state: AnyState | None
     late: bool
     automatic: bool
     output: str
@@ -210,7 +209,7 @@ class HistoryEntry(_RequestFacts):
 
     finished_at: datetime | None
     success: bool | None = Field(description="null while the request is under way")
-    state: State | None
+    state: AnyState | None
     reason: ReasonCode
     message: str
     output: str

@@ -75,7 +75,7 @@ def test_messages_match_their_schema(name, message):
         ("seq", None),
         ("seq", True),
         ("percent", 101),
-        ("state", "lost"),
+        ("state", 1),
         ("phase", 1),
         ("output", None),
         ("error", 1),
