@@ -7,7 +7,10 @@ import os
 from pathlib import Path
 from typing import Self
 
+from protocol.clock import SystemClock
 from protocol.types import ProtocolError
+
+_TRIES, _PAUSE_S = 10, 0.05
 
 
 class InstanceLockedError(ProtocolError):
@@ -18,7 +21,7 @@ class InstanceLock:
     """An exclusive lock on ``path``, which holds the owner's pid for people to read."""
 
     def __init__(self, path: Path) -> None:
-        """Acquire the lock, without waiting.
+        """Acquire the lock; it is tried again for half a second, because ``is_locked`` holds it for a moment.
 
         Raises:
             InstanceLockedError: another process holds it.
@@ -26,15 +29,23 @@ class InstanceLock:
         """
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._acquire(path)
             os.truncate(self._descriptor, 0)
             os.write(self._descriptor, f"{os.getpid()}\n".encode())
-        except BlockingIOError:
-            self.release()
-            raise InstanceLockedError(f"cannot lock {path}: another process holds it") from None
         except BaseException:
             self.release()
             raise
+
+    def _acquire(self, path: Path) -> None:
+        clock = SystemClock()
+        for _ in range(_TRIES):
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                clock.sleep(_PAUSE_S)
+            else:
+                return
+        raise InstanceLockedError(f"cannot lock {path}: another process holds it")
 
     def release(self) -> None:
         """Let another process acquire the lock; the kernel does so when this process ends."""
