@@ -1,9 +1,12 @@
-"""Wires the coordinator: the only place that knows which part gets which. Every part can be replaced by keyword."""
+"""Wires the coordinator: the only place that knows which part gets which.
+
+Every part that touches the world outside, every shared one and the rules can be replaced by keyword.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from loguru import logger
@@ -14,7 +17,7 @@ from coordinator.housekeeping import Housekeeping
 from coordinator.intake import Intake
 from coordinator.journal_rebuild import JournalRebuild
 from coordinator.lanes import Lanes
-from coordinator.observers import ObserverGroup
+from coordinator.observers import ObserverGroup, RequestObserver
 from coordinator.policy_gate import PolicyGate
 from coordinator.publisher import Publisher
 from coordinator.quarantine import Quarantine
@@ -29,7 +32,7 @@ from coordinator.watcher import Watcher
 from executors import registry
 from executors.interface import Executor, ExecutorSettings, UnsuitableHostError
 from executors.processes import boot_id as present_boot_id
-from fsm.errors import FsmError, JournalDamagedError, JournalUnavailableError
+from fsm.errors import JournalDamagedError, JournalUnavailableError
 from fsm.machine import RequestMachine
 from fsm.records import TransitionFacts
 from policy.engine import RuleSet
@@ -38,6 +41,7 @@ from protocol.clock import Clock, SystemClock
 from protocol.fs import exists, fsync_parents
 from protocol.inbox import Inbox
 from protocol.instance_lock import InstanceLock, InstanceLockedError
+from protocol.names import printable
 from protocol.outbox import Outbox
 from protocol.types import Reason
 
@@ -48,13 +52,17 @@ def build(
     *,
     executor_name: str | None = None,
     clock: Clock | None = None,
-    executor: Executor | None = None,
+    boot_id: str | None = None,
+    state: StateFolder | None = None,
+    inbox: Inbox | None = None,
     outbox: Outbox | None = None,
+    executor: Executor | None = None,
+    rules: RuleSet = RULES,
+    observers: Sequence[RequestObserver] = (),
+    stops: StopControl | None = None,
     watcher: Watcher | None = None,
     notifier: SdNotifier | None = None,
     make_wakeup: Callable[[], Wakeup] = Wakeup,
-    rules: RuleSet = RULES,
-    boot_id: str | None = None,
 ) -> Daemon:
     """Build a coordinator from its settings; ``resources`` closes its parts in reverse order.
 
@@ -63,13 +71,17 @@ def build(
         resources: gets what must be closed.
         executor_name: replaces the configured backend.
         clock: by default the machine's own.
-        executor: by default the backend of that name.
+        boot_id: by default the kernel's.
+        state: by default ``paths.state``; opens the journal.
+        inbox: by default ``paths.requests``.
         outbox: by default ``paths.status``.
+        executor: by default the backend of that name.
+        rules: the policy.
+        observers: are notified after the coordinator's own.
+        stops: the stop flags.
         watcher: by default inotify on ``paths.requests``.
         notifier: by default systemd, as the environment says.
         make_wakeup: makes one wake-up for the main loop and one for each lane.
-        rules: the policy.
-        boot_id: by default the kernel's.
 
     Raises:
         AlreadyRunningError: another coordinator holds the state folder.
@@ -79,9 +91,9 @@ def build(
     """
     clock, boot_id = clock or SystemClock(), boot_id or present_boot_id()
     _make_folders(settings)
-    state = StateFolder(settings.paths.state)
+    state = state or StateFolder(settings.paths.state)
     resources.enter_context(_instance_lock(state))
-    inbox = Inbox(settings.paths.requests, settings.limits.request_bytes)
+    inbox = inbox or Inbox(settings.paths.requests, settings.limits.request_bytes)
     outbox = outbox or Outbox(settings.paths.status)
     has_runs = exists(state.runs)
     journal, lost = state.open_journal(has_worked_here=outbox.has_marker())
@@ -97,7 +109,8 @@ def build(
     if lost:
         JournalRebuild(machine, inbox, outbox, gate, clock, state.runs).run()
         state.mark_rebuilt()
-    outbox.remove_stale(journal.open_ids)
+    for name, error in outbox.remove_stale(journal.open_ids).items():
+        logger.warning("cannot remove {} from {}: {}", printable(name), settings.paths.status, error)
     outbox.write_marker()
     _settle_unconfigured(machine, components, clock)
 
@@ -105,27 +118,27 @@ def build(
         clock=clock,
         boot_id=boot_id,
         running_time=running_time,
-        stops=StopControl(),
+        stops=stops or StopControl(),
         notifier=notifier or SdNotifier.from_environment(os.environ, os.getpid()),
         wakeup=make_wakeup(),
         mark_suspect=state.mark_suspect,
     )
-    observers = ObserverGroup()
+    group = ObserverGroup()
     publisher = Publisher(
         outbox,
         inbox,
         journal,
         clock,
         settings.limits.output_bytes,
-        answered=observers.answered,
+        answered=group.answered,
         request_pass=runtime.wakeup.notify,
     )
-    runner = Runner(settings, machine, executor, gate, observers, runtime)
+    runner = Runner(settings, machine, executor, gate, group, runtime)
     lanes = Lanes(settings.lanes, machine, runner, runtime, make_wakeup)
-    observers.add(runtime.notifier, publisher, lanes)
+    group.add(runtime.notifier, publisher, lanes, *observers)
     quarantine = Quarantine(state.quarantine, inbox)
     return Daemon(
-        Intake(inbox, machine, gate, observers, quarantine, runtime, settings.limits.settle_s),
+        Intake(inbox, machine, gate, group, quarantine, runtime, settings.limits.settle_s),
         publisher,
         Housekeeping(journal, outbox, executor, runtime, settings.limits, state.runs),
         lanes,
@@ -177,5 +190,5 @@ def _settle_unconfigured(machine: RequestMachine, components: frozenset[str], cl
             machine.fail(record, facts)
         except (JournalDamagedError, JournalUnavailableError):
             raise
-        except FsmError as error:  # one row must not keep the coordinator from starting (I16)
+        except Exception as error:  # noqa: BLE001  one row must not keep the coordinator from starting (I16)
             logger.error("cannot settle request {}: {}", record.request_id, error)

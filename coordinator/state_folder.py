@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from loguru import logger
 
 from coordinator.errors import ConfigurationError
 from coordinator.settings import Settings
+from fsm.database import Database
 from fsm.errors import JournalDamagedError, JournalError
 from fsm.journal import Journal
 from fsm.journal_reader import JournalReader
@@ -26,10 +27,16 @@ _PARTS = ("-wal", "-shm", "")  # SQLite's files beside a journal first: left alo
 
 
 class StateFolder:
-    """The state folder of one coordinator, which holds its instance lock."""
+    """The state folder of one coordinator, which holds its instance lock.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the folder.
+        open_database: opens the journal's file for writing.
+    """
+
+    def __init__(self, path: Path, *, open_database: Callable[[Path], Database] = Database.open) -> None:
         self.path = path
+        self._open_database = open_database
         self.journal = path / JOURNAL
         self.lock = path / LOCK
         self.runs = path / RUNS
@@ -52,7 +59,7 @@ class StateFolder:
 
         Returns:
             The journal, and whether it is empty because the old one was lost; then the caller rebuilds it, and
-            calls ``rebuilt``.
+            calls ``mark_rebuilt``.
 
         Raises:
             JournalDamagedError: found damaged for the first time; ``mark_suspect``, and try again.
@@ -75,7 +82,7 @@ class StateFolder:
                 logger.critical("the old journal was moved to {}; building a new one", self._set_aside())
             write_atomic(self._rebuilding, _BEGUN)
         self._suspect.unlink(missing_ok=True)
-        return Journal.open(self.journal), True
+        return Journal(self._open_database(self.journal)), True
 
     def mark_rebuilt(self) -> None:
         """Record that the new journal is complete."""
@@ -83,7 +90,7 @@ class StateFolder:
         fsync_dir(self.path)  # the marker must not reappear and cause the next start to discard this journal
 
     def _open_checked(self) -> Journal:
-        journal = Journal.open(self.journal)
+        journal = Journal(self._open_database(self.journal))
         try:
             if exists(self._suspect):
                 journal.database.require_integrity()

@@ -48,17 +48,39 @@ def describe(record: RequestRecord) -> str:
 
 def describe_exit(script: str, attempt: AttemptRecord | None, detail: str = "") -> str:
     """How one run of ``script`` ended, as the middle of a sentence."""
-    if attempt is None or attempt.ending is ExitKind.NOT_STARTED:
-        return f"{script} could not be started{': ' + detail if detail else ''}"
-    if attempt.ending is ExitKind.TIMED_OUT:
-        after = "at" if attempt.seconds is None else f"after {attempt.seconds:.0f} s,"
-        return f"{script} was stopped {after} its time limit"
-    if attempt.ending is ExitKind.INTERRUPTED:
-        return f"{script} was interrupted{': ' + detail if detail else ''}"
+    if attempt is None:
+        return _not_started(script, None, detail)
+    if isinstance(attempt.ending, ExitKind):
+        return EXITS[attempt.ending](script, attempt, detail)
+    return f"{script} ended in a way that this release does not know: {attempt.ending!r}"
+
+
+def _not_started(script: str, _attempt: AttemptRecord | None, detail: str) -> str:
+    return f"{script} could not be started{': ' + detail if detail else ''}"
+
+
+def _timed_out(script: str, attempt: AttemptRecord, _detail: str) -> str:
+    after = "at" if attempt.seconds is None else f"after {attempt.seconds:.0f} s,"
+    return f"{script} was stopped {after} its time limit"
+
+
+def _interrupted(script: str, _attempt: AttemptRecord, detail: str) -> str:
+    return f"{script} was interrupted{': ' + detail if detail else ''}"
+
+
+def _exited(script: str, attempt: AttemptRecord, _detail: str) -> str:
     code = attempt.exit_code or 0
     if 128 < code <= 128 + _LAST_SIGNAL:  # noqa: PLR2004  POSIX shells report a signal as 128 + its number
         return f"{script} was killed by signal {code - 128} (exit code {code})"
     return f"{script} ended with exit code {code}"
+
+
+EXITS: dict[ExitKind, Callable[[str, AttemptRecord, str], str]] = {
+    ExitKind.NOT_STARTED: _not_started,
+    ExitKind.TIMED_OUT: _timed_out,
+    ExitKind.INTERRUPTED: _interrupted,
+    ExitKind.EXITED: _exited,
+}
 
 
 def describe_recovery(script: str, action: RecoveryAction | UnknownValue) -> str:

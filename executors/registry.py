@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Protocol, cast
+from collections.abc import Callable
+from typing import Protocol
 
 from executors.interface import Executor, ExecutorSettings, UnknownExecutorError
 from protocol.clock import Clock
-
-# Modules by name, not imported here, so that only the configured backend and its imports cost memory.
-_BACKENDS = {
-    "dry-run": "executors.backends.dry_run",
-    "sh": "executors.backends.sh",
-    "systemd": "executors.backends.systemd",
-}
 
 
 class Backend(Protocol):
@@ -25,6 +18,30 @@ class Backend(Protocol):
         Raises:
             UnsuitableHostError: this host does not support it.
         """
+
+
+# Each imports its module when it is called, so that only the configured backend and its imports cost memory.
+
+
+def _dry_run() -> Backend:
+    from executors.backends import dry_run  # noqa: PLC0415  as above
+
+    return dry_run
+
+
+def _sh() -> Backend:
+    from executors.backends import sh  # noqa: PLC0415  as above
+
+    return sh
+
+
+def _systemd() -> Backend:
+    from executors.backends import systemd  # noqa: PLC0415  as above
+
+    return systemd
+
+
+_BACKENDS: dict[str, Callable[[], Backend]] = {"dry-run": _dry_run, "sh": _sh, "systemd": _systemd}
 
 
 def backend_names() -> tuple[str, ...]:
@@ -40,4 +57,4 @@ def load(name: str) -> Backend:
     """
     if name not in _BACKENDS:
         raise UnknownExecutorError(f"cannot find executor {name!r}: use one of {', '.join(backend_names())}")
-    return cast("Backend", importlib.import_module(_BACKENDS[name]))
+    return _BACKENDS[name]()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from rich.console import Console
 
-from coordinator.final_status import final_status
+from coordinator.final_status import compose_status
 from coordinator.render import print_error, request_line
 from coordinator.settings import Settings
 from coordinator.state_folder import open_for_reading
@@ -24,7 +26,10 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
     if record.settled_at is None:
         progress = Outbox(settings.paths.status).read_progress(request_id)
         if as_json:
-            console.out(progress.model_dump_json(indent=2) if progress else f'{{"state": "{record.state}"}}')
+            facts = progress.model_dump(mode="json") if progress else {"state": str(record.state)}
+            if _is_deferred(record):
+                facts |= {"deferred_why": record.deferred_why, "due_uptime": record.due_uptime}
+            console.out(json.dumps(facts, indent=2))
         else:
             phase = f", {progress.phase}" if progress and progress.phase else ""
             percent = f", {progress.percent} %" if progress and progress.percent is not None else ""
@@ -32,7 +37,8 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
             console.print(f"{request_line(record)}\nunder way: {record.state}{phase}{percent}{waits}", markup=False)
         return 0
     if as_json:
-        console.out(final_status(record, attempts, settings.limits.output_bytes).model_dump_json(indent=2))
+        status, _ = compose_status(record, attempts, settings.limits.output_bytes)
+        console.out(status.model_dump_json(indent=2))
     else:
         console.print(f"{request_line(record)}\n{record.state}: {record.message}", markup=False)
     return 0 if record.state is State.SUCCEEDED else 1

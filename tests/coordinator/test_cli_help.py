@@ -13,6 +13,9 @@ from click.testing import CliRunner
 
 from coordinator.cli import FAILED, USAGE_ERROR, app
 from coordinator.main import serve
+from fsm.database import Database
+from fsm.errors import JournalUnavailableError
+from fsm.journal import Journal
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
@@ -143,3 +146,18 @@ def test_run_loads_only_what_it_needs():
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert shown.stdout.split() == []
+
+
+@pytest.mark.parametrize("command", [("status", "r1"), ("history",), ("explain", "r1")])
+def test_cli_reports_a_journal_that_fails_while_it_is_read(tmp_path, monkeypatch, command):
+    """One line instead of a traceback, and exit code 1: another try may succeed."""
+    config = tmp_path / "c.toml"
+    config.write_text(f'[paths]\nstate = "{tmp_path}"\n')
+    Journal.open(tmp_path / "journal.db").close()
+
+    def failing_read(*_arguments, **_options):
+        raise JournalUnavailableError("cannot reach the journal: disk I/O error")
+
+    monkeypatch.setattr(Database, "read", failing_read)
+    result = invoke(*command, "--config", str(config))
+    assert (result.exit_code, result.stderr) == (FAILED, "cannot reach the journal: disk I/O error\n")

@@ -74,6 +74,9 @@ def test_deferred_request_survives_a_restart_and_runs_when_due(host, capsys):
         daemon._runtime.running_time.record()
     assert status.execute(host.settings, "a", as_json=False) == 0
     assert "waits: waits for its window" in capsys.readouterr().out
+    assert status.execute(host.settings, "a", as_json=True) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["state"], shown["deferred_why"], shown["due_uptime"]) == ("validated", "waits for its window", DUE_S)
     with ExitStack() as resources:
         daemon = host.start(resources)
         daemon.run_once()

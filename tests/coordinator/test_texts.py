@@ -51,6 +51,12 @@ def test_describe_exit_names_only_existing_signals(code, sentence):
     assert texts.describe_exit("update.sh", attempt) == sentence
 
 
+def test_describe_exit_quotes_an_unknown_ending():
+    """What a newer release recorded is not described as an exit."""
+    attempt = replace(STOPPED, ending=UnknownValue("cancelled"), exit_code=0)
+    assert texts.describe_exit("update.sh", attempt).endswith("does not know: 'cancelled'")
+
+
 def test_describe_recovery_quotes_an_unknown_action():
     """An action that a newer release recorded is no error."""
     assert "'wake'" in texts.describe_recovery("update.sh", UnknownValue("wake"))
