@@ -31,12 +31,12 @@ _COORDINATOR: dict[str, Callable[..., list[Row]]] = {
     "idle": footprint.idle,
     "memory": footprint.memory,
     "start": footprint.start,
-    "flow": latency.flow,
+    "output_throughput": latency.output_throughput,
 }
 _CONTAINER_SIDE = "serving"
 _NAMES = (*_COORDINATOR, _CONTAINER_SIDE)
 # The systemd executor runs only these measurements; the other figures do not depend on the executor.
-_DEPENDS_ON_EXECUTOR = ("sequential", "burst", "fsyncs", "idle", "flow")
+_DEPENDS_ON_EXECUTOR = ("sequential", "burst", "fsyncs", "idle", "output_throughput")
 
 
 def main() -> int:

@@ -137,7 +137,7 @@ def _until_attached(tracer: subprocess.Popen[bytes], messages: int, count: int) 
         time.sleep(0.02)
 
 
-def flow(root: Path, executor: str, *, quick: bool) -> list[Row]:
+def output_throughput(root: Path, executor: str, *, quick: bool) -> list[Row]:
     """A script whose output exceeds every limit of an answer."""
     size = _GIB // 8 if quick else _GIB
     text = f"{'x' * 79}"
@@ -146,7 +146,7 @@ def flow(root: Path, executor: str, *, quick: bool) -> list[Row]:
         "endless": f"#!/bin/bash\nhead -c {size} /dev/zero | tr '\\0' x\n",
     }
     rows = []
-    with BenchHost(root / "flow", executor, scripts) as host:
+    with BenchHost(root / "output-throughput", executor, scripts) as host:
         host.start()
         for component in scripts:
             floor = size / 1e6 / _run_to_file(host, component)

@@ -258,7 +258,7 @@ def test_inner_transaction_that_fails_undoes_only_itself(writer, journal):
     assert journal.existing_ids(["a", "b"]) == {"a"}
 
 
-def test_volatile_transaction_disables_fsync_only_for_itself(journal):
+def test_non_durable_transaction_disables_fsync_only_for_itself(journal):
     """NORMAL ends with the block, even after an error; inside a durable transaction it does not apply."""
     with pytest.raises(ZeroDivisionError), journal.transaction(durable=False):  # noqa: PT012
         assert synchronous(journal) == 1

@@ -130,7 +130,7 @@ def test_lost_state_directory_keeps_scripts_of_a_lock_apart(host, loss):
         "core", {"rollback.sh": _exclusive(host, ""), "health-check.sh": _exclusive(host, "")}, lock="shared"
     )
     host.script("core", "update.sh", _exclusive(host, block))
-    host.component("neighbour", {"health-check.sh": _exclusive(host, "")}, lock="shared")
+    host.component("other", {"health-check.sh": _exclusive(host, "")}, lock="shared")
     host.start()
     host.submit("one", "update")
     host.await_run("update.sh", "one")
@@ -139,7 +139,7 @@ def test_lost_state_directory_keeps_scripts_of_a_lock_apart(host, loss):
     host.kill()
     assert host.script_processes()
     loss(host)
-    host.submit("two", "health", "neighbour")
+    host.submit("two", "health", "other")
     host.start()
     answer = host.answer("one")
     assert (answer["state"], answer["reason"]) == ("rolled_back", "interrupted")

@@ -1,4 +1,4 @@
-"""Atomic writes: write temporary file, fsync, rename, fsync directory."""
+"""Atomic writes (temporary file, fsync, rename, fsync directory), and ``exists``, which raises when a disk fails."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from protocol import fs
-from protocol.fs import fsync_parents, write_atomic
+from protocol.fs import exists, fsync_parents, write_atomic
 from tests.support.filesystem import listing, open_descriptors
 
 
@@ -171,3 +171,24 @@ def test_fsync_parents_skips_a_folder_it_may_not_open(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fs, "fsync_dir", sync)
     fsync_parents(tmp_path / "state")
+
+
+def test_exists_follows_links(tmp_path):
+    """A link to itself does not exist and is no error, because a container can create one."""
+    file, link, loop = tmp_path / "file", tmp_path / "link", tmp_path / "loop"
+    file.touch()
+    link.symlink_to(file)
+    loop.symlink_to(loop)
+    assert [exists(path) for path in (tmp_path, file, link, loop, file / "below", tmp_path / "other")] == [
+        *(True, True, True),
+        *(False, False, False),
+    ]
+    file.unlink()
+    assert not exists(link)
+
+
+def test_exists_raises_when_the_disk_fails(tmp_path, monkeypatch):
+    """An I/O error must not make a journal count as lost."""
+    monkeypatch.setattr(os, "stat", failing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"):
+        exists(tmp_path)
