@@ -75,7 +75,7 @@ class Daemon:
         except JournalDamagedError as damage:
             runtime.fail(damage)
         finally:
-            self._stop()
+            self.stop()
         for error in runtime.fatal_errors:
             logger.critical("stopping for a restart: {}", error)
         return 1 if runtime.fatal_errors else 0
@@ -134,7 +134,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, on_signal)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
         """Start nothing more; wait for running scripts, then interrupt them as I3 requires."""
         runtime = self._runtime
         logger.info("stopping: a script that cannot outlive the coordinator has {:g} s to end", self._stop_timeout_s)

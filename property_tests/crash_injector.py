@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from fsm.database import Database
-
 
 class KilledError(BaseException):
     """The simulated process is killed. A ``BaseException``, so that no handler in the coordinator can catch it."""
@@ -64,11 +62,10 @@ class CrashInjector:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Intercept each commit, and each system call that changes a directory or a file."""
+        """Intercept each system call that changes a directory or a file: the boundary to the kernel."""
         with ExitStack() as patches:
             for name in ("unlink", "rename", "mkdir", "rmdir", "write"):
                 patches.enter_context(patch.object(os, name, self._before(name, getattr(os, name))))
-            patches.enter_context(patch.object(Database, "transaction", self._transaction(Database.transaction)))
             yield
 
     def _before(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,14 +74,3 @@ class CrashInjector:
             return call(*arguments, **options)
 
         return injected
-
-    def _transaction(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @contextmanager
-        def transaction(database: Database, *, durable: bool = True) -> Iterator[None]:
-            is_outermost = not database._connection.in_transaction
-            with original(database, durable=durable):
-                yield
-                if is_outermost:
-                    self.step("commit")
-
-        return transaction

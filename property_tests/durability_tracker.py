@@ -28,7 +28,7 @@ class DurabilityTracker:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Intercept every commit and every system call that writes, names or syncs."""
+        """Intercept every system call that writes, names or syncs: the boundary to the kernel."""
         with ExitStack() as patches:
             for name, call in (
                 ("write", self._write(os.write)),
@@ -37,9 +37,18 @@ class DurabilityTracker:
                 ("unlink", self._unlink(os.unlink)),
             ):
                 patches.enter_context(patch.object(os, name, call))
-            patches.enter_context(patch.object(Database, "__init__", self._init(Database.__init__)))
-            patches.enter_context(patch.object(Database, "transaction", self._transaction(Database.transaction)))
             yield
+
+    def opened(self, database: Database) -> None:
+        """Track the log of a database that was just opened."""
+        self._connections[database] = [_size(_log(database.path))]
+
+    def committed(self, database: Database, *, durable: bool) -> None:
+        """Track how long the log is after a commit."""
+        ends = self._connections[database]
+        if durable:
+            ends.clear()
+        ends.append(_size(_log(database.path)))
 
     def close(self) -> None:
         """Close the connections of a killed coordinator: a process that has exited holds no locks."""
@@ -116,29 +125,6 @@ class DurabilityTracker:
                 self._removed[place.name] = was
 
         return unlink
-
-    def _init(self, original: Callable[..., None]) -> Callable[..., None]:
-        def init(database: Database, path: Path, connection: Any) -> None:
-            original(database, path, connection)
-            # Without checkpoints the log only grows and can be truncated at any commit.
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-            self._connections[database] = [_size(_log(path))]
-
-        return init
-
-    def _transaction(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        @contextmanager
-        def transaction(database: Database, *, durable: bool = True) -> Iterator[None]:
-            is_outermost = not database._connection.in_transaction
-            with original(database, durable=durable):
-                yield
-            if is_outermost:
-                ends = self._connections[database]
-                if durable:
-                    ends.clear()
-                ends.append(_size(_log(database.path)))
-
-        return transaction
 
 
 def _log(journal: Path) -> Path:

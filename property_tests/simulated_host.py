@@ -18,13 +18,15 @@ from loguru import logger
 
 from coordinator.app import build
 from coordinator.settings import Component, Limits, Paths, Settings
-from coordinator.state_folder import JOURNAL
+from coordinator.state_folder import JOURNAL, StateFolder
+from coordinator.stop_control import StopControl
 from fsm.errors import JournalDamagedError
 from fsm.journal import Journal
 from property_tests.crash_injector import CrashInjector, KilledError
 from property_tests.durability_tracker import DurabilityTracker
 from property_tests.fake_executor import FakeExecutor
 from property_tests.invariant_observer import InvariantObserver
+from property_tests.simulated_database import simulated_database
 from property_tests.world import SimulatedClock, World
 from protocol.inbox import Inbox
 from protocol.messages import FinalStatus, Progress
@@ -48,6 +50,16 @@ class NoWakeup:
 
     def notify(self) -> None:
         """Do nothing."""
+
+
+class JournalKeeper(StateFolder):
+    """The state folder; ``opened`` is the journal of the coordinator that runs."""
+
+    opened: Journal
+
+    def open_journal(self, *, has_worked_here: bool) -> tuple[Journal, bool]:
+        self.opened, lost = super().open_journal(has_worked_here=has_worked_here)
+        return self.opened, lost
 
 
 class FullOutbox(Outbox):
@@ -114,6 +126,8 @@ class SimulatedHost:
         )
         self.journal_file = self.state / JOURNAL
         self.disk = DurabilityTracker(self.spool.requests, self.spool.status, self.crash_injector)
+        open_database = simulated_database(self.crash_injector, self.disk).open
+        self._folder, self._stops = JournalKeeper(self.state, open_database=open_database), StopControl()
         self.observer = InvariantObserver(self.settings, self.journal_file, self.clock)
         self.crash_injector.listeners.append(self.observer.check_effect)
         self.world.on_start = lambda run: self.crash_injector.check(lambda: self.observer.check_start(run))
@@ -160,12 +174,12 @@ class SimulatedHost:
             restored = self.down(cut)
             self._check_guards()
             return restored
-        except JournalDamagedError as error:
+        except JournalDamagedError:
             if self.daemon:
-                self.daemon._runtime.fail(error)
+                self._folder.mark_suspect()
             self.down()
         else:
-            if self.daemon._runtime.stops.is_stopping:
+            if self._stops.is_stopping:
                 self.down()
         self._check_guards()
         return []
@@ -176,18 +190,20 @@ class SimulatedHost:
         return self.run_until_killed(self._build, kill, cut)
 
     def _build(self) -> None:
-        self.daemon = daemon = build(
+        self._stops = StopControl()
+        self.world.on_stop = lambda: (self._stops.stop(), self._stops.interrupt_all())
+        self.daemon = build(
             self.settings,
             self._resources,
             clock=self.clock,
+            state=self._folder,
+            stops=self._stops,
             executor=FakeExecutor(self.world),
             outbox=self.outbox,
             watcher=NoWatcher(),
             make_wakeup=NoWakeup,
             boot_id=self.world.boot_id,
         )
-        stops = daemon._runtime.stops
-        self.world.on_stop = lambda: (stops.stop(), stops.interrupt_all())
 
     def down(self, cut: int | None = None) -> list[str]:
         """End the coordinator; with ``cut``, cut the power too; returns the names of restored requests."""
@@ -207,7 +223,7 @@ class SimulatedHost:
     @property
     def journal(self) -> Journal:
         """The journal of the coordinator that runs."""
-        return self.daemon._housekeeping._journal
+        return self._folder.opened
 
     def journal_ids(self) -> set[str]:
         """The ids in the journal; while no coordinator is up, the ids that it held last."""
@@ -221,7 +237,7 @@ class SimulatedHost:
         self.daemon.run_once()
         for lock in self.settings.lanes:
             for _ in range(runs):
-                if self.daemon._runtime.stops.is_stopping or self.daemon.lanes.run_next(lock) != 0:
+                if self._stops.is_stopping or self.daemon.lanes.run_next(lock) != 0:
                     break
 
     def advance_days(self, days: float) -> None:
@@ -229,7 +245,6 @@ class SimulatedHost:
         self.work(runs=0)
         self.clock.sleep(days * DAY_S)
         self.disk.settle()
-        self.daemon._runtime.running_time.record()  # the skipped passes record it
         self.work(runs=0)
 
     def lose_journal(self) -> bool:

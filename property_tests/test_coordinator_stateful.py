@@ -100,8 +100,7 @@ class Coordinator(RuleBasedStateMachine):
     @rule()
     def stop(self):
         """Stop the coordinator between two scripts."""
-        self.host.daemon._runtime.running_time.record()
-        self.host.down()
+        self.host.run_until_killed(self.host.daemon.stop)
 
     @precondition(lambda self: self.is_up)
     @rule(kept=st.integers(0, 3))

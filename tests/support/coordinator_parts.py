@@ -96,6 +96,9 @@ class NoWatcher:
         """See ``Watcher.renew``."""
         return True
 
+    def stop(self) -> None:
+        """Do nothing."""
+
 
 class RecordingRequestObserver(RequestObserver):
     """Lists its notifications: the name, and the id of the request."""
