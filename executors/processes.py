@@ -108,9 +108,13 @@ def process_tree(worker: ProcessId, launcher: ProcessId, request_id: str) -> lis
 def _is_below_shell(process: Process, processes: Mapping[int, Process]) -> bool:
     """Whether a living launcher or worker is an ancestor of the process."""
     ancestor: Process | None = process
-    while ancestor is not None and runs_folder_of(ancestor.pid) is None:
+    seen: set[int] = set()  # a pid that was reused while /proc was read can close a circle (I16)
+    while ancestor is not None and ancestor.pid not in seen:
+        if runs_folder_of(ancestor.pid) is not None:
+            return True
+        seen.add(ancestor.pid)
         ancestor = processes.get(ancestor.parent)
-    return ancestor is not None
+    return False
 
 
 def command_line(pid: int) -> list[bytes]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from coordinator.active_request import script_policy_of
 from coordinator.checks.tools import TOOL_S, free_space, run_tool
 from coordinator.errors import ConfigurationError
-from coordinator.settings import Settings
+from coordinator.settings import Component, Settings
 from coordinator.state_folder import JOURNAL, LOCK, QUARANTINE, open_for_reading
 from coordinator.texts import describe
 from executors.vetting import vet
@@ -101,19 +101,24 @@ def folders(settings: Settings) -> Iterator[CheckResult]:
 def scripts(settings: Settings) -> Iterator[CheckResult]:
     """Troubleshooting step 4, and script debugging (section 11): do the scripts exist, and may they be run?"""
     for name, component in sorted(settings.components.items()):
-        needed = {
-            script for action in Action for script in script_plan.scripts_needed(action, script_policy_of(component))
-        }
-        failures = [found for script in sorted(needed) if (found := vet(component.directory, script, os.getuid()))]
-        for failure in failures:
-            yield bad(f"{name}: {failure.message}", f"until then, requests for {name} fail with {failure.reason}")
-        if not failures:
-            yield good(f"{name}: {', '.join(sorted(needed))} in {component.directory}")
-        update = component.directory / script_plan.UPDATE
-        if update.is_file() and b"compose" in update.read_bytes():
-            places = (component.directory, component.directory.parent)
-            if not any((place / file).exists() for place in places for file in _COMPOSE_FILES):
-                yield note(f"{name}: update.sh mentions compose, but there is no compose file beside or above it")
+        try:
+            yield from _check_scripts(name, component)
+        except OSError as error:  # the scripts of the others are checked all the same
+            yield bad(f"{name}: cannot examine its scripts in {component.directory}: {error}", "check the disk")
+
+
+def _check_scripts(name: str, component: Component) -> Iterator[CheckResult]:
+    needed = {script for action in Action for script in script_plan.scripts_needed(action, script_policy_of(component))}
+    failures = [found for script in sorted(needed) if (found := vet(component.directory, script, os.getuid()))]
+    for failure in failures:
+        yield bad(f"{name}: {failure.message}", f"until then, requests for {name} fail with {failure.reason}")
+    if not failures:
+        yield good(f"{name}: {', '.join(sorted(needed))} in {component.directory}")
+    update = component.directory / script_plan.UPDATE
+    if update.is_file() and b"compose" in update.read_bytes():
+        places = (component.directory, component.directory.parent)
+        if not any((place / file).exists() for place in places for file in _COMPOSE_FILES):
+            yield note(f"{name}: update.sh mentions compose, but there is no compose file beside or above it")
 
 
 def journal(settings: Settings) -> Iterator[CheckResult]:

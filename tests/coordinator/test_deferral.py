@@ -11,6 +11,7 @@ import pytest
 from coordinator.app import build
 from coordinator.commands import explain, status
 from coordinator.settings import Component, Paths, Settings
+from fsm.journal import Journal
 from policy.engine import ALLOW, Defer, RuleSet
 from policy.rules import RULES
 from protocol.types import State
@@ -112,3 +113,21 @@ def test_deferral_into_the_past_is_moved_one_second_ahead(host, monkeypatch):
         host.submit("a", "update")
         daemon.run_once()
         assert daemon.lanes.run_next("core") == pytest.approx(1.0)
+
+
+def test_start_continues_after_an_unconfigured_request_that_cannot_be_settled(host):
+    """A row with an id that cannot be looked up costs no start; the request beside it is settled (I16)."""
+    with ExitStack() as resources:
+        host.start(resources)
+    journal = Journal.open(host.settings.paths.state / "journal.db")
+    for request_id in (b"x1", "x2"):
+        journal.database.write(
+            "INSERT INTO requests (id, component, action, received_at, state)"
+            " VALUES (?, 'web', 'health', '2026-01-01T00:00:00+00:00', 'received')",
+            (request_id,),
+        )
+    journal.close()
+    with ExitStack() as resources:
+        daemon = host.start(resources)
+        daemon.run_once()
+    assert host.state_of("x2") == State.FAILED

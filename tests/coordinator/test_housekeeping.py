@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -193,3 +194,30 @@ def test_housekeeping_continues_after_an_answer_that_cannot_be_removed(fixture, 
     fixture.housekeeping().run()
     assert [path.stem for path in fixture.outbox.directory.iterdir()] == ["bad"]
     assert fixture.journal.existing_ids(["bad", "good"]) == {"bad"}
+
+
+def test_housekeeping_prunes_batch_after_batch(fixture, monkeypatch):
+    """One run removes everything that is too old, however small the batches are."""
+    monkeypatch.setattr(housekeeping_module, "_BATCH", 2)
+    names = [f"r{number}" for number in range(5)]
+    for name in names:
+        fixture.run_update(name, EXCERPT)
+    fixture.clock.sleep(400 * DAY_S)
+    fixture.housekeeping().run()
+    assert fixture.journal.existing_ids(names) == set()
+
+
+def test_housekeeping_continues_after_a_log_that_cannot_be_removed(fixture, monkeypatch):
+    """Both logs are too large; the one that can be removed is removed (I16)."""
+    for name in ("older", "newer"):
+        fixture.run_update(name, 300)
+    remove = shutil.rmtree
+
+    def failing(path, **options):
+        if path.name == "older":
+            raise OSError(5, "I/O error")
+        remove(path, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", failing)
+    fixture.housekeeping(logs_bytes=1).run()
+    assert [path.name for path in fixture.runs.iterdir()] == ["older"]

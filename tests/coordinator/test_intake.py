@@ -202,3 +202,21 @@ def test_sweep_ends_early_at_a_stop(make):
     fixture.runtime.stops.stop()
     assert fixture.intake.sweep() is None
     assert fixture.observer.seen == []
+
+
+def test_intake_notifies_of_every_request_when_one_observer_call_raises(fixture):
+    """Both requests of the batch are admitted, and both are announced, before the error is reported (I16)."""
+    seen = []
+
+    def accepted(record):
+        seen.append(record.request_id)
+        if record.request_id == "a":
+            raise RuntimeError("defect")
+
+    fixture.observer.accepted = accepted
+    for name in ("a", "b"):
+        fixture.submit(name)
+    with pytest.raises(RuntimeError, match="defect"):
+        fixture.intake.sweep()
+    assert seen == ["a", "b"]
+    assert fixture.journal.existing_ids(["a", "b"]) == {"a", "b"}

@@ -284,3 +284,17 @@ def test_closed_database_is_unavailable(tmp_path):
     database.close()
     with pytest.raises(JournalUnavailableError):
         database.read("SELECT 1")
+
+
+def test_journal_is_unavailable_while_another_process_writes_for_too_long(journal):
+    """The wait for SQLite's lock is bounded (I16); afterwards the caller decides, and another try succeeds."""
+    journal.database.write("PRAGMA busy_timeout = 20")
+    other = sqlite3.connect(journal.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalUnavailableError, match="locked"):
+        journal.add_uptime(1.0)
+    other.execute("COMMIT")
+    other.close()
+    journal.add_uptime(1.0)
+    assert journal.uptime() == 1.0
+    assert "busy_timeout = 5000" in database._PRAGMAS
