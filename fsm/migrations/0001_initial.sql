@@ -1,8 +1,8 @@
 -- The journal of the update coordinator. Migrations are numbered and append-only; user_version counts them.
--- The rules of a request's life are kept here as well, so that no bug above can record an illegal history (I4).
+-- The database enforces the transitions as well (I4).
 
--- A copy of fsm/transition_table.py, renewed at every opening. A move that a release drops stays, because history refers to it,
--- but is no longer legal.
+-- A copy of fsm/transition_table.py, synchronized at every opening. A move that a release drops is kept, because history
+-- refers to it, but is no longer legal.
 CREATE TABLE moves (
     event TEXT NOT NULL,
     source TEXT NOT NULL,
@@ -104,7 +104,7 @@ BEGIN
     UPDATE requests SET state = NEW.dest WHERE id = NEW.request_id;
 END;
 
--- The last transition written down must be exactly this change: a state never moves without its history.
+-- The latest recorded transition must be exactly this change: a state never changes without its history.
 CREATE TRIGGER state_follows_transitions BEFORE UPDATE OF state ON requests
 WHEN (OLD.state, NEW.state) IS NOT (
     SELECT source, dest FROM transitions WHERE request_id = OLD.id ORDER BY rowid DESC LIMIT 1
@@ -132,7 +132,7 @@ BEGIN
     SELECT RAISE(ABORT, 'history is not rewritten');
 END;
 
--- Deleting a request takes its rows along; by then the request itself is gone.
+-- Deleting a request deletes its rows; the request itself is deleted first.
 CREATE TRIGGER transitions_leave_with_their_request BEFORE DELETE ON transitions
 WHEN EXISTS (SELECT 1 FROM requests WHERE id = OLD.request_id)
 BEGIN

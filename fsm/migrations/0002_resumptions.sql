@@ -1,5 +1,5 @@
--- What a coordinator that was started again found of a script whose end nobody had seen, and what it decided (I3, I9).
--- A script may be found more than once. Rows leave with their attempt, and so with their request.
+-- What a restarted coordinator found of an open attempt, and the recovery action (I3, I9).
+-- An attempt may have several rows. They are deleted with their attempt, and so with their request.
 CREATE TABLE resumptions (
     request_id TEXT NOT NULL,
     number INTEGER NOT NULL,

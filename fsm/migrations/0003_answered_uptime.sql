@@ -1,6 +1,5 @@
--- When an answer was last put out, in the coordinator's running time: from then on it counts as unread, and its request
--- as history. When the request was settled says nothing about that: it may have been submitted again much later, or
--- its answer may have waited for a folder that could not be written.
+-- Running time at the latest publication of an answer; retention counts from it. The settlement may be much earlier: the
+-- request may have been submitted again, or its answer may have waited for a folder that could not be written.
 
 ALTER TABLE requests ADD COLUMN answered_uptime REAL;
 
