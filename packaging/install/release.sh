@@ -5,7 +5,7 @@
 # Everything that a release is built from.
 readonly SOURCES=(pyproject.toml requirements.lock README.md LICENSE
     protocol policy fsm executors coordinator remote packaging)
-readonly _COMPLETE=share/complete # holds the fingerprint; written last, so a release without it is incomplete
+readonly _COMPLETE=share/complete # holds the source digest; written last, so a release without it is incomplete
 
 # Sets RELEASE to the folder of this checkout's release, whether or not it is built.
 select_release() {
@@ -14,10 +14,10 @@ select_release() {
     # A Python version (PEP 440), not SemVer; only its use as a folder name matters here.
     [[ $version =~ ^[0-9][0-9A-Za-z.+-]*$ ]] || die "read the version: pyproject.toml has \"$version\"" \
         "run packaging/install.sh of an unchanged checkout"
-    FINGERPRINT=$(fingerprint)
+    SOURCE_DIGEST=$(source_digest)
     for folder in "$RELEASES/$version" "$RELEASES/$version"-*; do
         RELEASE=$folder
-        if is_complete "$folder" && [ "$(< "$folder/$_COMPLETE")" = "$FINGERPRINT" ]; then return; fi
+        if is_complete "$folder" && [ "$(< "$folder/$_COMPLETE")" = "$SOURCE_DIGEST" ]; then return; fi
     done
     RELEASE=$RELEASES/$version
     # A development checkout: the same version with other content gets a separate folder.
@@ -28,7 +28,7 @@ select_release() {
 }
 
 # Depends on all sources and on the interpreter: a virtual environment does not work with another minor version.
-fingerprint() {
+source_digest() {
     (
         cd "$CHECKOUT" || exit
         "$PYTHON" -c 'import sys; print(sys.executable, "%d.%d" % sys.version_info[:2])'
@@ -66,7 +66,7 @@ build_release() {
         fail_build "the built command does not run" "fix the checkout and run this again"
     populate_share
     sync --file-system "$RELEASE" # the marker must not be durable before the files
-    echo "$FINGERPRINT" > "$RELEASE/$_COMPLETE.part"
+    echo "$SOURCE_DIGEST" > "$RELEASE/$_COMPLETE.part"
     sync "$RELEASE/$_COMPLETE.part"
     mv "$RELEASE/$_COMPLETE.part" "$RELEASE/$_COMPLETE"
     sync "$RELEASE/share"

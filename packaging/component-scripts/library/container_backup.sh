@@ -37,7 +37,7 @@ create_backup() { # FILE_IMAGE NEW_IMAGE
 read_backup() { # BACKUP
     FILE_IMAGE="$(backup_value "$1" file-image)"
     WAS="$(backup_value "$1" state)"
-    [[ "$WAS" != sick ]] || WAS=failed # the value in backups of release 0.1.0
+    [[ "$WAS" != sick ]] || WAS=failed # the value in backups of earlier releases
     WAS_CONTAINER="$(backup_value "$1" container)"
     WAS_NAME="$(backup_value "$1" name)"
     RAN_AS="$(backup_value "$1" ran-as)"

@@ -105,7 +105,7 @@ create_backup() { # TARGET
 backup_state() { # BACKUP
     local state
     state="$(backup_value "$1" state)"
-    [[ "$state" != sick ]] || state=failed # the value in backups of release 0.1.0
+    [[ "$state" != sick ]] || state=failed # the value in backups of earlier releases
     printf '%s\n' "$state"
 }
 
