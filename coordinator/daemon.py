@@ -28,7 +28,7 @@ class Daemon:
     """A coordinator, ready to run.
 
     Args:
-        intake: takes requests in.
+        intake: admits or rejects requests.
         publisher: publishes what could not be published before.
         housekeeping: keeps disks bounded.
         lanes: run requests.
@@ -87,7 +87,7 @@ class Daemon:
             JournalDamagedError: only a restart helps.
         """
         if self._watcher.renew():
-            was_swept, retry_s = self._guarded("take requests in", self._intake.sweep)
+            was_swept, retry_s = self._guarded("read requests", self._intake.sweep)
         else:
             was_swept, retry_s = False, None
         _, all_published = self._guarded("publish answers", self._publish_pending)

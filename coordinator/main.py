@@ -27,7 +27,7 @@ _PAUSE_S = 1.0  # before the journal is read a second time: a transient error ma
 
 
 def serve(config: Path | None, executor: str | None) -> int:
-    """Run until asked to stop.
+    """Run until a signal stops it.
 
     Returns:
         0 after a stop, 1 when the supervisor should start it again, 2 when only the operator can help.

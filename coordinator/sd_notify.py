@@ -35,7 +35,7 @@ class SdNotifier(RequestObserver):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], pid: int) -> SdNotifier:
-        """As the environment of process ``pid`` says, which systemd set up."""
+        """Create the notifier from the variables that systemd set for process ``pid``."""
         is_watched = environment.get("WATCHDOG_PID", str(pid)) == str(pid)
         micros = environment.get("WATCHDOG_USEC", "") if is_watched else ""
         return cls(environment.get("NOTIFY_SOCKET"), int(micros) / 1e6 if micros.isdecimal() else None)

@@ -35,8 +35,8 @@ RECOVERY: dict[RecoveryAction, str] = {
     RecoveryAction.ADOPT: "found {script} still running: waited for it to end",
     RecoveryAction.COLLECT: "found that {script} had ended in the meantime: used its result",
     RecoveryAction.START: "found that {script} had not begun yet: it could still be started",
-    RecoveryAction.INTERRUPT: "could not determine how far {script} had come: did not run it a second time",
-    RecoveryAction.RERUN: "could not determine how far {script} had come: it may run again",
+    RecoveryAction.INTERRUPT: "could not determine whether {script} had ended: did not run it a second time",
+    RecoveryAction.RERUN: "could not determine whether {script} had ended: it may run again",
 }
 
 

@@ -10,6 +10,6 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do  # bounded: if workers are killed repeatedly, 
   setsid /bin/sh "$1" "$$ $start" "$2"
   case $? in
     129 | 1[3-8]? | 19[0-2]) echo ;;  # a signal ended it, 1 to 64: notify, and start the next one
-    *) exit ;;                        # 9: its input has ended, or no room; others: no worker can be started
+    *) exit ;;                        # 9: its input has ended, or no space; others: no worker can be started
   esac
 done

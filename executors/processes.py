@@ -79,7 +79,7 @@ def process_tree(worker: ProcessId, launcher: ProcessId, request_id: str) -> lis
     While the launcher lives, these are its descendants: it is a subreaper. Without it orphans are children of init;
     then the worker's descendants, the members of its POSIX session and the processes with the request's id in their
     environment count, except those below another launcher or worker: a second coordinator may serve the same id. Only
-    orphans of a second coordinator whose shells are dead as well would be mistaken for ours.
+    orphans of a second coordinator whose shells are dead as well would be mistaken for those of this run.
     """
     if worker.boot_id != boot_id():
         return []

@@ -11,8 +11,8 @@ session   what became of the run, line by line; a line counts once its line brea
 
 Earlier releases wrote the same files, and their runs are adopted: names and lines must stay readable.
 
-The claim allocates a block of the disk, with room for the later lines: a script that fills the disk, or finds it full,
-loses room for its output, but not for its exit code. One more file would cost as much as an fsync.
+The claim allocates a block of the disk, with space for the later lines: a script that fills the disk, or finds it full,
+loses space for its output, but not for its exit code. One more file would cost as much as an fsync.
 """
 
 from __future__ import annotations

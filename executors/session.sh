@@ -13,7 +13,7 @@ while IFS= read -r run; do
   claim=
   IFS= read -r claim <"$run/session"
   [ "$claim" = revoked ] && continue
-  [ "$claim" = "$me" ] || exit 9       # no room, or the disk fails: our end notifies the coordinator
+  [ "$claim" = "$me" ] || exit 9       # no space, or the disk fails: the worker's end notifies the coordinator
   echo
 
   whole=

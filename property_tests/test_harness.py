@@ -44,7 +44,7 @@ ROLLED_BACK = ("--scenario", "failing update, rolled back, client without fsync"
 FIRST_START = ("--scenario", "first start, client without fsync")
 KILLS = ("property_tests.crash.kill_sweep", "--firsts", "0", "--scenario", "rejected")
 SIGNALS = ("property_tests.crash.kill_sweep", "--firsts", "0", "--scenario", "limit", "--only", "pidfd_send_signal")
-REBOOTS = ("property_tests.crash.reboot_sweep", "--scenario", "takes the machine down every time, on_failure none")
+REBOOTS = ("property_tests.crash.reboot_sweep", "--scenario", "reboots the machine at every start, on_failure none")
 
 BREAKS = {
     "final status: content is not synced": Break(

@@ -1,4 +1,4 @@
-"""TOML into a frozen model, strict about every key: what the configurations of both sides have in common.
+"""Configuration parser of both sides: TOML into a frozen model; an unknown key is an error.
 
 Errors are for operators: each names file, line where possible, key, and for an unknown key the nearest known one.
 """
@@ -46,12 +46,12 @@ def parse(model: type[_Model], path: Path, content: bytes) -> _Model:
     """Read a configuration file's content.
 
     Args:
-        model: what it must fit.
-        path: where it comes from, for the findings.
+        model: the model.
+        path: where it comes from, for error messages.
         content: the whole content.
 
     Raises:
-        ConfigurationInvalidError: not TOML, an unknown key or a wrong value; one line per finding.
+        ConfigurationInvalidError: not TOML, an unknown key or a wrong value; one line per error.
         OSError: a validator needed the disk, which could not be read this time.
     """
     try:
@@ -62,14 +62,14 @@ def parse(model: type[_Model], path: Path, content: bytes) -> _Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        findings = [
-            _finding(model, path, text, [str(part) for part in finding["loc"]], finding["type"], finding["msg"])
-            for finding in error.errors(include_url=False, include_input=False)
+        lines = [
+            _error_line(model, path, text, [str(part) for part in each["loc"]], each["type"], each["msg"])
+            for each in error.errors(include_url=False, include_input=False)
         ]
-        raise ConfigurationInvalidError("\n".join(findings)) from None
+        raise ConfigurationInvalidError("\n".join(lines)) from None
 
 
-def _finding(model: type[BaseModel], path: Path, text: str, keys: list[str], kind: str, message: str) -> str:
+def _error_line(model: type[BaseModel], path: Path, text: str, keys: list[str], kind: str, message: str) -> str:
     line = _line_of(text, keys) or _line_of(text, keys[:-1])
     place = f"{path}:{line}" if line else str(path)
     name = ".".join(keys)

@@ -90,12 +90,12 @@ def _no_constant(name: str) -> NoReturn:
 def format_validation_errors(error: ValidationError) -> str:
     """Each validation error with its field's name; never the input itself, which may be anything."""
     return "; ".join(
-        f"{'.'.join(str(part) for part in finding['loc'])}: {_finding(finding['type'], finding['msg'])}"
-        for finding in error.errors(include_url=False, include_input=False)
+        f"{'.'.join(str(part) for part in each['loc'])}: {_error_text(each['type'], each['msg'])}"
+        for each in error.errors(include_url=False, include_input=False)
     )
 
 
-def _finding(kind: str, text: str) -> str:
+def _error_text(kind: str, text: str) -> str:
     if kind == "missing":
         return "is missing"
     if kind == "enum":

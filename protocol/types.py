@@ -22,7 +22,7 @@ class UnknownValue(str):
 
 
 class Action(StrEnum):
-    """What a request may ask for."""
+    """The actions that a request can name."""
 
     UPDATE = "update"
     ROLLBACK = "rollback"

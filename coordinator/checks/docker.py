@@ -84,8 +84,8 @@ def container(settings: Settings) -> Iterator[CheckResult]:
         return
     if listed.code != 0:
         yield note(
-            f"cannot ask Docker about the container: {listed.last_line}",
-            "systemctl status docker shows whether it runs; run this check as root, who may ask it",
+            f"cannot list the containers: {listed.last_line}",
+            "`systemctl status docker` shows whether it runs; run this check as root",
         )
         return
     containers = _inspect(listed.output.split())

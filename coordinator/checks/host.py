@@ -122,7 +122,7 @@ def _check_scripts(name: str, component: Component) -> Iterator[CheckResult]:
 
 
 def journal(settings: Settings) -> Iterator[CheckResult]:
-    """Can the journal be read, and is it whole?"""
+    """Can the journal be read, and is it intact?"""
     path = settings.paths.state / JOURNAL
     for damaged in sorted(settings.paths.state.glob(f"{JOURNAL}.damaged-*")):
         if not damaged.name.endswith(("-wal", "-shm")):
@@ -141,7 +141,7 @@ def journal(settings: Settings) -> Iterator[CheckResult]:
         opened.database.require_integrity()
         unsettled = sum(opened.counts().values())
         late = len(opened.unpublished(100))
-        yield good(f"{path} is whole; {unsettled} request(s) under way")
+        yield good(f"{path} is intact; {unsettled} request(s) under way")
         if late:
             remedy = f"make {settings.paths.status} writable: they are published then"
             yield bad(f"{late} answer(s) could not be published", remedy)
@@ -158,7 +158,7 @@ def _remedy(error: JournalError) -> str:
 
 
 def log(settings: Settings) -> Iterator[CheckResult]:
-    """Troubleshooting step 5: what does the log say? The coordinator's own file, and systemd's journal."""
+    """Troubleshooting step 5: see the log: the coordinator's own file, and systemd's journal."""
     path = settings.paths.log_file
     if path is None or not path.exists():
         yield note("no log file", f"journalctl -u {UNIT} -n 100")

@@ -85,7 +85,7 @@ def execute(settings: Settings, request_id: str, *, as_json: bool) -> int:
         for output in line.output:
             console.print(Text(f"{'':<24}| {output}", style="dim"))
     if history.record.settled_at is None:
-        console.print("  It is not over yet.")
+        console.print("  It is still in progress.")
     return 0
 
 

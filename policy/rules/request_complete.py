@@ -11,7 +11,7 @@ class RequestComplete:
     """Rejects an update without a version; no other action needs one (wire contract)."""
 
     def evaluate(self, request: Request, context: PolicyContext) -> Verdict:  # noqa: ARG002
-        """See the class."""
+        """Require a version for an update."""
         if request.action is Action.UPDATE and request.version is None:
             return Reject(Reason.INVALID_REQUEST, "cannot update: version is missing; name one, such as 1.2.3")
         return ALLOW

@@ -13,7 +13,7 @@ class VersionWellFormed:
     """Rejects what ``protocol.version`` does not accept, for every action: each script gets the version."""
 
     def evaluate(self, request: Request, context: PolicyContext) -> Verdict:  # noqa: ARG002
-        """See the class."""
+        """Require SemVer, with an optional leading ``v``, where a version is given."""
         if request.version is None or is_version(request.version):
             return ALLOW
         return Reject(

@@ -58,7 +58,7 @@ _WHILE_RUNNING = (
     _cut("update.sh may be rerun", UPDATE, {}, on_interruption="rerun", uncertainty=_AGAIN),
     _cut("update.sh may be rerun, two power cuts", UPDATE, {}, cuts=2, on_interruption="rerun", uncertainty=_AGAIN),
     _cut(
-        "update.sh takes the machine down every time",
+        "update.sh reboots the machine at every start",
         UPDATE,
         {},
         cuts=_MORE_THAN_BOUND,
@@ -66,7 +66,7 @@ _WHILE_RUNNING = (
         uncertainty=_AGAIN,
     ),
     _cut(
-        "update.sh takes the machine down every time, on_failure none",
+        "update.sh reboots the machine at every start, on_failure none",
         UPDATE,
         {},
         cuts=_MORE_THAN_BOUND,
@@ -75,14 +75,14 @@ _WHILE_RUNNING = (
         uncertainty=_AGAIN,
     ),
     _cut(
-        "rollback.sh takes the machine down every time",
+        "rollback.sh reboots the machine at every start",
         ROLLBACK,
         {UPDATE: FAILS},
         cuts=_MORE_THAN_BOUND,
         on_interruption="rerun",
         uncertainty=_AGAIN,
     ),
-    _cut("health-check.sh takes the machine down every time", HEALTH, {}, cuts=_MORE_THAN_BOUND, action="health"),
+    _cut("health-check.sh reboots the machine at every start", HEALTH, {}, cuts=_MORE_THAN_BOUND, action="health"),
 )
 
 

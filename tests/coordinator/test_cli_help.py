@@ -40,7 +40,7 @@ def failing_call(*_arguments, number=errno.EIO, **_options):
 
 
 def test_help_lists_every_command():
-    """The help lists exactly the commands of the architecture."""
+    """The help lists exactly the commands in ``COMMANDS``."""
     shown = invoke("--help")
     assert shown.exit_code == 0
     assert set(app.commands) == set(COMMANDS)

@@ -124,7 +124,7 @@ def test_runner_bounds_the_retries_of_a_failed_start(make, kind):
     """After ``MAX_FAILED_STARTS`` failures, with a pause between them, the answer is cannot_start (I16)."""
     fixture = make()
     if kind == "vet":
-        fixture.executor.vet_failures = [VetFailure(Reason.CANNOT_START, "cannot tell")] * 99
+        fixture.executor.vet_failures = [VetFailure(Reason.CANNOT_START, "cannot determine")] * 99
     else:
         fixture.executor.start_failures = ["cannot start: no memory"] * 99
     fixture.run()

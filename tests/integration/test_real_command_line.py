@@ -230,7 +230,7 @@ def test_explain_prints_events_in_order(history_host):
     assert facts["request"]["state"] == "rolled_back"
     assert [transition["event"] for transition in facts["transitions"]] == ["accept", "start", "fail", "roll_back"]
     assert [run["script"] for run in facts["attempts"]] == ["update.sh", "rollback.sh", "health-check.sh"]
-    assert "not over yet" in history_host.cli("explain", "open").stdout
+    assert "still in progress" in history_host.cli("explain", "open").stdout
     assert "no script was run" in history_host.cli("explain", "rejected").stdout
 
 

@@ -55,7 +55,7 @@ def test_request_waits_for_space_in_the_journal(host, small_disk):
     disk.fill()
     host.submit("one", "update")
     host.drop("bad.json", b"[]")
-    await_again(host, "cannot take requests in: cannot reach the journal")
+    await_again(host, "cannot read requests: cannot reach the journal")
     problems = _problems(host)
     assert any(str(host.state) in text and " has 0 KiB" in text and "free space" in problems[text] for text in problems)
     assert sorted(path.name for path in host.requests.iterdir()) == ["bad.json", "one.json"]

@@ -151,4 +151,4 @@ def test_new_release_adopts_a_script_that_runs_during_an_upgrade(host: Provision
 def test_journal_passes_the_check_after_all_crashes(host: ProvisionedHost, probe: Machine):
     """The journal is intact, and no request is active."""
     output = probe.run(COMMAND, "check", "--no-scripts").stdout
-    assert f"{STATE}/journal.db is whole; 0 request(s) under way" in output
+    assert f"{STATE}/journal.db is intact; 0 request(s) under way" in output

@@ -145,4 +145,4 @@ def assert_answers_true(host: ProvisionedHost, submitted: set[str], written: set
     assert states["succeeded"] > _REBOOTS
     assert states["rolled_back"] > 0, "no update was interrupted, so the test has proved nothing"
     output = machine.run(COMMAND, "check", "--no-scripts", check=False).stdout
-    assert "journal.db is whole; 0 request(s) under way" in output
+    assert "journal.db is intact; 0 request(s) under way" in output

@@ -11,7 +11,7 @@ from provisioned_host import ProvisionedHost
 
 from tests.support.polling import wait_until
 
-# The manual test of the deployment guide, verbatim.
+# The manual test of requirements, section 6.4, verbatim.
 _MANUAL_TEST = """\
 cat > /var/dunebugger/updates/requests/test-123.json << EOF
 {

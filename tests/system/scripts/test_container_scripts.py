@@ -73,7 +73,7 @@ def test_container_update_to_a_missing_version_keeps_the_container_running(host)
     assert (host.snapshot(), host.started_at()) == (before, started)
 
 
-def test_container_update_without_a_registry_keeps_the_container_running(host):
+def test_update_script_without_a_registry_keeps_the_container_running(host):
     """Without a registry the pull fails before any change, and the container keeps running."""
     before, started = host.snapshot(), host.started_at()
     host.registry.stop()
@@ -84,7 +84,7 @@ def test_container_update_without_a_registry_keeps_the_container_running(host):
     assert (host.snapshot(), host.started_at()) == (before, started)
 
 
-def test_components_of_one_compose_file_are_rolled_back_independently(host):
+def test_rollback_script_restores_one_component_of_a_compose_file(host):
     """A rollback of remote after an update of scheduler leaves scheduler's image, in the file and running."""
     first = host.update("1.1.0")
     second = host.update("1.4.0", component="scheduler")
