@@ -41,7 +41,7 @@ run: $(DEMO_STAMP) ## run the coordinator in the foreground on ./var/run, until 
 	exec $(BIN)/python -m coordinator run --config var/run/update-coordinator.toml
 
 # The packages that neither start daemons nor wait for deadlines.
-FAST_TESTS  := tests/protocol tests/policy tests/fsm tests/coordinator tests/test_docs.py tests/test_total_tables.py
+FAST_TESTS  := tests/protocol tests/policy tests/fsm tests/coordinator tests/test_docs.py tests/test_structure.py tests/test_total_tables.py
 
 check: lint ## lint and the fast tests, in under a minute
 	$(BIN)/pytest --quiet --numprocesses 2 $(FAST_TESTS)

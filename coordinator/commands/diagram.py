@@ -5,14 +5,14 @@ from __future__ import annotations
 from fsm.transition_table import TRANSITIONS
 from protocol.types import State
 
-_TERMINAL = (State.SUCCEEDED, State.ROLLED_BACK, State.FAILED)
+TERMINAL = (State.SUCCEEDED, State.ROLLED_BACK, State.FAILED)
 
 
 def mermaid() -> str:
     """The state diagram as Mermaid text."""
     lines = ["stateDiagram-v2", f"    [*] --> {State.RECEIVED}"]
     lines += [f"    {each.source} --> {each.dest}: {each.event}" for each in TRANSITIONS]
-    lines += [f"    {state} --> [*]" for state in _TERMINAL]
+    lines += [f"    {state} --> [*]" for state in TERMINAL]
     return "\n".join(lines) + "\n"
 
 
