@@ -43,7 +43,7 @@ def _run_trial(spec: InstanceSpec) -> tuple[InstanceSpec, Findings]:
     return spec, InstanceTrial(spec).run()
 
 
-class Summary:
+class PowerCutSummary:
     """Adds up and prints the results."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--until-violation", help="start no instance after a violation that contains this text")
     options = parser.parse_args()
-    begin, summary = time.monotonic(), Summary()
+    begin, summary = time.monotonic(), PowerCutSummary()
     planned = instances_to_record(options)
     meter = ProgressMeter(len(planned), "instances")
     with ProcessPoolExecutor(options.jobs) as pool:
