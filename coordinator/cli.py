@@ -161,7 +161,7 @@ def _become_daemon(config: Path | None, executor: str) -> NoReturn:
     The pid stays the same, for systemd and for shells. The daemon reads the configuration and reports its errors.
 
     Raises:
-        UnavailableError: the host has no room for a process now.
+        UnavailableError: the host has no resources for a process now.
         ConfigurationError: this interpreter does not exist any more.
     """
     command = [sys.executable, "-m", "coordinator.main", str(config.resolve()) if config else "", executor]

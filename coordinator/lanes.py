@@ -58,7 +58,7 @@ class Lanes(RequestObserver):
         """Start every thread; none takes up a request before ``release``.
 
         Raises:
-            OSError: the host has no room for another thread.
+            OSError: the host has no resources for another thread.
         """
         for worker in self._workers:
             try:

@@ -91,7 +91,8 @@ def folders(settings: Settings) -> Iterator[CheckResult]:
     if paths.state.is_dir() and paths.state.stat().st_mode & 0o022:
         yield bad(f"{paths.state} can be written by others", f"chmod go-w {paths.state}")
     if paths.requests.is_dir():
-        waiting = sum(entry.name.endswith(".json") for entry in os.scandir(paths.requests))
+        with os.scandir(paths.requests) as entries:
+            waiting = sum(entry.name.endswith(".json") for entry in entries)
         yield note(f"{waiting} request file(s) waiting")
     quarantine = paths.state / QUARANTINE
     if quarantine.is_dir() and (kept := len(list(quarantine.iterdir()))):

@@ -46,7 +46,7 @@ def execute(settings: Settings, component: str | None, limit: int, *, as_json: b
                 (describe(record), "bold"),
             )
         )
-        status = [] if record.settled_at else ["not over yet"]
+        status = [] if record.settled_at else ["still in progress"]
         console.print(Text(f"    {': '.join([*status, record.message] if record.message else status)}"))
         console.print(Text(f"    {record.request_id}", style="dim"))
     return 0

@@ -148,10 +148,10 @@ def test_history_reports_a_running_rollback(host):
     host.start()
     host.submit("one", "update")
     host.await_run("rollback.sh", "one")
-    assert "    not over yet: Update failed: update.sh ended with exit code 3" in host.cli("history").stdout
+    assert "    still in progress: Update failed: update.sh ended with exit code 3" in host.cli("history").stdout
     _let_script_end(host)
     host.answer("one")
-    assert "not over yet" not in host.cli("history").stdout
+    assert "still in progress" not in host.cli("history").stdout
 
 
 def test_explain_prints_a_date_where_the_day_changes(host):
