@@ -17,13 +17,12 @@ from protocol.instance_lock import InstanceLock, InstanceLockedError
 from protocol.types import Action
 from remote.api.auth import Authenticator
 from remote.api.routes import Routes
-from remote.background import BackgroundTasks
 from remote.context import AppContext
+from remote.database import StoreError
 from remote.errors import RemoteConfigurationError
 from remote.events import builders
-from remote.events.bus import EventBus
+from remote.events.bus import EventBus, SequenceAllocator
 from remote.events.notifier import RequestNotifier
-from remote.events.sequence import SequenceAllocator
 from remote.gateway.errors import SubmitError
 from remote.gateway.gateway import Gateway
 from remote.gateway.request_follower import RequestFollower
@@ -36,9 +35,10 @@ from remote.inventory import Inventory
 from remote.legacy_state import import_legacy_state
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHubClient
+from remote.releases.github_rate_limit import RateLimitTracker
 from remote.request_service import RequestService
 from remote.settings import SELF, TOKEN_CHARACTERS, RemoteSettings, read_secret
-from remote.store import StateStore, StoreError
+from remote.store import StateStore
 
 
 class App:
@@ -52,26 +52,25 @@ class App:
         clock = clock or SystemClock()
         self.is_broken = False
         authenticator = Authenticator(settings.server, _access_token(settings))
-        state = settings.paths.state
         self._lock, self._store, sequence = _open_state(settings)
         self._github = GitHubClient(
             settings.releases,
             read_secret(settings.releases.token_file, "the token for GitHub"),
-            state,
+            settings.paths.state / "releases-cache.sqlite",
+            RateLimitTracker(self._store, clock),
             clock,
             own_version(),
         )
         registry = HealthRegistry(settings.components, SELF if SELF in settings.components else None, clock)
-        catalogue = Catalogue(settings, self._github, state / "releases.json", clock)
-        inventory = Inventory(settings, VersionReader(settings), catalogue, registry)
+        catalogue = Catalogue(settings, self._github, self._store, clock)
+        inventory = Inventory(settings, VersionReader(settings.components), catalogue, registry)
         self.bus = EventBus(sequence, partial(builders.answers_between, self._store, settings))
         notifier = RequestNotifier(settings, self.bus, inventory, registry, self._submit_health_check)
         client = Client(settings.paths.requests, settings.paths.status, clock)
         watcher = StatusWatcher(settings.paths.status)
         follower = RequestFollower(client, self._store, settings.gateway, clock, notifier)
         gateway = Gateway(client, self._store, follower, watcher, clock)
-        self.background = BackgroundTasks()
-        requests = RequestService(settings, catalogue, inventory, gateway, self.background)
+        requests = RequestService(settings, catalogue, inventory, gateway)
         self._context = AppContext(settings, clock, gateway, catalogue, inventory, notifier, requests)
         self._heartbeats = (
             None
@@ -108,7 +107,7 @@ class App:
         try:
             yield
         finally:
-            await self.background.finish()
+            await context.requests.finish()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

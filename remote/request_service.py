@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from protocol.types import Action
 from remote import rules
-from remote.background import BackgroundTasks
 from remote.events import bodies, builders
 from remote.gateway.errors import SubmitError
 from remote.gateway.gateway import Gateway
@@ -18,6 +19,8 @@ from remote.settings import RemoteSettings
 from remote.submission import SubmissionRecord
 
 _NAME_CHARACTERS = 100
+_FINISH_S = 3.0
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,28 @@ class CommandResult:
     answer: bodies.UpdateResult | None = None
 
 
+class BackgroundTasks:
+    """Runs coroutines to completion even if the awaiting client disconnects."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Await ``work``; a cancelled caller does not cancel it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def finish(self, timeout_s: float = _FINISH_S) -> None:
+        """Wait for the running tasks, then cancel what takes longer than ``timeout_s``, such as a remote server."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
 class RequestService:
     """Evaluates commands by the rules and submits requests through the gateway."""
 
@@ -52,18 +77,21 @@ class RequestService:
         catalogue: Catalogue,
         inventory: Inventory,
         gateway: Gateway,
-        background: BackgroundTasks,
     ) -> None:
         self._settings = settings
         self._catalogue = catalogue
         self._inventory = inventory
         self._gateway = gateway
-        self._background = background
+        self._background = BackgroundTasks()
         self._submitting = asyncio.Lock()  # of two commands for one component, the second must see the first's request
 
     async def execute(self, command: UpdateCommand) -> CommandResult:
         """Submit a request, or return the reason why not; completes even if the client disconnects."""
         return await self._background.run(self._execute(command))
+
+    async def finish(self) -> None:
+        """Complete the commands that are being executed; ends them after ``_FINISH_S``."""
+        await self._background.finish()
 
     async def _execute(self, command: UpdateCommand) -> CommandResult:
         component = self._settings.find_component(command.component)

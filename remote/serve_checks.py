@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,8 +21,10 @@ from remote.health.nats_connection import NatsConnection
 from remote.installed.sources.self_version import own_version
 from remote.installed.versions import VersionReader
 from remote.releases.github import GitHubClient
+from remote.releases.github_rate_limit import RateLimitTracker
 from remote.releases.release import newest
 from remote.settings import RemoteSettings, read_secret
+from remote.store import StateStore
 
 _FINAL_STATUS_S = 60.0  # for the answer to a health request that the coordinator has taken up
 _CONNECT_S = 5.0
@@ -120,7 +123,7 @@ def _assess(component: str, final: FinalStatus) -> CheckResult:
 
 def check_installed_versions(settings: RemoteSettings) -> Iterator[CheckResult]:
     """Check that the installed version of each component can be determined."""
-    versions = VersionReader(settings)
+    versions = VersionReader(settings.components)
     versions.refresh()
     for component in settings.components:
         found = versions.of(component)
@@ -149,8 +152,11 @@ def check_releases(settings: RemoteSettings, clock: Clock) -> Iterator[CheckResu
 async def _check_repositories(
     settings: RemoteSettings, token: str | None, clock: Clock, scratch: Path
 ) -> list[CheckResult]:
-    async with GitHubClient(settings.releases, token, scratch, clock, own_version()) as github:
-        return [await _check_repository(github, settings, component) for component in settings.components]
+    cache = scratch / "releases-cache.sqlite"
+    with closing(StateStore(scratch / "state.sqlite", history=1)) as store:
+        limits = RateLimitTracker(store, clock)
+        async with GitHubClient(settings.releases, token, cache, limits, clock, own_version()) as github:
+            return [await _check_repository(github, settings, component) for component in settings.components]
 
 
 async def _check_repository(github: GitHubClient, settings: RemoteSettings, component: str) -> CheckResult:

@@ -13,8 +13,7 @@ from protocol.configuration import AbsolutePath, ConfigurationInvalidError, Sect
 from protocol.fs import exists
 from protocol.names import is_component
 from remote.errors import RemoteConfigurationError
-from remote.installed.sources import SOURCES
-from remote.installed.version_source import SourceSettings
+from remote.installed.component_settings import ComponentSettings
 
 DEFAULT_PATH = Path("/etc/dunebugger/remote.toml")
 SELF = "remote"
@@ -33,12 +32,6 @@ def _origin(value: str) -> str:
     if not value.startswith(("http://", "https://")) or "/" in value.partition("://")[2]:
         raise ValueError("must be an origin, such as https://dune.example.org")
     return value.lower()
-
-
-def _source(value: str) -> str:
-    if value not in SOURCES:
-        raise ValueError(f"must be one of {', '.join(SOURCES)}")
-    return value
 
 
 class PathSettings(Section):
@@ -110,19 +103,6 @@ class DeviceSettings(Section):
 
     id: str | None = None
     location: str | None = None
-
-
-class ComponentSettings(SourceSettings):
-    """``[components.NAME]``: a component that can be updated, its repository and its installed-version source."""
-
-    installed: Annotated[str, AfterValidator(_source)]
-
-    @model_validator(mode="after")
-    def _has_what_its_source_needs(self) -> ComponentSettings:
-        for key, meaning in SOURCES[self.installed].needs.items():
-            if getattr(self, key) is None:
-                raise ValueError(f'installed = "{self.installed}" needs {key}, {meaning}')
-        return self
 
 
 def _default_components() -> dict[str, ComponentSettings]:

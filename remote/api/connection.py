@@ -16,7 +16,6 @@ from protocol.names import printable
 from remote.api import codec
 from remote.api.auth import SUBPROTOCOL
 from remote.api.codec import IncomingMessage, MessageInvalidError
-from remote.api.token_bucket import TokenBucket
 from remote.events.bodies import ErrorReport
 from remote.events.envelope import SOURCE, MessageBody, OutgoingMessage
 from remote.settings import Server
@@ -24,10 +23,31 @@ from remote.settings import Server
 _MAX_CONCURRENT = 8
 _SUBJECT_CHARACTERS = 100
 _QUEUE_CHARACTERS = 4 * 1024 * 1024  # more than the event bus replays to a returning client
+_BURST_S = 3.0
 _CLOSE_S = 1.0
 _POLICY_VIOLATION, _TRY_AGAIN_LATER = 1008, 1013  # RFC 6455, section 7.4.1, and IANA's registry
 
 Dispatch = Callable[["Connection", IncomingMessage], Awaitable[None]]
+
+
+class TokenBucket:
+    """Allows ``per_s`` messages a second, > 0, and bursts of three seconds' worth, at least one message."""
+
+    def __init__(self, per_s: float, clock: Clock) -> None:
+        self._per_s = per_s
+        self._clock = clock
+        self._tokens = self._capacity = max(1.0, per_s * _BURST_S)
+        self._refilled_at = clock.monotonic()
+
+    def try_acquire(self) -> bool:
+        """Take a token for one message; False when there is none."""
+        now = self._clock.monotonic()
+        self._tokens = min(self._capacity, self._tokens + (now - self._refilled_at) * self._per_s)
+        self._refilled_at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
 
 class Connection:
@@ -148,7 +168,7 @@ class Connection:
                 await self._websocket.send_text(text)
 
     async def _close(self, code: int, why: str) -> None:
-        """Send the reason; ``remote.api.uvicorn_protocol`` disconnects a client that does not read it."""
+        """Send the reason; ``remote.commands.serve`` disconnects a client that does not read it."""
         logger.warning("disconnecting {}", why)
         with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
             async with asyncio.timeout(_CLOSE_S):

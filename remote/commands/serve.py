@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 
 import uvicorn
 from loguru import logger
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from remote import logs
-from remote.api.uvicorn_protocol import LingerLimitedProtocol
 from remote.app import App
 from remote.installed.sources.self_version import own_version
 from remote.settings import RemoteSettings
 
 _STOP_S = 5
+_LINGER_S = 5.0
 _CONNECTIONS = 200  # of all kinds; server.clients of them may be WebSockets
+
+
+class LingerLimitedProtocol(WebSocketsSansIOProtocol):
+    """Aborts the connection if it is still open 5 s after the server has finished with it.
+
+    A closing transport waits until its buffer is drained, which never happens with a client that does not read.
+    """
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """Start the limit when the server's side has finished."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self.loop.call_later(_LINGER_S, self.transport.abort)
 
 
 class _Server(uvicorn.Server):

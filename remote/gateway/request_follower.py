@@ -12,9 +12,10 @@ from loguru import logger
 from protocol.client import Client
 from protocol.clock import Clock
 from protocol.messages import FinalStatus, Progress
+from remote.database import StoreError
 from remote.gateway import local_outcomes
 from remote.settings import GatewaySettings as Limits
-from remote.store import StateStore, StoreError
+from remote.store import StateStore
 from remote.submission import RecordedAnswer, SubmissionRecord
 
 MAX_FAILURES = 20  # in a row, for one request: about an hour with the pauses between them

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loguru import logger
 
+from remote.installed.component_settings import ComponentSettings
 from remote.installed.sources import SOURCES
 from remote.installed.version_source import VersionUnknownError
-from remote.settings import ComponentSettings, RemoteSettings
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class VersionReader:
     """Reads every component's version from its configured source and keeps the results.
 
     Args:
-        settings: the components and their sources.
+        components: by name, with their sources.
     """
 
-    def __init__(self, settings: RemoteSettings) -> None:
-        self._components = settings.components
-        self._results = dict.fromkeys(settings.components, InstalledVersion(None, None))
+    def __init__(self, components: Mapping[str, ComponentSettings]) -> None:
+        self._components = components
+        self._results = dict.fromkeys(components, InstalledVersion(None, None))
 
     def refresh(self) -> None:
         """Read every source again; a source that fails does not affect the other components (I16)."""

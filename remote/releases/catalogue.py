@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from loguru import logger
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from protocol.clock import Clock
-from protocol.fs import write_atomic
+from remote.database import StoreError
 from remote.releases.github import GitHubClient
 from remote.releases.release import Release, newest
 from remote.releases.response import RateLimitedError, ReleasesUnavailableError
 from remote.settings import RemoteSettings
+from remote.store import StateStore
 
 RETRY_S = 900.0  # pause after a failed check; doubled each time, up to the interval
 JITTER = 0.1  # of a wait: devices that were switched on together do not poll at the same time
@@ -52,18 +51,12 @@ class _Query(BaseModel):
     prereleases: bool
 
 
-class _SavedRelease(BaseModel):
-    """A successful answer in the file."""
+class SavedRelease(BaseModel):
+    """A successful answer in the store."""
 
     question: _Query
     release: Release | None
     checked_at: AwareDatetime
-
-
-class _SavedFile(BaseModel):
-    """Content of the file; entries are validated one by one, so that a damaged one does not affect the others (I16)."""
-
-    components: Mapping[str, object]
 
 
 @dataclass
@@ -91,7 +84,7 @@ class Catalogue:
     Args:
         settings: the components, their repositories, and the polling interval.
         github: lists releases.
-        path: the file that keeps the successful answers.
+        store: keeps the successful answers.
         clock: the source of time.
         pause: waits for a number of seconds between two polls.
     """
@@ -100,13 +93,13 @@ class Catalogue:
         self,
         settings: RemoteSettings,
         github: GitHubClient,
-        path: Path,
+        store: StateStore,
         clock: Clock,
         *,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._github = github
-        self._path = path
+        self._store = store
         self._clock = clock
         self._pause = pause
         self._interval_s = settings.releases.interval_h * _HOUR_S
@@ -122,7 +115,6 @@ class Catalogue:
             for name in settings.components
         }
         self._refresh_lock = asyncio.Lock()
-        self._write_lock = threading.Lock()
         self._load()
 
     def info(self, component: str) -> ReleaseInfo:
@@ -200,45 +192,38 @@ class Catalogue:
         entry.failures += 1
         entry.due = self._clock.monotonic() + max(pause_s, retry_after_s)
 
-    def _to_save(self) -> _SavedFile:
-        return _SavedFile(
-            components={
-                name: _SavedRelease(
-                    question=entry.query, release=entry.info.release, checked_at=entry.info.checked_at
-                ).model_dump(mode="json")
-                for name, entry in self._entries.items()
-                if entry.info.checked_at is not None
-            }
-        )
+    def _to_save(self) -> dict[str, str]:
+        return {
+            name: SavedRelease(
+                question=entry.query, release=entry.info.release, checked_at=entry.info.checked_at
+            ).model_dump_json()
+            for name, entry in self._entries.items()
+            if entry.info.checked_at is not None
+        }
 
-    def _save(self, content: _SavedFile) -> None:
-        """Write the successful answers. The thread outlives a cancelled refresh, hence the lock."""
-        with self._write_lock:
-            try:
-                write_atomic(self._path, content.model_dump_json().encode())
-            except OSError as error:
-                logger.warning("cannot save the releases in {}: {}", self._path, error.strerror)
+    def _save(self, answers: Mapping[str, str]) -> None:
+        try:
+            self._store.save_releases(answers)
+        except StoreError as error:
+            logger.warning("cannot save the releases: {}", error)
 
     def _load(self) -> None:
+        """Restore the saved answers, each for itself, so that a damaged one does not affect the others (I16)."""
         try:
-            content = _SavedFile.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
+            answers = self._store.saved_releases()
+        except StoreError as error:
+            logger.warning("cannot read the saved releases: {}; requesting them again", error)
             return
-        except (OSError, ValidationError) as error:
-            self._log_unreadable(error.strerror if isinstance(error, OSError) else "invalid content")
-            return
-        for name, value in content.components.items():
+        for name, entry in self._entries.items():
+            if name not in answers:
+                continue
             try:
-                self._restore(name, _SavedRelease.model_validate(value))
+                self._restore(entry, SavedRelease.model_validate_json(answers[name]))
             except ValidationError:
-                self._log_unreadable(f"invalid content for {name}")
+                logger.warning("cannot read the saved releases of {}: invalid content; requesting them again", name)
 
-    def _log_unreadable(self, reason: str | None) -> None:
-        logger.warning("cannot read the saved releases in {}: {}; requesting them again", self._path, reason)
-
-    def _restore(self, name: str, saved: _SavedRelease) -> None:
-        entry = self._entries.get(name)
-        if entry is None or entry.query != saved.question:
+    def _restore(self, entry: _Entry, saved: SavedRelease) -> None:
+        if entry.query != saved.question:
             return
         entry.info = ReleaseInfo(release=saved.release, checked_at=saved.checked_at)
         age_s = (self._clock.utc() - saved.checked_at).total_seconds()

@@ -49,7 +49,8 @@ class GitHubClient:
     Args:
         settings: the server's URL and the time limit of a request.
         token: sent to this server only; None for anonymous requests.
-        state: the directory for the HTTP cache and the rate limit.
+        cache: the file of the HTTP cache.
+        limits: the rate limits of that server.
         clock: the source of time.
         version: of this program, for the ``User-Agent`` header.
         pause: waits for a number of seconds between two attempts.
@@ -59,7 +60,8 @@ class GitHubClient:
         self,
         settings: ReleaseSettings,
         token: str | None,
-        state: Path,
+        cache: Path,
+        limits: RateLimitTracker,
         clock: Clock,
         version: str,
         *,
@@ -69,10 +71,8 @@ class GitHubClient:
         self._origin = httpx.URL(settings.api)
         self._pause = pause
         self._clock = clock
-        self._limits = RateLimitTracker(state / "releases-limit.json", clock)
-        self._http = HttpClient(
-            self._origin, token, state / "releases-cache.sqlite", timeout_s=settings.timeout_s, version=version
-        )
+        self._limits = limits
+        self._http = HttpClient(self._origin, token, cache, timeout_s=settings.timeout_s, version=version)
         self._concurrency = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def __aenter__(self) -> Self:

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 
 from loguru import logger
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from protocol.clock import Clock
-from protocol.fs import write_atomic
+from remote.database import StoreError
+from remote.store import StateStore
 
 WINDOW_S = 3600.0  # GitHub counts per hour: a longer wait in a header is reduced to this
-MAX_SAVED_WAIT_S = 2 * WINDOW_S  # a longer wait in the file comes from a clock that jumped
+MAX_SAVED_WAIT_S = 2 * WINDOW_S  # a saved longer wait comes from a clock that jumped
 PAUSE_S = 60.0  # "wait for at least one minute" if the limit has no duration; doubled each time
 FORBIDDEN, TOO_MANY_REQUESTS = LIMIT_STATUSES = (403, 429)
 _DOUBLINGS = 8  # more would exceed the window
@@ -86,23 +86,23 @@ def _parse_date(text: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-class _SavedLimit(BaseModel):
-    """Content of the file."""
+class SavedLimit(BaseModel):
+    """The rate limit in the store."""
 
     until: AwareDatetime
     pauses: int = Field(ge=0)
 
 
 class RateLimitTracker:
-    """Respects the server's rate limits: by the monotonic clock in this process, by the wall clock in the file.
+    """Respects the server's rate limits: by the monotonic clock in this process, by the wall clock in the store.
 
     Args:
-        path: the file that keeps the current limit.
+        store: keeps the current limit.
         clock: the source of time.
     """
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
+    def __init__(self, store: StateStore, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
         self._until = clock.monotonic()
         self._pauses = 0
@@ -135,20 +135,21 @@ class RateLimitTracker:
             self._save()
 
     def _save(self) -> None:
-        saved = _SavedLimit(until=self.allowed_at(), pauses=self._pauses)
+        saved = SavedLimit(until=self.allowed_at(), pauses=self._pauses)
         try:
-            write_atomic(self._path, saved.model_dump_json().encode())
-        except OSError as error:
-            logger.warning("cannot save the rate limit in {}: {}", self._path, error.strerror)
+            self._store.save_rate_limit(saved.model_dump_json())
+        except StoreError as error:
+            logger.warning("cannot save the rate limit: {}", error)
 
     def _load(self) -> None:
         try:
-            saved = _SavedLimit.model_validate_json(self._path.read_bytes())
-        except FileNotFoundError:
-            return
-        except (OSError, ValidationError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "invalid content"
-            logger.warning("cannot read the rate limit in {}: {}; ignoring it", self._path, reason)
+            record = self._store.saved_rate_limit()
+            if record is None:
+                return
+            saved = SavedLimit.model_validate_json(record)
+        except (StoreError, ValidationError) as error:
+            reason = error if isinstance(error, StoreError) else "invalid content"
+            logger.warning("cannot read the saved rate limit: {}; ignoring it", reason)
             return
         wait_s = (saved.until - self._clock.utc()).total_seconds()
         self._pauses = saved.pauses

@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import connect
 
-from remote.api.uvicorn_protocol import LingerLimitedProtocol
 from remote.app import App
+from remote.commands.serve import LingerLimitedProtocol
 from remote.settings import RemoteSettings
 
 
@@ -33,7 +33,7 @@ def test_app_completes_running_work_before_it_stops(app):
 
     async def scenario():
         async with app.running():
-            running = asyncio.create_task(app.background.run(work()))
+            running = asyncio.create_task(app._context.requests._background.run(work()))
             await asyncio.sleep(0)
         assert ended == [True]
         await running

@@ -18,9 +18,9 @@ from remote.api import asyncapi
 from remote.api.codec import IncomingMessage, MessageInvalidError
 from remote.api.handlers import SUBJECTS
 from remote.gateway.errors import FailureCode
+from remote.installed.component_settings import ComponentSettings
 from remote.rules import RejectionCode
 from remote.settings import (
-    ComponentSettings,
     DeviceSettings,
     GatewaySettings,
     NatsSettings,

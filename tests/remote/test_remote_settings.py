@@ -48,7 +48,7 @@ def test_settings_accept_a_registered_source(configured, monkeypatch):
     monkeypatch.setitem(SOURCES, "in_the_name", source)
     with pytest.raises(RemoteConfigurationError, match='installed = "in_the_name" needs service, name@version'):
         configured('installed = "in_the_name"')
-    versions = VersionReader(configured('installed = "in_the_name"', 'service = "core@1.2.3"'))
+    versions = VersionReader(configured('installed = "in_the_name"', 'service = "core@1.2.3"').components)
     versions.refresh()
     assert versions.of("core").version == "1.2.3"
 

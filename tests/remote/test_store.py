@@ -9,7 +9,8 @@ import pytest
 from loguru import logger
 
 from protocol.types import Action, State, UnknownValue
-from remote.store import StateStore, StoreError
+from remote.database import StoreError
+from remote.store import StateStore
 from remote.submission import OUTPUT_CHARACTERS, RecordedAnswer, SubmissionRecord
 from tests.support.message_samples import final
 
@@ -115,6 +116,51 @@ def test_store_renames_a_damaged_database(path, log, content):
     assert "starting with an empty state" in log[0]
 
 
+@pytest.mark.parametrize("table", ["requests", "releases"])
+def test_store_renames_a_database_with_a_damaged_page(path, log, table):
+    """Damage behind the first pages is found at the start, when the file can still be replaced."""
+    store = reopened(path)
+    for number in range(50):
+        store.save(record(number))
+    store.save_releases({f"component {number}": "x" * 300 for number in range(50)})
+    store.close()
+    with sqlite3.connect(path) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    connection.close()
+    content = bytearray(path.read_bytes())
+    content[4096 * (root - 1) : 4096 * root] = b"\xff" * 4096
+    path.write_bytes(content)
+    assert list(reopened(path)) == []
+    assert path.with_name("state.sqlite.damaged").read_bytes() == content
+    assert "starting with an empty state" in log[0]
+
+
+def test_store_migrates_the_file_of_an_earlier_release(path):
+    """The tables of this release are added; the records are kept."""
+    store = reopened(path)
+    store.save(record(1))
+    store.close()
+    for statement in ("DROP TABLE releases", "DROP TABLE rate_limit", "PRAGMA user_version = 1"):
+        execute(path, statement)
+    store = reopened(path)
+    store.save_releases({"core": "answer"})
+    store.save_rate_limit("limit")
+    assert (list(store), store.saved_releases(), store.saved_rate_limit()) == (
+        [record(1)],
+        {"core": b"answer"},
+        b"limit",
+    )
+
+
+def test_store_keeps_the_releases_and_the_rate_limit_across_a_restart(path):
+    """Both are replaced as a whole."""
+    store = reopened(path)
+    for answer in ("old", "new"):
+        store.save_releases({f"{answer} component": answer})
+        store.save_rate_limit(answer)
+    assert (reopened(path).saved_releases(), reopened(path).saved_rate_limit()) == ({"new component": b"new"}, b"new")
+
+
 def test_store_reports_a_path_where_it_cannot_be_created(tmp_path):
     """The error has SQLite's cause."""
     with pytest.raises(StoreError, match="unable to open database file"):
@@ -166,7 +212,7 @@ def test_store_reserves_event_numbers_after_their_row_is_deleted(path):
 def test_store_writes_durably(path, tmp_path):
     """With a rollback journal, only EXTRA syncs the folder after a commit has deleted the journal."""
     store = reopened(path)
-    connection = store._connection
+    connection = store._database._connection
     assert connection.execute("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
     assert connection.execute("PRAGMA journal_mode").fetchone() == (b"delete",)
     store.save(record(1))

@@ -7,14 +7,15 @@ import json
 import socket
 from contextlib import asynccontextmanager
 
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from websockets.asyncio.client import connect
 
 from remote.api import codec
-from remote.api.connection import Connection
-from remote.api.uvicorn_protocol import LingerLimitedProtocol
+from remote.api.connection import Connection, TokenBucket
+from remote.commands.serve import LingerLimitedProtocol
 from remote.events.bodies import LogLine
 from remote.events.envelope import OutgoingMessage
 from remote.settings import Server
@@ -64,7 +65,7 @@ def test_connection_reports_an_internal_error_and_continues():
 
     async def dispatch(connection, message):
         if message.subject == "bad":
-            raise RuntimeError("a secret of ours")
+            raise RuntimeError("a secret of the server")
         connection.answer(message, body("done"))
 
     async def scenario():
@@ -177,3 +178,51 @@ def test_connection_answers_a_source_that_is_not_unicode():
             return await receive(client)
 
     assert asyncio.run(scenario())[1]["message"] == "done"
+
+
+@pytest.fixture
+def clock():
+    """A clock that only tests advance."""
+    return ManualClock()
+
+
+def drain(bucket):
+    """Take all available tokens, and return their number."""
+    count = 0
+    while bucket.try_acquire():
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize("pause_s", [0, 3, 86400])
+def test_token_bucket_bounds_a_burst_to_three_seconds_of_the_rate(clock, pause_s):
+    """The capacity is three seconds of the rate, also after a longer pause."""
+    bucket = TokenBucket(20, clock)
+    clock.sleep(pause_s)
+    assert drain(bucket) == 60
+
+
+def test_token_bucket_refills_at_the_configured_rate(clock):
+    """At 20 messages per second, half a second allows ten messages."""
+    bucket = TokenBucket(20, clock)
+    drain(bucket)
+    clock.sleep(0.5)
+    assert drain(bucket) == 10
+
+
+def test_token_bucket_allows_single_messages_at_a_low_rate(clock):
+    """The capacity is at least one message, also at a rate below one message per three seconds."""
+    bucket = TokenBucket(0.1, clock)
+    assert drain(bucket) == 1
+    clock.sleep(9)
+    assert drain(bucket) == 0
+    clock.sleep(1)
+    assert drain(bucket) == 1
+
+
+def test_token_bucket_limits_messages_after_a_burst(clock):
+    """After a burst of three seconds of the rate, only the configured rate is allowed."""
+    bucket = TokenBucket(10, clock)
+    assert [bucket.try_acquire() for _ in range(31)] == [True] * 30 + [False]
+    clock.sleep(0.25)
+    assert [bucket.try_acquire() for _ in range(3)] == [True, True, False]

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
+from remote.database import StoreError
 from remote.events.bodies import LogLine
-from remote.events.bus import EventBus
+from remote.events.bus import EventBus, SequenceAllocator
 from remote.events.envelope import OutgoingMessage
-from remote.events.sequence import SequenceAllocator
-from remote.store import StateStore, StoreError
+from remote.store import StateStore
 
 
 def event(text):
@@ -249,3 +249,32 @@ def test_event_bus_transaction_reserves_its_numbers_before_its_block(store):
             assert store.reserve_event_numbers(1) > number + 1
 
     asyncio.run(settle())
+
+
+@pytest.mark.parametrize("restarts", [1, 3])
+@pytest.mark.parametrize("closes", [True, False])
+def test_sequence_grows_across_restarts(tmp_path, restarts, closes):
+    """No number is allocated twice, with or without a clean close."""
+    allocated = []
+    for _ in range(restarts):
+        store = StateStore(tmp_path / "state.sqlite", 10)
+        sequence = SequenceAllocator(store)
+        allocated += [sequence.next() for _ in range(3)]
+        if closes:
+            store.close()
+    assert allocated == sorted(set(allocated))
+
+
+def test_sequence_continues_with_the_next_block(tmp_path):
+    """Numbers continue across blocks, and a restart starts after them."""
+    sequence = SequenceAllocator(StateStore(tmp_path / "state.sqlite", 10), block=2)
+    assert [sequence.next() for _ in range(5)] == [1, 2, 3, 4, 5]
+    assert SequenceAllocator(StateStore(tmp_path / "state.sqlite", 10), block=2).next() > 5
+
+
+def test_sequence_ensure_reserves_without_allocating(tmp_path):
+    """``last`` is unchanged; a restart starts after all reserved numbers."""
+    sequence = SequenceAllocator(StateStore(tmp_path / "state.sqlite", 10), block=2)
+    sequence.ensure(5)
+    assert sequence.last == 0
+    assert SequenceAllocator(StateStore(tmp_path / "state.sqlite", 10), block=2).next() > 5

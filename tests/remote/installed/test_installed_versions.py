@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from remote.installed.component_settings import ComponentSettings
 from remote.installed.sources import SOURCES
 from remote.installed.sources.self_version import VARIABLE
 from remote.installed.version_source import VersionSource
 from remote.installed.versions import InstalledVersion, VersionReader
-from remote.settings import ComponentSettings, RemoteSettings
 
 
 @pytest.fixture
@@ -16,15 +16,13 @@ def versions(tmp_path, monkeypatch):
     """A reader of three components, one per source; the files of two do not exist yet."""
     monkeypatch.setenv(VARIABLE, "3.0.0")
     return VersionReader(
-        RemoteSettings(
-            components={
-                "core": ComponentSettings(repository="core", installed="version_file", path=tmp_path / "VERSION"),
-                "scheduler": ComponentSettings(
-                    repository="s", installed="compose_file", path=tmp_path / "compose.yml", service="scheduler"
-                ),
-                "remote": ComponentSettings(repository="remote", installed="itself"),
-            }
-        )
+        {
+            "core": ComponentSettings(repository="core", installed="version_file", path=tmp_path / "VERSION"),
+            "scheduler": ComponentSettings(
+                repository="s", installed="compose_file", path=tmp_path / "compose.yml", service="scheduler"
+            ),
+            "remote": ComponentSettings(repository="remote", installed="itself"),
+        }
     )
 
 

@@ -9,7 +9,9 @@ from loguru import logger
 
 from remote.releases.catalogue import Catalogue
 from remote.releases.github import GitHubClient
+from remote.releases.github_rate_limit import RateLimitTracker
 from remote.settings import ReleaseSettings, RemoteSettings
+from remote.store import StateStore
 from tests.support.manual_clock import ManualClock
 
 REPOSITORY = "owner/app"
@@ -23,6 +25,7 @@ class ReleaseFixture:
 
     def __init__(self, server, state):
         self.server, self.state, self.clock = server, state, ManualClock()
+        self.database = state / "state.sqlite"
         self.pauses = []
         self.token = None
         self.settings = {"api": server.url, "account": "owner"}
@@ -33,15 +36,21 @@ class ReleaseFixture:
         self.clock.sleep(seconds)
         await asyncio.sleep(0)
 
+    def store(self):
+        """Return a newly opened store."""
+        return StateStore(self.database, history=10)
+
     def github(self):
         """Return a new client."""
         settings = ReleaseSettings(**self.settings)
-        return GitHubClient(settings, self.token, self.state, self.clock, "1.2.3", pause=self.pause)
+        limits = RateLimitTracker(self.store(), self.clock)
+        cache = self.state / "releases-cache.sqlite"
+        return GitHubClient(settings, self.token, cache, limits, self.clock, "1.2.3", pause=self.pause)
 
     def catalogue(self, github):
         """Return a new catalogue of three components."""
         settings = RemoteSettings.model_validate({"releases": self.settings, "components": COMPONENTS})
-        return Catalogue(settings, github, self.state / "releases.json", self.clock, pause=self.pause)
+        return Catalogue(settings, github, self.store(), self.clock, pause=self.pause)
 
     def list_tags(self, repository=REPOSITORY):
         """Return the tags that a new client lists."""

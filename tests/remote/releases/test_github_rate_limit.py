@@ -1,19 +1,27 @@
 """Rate limits: parsing, durations and persistence."""
 
-import errno
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from release_fixture import captured_log
 
-from remote.releases import github_rate_limit as rate_limit_module
+from remote.database import StoreError
 from remote.releases.github_rate_limit import PAUSE_S, WINDOW_S, RateLimit, RateLimitTracker, parse_rate_limit
+from remote.store import StateStore
 from tests.support.manual_clock import START, ManualClock
 
 DATE = "Fri, 16 Jan 2026 10:30:00 GMT"  # START
 OTHER_TIME = datetime(1999, 1, 1, tzinfo=UTC)
 EPOCH = int(START.timestamp())
 SECONDARY = "You have exceeded a secondary rate limit."
+
+
+@pytest.fixture
+def store(tmp_path):
+    """An empty store."""
+    opened = StateStore(tmp_path / "state.sqlite", history=10)
+    yield opened
+    opened.close()
 
 
 @pytest.mark.parametrize(
@@ -81,10 +89,10 @@ def test_rate_limit_is_not_detected_in_other_responses(status, headers, message)
     assert parse_rate_limit(status, {"date": DATE, **headers}, message, OTHER_TIME) is None
 
 
-def test_tracker_allows_requests_after_the_limit(tmp_path):
+def test_tracker_allows_requests_after_the_limit(store):
     """No request is allowed before the end of the limit; all are allowed after it."""
     clock = ManualClock()
-    tracker = RateLimitTracker(tmp_path / "limit.json", clock)
+    tracker = RateLimitTracker(store, clock)
     assert tracker.wait_s() == 0
     tracker.record_limit(RateLimit(90))
     assert (tracker.wait_s(), tracker.allowed_at()) == (90, START + timedelta(seconds=90))
@@ -94,9 +102,9 @@ def test_tracker_allows_requests_after_the_limit(tmp_path):
     assert tracker.wait_s() == 0
 
 
-def test_tracker_keeps_the_longest_limit(tmp_path):
+def test_tracker_keeps_the_longest_limit(store):
     """A shorter limit does not end a longer one."""
-    tracker = RateLimitTracker(tmp_path / "limit.json", ManualClock())
+    tracker = RateLimitTracker(store, ManualClock())
     tracker.record_limit(RateLimit(90))
     tracker.record_limit(RateLimit(30))
     tracker.record_limit(RateLimit(None))
@@ -113,84 +121,93 @@ def pauses_without_duration(tracker, clock, times):
     return pauses
 
 
-def test_tracker_doubles_pauses_without_duration(tmp_path):
+def test_tracker_doubles_pauses_without_duration(store):
     """A minute, then twice as long each time, up to an hour."""
     clock = ManualClock()
-    tracker = RateLimitTracker(tmp_path / "limit.json", clock)
+    tracker = RateLimitTracker(store, clock)
     assert pauses_without_duration(tracker, clock, 8) == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
-def test_tracker_bounds_pauses_after_many_limits(tmp_path):
+def test_tracker_bounds_pauses_after_many_limits(store):
     """A saved count of 5000 does not overflow: the pause is an hour."""
-    (tmp_path / "limit.json").write_text('{"until": "2026-01-16T10:00:00Z", "pauses": 5000}')
+    store.save_rate_limit('{"until": "2026-01-16T10:00:00Z", "pauses": 5000}')
     clock = ManualClock()
-    assert pauses_without_duration(RateLimitTracker(tmp_path / "limit.json", clock), clock, 1) == [WINDOW_S]
+    assert pauses_without_duration(RateLimitTracker(store, clock), clock, 1) == [WINDOW_S]
 
 
-def test_tracker_counts_limits_of_concurrent_requests_once(tmp_path):
+def test_tracker_counts_limits_of_concurrent_requests_once(store):
     """Several rejections at the same time do not double the pause."""
-    tracker = RateLimitTracker(tmp_path / "limit.json", ManualClock())
+    tracker = RateLimitTracker(store, ManualClock())
     for _ in range(3):
         tracker.record_limit(RateLimit(None))
     assert tracker.wait_s() == PAUSE_S
 
 
-def test_tracker_resets_pauses_after_a_success(tmp_path):
+def test_tracker_resets_pauses_after_a_success(store):
     """The reset also applies to the next process."""
     clock = ManualClock()
-    tracker = RateLimitTracker(tmp_path / "limit.json", clock)
+    tracker = RateLimitTracker(store, clock)
     pauses_without_duration(tracker, clock, 3)
     tracker.record_success()
-    assert pauses_without_duration(RateLimitTracker(tmp_path / "limit.json", clock), clock, 1) == [PAUSE_S]
+    assert pauses_without_duration(RateLimitTracker(store, clock), clock, 1) == [PAUSE_S]
     assert pauses_without_duration(tracker, clock, 1) == [PAUSE_S]
 
 
-def test_tracker_restores_the_limit_after_a_restart(tmp_path):
+def test_tracker_restores_the_limit_after_a_restart(store):
     """The next process respects the limit and continues to double the pause."""
     clock = ManualClock()
-    pauses_without_duration(RateLimitTracker(tmp_path / "limit.json", clock), clock, 2)
-    RateLimitTracker(tmp_path / "limit.json", clock).record_limit(RateLimit(None))
+    pauses_without_duration(RateLimitTracker(store, clock), clock, 2)
+    RateLimitTracker(store, clock).record_limit(RateLimit(None))
     clock.sleep(100)
-    assert RateLimitTracker(tmp_path / "limit.json", clock).wait_s() == 140
+    assert RateLimitTracker(store, clock).wait_s() == 140
 
 
 @pytest.mark.parametrize(("jump", "wait_s"), [(-timedelta(days=300), 0), (timedelta(days=300), 0)])
-def test_tracker_ignores_a_saved_limit_after_a_clock_jump(tmp_path, jump, wait_s):
+def test_tracker_ignores_a_saved_limit_after_a_clock_jump(store, jump, wait_s):
     """A saved limit of much more than an hour, or one long past, is ignored."""
-    RateLimitTracker(tmp_path / "limit.json", ManualClock()).record_limit(RateLimit(600))
+    RateLimitTracker(store, ManualClock()).record_limit(RateLimit(600))
     jumped = ManualClock()
     jumped.utc = lambda: START + jump
-    assert RateLimitTracker(tmp_path / "limit.json", jumped).wait_s() == wait_s
+    assert RateLimitTracker(store, jumped).wait_s() == wait_s
 
 
 @pytest.mark.parametrize("jump", [-timedelta(days=300), timedelta(days=300)])
-def test_tracker_uses_the_monotonic_clock_within_a_process(tmp_path, jump):
+def test_tracker_uses_the_monotonic_clock_within_a_process(store, jump):
     """A jump of the wall clock does not change the remaining time."""
     clock = ManualClock()
-    tracker = RateLimitTracker(tmp_path / "limit.json", clock)
+    tracker = RateLimitTracker(store, clock)
     tracker.record_limit(RateLimit(600))
     clock.utc = lambda: START + jump
     assert tracker.wait_s() == 600
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"until": "never", "pauses": 0}', b"\xff", b'{"pauses": 1}'])
-def test_tracker_ignores_an_invalid_file(tmp_path, content):
-    """An unreadable file is logged, and requests are allowed."""
-    (tmp_path / "limit.json").write_bytes(content)
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"until": "never", "pauses": 0}', '{"pauses": 1}'])
+def test_tracker_ignores_an_invalid_record(store, content):
+    """An unreadable record is logged, and requests are allowed."""
+    store.save_rate_limit(content)
     with captured_log() as lines:
-        assert RateLimitTracker(tmp_path / "limit.json", ManualClock()).wait_s() == 0
-    assert lines == [f"cannot read the rate limit in {tmp_path}/limit.json: invalid content; ignoring it"]
+        assert RateLimitTracker(store, ManualClock()).wait_s() == 0
+    assert lines == ["cannot read the saved rate limit: invalid content; ignoring it"]
 
 
-def test_tracker_respects_a_limit_that_cannot_be_saved(tmp_path, monkeypatch):
+def broken(*_):
+    """A store that cannot be used."""
+    raise StoreError("cannot use state.sqlite: disk full")
+
+
+def test_tracker_allows_requests_when_the_store_cannot_be_read(store, monkeypatch):
+    """A store that cannot be read is logged, and requests are allowed."""
+    monkeypatch.setattr(store, "saved_rate_limit", broken)
+    with captured_log() as lines:
+        assert RateLimitTracker(store, ManualClock()).wait_s() == 0
+    assert lines == ["cannot read the saved rate limit: cannot use state.sqlite: disk full; ignoring it"]
+
+
+def test_tracker_respects_a_limit_that_cannot_be_saved(store, monkeypatch):
     """A full disk is logged, and the limit is respected in this process."""
-
-    def disk_full(*_arguments):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(rate_limit_module, "write_atomic", disk_full)
-    tracker = RateLimitTracker(tmp_path / "limit.json", ManualClock())
+    monkeypatch.setattr(store, "save_rate_limit", broken)
+    tracker = RateLimitTracker(store, ManualClock())
     with captured_log() as lines:
         tracker.record_limit(RateLimit(90))
-    assert lines == [f"cannot save the rate limit in {tmp_path}/limit.json: No space left on device"]
+    assert lines == ["cannot save the rate limit: cannot use state.sqlite: disk full"]
     assert tracker.wait_s() == 90

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from remote.background import BackgroundTasks
+from remote.request_service import BackgroundTasks
 
 
 def test_background_tasks_complete_when_their_caller_is_cancelled():
