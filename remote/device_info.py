@@ -14,9 +14,10 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import psutil
+from pydantic import BaseModel, ConfigDict, Field
 
 from protocol.clock import Clock
 from remote.settings import DeviceSettings
@@ -32,10 +33,14 @@ _MODEL_FILES = (
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU_SENSORS = ("cpu_thermal", "soc_thermal", "coretemp", "k10temp")
 _FILE_CHARACTERS = 256
-_FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6", psutil.AF_LINK: "mac"}
+_FAMILIES: dict[int, Literal["ipv4", "ipv6", "mac"]] = {
+    socket.AF_INET: "ipv4",
+    socket.AF_INET6: "ipv6",
+    psutil.AF_LINK: "mac",
+}
 
 
-class _Usage(Protocol):
+class _Measured(Protocol):
     """The fields that psutil has for memory, swap and disks alike."""
 
     total: int
@@ -43,76 +48,151 @@ class _Usage(Protocol):
     percent: float
 
 
-def _timestamp(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC, as in all bodies."""
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+class _Facts(BaseModel):
+    """Base of the models; a field that is not available is None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def system_info(device: DeviceSettings, clock: Clock) -> dict[str, object]:
-    """Return the body of a ``system_info`` message; what is not available is None, and no measurement takes time.
+class Usage(_Facts):
+    """Size and use of memory, swap or a disk."""
+
+    total_bytes: int
+    used_bytes: int
+    percent: float
+
+
+class Processor(_Facts):
+    """The processors; ``load`` has the averages of 1, 5 and 15 minutes."""
+
+    count: int | None
+    frequency_mhz: float | None
+    percent: float | None
+    temperature_c: float | None
+    load: tuple[float, float, float] | None
+
+
+class Hardware(_Facts):
+    """The machine; ``disk`` is the file system at ``/``."""
+
+    model: str | None
+    cpu: Processor
+    memory: Usage | None
+    swap: Usage | None
+    disk: Usage | None
+
+
+class OperatingSystem(_Facts):
+    """Kernel, distribution and Python."""
+
+    system: str
+    release: str
+    machine: str
+    distribution: str | None
+    python: str
+    boot_time: datetime | None
+    uptime_s: int | None = Field(ge=0)
+
+
+class Address(_Facts):
+    """One address of a network interface."""
+
+    kind: Literal["ipv4", "ipv6", "mac"]
+    address: str
+    netmask: str | None
+
+
+class Interface(_Facts):
+    """One network interface; its counters are null when it has none."""
+
+    addresses: tuple[Address, ...]
+    bytes_sent: int | None
+    bytes_received: int | None
+
+
+class Network(_Facts):
+    """Host name and interfaces."""
+
+    host_name: str
+    interfaces: dict[str, Interface]
+
+
+class DeviceInfo(_Facts):
+    """Everything that is known of this device."""
+
+    device_id: str
+    timestamp: datetime
+    hardware: Hardware
+    os: OperatingSystem
+    network: Network
+    location: str | None
+
+
+def device_info(device: DeviceSettings, clock: Clock) -> DeviceInfo:
+    """Return what is known of this device; no measurement takes time.
 
     Args:
         device: the configured name and location.
         clock: the source of time.
     """
-    return {
-        "device_id": device.id or _first_line(_MACHINE_ID) or platform.node(),
-        "timestamp": _timestamp(clock.utc()),
-        "hardware": _hardware(),
-        "os": _os(clock),
-        "network": _network(),
-        "location": device.location,
-    }
+    return DeviceInfo(
+        device_id=device.id or _first_line(_MACHINE_ID) or platform.node(),
+        timestamp=clock.utc(),
+        hardware=_hardware(),
+        os=_os(clock),
+        network=_network(),
+        location=device.location,
+    )
 
 
-def _hardware() -> dict[str, object]:
-    return {
-        "model": next(filter(None, map(_first_line, _MODEL_FILES)), None) or _read_sensor(_board_model),
-        "cpu": {
-            "count": _read_sensor(psutil.cpu_count),
-            "frequency_mhz": _read_sensor(lambda: float(psutil.cpu_freq().current)),
-            "percent": _read_sensor(psutil.cpu_percent),  # since the last call in this thread, without a wait
-            "temperature_c": _read_sensor(_cpu_temperature),
-            "load": _read_sensor(lambda: list(psutil.getloadavg())),
-        },
-        "memory": _read_sensor(lambda: _usage(psutil.virtual_memory())),
-        "swap": _read_sensor(lambda: _usage(psutil.swap_memory())),
-        "disk": _read_sensor(lambda: _usage(psutil.disk_usage("/"))),
-    }
+def _hardware() -> Hardware:
+    return Hardware(
+        model=next(filter(None, map(_first_line, _MODEL_FILES)), None) or _read_sensor(_board_model),
+        cpu=Processor(
+            count=_read_sensor(psutil.cpu_count),
+            frequency_mhz=_read_sensor(lambda: float(psutil.cpu_freq().current)),
+            percent=_read_sensor(psutil.cpu_percent),  # since the last call in this thread, without a wait
+            temperature_c=_read_sensor(_cpu_temperature),
+            load=_read_sensor(psutil.getloadavg),
+        ),
+        memory=_read_sensor(lambda: _usage(psutil.virtual_memory())),
+        swap=_read_sensor(lambda: _usage(psutil.swap_memory())),
+        disk=_read_sensor(lambda: _usage(psutil.disk_usage("/"))),
+    )
 
 
-def _os(clock: Clock) -> dict[str, object]:
+def _os(clock: Clock) -> OperatingSystem:
     booted = _read_sensor(lambda: datetime.fromtimestamp(psutil.boot_time(), UTC))
-    return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "machine": platform.machine(),
-        "distribution": _read_sensor(lambda: platform.freedesktop_os_release()["PRETTY_NAME"]),
-        "python": platform.python_version(),
-        "boot_time": _timestamp(booted),
-        "uptime_s": max(0, int((clock.utc() - booted).total_seconds())) if booted else None,
-    }
+    return OperatingSystem(
+        system=platform.system(),
+        release=platform.release(),
+        machine=platform.machine(),
+        distribution=_read_sensor(lambda: platform.freedesktop_os_release()["PRETTY_NAME"]),
+        python=platform.python_version(),
+        boot_time=booted,
+        uptime_s=max(0, int((clock.utc() - booted).total_seconds())) if booted else None,
+    )
 
 
-def _network() -> dict[str, object]:
+def _network() -> Network:
     counters = _read_sensor(lambda: psutil.net_io_counters(pernic=True)) or {}
     interfaces = {}
     for name, addresses in (_read_sensor(psutil.net_if_addrs) or {}).items():
         counted = counters.get(name)
-        interfaces[name] = {
-            "addresses": [
-                {"kind": _FAMILIES[address.family], "address": address.address, "netmask": address.netmask}
+        interfaces[name] = Interface(
+            addresses=tuple(
+                Address(kind=_FAMILIES[address.family], address=address.address, netmask=address.netmask)
                 for address in addresses
                 if address.family in _FAMILIES
-            ],
-            "bytes_sent": counted.bytes_sent if counted else None,
-            "bytes_received": counted.bytes_recv if counted else None,
-        }
-    return {"host_name": platform.node(), "interfaces": interfaces}
+            ),
+            bytes_sent=counted.bytes_sent if counted else None,
+            bytes_received=counted.bytes_recv if counted else None,
+        )
+    return Network(host_name=platform.node(), interfaces=interfaces)
 
 
-def _usage(found: _Usage) -> dict[str, object]:
-    return {"total_bytes": found.total, "used_bytes": found.used, "percent": found.percent}
+def _usage(found: _Measured) -> Usage:
+    return Usage(total_bytes=found.total, used_bytes=found.used, percent=found.percent)
 
 
 def _cpu_temperature() -> float | None:

@@ -13,13 +13,11 @@ from ruamel.yaml import YAML
 from remote.api.codec import HistoryBody, NamedActionBody, NoBody, RequestBody
 from remote.api.handlers import SUBJECTS
 from remote.events.bodies import OUTGOING
-from remote.events.envelope import SOURCE, MessageBody
+from remote.events.envelope import SOURCE, AnswerBody, EventBody, MessageBody
 
 FILE = Path(__file__).parents[2] / "docs" / "asyncapi.yaml"
 _COMMENT = "# Generated from remote/events/bodies.py and remote/api/handlers.py by: make schemas\n"
 _REF = "#/components/schemas/{model}"
-_EVENTS = ("update_check_result", "update_progress", "update_result", "health_result", "component_running", "log")
-_ALWAYS_NUMBERED = ("update_progress", "component_running")
 _SOURCE = "answers are addressed to it; controller is ignored"
 _DESTINATION = "broadcast for events, else the source of the client's message"
 _CHANNEL = (
@@ -151,9 +149,10 @@ def _outgoing_message(subject: str, bodies: list[type[MessageBody]]) -> dict[str
             "description": _DESTINATION,
         },
     }
-    if subject in _EVENTS:
+    if any(issubclass(body, EventBody) for body in bodies):
         properties["seq"] = {"type": "integer", "minimum": 1, "description": "of events; grows over all restarts"}
-    required = [*(name for name in properties if name != "seq"), *(["seq"] if subject in _ALWAYS_NUMBERED else [])]
+    is_answer = any(issubclass(body, AnswerBody) for body in bodies)
+    required = [name for name in properties if name != "seq" or not is_answer]
     summary = " ".join((bodies[0].__doc__ or "").split())
     payload = {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
     return {"summary": summary, "payload": payload}

@@ -17,7 +17,7 @@ from remote.api import codec
 from remote.api.auth import SUBPROTOCOL
 from remote.api.codec import IncomingMessage, MessageInvalidError
 from remote.events.bodies import ErrorReport
-from remote.events.envelope import SOURCE, MessageBody, OutgoingMessage
+from remote.events.envelope import SOURCE, AnswerBody, OutgoingMessage
 from remote.settings import Server
 
 _MAX_CONCURRENT = 8
@@ -87,7 +87,7 @@ class Connection:
             if self._writer is not None:
                 self._writer.cancel()
 
-    def answer(self, message: IncomingMessage, body: MessageBody) -> None:
+    def answer(self, message: IncomingMessage, body: AnswerBody) -> None:
         """Answer one of the client's messages."""
         self.enqueue(OutgoingMessage(body, message.source))
 

@@ -24,7 +24,7 @@ from remote.api.codec import (
 )
 from remote.api.connection import Connection
 from remote.context import AppContext
-from remote.device_info import system_info
+from remote.device_info import device_info
 from remote.events import bodies, builders
 from remote.request_service import UpdateCommand
 
@@ -63,14 +63,12 @@ async def list_history(context: AppContext, connection: Connection, message: Inc
         if component is None:
             raise MessageInvalidError("cannot list the history: there is no such component; omit it to list all")
     records = [record for record in context.gateway.records() if component in (None, record.component)]
-    entries = tuple(builders.history_entry(record) for record in reversed(records[-_HISTORY_ENTRIES:]))
-    connection.answer(message, bodies.History(component=component, requests=entries))
+    connection.answer(message, builders.history(component, reversed(records[-_HISTORY_ENTRIES:])))
 
 
 async def list_outstanding(context: AppContext, connection: Connection, message: IncomingMessage) -> None:
     """List the requests that have no answer yet, each with its latest progress."""
-    requests = tuple(builders.progress_of(record, progress) for record, progress in context.gateway.outstanding())
-    connection.answer(message, bodies.Outstanding(requests=requests))
+    connection.answer(message, builders.outstanding(context.gateway.outstanding()))
 
 
 async def send_heartbeats(_context: AppContext, connection: Connection, message: IncomingMessage) -> None:
@@ -89,8 +87,8 @@ async def report_system_info(context: AppContext, connection: Connection, messag
     """Report the machine and its components as they are now."""
     await asyncio.to_thread(context.inventory.refresh)
     # Always in this thread: psutil computes the load since the last call in the same thread.
-    facts = system_info(context.settings.device, context.clock)
-    connection.answer(message, builders.system_info_of(facts, context.inventory.statuses()))
+    device = device_info(context.settings.device, context.clock)
+    connection.answer(message, builders.system_info_of(device, context.inventory.statuses()))
 
 
 Handler = Callable[[AppContext, Connection, IncomingMessage], Awaitable[None]]

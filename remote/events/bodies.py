@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, RootModel
 
 from protocol.messages import AnyAction, AnyState
-from remote.events.envelope import BodyPart, MessageBody
+from remote.device_info import DeviceInfo
+from remote.events.envelope import AnswerBody, BodyPart, EventBody, MessageBody
 from remote.health.health_registry import HealthSource
 
 Version = Annotated[str | None, Field(description="SemVer; null when it is not known or not needed")]
@@ -27,7 +28,7 @@ ReasonCode = Annotated[
 Running = Annotated[bool | None, Field(description="null when it is not known")]
 
 
-class LogLine(MessageBody):
+class LogLine(EventBody, AnswerBody):
     """A line for people. An answer to one client is followed by one to the same client."""
 
     SUBJECT: ClassVar[str] = "log"
@@ -57,7 +58,7 @@ class CheckedComponent(_ComponentFacts):
     error: str | None = Field(description="why the latest check failed")
 
 
-class UpdateCheckResult(MessageBody):
+class UpdateCheckResult(EventBody, AnswerBody):
     """Sent after a check that was forced or due, and after an update; an unforced check is answered to its client."""
 
     SUBJECT: ClassVar[str] = "update_check_result"
@@ -76,7 +77,7 @@ class _RequestFacts(BodyPart):
     asked_at: datetime
 
 
-class UpdateProgress(_RequestFacts, MessageBody):
+class UpdateProgress(_RequestFacts, EventBody):
     """The progress of a request."""
 
     SUBJECT: ClassVar[str] = "update_progress"
@@ -92,7 +93,7 @@ class UpdateProgress(_RequestFacts, MessageBody):
     timestamp: datetime
 
 
-class UpdateResult(MessageBody):
+class UpdateResult(EventBody, AnswerBody):
     """The result of an update or a rollback.
 
     A command for which no request was submitted is answered to its client only, unnumbered, with request_id null.
@@ -122,7 +123,7 @@ class HealthNotSubmitted(UpdateResult):
     SUBJECT: ClassVar[str] = "health_result"
 
 
-class HealthResult(MessageBody):
+class HealthResult(EventBody):
     """The result of a health check."""
 
     SUBJECT: ClassVar[str] = "health_result"
@@ -142,7 +143,7 @@ class HealthResult(MessageBody):
     error: str
 
 
-class ComponentRunning(MessageBody):
+class ComponentRunning(EventBody):
     """A component started or stopped running, or its state became known or unknown."""
 
     SUBJECT: ClassVar[str] = "component_running"
@@ -153,7 +154,7 @@ class ComponentRunning(MessageBody):
     how: HealthSource | None = Field(description="the source of running")
 
 
-class Connected(MessageBody):
+class Connected(AnswerBody):
     """The first message of a connection."""
 
     SUBJECT: ClassVar[str] = "connected"
@@ -166,7 +167,7 @@ class Connected(MessageBody):
     version: str
 
 
-class Heartbeat(MessageBody, RootModel[Literal["I am alive"]]):
+class Heartbeat(AnswerBody, RootModel[Literal["I am alive"]]):
     """Sent on request, then every 60 seconds for 5 minutes."""
 
     model_config = {"extra": None}
@@ -184,19 +185,13 @@ class ListedComponent(_ComponentFacts):
     latest_version: Version
 
 
-class DeviceFacts(BodyPart):
+class DeviceFacts(DeviceInfo):
     """The machine and its components."""
 
-    device_id: str
-    timestamp: str = Field(json_schema_extra={"format": "date-time"})
-    hardware: dict[str, Any]
-    os: dict[str, Any]
-    network: dict[str, Any]
-    location: str | None
     dunebugger_components: tuple[ListedComponent, ...]
 
 
-class SystemInfo(MessageBody):
+class SystemInfo(AnswerBody):
     """Facts about the machine and its components."""
 
     SUBJECT: ClassVar[str] = "system_info"
@@ -216,7 +211,7 @@ class HistoryEntry(_RequestFacts):
     error: str
 
 
-class History(MessageBody):
+class History(AnswerBody):
     """The latest requests, the newest first."""
 
     SUBJECT: ClassVar[str] = "history"
@@ -225,7 +220,7 @@ class History(MessageBody):
     requests: tuple[HistoryEntry, ...]
 
 
-class Outstanding(MessageBody):
+class Outstanding(AnswerBody):
     """The requests that have no answer yet."""
 
     SUBJECT: ClassVar[str] = "outstanding"
@@ -233,7 +228,7 @@ class Outstanding(MessageBody):
     requests: tuple[UpdateProgress, ...]
 
 
-class ErrorReport(MessageBody):
+class ErrorReport(AnswerBody):
     """A message from the client is invalid, or cannot be answered."""
 
     SUBJECT: ClassVar[str] = "error"

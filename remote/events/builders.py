@@ -1,14 +1,20 @@
-"""Builds events and answers from records and component statuses. Pure functions."""
+"""Builds events and answers from records and component statuses. Pure functions, except that they log defects.
+
+Lists of requests leave out a record from which an entry cannot be built: it must not hide the others (I16).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal, TypeVar
+
+from loguru import logger
 
 from protocol.messages import Progress
 from protocol.types import Action, Reason
+from remote.device_info import DeviceInfo
 from remote.events import bodies
-from remote.events.envelope import MessageBody, OutgoingMessage
+from remote.events.envelope import EventBody, OutgoingMessage
 from remote.health.health_registry import HealthSource, HealthStatus
 from remote.inventory import ComponentStatus
 from remote.settings import RemoteSettings
@@ -16,7 +22,21 @@ from remote.submission import RecordedAnswer, SubmissionRecord
 
 SUBMITTED: Literal["submitted"] = "submitted"
 _EXCERPT_CHARACTERS = 4096
-_NOT_RUNNING = (Reason.UNHEALTHY, Reason.SCRIPT_FAILED)
+_Entry = TypeVar("_Entry")
+# Whether a failed health check with this reason shows that the component does not run; else nothing is known.
+SHOWS_NOT_RUNNING: Mapping[str, bool] = {
+    Reason.INVALID_REQUEST: False,
+    Reason.UNKNOWN_COMPONENT: False,
+    Reason.SCRIPT_MISSING: False,
+    Reason.SCRIPT_UNSAFE: False,
+    Reason.SCRIPT_FAILED: True,
+    Reason.TIMEOUT: False,
+    Reason.UNHEALTHY: True,
+    Reason.INTERRUPTED: False,
+    Reason.CANNOT_START: False,
+    Reason.ROLLBACK_FAILED: False,
+    Reason.INTERNAL_ERROR: False,
+}
 
 
 def progress_of(record: SubmissionRecord, progress: Progress | None) -> bodies.UpdateProgress:
@@ -34,7 +54,7 @@ def progress_of(record: SubmissionRecord, progress: Progress | None) -> bodies.U
 
 def answer_events(
     record: SubmissionRecord, answer: RecordedAnswer, settings: RemoteSettings
-) -> tuple[MessageBody, bodies.LogLine]:
+) -> tuple[EventBody, bodies.LogLine]:
     """The events that announce an answer: the result, and a line for the log."""
     name = settings.display_name_of(record.component) if record.component in settings.components else record.component
     result = _health_result(record, answer) if record.action == Action.HEALTH else _update_result(record, answer)
@@ -50,11 +70,13 @@ def answers_between(
     records: Iterable[SubmissionRecord], settings: RemoteSettings, after: int, before: int
 ) -> Iterator[OutgoingMessage]:
     """The events of all answers with numbers between the two, both excluded, as they were first sent."""
-    for record in sorted(records, key=lambda record: record.number):
-        if record.answer is not None:
-            for number, body in enumerate(answer_events(record, record.answer, settings), record.number):
-                if after < number < before:
-                    yield OutgoingMessage(body, number=number)
+
+    def build(record: SubmissionRecord) -> list[OutgoingMessage]:
+        events = answer_events(record, record.answer, settings) if record.answer is not None else ()
+        return [OutgoingMessage(body, number=number) for number, body in enumerate(events, record.number)]
+
+    for messages in _each(sorted(records, key=lambda record: record.number), build):
+        yield from (message for message in messages if after < (message.number or 0) < before)
 
 
 def check_result(statuses: Mapping[str, ComponentStatus]) -> bodies.UpdateCheckResult:
@@ -72,8 +94,8 @@ def check_result(statuses: Mapping[str, ComponentStatus]) -> bodies.UpdateCheckR
     )
 
 
-def system_info_of(facts: Mapping[str, object], statuses: Mapping[str, ComponentStatus]) -> bodies.SystemInfo:
-    """Facts about the device, with its components."""
+def system_info_of(device: DeviceInfo, statuses: Mapping[str, ComponentStatus]) -> bodies.SystemInfo:
+    """The device, with its components."""
     components = tuple(
         bodies.ListedComponent(
             name=status.name,
@@ -83,9 +105,7 @@ def system_info_of(facts: Mapping[str, object], statuses: Mapping[str, Component
         )
         for status in statuses.values()
     )
-    return bodies.SystemInfo(
-        system_info=bodies.DeviceFacts.model_validate({**facts, "dunebugger_components": components})
-    )
+    return bodies.SystemInfo(system_info=bodies.DeviceFacts(**dict(device), dunebugger_components=components))
 
 
 def component_running(component: str, health: HealthStatus) -> bodies.ComponentRunning:
@@ -116,6 +136,28 @@ def not_submitted(
     )
 
 
+def history(component: str | None, records: Iterable[SubmissionRecord]) -> bodies.History:
+    """The history of one component, or of all for None, in the order of ``records``."""
+    return bodies.History(component=component, requests=tuple(_each(records, history_entry)))
+
+
+def outstanding(requests: Iterable[tuple[SubmissionRecord, Progress | None]]) -> bodies.Outstanding:
+    """The requests that have no answer yet, each with its latest progress."""
+    progress = {record.request_id: (record, latest) for record, latest in requests}
+    records = (record for record, _ in progress.values())
+    return bodies.Outstanding(requests=tuple(_each(records, lambda record: progress_of(*progress[record.request_id]))))
+
+
+def _each(records: Iterable[SubmissionRecord], build: Callable[[SubmissionRecord], _Entry]) -> Iterator[_Entry]:
+    for record in records:
+        try:
+            entry = build(record)
+        except Exception:  # noqa: BLE001  one bad record must not hide the others (I16)
+            logger.exception("cannot list the request {}; it is left out", record.request_id)
+            continue
+        yield entry
+
+
 def history_entry(record: SubmissionRecord) -> bodies.HistoryEntry:
     """A request as the history lists it."""
     answer = record.answer
@@ -133,7 +175,9 @@ def history_entry(record: SubmissionRecord) -> bodies.HistoryEntry:
 
 def is_running(answer: RecordedAnswer) -> bool | None:
     """Whether the component runs, by the answer to a health check; None when the answer does not show it."""
-    return True if answer.success else False if answer.reason in _NOT_RUNNING else None
+    if answer.success:
+        return True
+    return False if SHOWS_NOT_RUNNING.get(answer.reason or "") else None
 
 
 def _request_facts(record: SubmissionRecord) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Protocol
 from loguru import logger
 
 from remote.database import StoreError
-from remote.events.envelope import MessageBody, OutgoingMessage
+from remote.events.envelope import EventBody, OutgoingMessage
 from remote.store import StateStore
 
 _BLOCK = 1_000_000  # numbers reserved by one write, and by each start
@@ -95,14 +95,14 @@ class EventBus:
         self._size = 0
         self._subscribers: set[Subscriber] = set()
         self._transaction = asyncio.Lock()
-        self._deferred: list[MessageBody] = []
+        self._deferred: list[EventBody] = []
 
     @property
     def last(self) -> int:
         """The number of the newest event."""
         return self._sequence.last
 
-    def publish(self, *bodies: MessageBody) -> None:
+    def publish(self, *bodies: EventBody) -> None:
         """Deliver events to all subscribers; during a transaction, right after it."""
         if self._transaction.locked():
             self._deferred += bodies
@@ -110,7 +110,7 @@ class EventBus:
             self._publish_now(bodies)
 
     @asynccontextmanager
-    async def transaction(self, *bodies: MessageBody) -> AsyncIterator[int]:
+    async def transaction(self, *bodies: EventBody) -> AsyncIterator[int]:
         """Deliver events at the end of the block, which gets the first one's number and records it.
 
         The events and their numbers are durable before any subscriber receives them, and no other event is delivered in
@@ -128,7 +128,7 @@ class EventBus:
             deferred, self._deferred = self._deferred, []
             self._publish_now(deferred)
 
-    def _publish_now(self, bodies: Iterable[MessageBody]) -> None:
+    def _publish_now(self, bodies: Iterable[EventBody]) -> None:
         for body in bodies:
             try:
                 message = OutgoingMessage(body, number=self._sequence.next())

@@ -25,6 +25,14 @@ class MessageBody(BodyPart):
     SUBJECT: ClassVar[str]
 
 
+class EventBody(MessageBody):
+    """A body that the event bus numbers and delivers to all clients."""
+
+
+class AnswerBody(MessageBody):
+    """A body that answers a message of one client, without a number. A body may be both."""
+
+
 @dataclass(frozen=True)
 class OutgoingMessage:
     """A body with its envelope. Serialized only where it is sent; until then subscribers share the object.

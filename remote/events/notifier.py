@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from loguru import logger
 
@@ -16,7 +16,20 @@ from remote.inventory import Inventory
 from remote.settings import RemoteSettings
 from remote.submission import RecordedAnswer, SubmissionRecord
 
-_NO_SCRIPT_RAN = (Reason.INVALID_REQUEST, Reason.UNKNOWN_COMPONENT, Reason.SCRIPT_MISSING, Reason.SCRIPT_UNSAFE)
+# Whether a script may have run in an update that ended with this reason; then the component's health is checked.
+SCRIPT_MAY_HAVE_RUN: Mapping[str, bool] = {
+    Reason.INVALID_REQUEST: False,
+    Reason.UNKNOWN_COMPONENT: False,
+    Reason.SCRIPT_MISSING: False,
+    Reason.SCRIPT_UNSAFE: False,
+    Reason.SCRIPT_FAILED: True,
+    Reason.TIMEOUT: True,
+    Reason.UNHEALTHY: True,
+    Reason.INTERRUPTED: True,
+    Reason.CANNOT_START: True,
+    Reason.ROLLBACK_FAILED: True,
+    Reason.INTERNAL_ERROR: True,
+}
 
 
 class RequestNotifier:
@@ -87,7 +100,8 @@ class RequestNotifier:
                 self.publish_health(record.component)
             return
         self._publish_check_result()
-        if answer.is_final and self._settings.nats.url is None and answer.reason not in _NO_SCRIPT_RAN:
+        may_have_run = SCRIPT_MAY_HAVE_RUN.get(answer.reason or "", True)  # also for a success and an unknown reason
+        if answer.is_final and self._settings.nats.url is None and may_have_run:
             await self._submit_health_check(record.component)
 
     def publish_health(self, component: str) -> None:

@@ -9,14 +9,14 @@ import psutil
 import pytest
 
 from remote import device_info
-from remote.device_info import system_info
 from remote.settings import DeviceSettings
 from tests.support.manual_clock import START, ManualClock
 
 
 def collect(**device):
     """Return the information, encoded to JSON and decoded."""
-    return json.loads(json.dumps(system_info(DeviceSettings(**device), ManualClock()), allow_nan=False))
+    collected = device_info.device_info(DeviceSettings(**device), ManualClock())
+    return json.loads(json.dumps(collected.model_dump(mode="json"), allow_nan=False))
 
 
 def test_device_info_has_all_parts():

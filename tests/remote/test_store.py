@@ -73,13 +73,14 @@ def test_store_keeps_records_across_a_restart(path):
 
 
 def test_store_keeps_unknown_values(path):
-    """An unknown action or reason of a newer release is kept; unknown fields are ignored."""
-    newer = record(1, answered(reason="quota_exceeded")).model_copy(update={"action": UnknownValue("cancel")})
+    """An unknown action, state or reason of a newer release is kept; unknown fields are ignored."""
+    answer = answered(reason="quota_exceeded").model_copy(update={"state": UnknownValue("paused")})
+    newer = record(1, answer).model_copy(update={"action": UnknownValue("cancel")})
     text = newer.model_dump_json().replace("{", '{"priority": 7, ', 1)
     reopened(path).close()
     execute(path, "INSERT INTO requests VALUES ('id-1', ?)", text)
     (read,) = reopened(path)
-    assert (read.action, read.answer.reason) == ("cancel", "quota_exceeded")
+    assert (read.action, read.answer.reason, read.answer.state) == ("cancel", "quota_exceeded", "paused")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b"\0" * 300, b"[]", b"\xff\xfe", 7, "", "{}"])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from protocol.messages import Progress
 from protocol.types import Action, State, UnknownValue
 from remote.events import builders
 from remote.settings import RemoteSettings
@@ -48,6 +49,22 @@ def test_answers_between_replays_answers_with_their_numbers(after, before, numbe
     assert all(subjects[number] == ("update_result" if number % 5 == 0 else "log") for number in subjects)
 
 
+@pytest.fixture
+def bad():
+    """A record from which no entry can be built, as only a defect could make it."""
+    return record(7).model_copy(update={"component": None})
+
+
+def test_lists_of_requests_leave_out_a_bad_record(bad):
+    """History, outstanding requests and the replay of answers contain the records beside it (I16)."""
+    records = [record(1), bad, record(20)]
+    assert [entry.request_id for entry in builders.history(None, records).requests] == ["id-1", "id-20"]
+    pending = [(entry, None) for entry in records]
+    assert [entry.request_id for entry in builders.outstanding(pending).requests] == ["id-1", "id-20"]
+    replayed = builders.answers_between(records, RemoteSettings(), 0, 99)
+    assert [message.number for message in replayed] == [1, 2, 20, 21]
+
+
 def test_answer_events_name_a_component_that_is_no_longer_configured():
     """The events have the name under which the request was submitted."""
     result, log = builders.answer_events(record(1, "removed"), record(1).answer, RemoteSettings())
@@ -55,12 +72,32 @@ def test_answer_events_name_a_component_that_is_no_longer_configured():
 
 
 def test_answer_events_keep_unknown_values():
-    """Action and reason of a newer release reach clients unchanged."""
-    answer = record(1).answer.model_copy(update={"reason": "quota_exceeded"})
+    """Action, state and reason of a newer release reach clients unchanged."""
+    answer = record(1).answer.model_copy(update={"reason": "quota_exceeded", "state": UnknownValue("paused")})
     newer = record(1).model_copy(update={"action": UnknownValue("cancel"), "answer": answer})
     result, _ = builders.answer_events(newer, answer, RemoteSettings())
-    assert (result.SUBJECT, result.reason, result.action) == ("update_result", "quota_exceeded", "cancel")
-    assert builders.history_entry(newer).action == "cancel"
+    shown = [result.model_dump(mode="json"), builders.history_entry(newer).model_dump(mode="json")]
+    assert result.SUBJECT == "update_result"
+    assert [(body["reason"], body["action"], body["state"]) for body in shown] == [
+        ("quota_exceeded", "cancel", "paused")
+    ] * 2
+    health, _ = builders.answer_events(newer.model_copy(update={"action": Action.HEALTH}), answer, RemoteSettings())
+    assert (health.SUBJECT, health.state, health.running) == ("health_result", "paused", True)
+
+
+def test_progress_keeps_an_unknown_state():
+    """A state of a newer coordinator reaches clients unchanged."""
+    latest = Progress(
+        request_id="id-1",
+        component="core",
+        action=Action.UPDATE,
+        state=State.RUNNING,
+        phase=None,
+        percent=None,
+        seq=1,
+        timestamp=AT,
+    ).model_copy(update={"state": UnknownValue("paused")})
+    assert builders.progress_of(record(1), latest).model_dump(mode="json")["state"] == "paused"
 
 
 @pytest.mark.parametrize(
