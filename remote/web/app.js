@@ -136,17 +136,16 @@ function showCheck() {
 function confirmAction(name, action) {
   const component = state.components[name];
   confirming = { name, action };
-  dialog.open(confirmation(action, name, component), {
+  const texts = confirmation(action, name, component);
+  dialog.open(texts, {
     onConfirm() {
       const body = action === "update" ? { component: name, dry_run: false } : { component: name };
-      if (!connection.send(SUBJECTS[action], body)) return;
+      if (!connection.send(texts.subject, body)) return;
       setState(store.request(state, name, action, action === "update" ? component.latest : null, iso()));
     },
-    onDryRun: () => connection.send("updater.perform_update", { component: name, dry_run: true }),
+    onDryRun: () => connection.send(texts.subject, { component: name, dry_run: true }),
   });
 }
-
-const SUBJECTS = { update: "updater.perform_update", rollback: "updater.rollback", health: "updater.health" };
 
 function notifyOutcome(name, outcome) {
   const label = state.components[name]?.display_name ?? name;

@@ -6,9 +6,10 @@ import { outcome, summary } from "./outcome.js";
 import { Progress } from "./progress.js";
 import { activeRequest, disabledReason, isServerBeingReplaced, latestFinished } from "./rules.js";
 import { showTime } from "./times.js";
-import { actionText, describeResult, RUNNING, sourceText } from "./texts.js";
+import { describeResult, RUNNING, sourceText } from "./texts.js";
 
 const WITH_ICON = new Set(["core", "scheduler", "remote"]);
+export const BUTTONS = { update: "Update", rollback: "Roll back", health: "Health" };
 const AWAY = "The server of this page is being replaced. "
   + "The page reconnects automatically when the new version is running.";
 const LOST = "Not connected. The host continues, and the page shows the result after reconnecting.";
@@ -92,7 +93,7 @@ class Card {
     this.last = element("p", { class: "last", "data-testid": "last" }, this.lastIcon,
       element("span", {}, this.lastText, " ", this.lastAt));
     this.why = element("p", { class: "why soft", id: `why-${this.name}`, "data-testid": "why" });
-    this.buttons = Object.fromEntries(["update", "rollback", "health"].map((action) => [action, this.#button(action)]));
+    this.buttons = Object.fromEntries(Object.keys(BUTTONS).map((action) => [action, this.#button(action)]));
     this.node = element(
       "article", { class: "card panel", "data-component": this.name, "data-testid": "card", "aria-labelledby": title },
       element("div", { class: "card-head" },
@@ -108,7 +109,7 @@ class Card {
   }
 
   #button(action) {
-    const label = action === "health" ? "Health" : actionText(action);
+    const label = BUTTONS[action];
     return button(label, () => this.handlers.confirm(this.name, action), {
       class: action === "update" ? "button primary" : "button",
       "aria-label": `${label} ${this.label}`, "aria-describedby": `why-${this.name}`, "data-action": action,

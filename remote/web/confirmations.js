@@ -1,12 +1,13 @@
-// Confirmation texts: what an action does, and what happens if it fails.
+// Confirmation of an action: what it does, what happens if it fails, and the subject of its message.
 
 import { REMOTE } from "./texts.js";
 
 const AWAY = "This page is part of it: it disconnects for a moment and reconnects automatically.";
 const KEEP_ON = "You can close this page: the host continues.";
 
-const CONFIRMATIONS = {
+export const CONFIRMATIONS = {
   update: (name, label, { current, latest }) => ({
+    subject: "updater.perform_update",
     title: `Update ${label} to ${latest ?? "the latest version"}?`,
     lines: [
       `${label} is updated from ${current ?? "the installed version"} to ${latest ?? "the latest version"}. `
@@ -19,6 +20,7 @@ const CONFIRMATIONS = {
     dryRun: true,
   }),
   rollback: (name, label, { current }) => ({
+    subject: "updater.rollback",
     title: `Roll ${label} back?`,
     lines: [
       `${label} is restored from ${current ?? "the installed version"} to the version before its latest update.`,
@@ -29,13 +31,14 @@ const CONFIRMATIONS = {
     confirm: "Roll back",
   }),
   health: (_name, label) => ({
+    subject: "updater.health",
     title: `Check the health of ${label}?`,
     lines: [`The host runs the health check of ${label}. Nothing is changed.`],
     confirm: "Check its health",
   }),
 };
 
-/** Returns title, lines and button text for the confirmation of an action. */
+/** Returns subject, title, lines and button text for an action. */
 export function confirmation(action, name, component) {
   return CONFIRMATIONS[action](name, component.display_name ?? name, component);
 }

@@ -55,7 +55,7 @@ const RECEIVE = {
   },
 
   health_result(state, body, at) {
-    const next = end(state, { ...body, action: "health", state: body.success ? "succeeded" : "failed" }, at);
+    const next = end(state, { ...body, action: "health" }, at);
     if (typeof body.running !== "boolean") return next;
     const { running, at: running_since, how: running_how } = body;
     return withComponent(next, body.component, { running, running_since, running_how });

@@ -2,7 +2,7 @@
 
 export const REMOTE = "remote"; // the component that serves this page
 
-const REASONS = {
+export const REASONS = {
   unhealthy: "The health check failed.",
   script_failed: "The script ended with an error.",
   timeout: "It exceeded its time limit and was stopped.",
@@ -14,7 +14,6 @@ const REASONS = {
   script_unsafe: "The host does not run the script, because users other than its administrator can change it.",
   invalid_request: "The host rejected the request as invalid.",
   unknown_component: "There is no component with this name.",
-  invalid_message: "The server could not decode the message.",
   no_release: "There is no release to install.",
   up_to_date: "There is nothing newer to install.",
   remote_first: "dunebugger-remote must be updated first.",
@@ -33,23 +32,25 @@ const REASONS = {
   cannot_keep: "The server cannot write to its state folder, so the request was not sent. The disk may be full.",
 };
 
-const ACTIONS = { update: "Update", rollback: "Roll back", health: "Health check" };
+export const ACTIONS = { update: "Update", rollback: "Roll back", health: "Health check" };
 
-const UNDER_WAY = {
+export const UNDER_WAY = {
   update: (version) => `Updating to ${version}`,
   rollback: () => "Restoring the previous version",
   health: () => "Checking its health",
 };
 
-const STATES = {
+export const STATES = {
   submitted: "submitted, waiting for the host",
   received: "received by the host",
   validated: "accepted, waiting for its turn",
   running: "the script is running",
   failed: "failed, rolling back",
+  succeeded: "succeeded",
+  rolled_back: "the previous version was restored",
 };
 
-const HOW = { heartbeat: "heartbeat", "health check": "health check", update: "updated", itself: "serves this page" };
+export const HOW = { heartbeat: "heartbeat", "health check": "health check", update: "updated", itself: "serves this page" };
 
 export const RUNNING = {
   true: { icon: "good", text: "Running" },
@@ -82,7 +83,7 @@ export function sourceText(how, running) {
   return how && Object.hasOwn(HOW, how) ? HOW[how] : (how ?? "");
 }
 
-const HEADLINES = {
+export const HEADLINES = {
   update: (label, version) => `Updating ${label} to ${version}`,
   rollback: (label) => `Rolling ${label} back`,
   health: (label) => `Checking the health of ${label}`,
@@ -104,7 +105,11 @@ export function progressTitle({ action, version, state }, previousVersion) {
   return words(version ?? "the latest version");
 }
 
-const ENDED = {
+const NOT_CHECKED = () => ["bad", "Its health could not be checked"];
+
+// "action state" of a finished request. Without a state of the host: "refused" if no request was submitted or it was
+// withdrawn, else "unknown".
+export const ENDED = {
   "update succeeded": ({ version }) => ["good", `Updated to ${version ?? "the latest version"}`],
   "update rolled_back": ({ version, current }) => [
     "warn",
@@ -112,44 +117,53 @@ const ENDED = {
   ],
   "update failed": ({ version }) => ["bad", `The update${version ? ` to ${version}` : ""} did not succeed`],
   "update refused": ({ version }) => ["bad", `The update${version ? ` to ${version}` : ""} was not started`],
+  "update unknown": () => ["warn", "It is not known how the update ended"],
   "rollback succeeded": ({ current }) => ["good", `${current ?? "The previous version"} was restored`],
   "rollback failed": () => ["bad", "The previous version could not be restored"],
   "rollback refused": () => ["bad", "The rollback was not started"],
+  "rollback unknown": () => ["warn", "It is not known how the rollback ended"],
   "health succeeded": () => ["good", "It is healthy"],
   "health failed": () => ["bad", "It is not healthy"],
-  "health refused": () => ["bad", "Its health could not be checked"],
+  "health refused": NOT_CHECKED,
+  "health unknown": NOT_CHECKED,
 };
 
+// Results with a title for their reason: "action reason", or the reason alone for every action.
 const SPECIAL = {
-  up_to_date: () => ["good", "It is already up to date"],
-  rollback_failed: ({ version }) => [
+  "update up_to_date": () => ["good", "It is already up to date"],
+  "update rollback_failed": ({ version }) => [
     "bad",
     `${version ?? "The new version"} did not work, and the version before it could not be restored`,
   ],
   no_answer: ({ action }) => ["warn", `No answer yet to the ${actionText(action).toLowerCase()}`],
 };
-// Reasons for which a health check did not run; the component may be healthy.
-const NOT_CHECKED = new Set([
-  "coordinator_not_running", "volume_missing", "not_writable", "cannot_keep", "script_missing", "script_unsafe",
-  "cannot_start", "interrupted", "invalid_request", "invalid_message", "unknown_component", "under_way",
-]);
+// Reasons of a failed health check that show that the component does not run. Only the history needs them: a
+// health_result says it in `running`.
+export const NOT_RUNNING = ["unhealthy", "script_failed"];
 
 /** Returns tone (good, warn, bad, busy) and title of a result or a history entry. */
 export function describeResult(entry) {
   if (entry.success === null || entry.success === undefined) return { tone: "busy", title: progressTitle(entry) };
   if (entry.dry_run) return { tone: entry.success ? "good" : "bad", title: "Dry run, nothing was changed" };
-  const special = entry.action === "rollback" && entry.reason === "rollback_failed" ? null : entry.reason;
-  const [tone, title] = Object.hasOwn(SPECIAL, special ?? "") ? SPECIAL[special](entry) : ended(entry);
+  const special = [`${entry.action} ${entry.reason}`, `${entry.reason}`].find((key) => Object.hasOwn(SPECIAL, key));
+  const [tone, title] = special ? SPECIAL[special](entry) : ended(entry);
   return { tone, title };
 }
 
 function ended(entry) {
-  const isNotChecked = entry.action === "health" && !entry.success && NOT_CHECKED.has(entry.reason);
-  const state = isNotChecked ? "refused" : (entry.state ?? (entry.success ? "succeeded" : "refused"));
-  const words = ENDED[`${entry.action} ${state}`];
+  const words = ENDED[`${entry.action} ${endState(entry)}`];
   if (words) return words(entry);
   const what = actionText(entry.action);
   return entry.success ? ["good", `${what} succeeded`] : ["bad", `${what} did not succeed`];
+}
+
+function endState({ action, success, state, reason, running, request_id }) {
+  const none = request_id && reason !== "coordinator_not_running" ? "unknown" : "refused";
+  if (success) return state ?? "succeeded";
+  if (action !== "health") return state ?? none;
+  // An unknown reason says nothing about the component.
+  const isDown = running === undefined ? NOT_RUNNING.includes(reason) : running === false;
+  return isDown ? "failed" : none;
 }
 
 /** Returns "a, b and c". */

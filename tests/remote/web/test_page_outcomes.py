@@ -91,14 +91,47 @@ def test_notice_of_a_failure_stays_until_dismissed(page, server):
         ({"success": True}, "It is healthy"),
         ({"success": False, "running": False, "reason": "unhealthy"}, "It is not healthy"),
         ({"success": False, "running": None, "reason": "no_answer"}, "No answer yet to the health check"),
-        ({"success": False, "running": None, "reason": "script_missing"}, "Its health could not be checked"),
+        *(
+            ({"success": False, "running": None, "reason": reason}, "Its health could not be checked")
+            for reason in ("script_missing", "internal_error", "cannot_follow", "rollback_failed", "quota_exceeded")
+        ),
+        # An answer without a request has no ``running``.
+        ({"success": False, "running": ..., "reason": "cannot_write"}, "Its health could not be checked"),
     ],
 )
 def test_result_of_a_health_check(page, server, change, title):
     """The result is healthy, not healthy, or not checked; the last says nothing about the component."""
     page.open()
-    server.event("health_result", health("core", **change))
+    body = health("core", state="succeeded" if change["success"] else "failed", **change)
+    server.event("health_result", {name: value for name, value in body.items() if value is not ...})
     expect(page.card("core").result.get_by_role("heading")).to_have_text(title)
+
+
+@pytest.mark.parametrize(
+    ("reason", "title"),
+    [
+        ("unhealthy", "It is not healthy"),
+        ("script_failed", "It is not healthy"),
+        ("internal_error", "Its health could not be checked"),
+        ("quota_exceeded", "Its health could not be checked"),
+    ],
+)
+def test_history_describes_a_failed_health_check_by_its_reason(page, server, reason, title):
+    """An entry of the history has no ``running``; an unknown reason says nothing about the component."""
+    change = {"action": "health", "version": None, "success": False, "state": "failed", "reason": reason}
+    server.history = [bodies.entry("core", **change)]
+    expect(page.open().card("core").last).to_contain_text(title)
+
+
+@pytest.mark.parametrize("action", ["update", "rollback"])
+@pytest.mark.parametrize("reason", ["cannot_follow", "request_lost", "quota_exceeded"])
+def test_result_of_a_submitted_request_without_a_state_is_unknown(page, server, action, reason):
+    """The host may have executed the request: the page does not say that it was not started."""
+    change = {"action": action, "success": False, "state": None, "reason": reason, "output": "", "current": None}
+    finish(page, server, bodies.result(bodies.new_id(), **change))
+    result = page.card("core").result
+    expect(result.get_by_role("heading")).to_have_text(f"It is not known how the {action} ended")
+    expect(result).to_have_attribute("data-tone", "warn")
 
 
 def test_health_result_updates_the_card(page, server):

@@ -35,6 +35,14 @@ def test_progress_without_percentage_is_indeterminate(page, server):
     expect(core.bar).not_to_have_attribute("aria-valuenow", re.compile(".*"))
 
 
+def test_progress_shows_an_unknown_state_as_its_code(page, server):
+    """A state of a newer coordinator is shown as it was sent."""
+    page.open()
+    server.event("update_progress", bodies.progress(bodies.new_id(), state="paused", phase="download"))
+    expect(page.card("core").phase).to_have_text("paused")
+    expect(page.card("core").progress).to_contain_text("Updating to 1.1.0")
+
+
 def test_progress_marks_stderr(page, server):
     """Stderr is marked by a text, not only by a colour."""
     page.open()
