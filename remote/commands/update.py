@@ -6,18 +6,23 @@ Only one process may remove answers from the shared folder, so this one is a Web
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import click
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from protocol.clock import Clock, SystemClock
+from protocol.names import printable
 from remote.errors import RemoteError
 from remote.settings import RemoteSettings, read_secret
 
 _OPEN_S = 10
 _MESSAGE_BYTES = 8 * 1024 * 1024
+_CHECK_TIMEOUTS = 30  # times releases.timeout_s: longer than the check for releases that may come first
+_TEXT_CHARACTERS = 2000
 
 
 class NotServedError(RemoteError):
@@ -33,8 +38,11 @@ def execute(settings: RemoteSettings, component: str, *, dry_run: bool, as_json:
         try:
             result = _follow(connection, component, settings, as_json=as_json)
         except (WebSocketException, OSError) as error:
-            raise NotServedError(f"cannot determine how it ended: {error}; see the page's history") from None
-    click.echo(json.dumps(result, indent=2) if as_json else result["message"], err=not (as_json or result["success"]))
+            raise NotServedError(
+                f"cannot determine how it ended: {_printable(error)}; see the page's history"
+            ) from None
+    text = json.dumps(result, indent=2) if as_json else _printable(result["message"])
+    click.echo(text, err=not (as_json or result["success"]))
     return 0 if result["success"] else 1
 
 
@@ -56,17 +64,32 @@ def _open(settings: RemoteSettings, stack: ExitStack) -> ClientConnection:
     except InvalidStatus as error:
         raise NotServedError(f"cannot connect to {url}: it answers HTTP {error.response.status_code}") from None
     except (WebSocketException, OSError, TimeoutError) as error:
-        raise NotServedError(f"cannot connect to {url}: {error}; is dunebugger-remote serve running here?") from None
+        raise NotServedError(
+            f"cannot connect to {url}: {_printable(error)}; is dunebugger-remote serve running here?"
+        ) from None
 
 
-def _follow(connection: ClientConnection, component: str, settings: RemoteSettings, *, as_json: bool) -> dict[str, Any]:
-    """Print the progress of the request until its result comes; the server bounds that by gateway.timeout_s."""
+def _follow(
+    connection: ClientConnection,
+    component: str,
+    settings: RemoteSettings,
+    *,
+    as_json: bool,
+    clock: Clock | None = None,
+) -> dict[str, Any]:
+    """Print the progress of the request until its result comes.
+
+    The server reports a result after at most ``gateway.pickup_s`` or ``gateway.timeout_s``; this side waits for both,
+    and for the server's check for releases, so that it also ends when the server does not respond (I16).
+    """
+    gateway, releases = settings.gateway, settings.releases
+    limit_s = gateway.pickup_s + gateway.timeout_s + _CHECK_TIMEOUTS * releases.timeout_s
     name, shown = (settings.find_component(component) or component), ""
-    for text in connection:
+    for text in _messages(connection, limit_s, clock or SystemClock()):
         message = json.loads(text)
         body = message["body"]
         if message["subject"] == "error":
-            raise NotServedError(body["message"])
+            raise NotServedError(_printable(body["message"]))
         if not isinstance(body, dict) or body.get("component") != name or body.get("action") != "update":
             continue
         if message["subject"] == "update_result":
@@ -78,6 +101,27 @@ def _follow(connection: ClientConnection, component: str, settings: RemoteSettin
     raise NotServedError("cannot determine how it ended: the server closed the connection; see the page's history")
 
 
+def _messages(connection: ClientConnection, limit_s: float, clock: Clock) -> Iterator[str | bytes]:
+    """The messages until the server closes the connection; an error after ``limit_s``, whatever arrives."""
+    deadline = clock.monotonic() + limit_s
+    while (remaining_s := deadline - clock.monotonic()) > 0:
+        try:
+            yield connection.recv(remaining_s)
+        except ConnectionClosedOK:
+            return
+        except TimeoutError:
+            break
+    raise NotServedError(
+        f"cannot determine how it ended: no answer within {limit_s:g} s; it may still be under way; see the page's "
+        "history, or run on the host: sudo update-coordinator history"
+    )
+
+
 def _line(progress: dict[str, Any]) -> str:
     percent = "" if progress["percent"] is None else f"{progress['percent']} %"
-    return " ".join(filter(None, [progress["state"], progress["phase"], percent]))
+    return _printable(" ".join(filter(None, [progress["state"], progress["phase"], percent])))
+
+
+def _printable(text: object) -> str:
+    """Text of the server without control characters, and without the quotes of a literal: it is a line of its own."""
+    return printable(str(text), _TEXT_CHARACTERS)[1:-1]

@@ -107,7 +107,7 @@ class RequestFollower:
         return bool(self.outstanding()) or any(followed.failures for followed in self._open.values())
 
     async def poll_all(self) -> None:
-        """Poll every open request; one that fails never stops the others, and is given up after a limit (I16)."""
+        """Poll every open request; one that fails never stops the others, and is not followed after a limit (I16)."""
         for request_id, followed in list(self._open.items()):
             if self._clock.monotonic() < followed.retry_at:
                 continue
@@ -121,17 +121,20 @@ class RequestFollower:
     async def _on_failure(self, request_id: str, followed: _Followed, error: Exception) -> None:
         followed.failures += 1
         if followed.failures >= MAX_FAILURES:
-            await self._give_up(request_id, error)
+            await self._stop_following(request_id, error)
             return
         if followed.failures == 1:
             logger.error("cannot follow {}: {!r}; retrying", request_id, error)
         pause_s = min(_FIRST_RETRY_S * 2 ** (followed.failures - 1), _LAST_RETRY_S)
         followed.retry_at = self._clock.monotonic() + pause_s
 
-    async def _give_up(self, request_id: str, error: Exception) -> None:
+    async def _stop_following(self, request_id: str, error: Exception) -> None:
         """End a request that cannot be followed with a local outcome, until the next start follows it again."""
         logger.error(
-            "cannot follow {}: {!r}, {} times in a row; given up until restart", request_id, error, MAX_FAILURES
+            "cannot follow {}: {!r}, {} times in a row; no longer followed until the next start",
+            request_id,
+            error,
+            MAX_FAILURES,
         )
         self._open.pop(request_id, None)
         record = self._store.get(request_id)

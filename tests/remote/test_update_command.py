@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from websockets.exceptions import ConnectionClosedOK
 
 from remote.commands import update
 from remote.settings import RemoteSettings
+from tests.support.manual_clock import ManualClock
 
 
 def message(subject, **body):
@@ -21,11 +23,29 @@ def result(component, action, text):
 
 
 OURS = result("core", "update", "ours")
+LIMIT_S = 30 + 600 + 30 * 10  # gateway.pickup_s, gateway.timeout_s, 30 times releases.timeout_s
+
+
+class FakeConnection:
+    """A server that sends these messages, one every ``interval_s``, and then closes the connection."""
+
+    def __init__(self, *messages, interval_s=0, clock=None):
+        self.messages, self.interval_s, self.clock = iter(messages), interval_s, clock
+
+    def recv(self, timeout):
+        """Return the next message, or raise as the real connection."""
+        if self.clock is not None:
+            self.clock.sleep(min(self.interval_s, timeout))
+            if self.interval_s > timeout:
+                raise TimeoutError
+        for text in self.messages:
+            return text
+        raise ConnectionClosedOK(None, None)
 
 
 def follow(*messages, name="core"):
     """Return the message of the result that the command selects."""
-    return update._follow(iter(messages), name, RemoteSettings(), as_json=True)["message"]
+    return update._follow(FakeConnection(*messages), name, RemoteSettings(), as_json=True)["message"]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +88,44 @@ def test_update_command_prints_each_progress_once(capsys):
         for phase, percent in ((None, None), ("download", 20), ("download", 20), ("install", 80))
     ]
     update._follow(
-        iter([*(message("update_progress", **s) for s in steps), OURS]), "core", RemoteSettings(), as_json=False
+        FakeConnection(*(message("update_progress", **s) for s in steps), OURS), "core", RemoteSettings(), as_json=False
     )
     assert capsys.readouterr().out.splitlines() == ["running", "running download 20 %", "running install 80 %"]
+
+
+@pytest.mark.parametrize("interval_s", [10, 100_000])
+def test_update_command_ends_at_its_time_limit(interval_s):
+    """The time limit holds for a server that sends nothing, and for one that sends other messages forever (I16)."""
+    clock = ManualClock()
+    began = clock.monotonic()
+    connection = FakeConnection(*[message("heartbeat")] * 1000, interval_s=interval_s, clock=clock)
+    with pytest.raises(update.NotServedError, match=r"no answer within 930 s.*sudo update-coordinator history"):
+        update._follow(connection, "core", RemoteSettings(), as_json=True, clock=clock)
+    assert clock.monotonic() - began == LIMIT_S
+
+
+CONTROL = "\x1b]0;title\x07\u202e\nbad"
+
+
+def test_update_command_prints_no_control_characters_in_progress(capsys):
+    """The phase comes from a script."""
+    step = {"component": "core", "action": "update", "state": "running", "phase": CONTROL, "percent": None}
+    connection = FakeConnection(message("update_progress", **step), OURS)
+    update._follow(connection, "core", RemoteSettings(), as_json=False)
+    assert capsys.readouterr().out == "running \\x1b]0;title\\x07\\u202e\\nbad\n"
+
+
+def test_update_command_reports_no_control_characters_in_errors():
+    """The error comes from the server."""
+    with pytest.raises(update.NotServedError) as reported:
+        follow(message("error", message=CONTROL))
+    assert str(reported.value) == "\\x1b]0;title\\x07\\u202e\\nbad"
+
+
+def test_update_command_prints_no_control_characters_in_the_result(capsys, monkeypatch):
+    """The message of the result may quote a script or a component."""
+    connection = FakeConnection(result("core", "update", CONTROL))
+    connection.send = lambda _: None
+    monkeypatch.setattr(update, "_open", lambda *_: connection)
+    assert update.execute(RemoteSettings(), "core", dry_run=False, as_json=False) == 0
+    assert capsys.readouterr().out == "\\x1b]0;title\\x07\\u202e\\nbad\n"

@@ -324,7 +324,7 @@ def test_gateway_polls_the_other_requests_when_one_fails(tmp_path):
 
 
 def fail_always(harness):
-    """Submit two requests, and advance the clock until the gateway gives up the first, whose polls always fail."""
+    """Submit two requests, and advance the clock until the first, whose polls always fail, is no longer followed."""
     read = harness.client.get_status
     polls = []
 
@@ -352,7 +352,7 @@ def fail_always(harness):
     return failing, polls
 
 
-def test_gateway_gives_up_a_request_that_always_fails(tmp_path):
+def test_gateway_stops_following_a_request_that_always_fails(tmp_path):
     """After a bounded number of polls the request has a true outcome, and the other requests are answered (I16)."""
     harness = GatewayHarness(tmp_path)
     failing, polls = fail_always(harness)
@@ -364,7 +364,7 @@ def test_gateway_gives_up_a_request_that_always_fails(tmp_path):
     assert harness.listener.unrecorded == []
 
 
-def test_gateway_follows_a_given_up_request_after_a_restart(tmp_path):
+def test_gateway_follows_an_unanswered_request_after_a_restart(tmp_path):
     """The coordinator's answer replaces the local outcome, marked as late."""
     failing, _ = fail_always(GatewayHarness(tmp_path))
     restarted = GatewayHarness(tmp_path)

@@ -155,3 +155,33 @@ def test_page_reconnects_when_no_messages_arrive(page, server):
     page.page.clock.resume()
     page.connected()
     assert len(server.sinces) > 1
+
+
+def test_connection_pauses_between_attempts_are_bounded(page, server):
+    """The pause grows from a second to half a minute, or stays below three seconds while that is urgent (I16)."""
+    page.open()
+    server.go_offline()
+    page.disconnected()
+    script = """async (longest) => {
+        const { Connection } = await import("/static/connection.js");
+        const pauses = [];
+        await new Promise((resolve) => {
+            const connection = new Connection({
+                onMessage() {},
+                onPhase({ phase, until }) {
+                    if (phase !== "waiting") return;
+                    pauses.push(until - Date.now());
+                    if (pauses.length < 12) setTimeout(() => connection.reconnectNow());
+                    else resolve(connection.stop());
+                },
+                longestWait: () => longest,
+            });
+            connection.start();
+        });
+        return pauses;
+    }"""
+    pauses = page.page.evaluate(script, None)
+    assert pauses[0] <= 1_000
+    assert all(pauses[attempt] <= 1_000 * 2**attempt for attempt in range(5))
+    assert all(15_000 - 50 <= pause <= 30_000 for pause in pauses[5:])
+    assert max(page.page.evaluate(script, 3_000)) <= 3_000
