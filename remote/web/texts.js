@@ -50,7 +50,12 @@ export const STATES = {
   rolled_back: "the previous version was restored",
 };
 
-export const HOW = { heartbeat: "heartbeat", "health check": "health check", update: "updated", itself: "serves this page" };
+export const HOW = {
+  heartbeat: "heartbeat",
+  "health check": "health check",
+  update: "updated",
+  itself: "serves this page",
+};
 
 export const RUNNING = {
   true: { icon: "good", text: "Running" },

@@ -82,7 +82,7 @@ def test_serve_starts_with_a_stored_row_that_does_not_decode(configured):
     """The row is skipped and logged; the server works."""
     configured.state.mkdir()
     store = StateStore(configured.state / "state.sqlite", 200)
-    with store._transaction() as connection:
+    with store._database.transaction() as connection:
         connection.execute("INSERT INTO requests VALUES ('broken', '{')")
     store.close()
     configured.start()
