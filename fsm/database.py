@@ -1,11 +1,10 @@
-"""The SQLite file of the journal: opening, transactions, migrations, errors. Only this module names sqlite3."""
+"""The SQLite file of the journal: opening, transactions, errors. Only this module executes SQL."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
@@ -17,6 +16,7 @@ from fsm.errors import (
     JournalTooNewError,
     JournalUnavailableError,
 )
+from fsm.schema import migrations, statements
 from fsm.transition_table import TRANSITIONS
 from protocol.fs import exists
 
@@ -33,13 +33,6 @@ _WRITER_PRAGMAS = (
     "synchronous = FULL",  # in WAL, NORMAL would lose the last commits at a power cut; I2 needs each one
     "wal_autocheckpoint = 1000",  # pages, 4 MB: checkpoints the log before it grows (I12)
     "journal_size_limit = 4194304",  # bytes; truncates the log after one large transaction (I12)
-)
-# Number n takes the schema from version n-1 to n. Append only.
-MIGRATIONS = (
-    "0001_initial.sql",
-    "0002_resumptions.sql",
-    "0003_answered_uptime.sql",
-    "0004_deferrals_and_failures.sql",
 )
 _CLOSED = "closed database"  # this error has no code; a lane may still run while the coordinator ends
 # SQLite's codes for conditions of the host, which may pass. All others are defects of a statement or of a row.
@@ -198,24 +191,24 @@ class Database:
 
     def _migrate(self, *, writer: bool) -> None:
         """Migrate the schema and the table ``moves`` to this release, or raise."""
-        migrations = _migrations()
+        scripts = migrations()
         version = self._version()
-        if version > len(migrations):
+        if version > len(scripts):
             raise JournalTooNewError(
                 f"cannot use the journal {self.path}: its schema is version {version} and this release knows "
-                f"{len(migrations)}; install the release that wrote it, or a later one"
+                f"{len(scripts)}; install the release that wrote it, or a later one"
             )
         if not writer:
-            if version < len(migrations):
+            if version < len(scripts):
                 raise JournalUnavailableError(
-                    f"cannot read the journal {self.path}: its schema is version {version}, not {len(migrations)}; "
+                    f"cannot read the journal {self.path}: its schema is version {version}, not {len(scripts)}; "
                     "start the coordinator once: it migrates the journal"
                 )
             return
-        for number in range(version + 1, len(migrations) + 1):
+        for number in range(version + 1, len(scripts) + 1):
             with self.transaction():
                 if self._version() < number:  # another process may have done it meanwhile
-                    for statement in _statements(migrations[number - 1]):
+                    for statement in statements(scripts[number - 1]):
                         self._connection.execute(statement)
                     self._connection.execute(f"PRAGMA user_version = {number}")
         self._synchronize_moves()
@@ -233,26 +226,6 @@ class Database:
             self._connection.executemany(
                 "INSERT INTO moves (event, source, dest) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET legal = 1", legal
             )
-
-
-def _migrations() -> list[str]:
-    """The scripts of ``MIGRATIONS``.
-
-    Raises:
-        OSError: one is missing from the installation, or cannot be read.
-    """
-    folder = resources.files("fsm") / "migrations"
-    return [(folder / name).read_text(encoding="utf-8") for name in MIGRATIONS]
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Split a script; ``executescript`` would commit the transaction that each migration runs in."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
 
 
 @contextmanager

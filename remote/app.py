@@ -18,7 +18,6 @@ from protocol.types import Action
 from remote.api.auth import Authenticator
 from remote.api.routes import Routes
 from remote.context import AppContext
-from remote.database import StoreError
 from remote.errors import RemoteConfigurationError
 from remote.events import builders
 from remote.events.bus import EventBus, SequenceAllocator
@@ -38,6 +37,7 @@ from remote.releases.github import GitHubClient
 from remote.releases.github_rate_limit import RateLimitTracker
 from remote.request_service import RequestService
 from remote.settings import SELF, TOKEN_CHARACTERS, RemoteSettings, read_secret
+from remote.state_database import StoreError
 from remote.store import StateStore
 
 

@@ -10,9 +10,9 @@ from loguru import logger
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from protocol.names import stem_of
-from remote.database import StoreError
 from remote.releases.catalogue import SavedRelease
 from remote.releases.github_rate_limit import SavedLimit
+from remote.state_database import StoreError
 from remote.store import StateStore
 from remote.submission import SubmissionRecord
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from loguru import logger
 from pydantic import ValidationError
 
-from remote.database import Database
+from remote.state_database import StateDatabase
 from remote.submission import SubmissionRecord
 
 # Numbered by position, append-only and additive: after a rollback an older release reads a newer file.
@@ -56,7 +56,7 @@ class StateStore:
 
     def __init__(self, path: Path, history: int) -> None:
         self._history = history
-        self._database = Database(path, _MIGRATIONS)
+        self._database = StateDatabase(path, _MIGRATIONS)
         rows = self._database.select("SELECT request_id, record FROM requests")
         self._records = _by_age(record for row in rows if (record := _decode(*row)) is not None)
 

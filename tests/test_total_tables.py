@@ -10,7 +10,7 @@ import pytest
 
 from coordinator import journal_rebuild, render, texts
 from coordinator.commands import diagram, explain
-from fsm import database, journal_reader, recovery, script_plan, transition_table
+from fsm import journal_reader, recovery, schema, script_plan, transition_table
 from fsm.recovery import RecoveryAction
 from fsm.transition_table import Event
 from protocol import diagnostics
@@ -49,15 +49,15 @@ def test_scripts_run_exactly_in_the_states_with_outcome_events():
     with_scripts = {state for state in State if any(script_plan.scripts_for(state, each, policy) for each in Action)}
     assert with_scripts == {state for state, events in script_plan.OUTCOME_EVENTS.items() if events is not None}
     named = "', '".join(sorted(with_scripts, reverse=True))
-    schema = (resources.files("fsm") / "migrations" / database.MIGRATIONS[0]).read_text(encoding="utf-8")
-    for sql in (schema, journal_reader.NEXT_DUE):
+    initial = (resources.files("fsm") / "migrations" / schema.MIGRATIONS[0]).read_text(encoding="utf-8")
+    for sql in (initial, journal_reader.NEXT_DUE):
         assert f"state IN ('{named}')" in sql
 
 
 def test_terminal_states_are_those_of_the_journal():
     """A settled request is in a state in which the journal accepts a settling."""
-    schema = (resources.files("fsm") / "migrations" / database.MIGRATIONS[0]).read_text(encoding="utf-8")
-    (named,) = re.findall(r"settled_at IS NULL OR state IN \(([^)]*)\)", schema)
+    initial = (resources.files("fsm") / "migrations" / schema.MIGRATIONS[0]).read_text(encoding="utf-8")
+    (named,) = re.findall(r"settled_at IS NULL OR state IN \(([^)]*)\)", initial)
     assert set(re.findall(r"'(\w+)'", named)) == set(diagram.TERMINAL)
     assert {state for state, events in journal_rebuild.EVENTS_TO.items() if events} == {*re.findall(r"'(\w+)'", named)}
 
@@ -65,7 +65,7 @@ def test_terminal_states_are_those_of_the_journal():
 def test_migrations_are_listed_in_order():
     """Each file in the folder is listed once, and the numbers are consecutive."""
     files = sorted(path.name for path in (resources.files("fsm") / "migrations").iterdir() if path.name[0].isdigit())
-    assert list(database.MIGRATIONS) == files
+    assert list(schema.MIGRATIONS) == files
     assert [int(name[:4]) for name in files] == list(range(1, len(files) + 1))
 
 

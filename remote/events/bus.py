@@ -10,8 +10,8 @@ from typing import Protocol
 
 from loguru import logger
 
-from remote.database import StoreError
 from remote.events.envelope import EventBody, OutgoingMessage
+from remote.state_database import StoreError
 from remote.store import StateStore
 
 _BLOCK = 1_000_000  # numbers reserved by one write, and by each start

@@ -15,10 +15,10 @@ from protocol.client import Client
 from protocol.clock import Clock
 from protocol.messages import Progress
 from protocol.types import Action, ProtocolError
-from remote.database import StoreError
 from remote.gateway.errors import FailureCode, SubmitError, submit_error
 from remote.gateway.request_follower import RequestFollower
 from remote.gateway.status_watcher import StatusWatcher
+from remote.state_database import StoreError
 from remote.store import StateStore
 from remote.submission import SubmissionRecord
 

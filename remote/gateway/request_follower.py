@@ -12,9 +12,9 @@ from loguru import logger
 from protocol.client import Client
 from protocol.clock import Clock
 from protocol.messages import FinalStatus, Progress
-from remote.database import StoreError
 from remote.gateway import local_outcomes
 from remote.settings import GatewaySettings as Limits
+from remote.state_database import StoreError
 from remote.store import StateStore
 from remote.submission import RecordedAnswer, SubmissionRecord
 

@@ -12,11 +12,11 @@ from loguru import logger
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from protocol.clock import Clock
-from remote.database import StoreError
 from remote.releases.github import GitHubClient
 from remote.releases.release import Release, newest
 from remote.releases.response import RateLimitedError, ReleasesUnavailableError
 from remote.settings import RemoteSettings
+from remote.state_database import StoreError
 from remote.store import StateStore
 
 RETRY_S = 900.0  # pause after a failed check; doubled each time, up to the interval

@@ -14,7 +14,7 @@ from loguru import logger
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from protocol.clock import Clock
-from remote.database import StoreError
+from remote.state_database import StoreError
 from remote.store import StateStore
 
 WINDOW_S = 3600.0  # GitHub counts per hour: a longer wait in a header is reduced to this

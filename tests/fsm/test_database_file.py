@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from journal_writer import NOON
 
-from fsm import database
+from fsm import database, schema
 from fsm.database import Database
 from fsm.errors import (
     JournalDamagedError,
@@ -47,7 +47,7 @@ def test_journal_keeps_its_rows_when_reopened(writer, journal):
 def write_first_schema(path):
     """Create a journal of the first release: a settled, published request and one with an open attempt."""
     connection = sqlite3.connect(path, isolation_level=None)
-    connection.executescript(database._migrations()[0])
+    connection.executescript(schema.migrations()[0])
     for transition in TRANSITIONS:
         connection.execute(
             "INSERT INTO moves (event, source, dest) VALUES (?, ?, ?)",
@@ -223,7 +223,7 @@ def test_reader_opens_a_closed_journal_as_an_unprivileged_user(writer, journal):
     script = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path; from fsm.journal_reader import JournalReader\n"
-        "from fsm.database import _migrations; _migrations()  # import while Python's files are readable\n"
+        "from fsm.schema import migrations; migrations()  # import while Python's files are readable\n"
         "os.chdir(sys.argv[1]); os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "print(JournalReader.open(Path('journal')).get('a').state)"
     )

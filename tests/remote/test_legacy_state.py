@@ -10,9 +10,9 @@ import pytest
 from loguru import logger
 from test_store import answered, record
 
-from remote.database import StoreError
 from remote.events.bus import SequenceAllocator
 from remote.legacy_state import import_legacy_state
+from remote.state_database import StoreError
 from remote.store import StateStore
 
 

@@ -9,7 +9,7 @@ import pytest
 from loguru import logger
 
 from protocol.types import Action, State, UnknownValue
-from remote.database import StoreError
+from remote.state_database import StoreError
 from remote.store import StateStore
 from remote.submission import OUTPUT_CHARACTERS, RecordedAnswer, SubmissionRecord
 from tests.support.message_samples import final

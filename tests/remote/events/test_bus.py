@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from remote.database import StoreError
 from remote.events.bodies import LogLine
 from remote.events.bus import EventBus, SequenceAllocator
 from remote.events.envelope import OutgoingMessage
+from remote.state_database import StoreError
 from remote.store import StateStore
 
 

@@ -12,10 +12,10 @@ from gateway_harness import LIMITS, CrashError, GatewayHarness
 from loguru import logger
 
 from protocol.types import Action
-from remote.database import StoreError
 from remote.gateway.errors import FailureCode, SubmitError
 from remote.gateway.request_follower import MAX_FAILURES
 from remote.gateway.status_watcher import StatusWatcher
+from remote.state_database import StoreError
 from tests.support.message_samples import final, progress
 
 

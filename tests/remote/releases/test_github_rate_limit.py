@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from release_fixture import captured_log
 
-from remote.database import StoreError
 from remote.releases.github_rate_limit import PAUSE_S, WINDOW_S, RateLimit, RateLimitTracker, parse_rate_limit
+from remote.state_database import StoreError
 from remote.store import StateStore
 from tests.support.manual_clock import START, ManualClock
 

@@ -4,8 +4,8 @@ import github_faults as faults
 import pytest
 from release_fixture import ALL_ONE, COMPONENTS, captured_log, versions
 
-from remote.database import StoreError
 from remote.releases.catalogue import ReleaseInfo
+from remote.state_database import StoreError
 from remote.store import StateStore
 
 pytestmark = pytest.mark.usefixtures("published")

@@ -25,7 +25,7 @@ class StoreError(RemoteError):
     """The state cannot be read or written: disk full, read-only or gone. The operator fixes it."""
 
 
-class Database:
+class StateDatabase:
     """One SQLite file; safe to use from several threads.
 
     Args:
