@@ -15,10 +15,9 @@ from remote.gateway.gateway import Gateway
 from remote.inventory import Inventory
 from remote.releases.catalogue import Catalogue
 from remote.rules import CommandRejection, RejectionCode
-from remote.settings import RemoteSettings
+from remote.settings import NAME_CHARACTERS, RemoteSettings
 from remote.submission import SubmissionRecord
 
-_NAME_CHARACTERS = 100
 _FINISH_S = 3.0
 _Result = TypeVar("_Result")
 
@@ -96,7 +95,7 @@ class RequestService:
     async def _execute(self, command: UpdateCommand) -> CommandResult:
         component = self._settings.find_component(command.component)
         if component is None:
-            return _rejected(command.component[:_NAME_CHARACTERS], command, self._unknown(command.component))
+            return _rejected(command.component[:NAME_CHARACTERS], command, self._unknown(command.component))
         if command.action is Action.UPDATE and self._catalogue.info(component).checked_at is None:
             await self._catalogue.refresh(force=False)
         async with self._submitting:
@@ -130,7 +129,7 @@ class RequestService:
         known = ", ".join(self._settings.components)
         return CommandRejection(
             RejectionCode.UNKNOWN_COMPONENT,
-            f"cannot find the component {name[:_NAME_CHARACTERS]!r}; known components: {known}",
+            f"cannot find the component {name[:NAME_CHARACTERS]!r}; known components: {known}",
         )
 
 

@@ -18,6 +18,7 @@ from remote.installed.component_settings import ComponentSettings
 DEFAULT_PATH = Path("/etc/dunebugger/remote.toml")
 SELF = "remote"
 TOKEN_CHARACTERS = 16  # the shortest accepted access token
+NAME_CHARACTERS = 100  # an answer repeats this much of the name of an unknown component
 # The loopback address on which a server that listens on every address is reached.
 _LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared with, not listened on
 

@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from protocol.clock import Clock, SystemClock
 from protocol.names import printable
 from remote.errors import RemoteError
-from remote.settings import RemoteSettings, read_secret
+from remote.settings import NAME_CHARACTERS, RemoteSettings, read_secret
 
 _OPEN_S = 10
 _MESSAGE_BYTES = 8 * 1024 * 1024
@@ -84,7 +84,7 @@ def _follow(
     """
     gateway, releases = settings.gateway, settings.releases
     limit_s = gateway.pickup_s + gateway.timeout_s + _CHECK_TIMEOUTS * releases.timeout_s
-    name, shown = (settings.find_component(component) or component), ""
+    name, shown = (settings.find_component(component) or component[:NAME_CHARACTERS]), ""
     for text in _messages(connection, limit_s, clock or SystemClock()):
         message = json.loads(text)
         body = message["body"]

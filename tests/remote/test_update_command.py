@@ -68,6 +68,11 @@ def test_update_command_accepts_a_display_name(name):
     assert follow(OURS, name=name) == "ours"
 
 
+def test_update_command_recognizes_the_answer_for_a_long_unknown_name():
+    """The server repeats only the beginning of such a name."""
+    assert follow(result("x" * 100, "update", "rejected"), name="x" * 3000) == "rejected"
+
+
 @pytest.mark.parametrize(
     ("messages", "text"),
     [

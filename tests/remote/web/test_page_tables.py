@@ -6,6 +6,7 @@ from functools import partial
 from itertools import product
 
 import pytest
+from fake_server import FakeServer
 from playwright.sync_api import expect
 
 from protocol.types import Action, Reason, State
@@ -31,26 +32,34 @@ TABLES = {
 }
 
 
-def exported(page, server, name):
-    """Evaluate an export of one of the page's modules: the keys of an object, or an array."""
-    page.page.goto(server.address)
-    script = """async ([file, name]) => {
-        const table = (await import(`/static/${file}.js`))[name];
-        return Array.isArray(table) ? table : Object.keys(table);
-    }"""
-    return set(page.page.evaluate(script, name.split(".")))
+@pytest.fixture(scope="module")
+def exported(browser):
+    """Evaluate an export of one of the page's modules: the keys of an object, or an array. One page for all tests."""
+    server, page = FakeServer(), browser.new_page()
+    page.goto(server.start())
+
+    def evaluate(name):
+        script = """async ([file, name]) => {
+            const table = (await import(`/static/${file}.js`))[name];
+            return Array.isArray(table) ? table : Object.keys(table);
+        }"""
+        return set(page.evaluate(script, name.split(".")))
+
+    yield evaluate
+    page.close()
+    server.close()
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_page_table_has_a_row_for_every_member(page, server, name):
+def test_page_table_has_a_row_for_every_member(exported, name):
     """The keys of the table are exactly the members of its enumeration."""
-    assert exported(page, server, name) == TABLES[name]
+    assert exported(name) == TABLES[name]
 
 
-def test_page_and_server_agree_which_reasons_show_that_a_component_does_not_run(page, server):
+def test_page_and_server_agree_which_reasons_show_that_a_component_does_not_run(exported):
     """The history has only the reason of a health check; a result has ``running``, which the server determines."""
     expected = {reason for reason, shows_it in builders.SHOWS_NOT_RUNNING.items() if shows_it}
-    assert exported(page, server, "texts.NOT_RUNNING") == expected
+    assert exported("texts.NOT_RUNNING") == expected
 
 
 @pytest.mark.parametrize("action", Action)
