@@ -9,8 +9,8 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +103,39 @@ class Spool:
         return self.status / f"{request_id}{SUFFIX}"
 
 
+class ErrorLog:
+    """The errors with an exception that the product logs, for one host at a time.
+
+    Adding a sink takes loguru several milliseconds, and thousands of hosts are made: one sink serves all of them.
+    """
+
+    def __init__(self) -> None:
+        self._receiver: list[str] | None = None
+        self._is_heard = False
+
+    @contextmanager
+    def passed_to(self, receiver: list[str]) -> Iterator[None]:
+        """Append the errors to ``receiver`` until the block is left; nothing else is logged."""
+        self._is_heard = False
+        logger.error("is the sink still there?")
+        if not self._is_heard:
+            logger.remove()
+            logger.add(self._on_log, level="ERROR", format="{message}\n{exception}")
+        self._receiver = receiver
+        try:
+            yield
+        finally:
+            self._receiver = None
+
+    def _on_log(self, message: Message) -> None:
+        self._is_heard = True
+        if self._receiver is not None and message.record["exception"] is not None:
+            self._receiver.append(str(message))
+
+
+_LOG = ErrorLog()
+
+
 class SimulatedHost:
     """The machine, its disk and its single coordinator; ``close`` removes all of it."""
 
@@ -140,13 +173,7 @@ class SimulatedHost:
     def _prepare(self) -> None:
         for injected in (self.crash_injector.installed(), self.disk.installed()):
             self._stack.enter_context(injected)
-        logger.remove()
-        sink = logger.add(self._on_log, level="ERROR", format="{message}\n{exception}")
-        self._stack.callback(logger.remove, sink)
-
-    def _on_log(self, message: Message) -> None:
-        if message.record["exception"] is not None:
-            self.unexpected.append(str(message))
+        self._stack.enter_context(_LOG.passed_to(self.unexpected))
 
     def _check_guards(self) -> None:
         """Fail if a guard of the coordinator has caught a violated invariant or a defect."""
