@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 
 import pytest
 import uvicorn
@@ -59,3 +61,10 @@ def test_app_unsubscribes_disconnected_clients(app):
         assert not app.bus._subscribers
 
     asyncio.run(scenario())
+
+
+def test_app_loads_no_nats_library_unless_nats_is_configured(app):
+    """It takes memory, and a fifth of the processor time of a start."""
+    code = "import sys, remote.app, remote.commands.serve; sys.exit('nats' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert app._heartbeats is None
