@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from installed_host import COMMAND, CONFIGURATION, HOME, NEXT, REQUESTS, STATE, STATUS, WHEELHOUSE, InstalledHost
 
-_MIGRATION = f"{NEXT}/fsm/migrations/0900_next.sql"
-_MIGRATE = f"echo 'CREATE TABLE later (number INTEGER);' > {_MIGRATION}"
+_SCHEMA = f"{NEXT}/fsm/schema.py"
+_ADD_MIGRATION = (
+    f"sed -i '0,/^)/s/^)/    \"0900_next.sql\",\\n)/' {_SCHEMA}; grep -q 0900_next {_SCHEMA}"
+    f"; echo '{{}}' > {NEXT}/fsm/migrations/0900_next.sql"
+)
+_MIGRATE = _ADD_MIGRATION.format("CREATE TABLE later (number INTEGER);")
 # Faults of the new release that occur only in the service, which has a NOTIFY_SOCKET, not in the installer's commands.
 _IN_SERVICE = (
     "printf '%s\\n' 'import os, sys, threading' 'if \"NOTIFY_SOCKET\" in os.environ: {}' "
@@ -115,7 +119,7 @@ def test_upgrade_to_a_changed_checkout_of_the_same_version_creates_a_release(hos
         (f"echo nonsense >> {NEXT}/pyproject.toml", "cannot build release 2.0.0: pip could not build the project"),
         (f"echo nonsense >> {NEXT}/coordinator/cli.py", "cannot build release 2.0.0: the built command does not run"),
         (f"sed -i s/stop_timeout_s/patience_s/ {NEXT}/coordinator/settings.py", "unknown key execution.stop_timeout_s"),
-        (f"echo 'DROP TABLE absent;' > {_MIGRATION}", "no such table: absent"),
+        (_ADD_MIGRATION.format("DROP TABLE absent;"), "no such table: absent"),
     ],
     ids=["packages", "project", "command", "configuration", "journal"],
 )
