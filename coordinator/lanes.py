@@ -125,7 +125,8 @@ class Lanes(RequestObserver):
                 count = len(self._journal.failures(record.request_id))
                 if count < MAX_FAILURES:
                     count = self._journal.record_failure(record.request_id, self._runtime.clock.utc(), what)
-                logger.opt(exception=error).error("unexpected error {} of {}: {}", count, MAX_FAILURES, what)
+                defect = None if isinstance(error, OSError) else error  # the host's fault needs no traceback
+                logger.opt(exception=defect).error("unexpected error {} of {}: {}", count, MAX_FAILURES, what)
                 if count < MAX_FAILURES:
                     return _RETRY_S
                 self._settle_as_failed(record.request_id, what)
