@@ -178,11 +178,4 @@ def _exit(command: Callable[[], int]) -> NoReturn:
     except (ConfigurationError, UnavailableError) as error:
         click.echo(error, err=True)
         code = USAGE_ERROR if isinstance(error, ConfigurationError) else FAILED
-    except Exception as error:
-        from fsm.errors import FsmError  # noqa: PLC0415  see the module
-
-        if not isinstance(error, FsmError):
-            raise
-        click.echo(error, err=True)
-        code = FAILED
     sys.exit(code)

@@ -74,7 +74,7 @@ class Housekeeping:
         return False
 
     def _clear_statuses(self, uptime: float, kept: list[str]) -> None:
-        """Remove the answers that nobody took; ``kept`` gets the ids of those that cannot be removed."""
+        """Remove the old answers that no client has deleted; ``kept`` gets the ids of those that cannot be removed."""
         failure: Exception | None = None
         for entry in self._outbox.finals():
             request_id = entry.name.removesuffix(".json")

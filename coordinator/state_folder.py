@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from coordinator.errors import ConfigurationError
+from coordinator.errors import ConfigurationError, UnavailableError
 from coordinator.settings import Settings
 from fsm.database import Database
 from fsm.errors import JournalDamagedError, JournalError
@@ -122,6 +122,7 @@ def open_for_reading(settings: Settings) -> Iterator[JournalReader]:
 
     Raises:
         ConfigurationError: there is none, or this user may not read it.
+        UnavailableError: it cannot be read any more; another try may succeed.
     """
     path = settings.paths.state / JOURNAL
     try:
@@ -132,4 +133,7 @@ def open_for_reading(settings: Settings) -> Iterator[JournalReader]:
             "first start"
         ) from None
     with journal:
-        yield journal
+        try:
+            yield journal
+        except JournalError as error:
+            raise UnavailableError(str(error)) from None

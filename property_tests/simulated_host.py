@@ -117,7 +117,7 @@ class ErrorLog:
     def passed_to(self, receiver: list[str]) -> Iterator[None]:
         """Append the errors to ``receiver`` until the block is left; nothing else is logged."""
         self._is_heard = False
-        logger.error("is the sink still there?")
+        logger.error("probe: is the sink still installed?")
         if not self._is_heard:
             logger.remove()
             logger.add(self._on_log, level="ERROR", format="{message}\n{exception}")

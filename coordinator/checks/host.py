@@ -10,7 +10,7 @@ from pathlib import Path
 
 from coordinator.active_request import script_policy_of
 from coordinator.checks.tools import TOOL_S, free_space, run_tool
-from coordinator.errors import ConfigurationError
+from coordinator.errors import ConfigurationError, UnavailableError
 from coordinator.settings import Component, Settings
 from coordinator.state_folder import JOURNAL, LOCK, QUARANTINE, open_for_reading
 from coordinator.texts import describe
@@ -190,7 +190,7 @@ def _under_way(settings: Settings, name: str) -> RequestRecord | None:
     try:
         with open_for_reading(settings) as journal:
             due = journal.next_due(settings.lanes[settings.lane_of(name)], uptime_s=inf)
-    except (ConfigurationError, JournalError):
+    except (ConfigurationError, UnavailableError):
         return None
     return due if due is not None and due.action is not Action.HEALTH else None
 

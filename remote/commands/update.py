@@ -102,7 +102,7 @@ def _follow(
 
 
 def _messages(connection: ClientConnection, limit_s: float, clock: Clock) -> Iterator[str | bytes]:
-    """The messages until the server closes the connection; an error after ``limit_s``, whatever arrives."""
+    """The messages until the server closes the connection; an error after ``limit_s`` in any case."""
     deadline = clock.monotonic() + limit_s
     while (remaining_s := deadline - clock.monotonic()) > 0:
         try:
