@@ -34,8 +34,8 @@ class Quarantine:
         )
         try:
             self._inbox.quarantine(name, self._directory, label)
-        except OSError as error:
-            logger.error("cannot move {} away: {}; trying again", printable(name), error.strerror)
+        except Exception as error:  # noqa: BLE001  the files after it must not wait (I16)
+            logger.error("cannot move {} away: {}; trying again", printable(name), error)
             return False
         try:
             kept = sorted(self._directory.iterdir(), key=lambda path: path.lstat().st_ctime_ns)
