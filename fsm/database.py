@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import methodcaller
 from pathlib import Path
 from threading import RLock
 from typing import Any, Self
@@ -21,6 +22,7 @@ from fsm.transition_table import TRANSITIONS
 from protocol.fs import exists
 
 Row = sqlite3.Row
+_Values = Sequence[Any] | Mapping[str, Any]
 
 _PRAGMAS = (
     "busy_timeout = 5000",  # ms; waits for a command that reads or checkpoints at the same moment
@@ -34,6 +36,9 @@ _WRITER_PRAGMAS = (
     "wal_autocheckpoint = 1000",  # pages, 4 MB: checkpoints the log before it grows (I12)
     "journal_size_limit = 4194304",  # bytes; truncates the log after one large transaction (I12)
 )
+# Begin, commit, roll back: of a transaction of its own, and of a part of one.
+_OWN = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+_JOINED = ("SAVEPOINT joined", "RELEASE joined", "ROLLBACK TO joined")
 _CLOSED = "closed database"  # this error has no code; a lane may still run while the coordinator ends
 # SQLite's codes for conditions of the host, which may pass. All others are defects of a statement or of a row.
 _HOST_CODES = frozenset(
@@ -94,7 +99,8 @@ class Database:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row
-            connection.text_factory = _decode_text
+            # One row must not stop the others: bytes that are not UTF-8 are replaced (I16).
+            connection.text_factory = methodcaller("decode", "utf-8", "replace")
             for pragma in _PRAGMAS + (_WRITER_PRAGMAS if writer else ()):
                 connection.execute(f"PRAGMA {pragma}")
             self = cls(path, connection)
@@ -137,43 +143,43 @@ class Database:
             durable: survive a power cut. False saves the fsync, for facts that count only within this boot or are
                 found again after it.
         """
-        with self._lock, _translated(self.path):
-            if durable or self._connection.in_transaction:
-                with self._transaction():
-                    yield
-                return
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+        with self._lock:
+            is_joined = self._connection.in_transaction
+            begin, commit, undo = _JOINED if is_joined else _OWN
+            is_lazy = not durable and not is_joined
+            if is_lazy:
+                self._execute("PRAGMA synchronous = NORMAL")
             try:
-                with self._transaction():
+                self._execute(begin)
+                try:
                     yield
+                    self._execute(commit)
+                except BaseException:
+                    if self._connection.in_transaction:  # SQLite itself rolls back on a full disk
+                        self._execute(undo)
+                    raise
             finally:
-                self._connection.execute("PRAGMA synchronous = FULL")
+                if is_lazy:
+                    self._execute("PRAGMA synchronous = FULL")
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        begin, commit, undo = (
-            ("SAVEPOINT joined", "RELEASE joined", "ROLLBACK TO joined")
-            if self._connection.in_transaction
-            else ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
-        )
-        self._connection.execute(begin)
-        try:
-            yield
-            self._connection.execute(commit)
-        except BaseException:
-            if self._connection.in_transaction:  # SQLite itself rolls back on a full disk
-                self._connection.execute(undo)
-            raise
-
-    def read(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
+    def read(self, sql: str, values: _Values = ()) -> list[Row]:
         """All rows that ``sql`` returns."""
-        with self._lock, _translated(self.path):
-            return self._connection.execute(sql, values).fetchall()
+        with self._lock:
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.Error as error:
+                raise _translation(self.path, error) from error
 
-    def write(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+    def write(self, sql: str, values: _Values = ()) -> int:
         """Run ``sql`` within the caller's transaction; return the number of rows it changed."""
-        with self._lock, _translated(self.path):
-            return self._connection.execute(sql, values).rowcount
+        with self._lock:
+            return self._execute(sql, values).rowcount
+
+    def _execute(self, sql: str, values: _Values = ()) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise _translation(self.path, error) from error
 
     def integrity(self) -> list[str]:
         """What SQLite's check reports, empty when the file is sound. Reads the whole file."""
@@ -235,11 +241,6 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translation(path, error) from error
-
-
-def _decode_text(raw: bytes) -> str:
-    """Text of a column; bytes that are not UTF-8 are replaced, because one row must not stop the others (I16)."""
-    return raw.decode("utf-8", "replace")
 
 
 def _translation(path: Path, error: sqlite3.Error) -> JournalError:

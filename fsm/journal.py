@@ -14,21 +14,21 @@ from fsm.errors import AlreadyKnownError, JournalRefusedError
 from fsm.journal_reader import JournalReader
 from fsm.records import AttemptRecord, RequestRecord, TransitionFacts
 from fsm.recovery import RecoveryAction
-from fsm.rows import ATTEMPT_COLUMNS, REQUEST_COLUMNS, decode_request_row, encode_attempt, encode_stamp, encode_text
+from fsm.rows import ATTEMPT_COLUMNS, encode_attempt, encode_stamp, encode_text
 from fsm.transition_table import Transition
 from protocol.types import Action, ProbeResult, UnknownValue
 
 _ERROR_CHARACTERS = 500
 _INSERT_REQUEST = (
-    "INSERT INTO requests (id, component, action, version, requested_at, received_at, state, rollback_of)"  # noqa: S608  constants
-    f" VALUES (?, ?, ?, ?, ?, ?, 'received', ?) ON CONFLICT (id) DO NOTHING RETURNING {REQUEST_COLUMNS}"
+    "INSERT INTO requests (id, component, action, version, requested_at, received_at, state, rollback_of)"
+    " VALUES (?, ?, ?, ?, ?, ?, 'received', ?) ON CONFLICT (id) DO NOTHING"
 )
 _INSERT_ATTEMPT = (
     f"INSERT INTO attempts ({', '.join(ATTEMPT_COLUMNS)})"  # noqa: S608  constants
     f" VALUES ({', '.join(f':{name}' for name in ATTEMPT_COLUMNS)})"
 )
 # A successful rollback keeps the reason of the failure that caused it, unless the transition has its own.
-_APPLY_TRANSITION = f"""
+_APPLY_TRANSITION = """
     UPDATE requests SET
         message = :message,
         reason = CASE :dest
@@ -39,8 +39,7 @@ _APPLY_TRANSITION = f"""
         settled_uptime = CASE WHEN :settled_at IS NOT NULL
             THEN (SELECT value FROM meta WHERE key = 'uptime') END
     WHERE id = :id
-    RETURNING {REQUEST_COLUMNS}
-"""  # noqa: S608  constants
+"""
 
 
 class Journal(JournalReader):
@@ -84,12 +83,11 @@ class Journal(JournalReader):
             rollback_of,
         )
         with self.transaction():
-            added = self.database.read(_INSERT_REQUEST, values)
-            if not added:
+            if self.database.write(_INSERT_REQUEST, values) == 0:
                 raise AlreadyKnownError(
                     f"cannot admit request {request_id} again: the journal has it; use a new id for a new request"
                 )
-        return decode_request_row(added[0])
+            return self._present(request_id)
 
     def record_transition(self, request_id: str, transition: Transition, facts: TransitionFacts) -> RequestRecord:
         """Write one transition and all that becomes true with it; return the request as it is after it.
@@ -114,7 +112,8 @@ class Journal(JournalReader):
                 " VALUES (:id, :event, :source, :dest, :at, :reason, :message)",
                 values,
             )
-            return decode_request_row(self.database.read(_APPLY_TRANSITION, values)[0])
+            self.database.write(_APPLY_TRANSITION, values)
+            return self._present(request_id)
 
     def advance(self, finish: AttemptRecord | None, begin: AttemptRecord | None) -> None:
         """Go from one script to the next within a state; ``begin`` is committed before its script starts (I2)."""
@@ -205,6 +204,10 @@ class Journal(JournalReader):
                 " ORDER BY answered_uptime LIMIT ?)",
                 (older_than_uptime, json.dumps(list(keep)), limit),
             )
+
+    def _present(self, request_id: str) -> RequestRecord:
+        """The request as it is now. Queried, since RETURNING builds a temporary table at each run."""
+        return self._requests("WHERE id = ?", (request_id,))[0]
 
     def _replace_attempt(self, finish: AttemptRecord | None, begin: AttemptRecord | None) -> None:
         """End one attempt, then begin the other: at most one is open."""

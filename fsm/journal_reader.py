@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -23,27 +24,33 @@ from protocol.types import State, UnknownValue
 
 _CHUNK = 500  # SQLite's oldest limit on values in one statement is 999
 _ATTEMPTS = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM attempts WHERE request_id = ?"  # noqa: S608  constants
+_AMONG = "SELECT requests.id FROM json_each(?) AS wanted CROSS JOIN requests ON requests.id = wanted.value"
 
-# One statement, since each lane runs it between two requests. The first of each component comes from an index.
+# One statement, since each lane runs it between two requests, with one index lookup per component. ``IN`` with a list
+# of components or rows would build a temporary table at each run: that costs more than all the rest of the statement.
 NEXT_DUE = """
     WHERE rowid = COALESCE(
         (
-            SELECT rowid FROM requests INDEXED BY begun
-            WHERE component IN (SELECT value FROM json_each(:components))
-                AND settled_at IS NULL AND state IN ('running', 'failed')
-                AND rowid NOT IN (SELECT value FROM json_each(:skip))
-            ORDER BY rowid LIMIT 1
+            SELECT MIN(first) FROM (
+                SELECT (
+                    SELECT rowid FROM requests INDEXED BY begun
+                    WHERE component = lane.column1
+                        AND settled_at IS NULL AND state IN ('running', 'failed') {not_skipped}
+                    ORDER BY rowid LIMIT 1
+                ) AS first
+                FROM (VALUES {components}) AS lane
+            )
         ),
         (
             SELECT MIN(first) FROM (
                 SELECT (
                     SELECT rowid FROM requests INDEXED BY due
-                    WHERE settled_at IS NULL AND component = lane.value
+                    WHERE settled_at IS NULL AND component = lane.column1
                         AND (due_uptime IS NULL OR due_uptime <= :uptime OR typeof(due_uptime) IN ('text', 'blob'))
-                        AND rowid NOT IN (SELECT value FROM json_each(:skip))
+                        {not_skipped}
                     ORDER BY rowid LIMIT 1
                 ) AS first
-                FROM json_each(:components) AS lane
+                FROM (VALUES {components}) AS lane
             )
         )
     )
@@ -82,15 +89,11 @@ class JournalReader:
 
     def existing_ids(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that the journal holds (I7)."""
-        return self._among(ids, "SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?))")
+        return self._among(ids, _AMONG)
 
     def open_ids(self, ids: Sequence[str]) -> set[str]:
         """Those of ``ids`` that are unsettled or unpublished: only their lane and the publisher handle their files."""
-        return self._among(
-            ids,
-            "SELECT id FROM requests WHERE id IN (SELECT value FROM json_each(?))"
-            " AND (settled_at IS NULL OR published = 0)",
-        )
+        return self._among(ids, f"{_AMONG} WHERE settled_at IS NULL OR published = 0")
 
     def _among(self, ids: Sequence[str], sql: str) -> set[str]:
         """One statement for any number of ids: SQLite caches each compiled statement (I12)."""
@@ -172,8 +175,11 @@ class JournalReader:
             uptime_s: the present running time; a request deferred beyond it is not due.
             skip: ``row`` of each request to leave out.
         """
-        values = {"components": json.dumps(list(components)), "uptime": uptime_s, "skip": json.dumps(list(skip))}
-        return _first(self._requests(NEXT_DUE, values))
+        if not components:
+            return None
+        values: dict[str, object] = {f"component{number}": name for number, name in enumerate(components)}
+        values |= {"uptime": uptime_s, "skip": json.dumps(list(skip))}
+        return _first(self._requests(_next_due(len(components), has_skipped=bool(skip)), values))
 
     def next_due_uptime(self, components: Collection[str], *, uptime_s: float) -> float | None:
         """The running time (seconds) at which the next deferred request of these components is due, or None."""
@@ -225,6 +231,14 @@ class JournalReader:
     def _requests(self, rest: str, values: Sequence[object] | Mapping[str, object]) -> list[RequestRecord]:
         rows = self.database.read(f"SELECT {REQUEST_COLUMNS} FROM requests {rest}", values)  # noqa: S608  constants
         return [decode_request_row(row) for row in rows]
+
+
+@cache
+def _next_due(components: int, *, has_skipped: bool) -> str:
+    return NEXT_DUE.format(
+        components=", ".join(f"(:component{number})" for number in range(components)),
+        not_skipped="AND rowid NOT IN (SELECT value FROM json_each(:skip))" if has_skipped else "",
+    )
 
 
 def _marks(values: Collection[str]) -> str:
