@@ -7,7 +7,6 @@ from itertools import product
 
 import pytest
 from fake_server import FakeServer
-from playwright.sync_api import expect
 
 from protocol.types import Action, Reason, State
 from remote.api.handlers import SUBJECTS
@@ -15,6 +14,7 @@ from remote.events import builders
 from remote.gateway.errors import FailureCode
 from remote.health.health_registry import HealthSource
 from remote.rules import RejectionCode
+from tests.support.polling import wait_until
 
 TABLES = {
     "texts.ACTIONS": set(Action),
@@ -66,7 +66,10 @@ def test_page_and_server_agree_which_reasons_show_that_a_component_does_not_run(
 def test_page_requests_every_action_with_its_subject(page, server, action):
     """The button of each action sends a message that the server handles as this action."""
     page.open().request("core", action)
-    expect(page.card("core").progress).to_be_visible()
-    subjects = [message["subject"] for message in server.received]
-    handlers = [SUBJECTS[subject].handle for subject in subjects]
-    assert [handler.keywords["action"] for handler in handlers if isinstance(handler, partial)] == [action]
+
+    def handled():
+        handlers = [SUBJECTS[message["subject"]].handle for message in server.received]
+        return [handler.keywords["action"] for handler in handlers if isinstance(handler, partial)]
+
+    wait_until(handled, "a message of the button")
+    assert handled() == [action]
