@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 from github_server import GitHubServer
 from nats_server import NatsServer
-from remote_server import RemoteServer
+from remote_server import RemoteServer, installation
 
 from tests.support.real_host import Host
+
+
+def pytest_itemcollected(item):
+    """Run all tests that share something of their module in one worker, as each worker would start its own."""
+    if any(name.startswith("module_") for name in item.fixturenames):
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture
@@ -38,16 +44,11 @@ def serving(tmp_path, host, github):
 @pytest.fixture(scope="module")
 def module_server(tmp_path_factory):
     """A running server, shared by the tests of a module; no coordinator is running, and the releases are known."""
-    root = tmp_path_factory.mktemp("host")
-    host = Host(root)
-    with GitHubServer() as github:
-        github.publish("owner/core", "1.1.0")
-        github.publish("owner/scheduler", "1.0.0")
-        serving = RemoteServer(root / "remote", host, github)
+    with installation(tmp_path_factory.mktemp("host")) as serving:
+        serving.github.publish("owner/core", "1.1.0")
+        serving.github.publish("owner/scheduler", "1.0.0")
         serving.start()
         yield serving
-        serving.close()
-        host.close()
 
 
 @pytest.fixture

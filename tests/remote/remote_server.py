@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from github_server import GitHubServer
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.polling import wait_until
@@ -169,6 +171,19 @@ class RemoteServer(ServerProcess):
             timeout=DEADLINE_S,
             check=False,
         )
+
+
+@contextmanager
+def installation(root: Path) -> Iterator[RemoteServer]:
+    """Host, release server and container side in ``root``, configured but not started; all are closed at the exit."""
+    host = Host(root)
+    with GitHubServer() as github:
+        server = RemoteServer(root / "remote", host, github)
+        try:
+            yield server
+        finally:
+            server.close()
+            host.close()
 
 
 class WebSocketClient:

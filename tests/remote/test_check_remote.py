@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from copy import deepcopy
 
 import pytest
+from remote_server import installation
 
 from protocol.client import StatusTimeoutError
 from protocol.clock import SystemClock
@@ -18,14 +20,35 @@ from remote.settings import RemoteSettings
 from tests.support.real_host import DEADLINE_S, REPOSITORY
 
 
-@pytest.fixture
-def ready(serving):
-    """The coordinator and serve are running, and both components have a release."""
+def start(serving):
+    """Start the coordinator and serve; both components have a release."""
     for name in ("core", "scheduler"):
         serving.github.publish(f"owner/{name}", "1.0.0")
     serving.host.start()
     serving.start()
     return serving
+
+
+@pytest.fixture
+def ready(serving):
+    """The coordinator and serve are running, and both components have a release; the test may change all of it."""
+    return start(serving)
+
+
+@pytest.fixture(scope="module")
+def module_ready(tmp_path_factory):
+    """The same, shared by the tests that change only the configuration that the command reads."""
+    with installation(tmp_path_factory.mktemp("ready")) as serving:
+        yield start(serving)
+
+
+@pytest.fixture
+def working(module_ready):
+    """The shared installation; its configuration and environment are restored after the test."""
+    sections, environment = deepcopy(module_ready.sections), dict(module_ready.environment)
+    yield module_ready
+    module_ready.sections, module_ready.environment = sections, environment
+    module_ready.write_config()
 
 
 def run_check(serving, code):
@@ -45,25 +68,25 @@ def bad_results(found):
     ]
 
 
-def test_check_finds_no_problem_in_a_working_installation(ready):
+def test_check_finds_no_problem_in_a_working_installation(working):
     """Every area has results, and no file is left in the shared folders."""
-    found = run_check(ready, 0)
+    found = run_check(working, 0)
     assert list(found) == ["server", "folders", "coordinator", "installed versions", "releases", "NATS"]
     assert "serve answers" in found["server"][1]["finding"]
     assert "core: the coordinator answers: Healthy" in [row["finding"] for row in found["coordinator"]]
     assert "core: 1.0.0 is the latest release of owner/core" in [row["finding"] for row in found["releases"]]
-    assert [*ready.host.status.glob("*.json"), *ready.host.requests.glob("*.json")] == []
+    assert [*working.host.status.glob("*.json"), *working.host.requests.glob("*.json")] == []
 
 
-def test_check_does_not_use_a_proxy_for_loopback(ready):
+def test_check_does_not_use_a_proxy_for_loopback(working):
     """A proxy from the environment could not reach the container's loopback address."""
-    ready.environment["http_proxy"] = "http://127.0.0.1:1"
-    assert "serve answers" in run_check(ready, 0)["server"][1]["finding"]
+    working.environment["http_proxy"] = "http://127.0.0.1:1"
+    assert "serve answers" in run_check(working, 0)["server"][1]["finding"]
 
 
-def test_check_prints_marks_and_a_summary(ready):
+def test_check_prints_marks_and_a_summary(working):
     """The text output has areas, results with marks, and a summary."""
-    done = ready.cli("check")
+    done = working.cli("check")
     assert done.returncode == 0
     assert done.stdout.startswith("server\n  ✓ clients of 127.0.0.1:")
     assert done.stdout.endswith("no problems found\n")
@@ -107,16 +130,16 @@ def test_check_reports_version_repository_and_nats_problems(ready):
     assert "owner/nowhere" in found[1][1]
 
 
-def test_check_accepts_a_nats_server_that_answers(ready, nats):
+def test_check_accepts_a_nats_server_that_answers(working, nats):
     """The server accepts the connection and the subscription."""
-    ready.sections["nats"] = {"url": nats.url}
-    assert run_check(ready, 0)["NATS"][0]["grade"] == "good"
+    working.sections["nats"] = {"url": nats.url}
+    assert run_check(working, 0)["NATS"][0]["grade"] == "good"
 
 
-def test_check_reports_an_open_address_without_a_token(ready):
+def test_check_reports_an_open_address_without_a_token(working):
     """The check rejects the same configuration as serve."""
-    ready.sections["server"]["host"] = "0.0.0.0"
-    assert "there is no access token" in bad_results(run_check(ready, 1))[0][1]
+    working.sections["server"]["host"] = "0.0.0.0"
+    assert "there is no access token" in bad_results(run_check(working, 1))[0][1]
 
 
 @pytest.mark.parametrize("as_json", [True, False])
@@ -170,11 +193,11 @@ def test_check_coordinator_continues_after_a_component_without_an_answer(monkeyp
     assert [result.text for result in results] == ["no answer for core", "no answer for scheduler"]
 
 
-def test_command_without_its_libraries_names_the_package_extra(ready):
+def test_command_without_its_libraries_names_the_package_extra(working):
     """The command is installed with the coordinator, but its libraries only with the extra."""
     missing = "import sys; sys.modules['uvicorn'] = None; from remote.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", missing, "serve", "--config", str(ready.config)],
+        [sys.executable, "-c", missing, "serve", "--config", str(working.config)],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

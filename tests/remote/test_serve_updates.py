@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from remote_server import installation
 
 from tests.support.polling import wait_until
 from tests.support.real_host import stays
 
 
-@pytest.fixture
-def up(serving):
-    """Server and coordinator are running; core has an update from 1.0.0 to 1.1.0."""
+def start(serving):
+    """Start server and coordinator; core has an update from 1.0.0 to 1.1.0."""
     serving.github.publish("owner/core", "1.0.0")
     serving.github.publish("owner/core", "1.1.0", notes="faster")
     serving.github.publish("owner/scheduler", "1.0.0")
@@ -21,14 +21,36 @@ def up(serving):
     return serving
 
 
+@pytest.fixture
+def up(serving):
+    """Server and coordinator are running; core has an update from 1.0.0 to 1.1.0."""
+    return start(serving)
+
+
+@pytest.fixture(scope="module")
+def module_up(tmp_path_factory):
+    """The same, shared by the tests after which nothing has run."""
+    with installation(tmp_path_factory.mktemp("up")) as serving:
+        yield start(serving)
+
+
+@pytest.fixture
+def idle(module_up):
+    """Server and coordinator as in ``up``; checks after the test that no script has run."""
+    yield module_up
+    module_up.disconnect_clients()
+    assert module_up.host.runs() == []
+    assert module_up.installed() == "1.0.0"
+
+
 def has_fields(component, **fields):
     """A condition: a body of this component with these fields."""
     return lambda body: body["component"] == component and all(body[key] == value for key, value in fields.items())
 
 
-def test_serve_compares_installed_with_released_versions(up):
+def test_serve_compares_installed_with_released_versions(idle):
     """The result has current and latest version of every component."""
-    client = up.connect(since=0)
+    client = idle.connect(since=0)
     client.send("updater.check_updates", {"force": True})
     found = client.expect("update_check_result")["components"]
     assert {name: (view["current"], view["latest"], view["update_available"]) for name, view in found.items()} == {
@@ -102,37 +124,34 @@ def test_serve_accepts_display_names(up, name):
     assert client.expect("update_result", has_fields("core"))["success"]
 
 
-def test_serve_reports_what_a_dry_run_would_do(up):
+def test_serve_reports_what_a_dry_run_would_do(idle):
     """A dry run writes no request and no record, and leaves the version."""
-    client = up.connect()
+    client = idle.connect()
     client.send("updater.perform_update", {"component": "core", "dry_run": True})
     result = client.expect("update_result", has_fields("core", dry_run=True))
     assert (result["success"], result["request_id"]) == (True, None)
     assert "would update dunebugger-core from 1.0.0 to 1.1.0" in result["message"]
     assert client.expect("log") == {"level": "info", "message": result["message"]}
-    assert up.host.runs() == []
     client.send("updater.history")
     assert client.expect("history")["requests"] == []
-    assert up.installed() == "1.0.0"
 
 
 @pytest.mark.parametrize(("name", "reason"), [("scheduler", "up_to_date"), ("unknown", "unknown_component")])
 @pytest.mark.parametrize("dry_run", [True, False])
-def test_serve_rejections_have_the_dry_run_flag(up, name, reason, dry_run):
+def test_serve_rejections_have_the_dry_run_flag(idle, name, reason, dry_run):
     """A rejected dry run is still marked as a dry run."""
-    client = up.connect()
+    client = idle.connect()
     client.send("updater.perform_update", {"component": name, "dry_run": dry_run})
     result = client.expect("update_result", has_fields(name))
     assert (result["reason"], result["dry_run"]) == (reason, dry_run)
 
 
-def test_serve_submits_nothing_for_a_component_that_is_up_to_date(up):
+def test_serve_submits_nothing_for_a_component_that_is_up_to_date(idle):
     """An update to the installed version succeeds without a request."""
-    client = up.connect()
+    client = idle.connect()
     client.send("updater.perform_update", {"component": "scheduler"})
     result = client.expect("update_result", has_fields("scheduler"))
     assert (result["success"], result["reason"]) == (True, "up_to_date")
-    assert up.host.runs() == []
 
 
 def test_serve_rolls_back_an_update(up):

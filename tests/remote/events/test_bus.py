@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from recording_subscriber import RecordingSubscriber
 
 from remote.events.bodies import LogLine
 from remote.events.bus import EventBus, SequenceAllocator
@@ -16,21 +17,6 @@ from remote.store import StateStore
 def event(text):
     """An event with this text."""
     return LogLine(message=text, level="info")
-
-
-class RecordingSubscriber:
-    """Record the received events."""
-
-    def __init__(self):
-        self.messages = []
-
-    def enqueue(self, message):
-        self.messages.append(message)
-
-    @property
-    def received(self):
-        """Text and number of each event."""
-        return [(message.body.message, message.number) for message in self.messages]
 
 
 class FailingSubscriber(RecordingSubscriber):
