@@ -10,12 +10,6 @@ from remote_server import RemoteServer, installation
 from tests.support.real_host import Host
 
 
-def pytest_itemcollected(item):
-    """Run all tests that share something of their module in one worker, as each worker would start its own."""
-    if any(name.startswith("module_") for name in item.fixturenames):
-        item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture
 def host(tmp_path):
     """A host whose coordinator is not running."""

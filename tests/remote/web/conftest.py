@@ -13,11 +13,6 @@ from page_object import UpdatePage
 NETWORK_WORDS = ("Failed to load resource", "WebSocket connection to")
 
 
-def pytest_itemcollected(item):
-    """Run all tests of a file in one worker, as each worker starts a browser per file."""
-    item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 @pytest.fixture(scope="module")
 def browser():
     """Chromium, per module: Playwright occupies the thread's event loop while it runs."""
