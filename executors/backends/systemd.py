@@ -9,7 +9,7 @@ import select
 import sys
 from pathlib import Path
 
-from sh import Command, CommandNotFound, ErrorReturnCode, ForkException, TimeoutException
+from sh import Command, CommandNotFound, ErrorReturnCode, ForkException
 
 from executors.interface import CannotStartError, Executor, ExecutorSettings, ScriptRun, UnsuitableHostError
 from executors.processes import unit_members, unit_name
@@ -24,6 +24,7 @@ _TASKS = 4096  # a script that forks without end must not exhaust the host's pro
 _CAP_SLACK_S = 30  # beyond the deadline and the grace, which the coordinator enforces as long as it runs
 _STOP_SLACK_S = 15  # to record how it ended
 _SPAWN_S = 60  # twice what systemd-run itself waits for an answer of systemd
+_TIMED_OUT = 124  # exit code of timeout(1)
 _CLAIM_TICK_S = 0.005
 _NOT_BOOTED = (
     'cannot use executor = "systemd": this host was not booted with systemd; set executor = "sh" in the configuration'
@@ -54,7 +55,10 @@ class UnitSpawner:
         try:
             home = pwd.getpwuid(os.geteuid()).pw_dir
             with Path(os.devnull).open("rb") as stdin:
-                Command("systemd-run")(
+                # Not sh's _timeout: with it, sh notices the end of a command only every 100 ms.
+                Command("timeout")(
+                    _SPAWN_S,
+                    str(Command("systemd-run")),
                     *_unit_arguments(directory.run, directory.path),
                     *_worker_command(self._runs_folder, home),
                     _in=stdin,
@@ -62,16 +66,15 @@ class UnitSpawner:
                     _cwd="/",
                     _close_fds=True,
                     _new_session=True,  # a Ctrl-C in the coordinator's terminal must not reach it
-                    _timeout=_SPAWN_S,
                     _tty_out=False,
                 )
         except KeyError as error:  # also when /etc/passwd cannot be read: the C library does not distinguish the two
             raise CannotStartError(f"cannot find the home of user {os.geteuid()} in /etc/passwd") from error
         except ErrorReturnCode as error:
+            if error.exit_code == _TIMED_OUT:
+                raise CannotStartError(f"systemd does not start {unit} within {_SPAWN_S} seconds") from error
             reason = error.stderr.decode(errors="replace").strip() or f"exit code {error.exit_code}"
             raise CannotStartError(f"systemd does not start {unit}: {reason}") from error
-        except TimeoutException as error:
-            raise CannotStartError(f"systemd does not start {unit} within {_SPAWN_S} seconds") from error
         except (CommandNotFound, ForkException, RuntimeError) as error:  # the last: no thread
             last = str(error).strip().rpartition("\n")[2].strip()
             raise CannotStartError(f"cannot run systemd-run: {last}") from error

@@ -8,9 +8,11 @@ import pwd
 import resource
 import threading
 from pathlib import Path
+from timeit import timeit
 
 import pytest
 from executor_harness import CLOCK, EXECUTOR, ScriptFolder, run
+from sh import Command
 
 from executors.backends import systemd
 from executors.interface import CannotStartError, Executor, ExecutorSettings
@@ -169,16 +171,44 @@ def test_missing_component_directory_gives_no_exit_code(executor: Executor, comp
     assert run(executor, component.run("req-2")).exit_code == 0
 
 
+def fake_systemd_run(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Make ``systemd-run`` a script."""
+    path = folder / "systemd-run"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
 def test_start_fails_when_systemd_does_not_answer(
     component: ScriptFolder, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     """The time for systemd-run is bounded; the attempt stays revoked (I16)."""
-    silent = tmp_path / "systemd-run"
-    silent.write_text("#!/bin/sh\nexec sleep 600\n")
-    silent.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    fake_systemd_run(tmp_path, monkeypatch, "exec sleep 600")
     monkeypatch.setattr(systemd, "_SPAWN_S", 0.3)
     made = ScriptExecutor(settings, CLOCK, systemd.UnitSpawner(settings.runs, CLOCK))
     with pytest.raises(CannotStartError, match=r"cannot start update.sh: systemd does not start .* within 0.3 seconds"):
         made.start(component.run())
     assert made.probe(component.run(), None, boot_id()) is ProbeResult.NEVER_STARTED
+
+
+def test_start_reports_why_systemd_rejects_the_unit(
+    component: ScriptFolder, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The error quotes systemd-run."""
+    fake_systemd_run(tmp_path, monkeypatch, "echo 'Unit is masked.' >&2; exit 1")
+    made = ScriptExecutor(settings, CLOCK, systemd.UnitSpawner(settings.runs, CLOCK))
+    with pytest.raises(CannotStartError, match=r"cannot start update.sh: systemd does not start .*: Unit is masked\."):
+        made.start(component.run())
+
+
+def test_start_notices_at_once_that_systemd_run_has_ended(
+    component: ScriptFolder, settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The bound on its time does not delay every start: one takes about as long as any other command."""
+    fake_systemd_run(tmp_path, monkeypatch, "exit 0")
+    made = ScriptExecutor(settings, CLOCK, systemd.UnitSpawner(settings.runs, CLOCK))
+    starts, floors = [], []
+    for number in range(7):
+        starts.append(timeit(lambda: made.start(component.run(f"req-{number}")), number=1))  # noqa: B023
+        floors.append(timeit(Command(str(tmp_path / "systemd-run")), number=1))
+    assert min(starts) < 5 * min(floors)
