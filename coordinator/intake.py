@@ -33,6 +33,7 @@ from protocol.types import ProtocolError, Reason
 MAX_FAILURES = 5  # unexpected errors with one file; then it is answered as failed (I16)
 _WINDOW = 1024  # names held in memory at once, however many there are (I12)
 _BATCH = 64  # requests admitted with one fsync
+_RUNNING_TIME_S = 60.0  # each record of it is one more page to sync with the admission
 _RETRY_S = 5.0  # no event reports that a disk works again
 
 _Effect = Callable[[], object]
@@ -103,7 +104,7 @@ class Intake:
     def _process_batch(self, batch: list[Entry]) -> None:
         """Commit the whole batch with one fsync; then the effects of each (I2)."""
         with self._journal.transaction():
-            self._runtime.running_time.record()
+            self._runtime.running_time.record(after_s=_RUNNING_TIME_S)
             effects = [effect for entry in batch if (effect := self._classify_guarded(entry.name))]
         with ExitStack() as stack:  # an effect that fails does not prevent the others (I16)
             for effect in reversed(effects):

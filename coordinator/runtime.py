@@ -35,10 +35,16 @@ class RunningTime:
         with self._lock:
             return self._recorded_s + self._clock.monotonic() - self._recorded_at
 
-    def record(self) -> None:
-        """Write the running time to the journal; while that is unavailable, the seconds are kept in memory."""
+    def record(self, *, after_s: float = 0.0) -> None:
+        """Write the running time to the journal; while that is unavailable, the seconds are kept in memory.
+
+        Args:
+            after_s: do nothing if less time has passed since the last record; a kill loses so many seconds at most.
+        """
         with self._lock:
             now = self._clock.monotonic()
+            if now - self._recorded_at < after_s:
+                return
             try:
                 self._journal.add_uptime(now - self._recorded_at)
             except JournalUnavailableError as error:
