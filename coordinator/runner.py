@@ -66,8 +66,8 @@ class Runner:
 
     def settle(self, record: RequestRecord) -> None:
         """Have a settled request answered, and remove the files of its runs."""
-        logger.info("{}: {}", record.state, record.message)
         self._observers.settled(record)
+        logger.info("{}: {}", record.state, record.message)  # after the answer, which a client waits for
         self._runtime.stops.discard(record.request_id)
         try:
             self._executor.cleanup(record.request_id)
