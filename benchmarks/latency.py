@@ -18,7 +18,7 @@ import proc_stats
 from bench_host import COMPONENTS, HEALTH, SH, BenchHost
 from results import Row
 
-# Starting a unit takes about 12 ms, several times the floor, so the systemd executor has no speed limits.
+# Starting a unit takes some 40 ms, many times the floor, so the systemd executor has no speed limits.
 _RATIO = {SH: 4}
 _ANSWERS_PER_S = {SH: 100}
 _FSYNCS = 6

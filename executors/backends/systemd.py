@@ -50,7 +50,7 @@ class UnitSpawner:
         self._clock = clock
 
     def spawn(self, directory: RunDirectory) -> None:
-        """Start the unit, and wait until its shell is executed: 20 ms, 60 s at most."""
+        """Start the unit, and wait until its shell is executed: some 40 ms, 60 s at most."""
         unit = unit_name(directory.path)
         try:
             home = pwd.getpwuid(os.geteuid()).pw_dir
