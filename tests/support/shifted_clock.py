@@ -9,7 +9,9 @@ import struct
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.support.real_host import Host
 
@@ -23,7 +25,7 @@ class ShiftedClock:
     def __init__(self, host: Host, ahead_s: int) -> None:
         """Replace the coordinator's wall clock by one that is ``ahead_s`` seconds ahead. Needs gcc."""
         library = host.root / "shifted_clock.so"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", str(library), str(_SOURCE)], check=True)
+        library.write_bytes(_library())
         self._file = host.root / "ahead"
         self._file.touch()
         host.environment |= {"LD_PRELOAD": str(library), "SHIFTED_CLOCK": str(self._file)}
@@ -38,6 +40,15 @@ class ShiftedClock:
     def shows(self, stamp: str) -> bool:
         """Whether ``stamp`` is ISO 8601 with an offset and equals the present time within an hour."""
         return abs(datetime.fromisoformat(stamp) - (datetime.now(UTC) + self._ahead)) < _NEARLY
+
+
+@cache
+def _library() -> bytes:
+    """Compile it, once per process."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "shifted_clock.so")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", str(path), str(_SOURCE)], check=True)
+        return path.read_bytes()
 
 
 def since_1970() -> int:
