@@ -90,7 +90,7 @@ def test_sweep_admits_and_rejects(make):
 
 
 def test_sweep_records_the_running_time_with_an_admission_once_a_minute(make):
-    """This needs no further fsync, and a power cut loses less than an hour of running time (I11)."""
+    """This needs no further fsync, and while requests arrive a power cut loses about a minute of it (I11)."""
     fixture = make()
     recorded = []
     for number in range(4):

@@ -35,7 +35,7 @@ def test_quarantine_removes_the_others_when_one_cannot_be_removed(tmp_path, monk
 
 
 def test_quarantine_reports_a_file_that_cannot_be_moved(tmp_path, monkeypatch):
-    """Whatever the reason is: an exception would end the pass over the files after it (I16)."""
+    """Any error is reported: an exception would end the pass over the files after it (I16)."""
     inbox = Inbox(tmp_path, 4096)
     for error in (OSError(5, "I/O error"), RecursionError("nested too deep")):
         monkeypatch.setattr(inbox, "quarantine", lambda *_, error=error: (_ for _ in ()).throw(error))
