@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
@@ -18,15 +19,16 @@ from property_tests.crash.scenarios import SCENARIOS, Scenario
 from property_tests.power import daemon_restart
 from property_tests.power.crash_points import CrashPoint, crash_points
 from property_tests.power.crash_states import crash_states, digest
-from property_tests.power.disk_model import DiskImage
+from property_tests.power.disk_model import DiskImage, DiskModel
 from property_tests.power.recording import Recorder, Recording, write_image
 from property_tests.power.recovery_check import check_recovery
 from property_tests.power.simulated_restart import SimulatedRestart
+from property_tests.report import is_reported
 from property_tests.simulated_host import RAM
 from tests.support.real_host import REPOSITORY
 
 _BY_CHANCE = 30  # random states per crash point, besides those by rule
-_KEPT_FAULTS = 5
+_KEPT_EXAMPLES = 20
 _LONG_PAGES = 960  # SQLite checkpoints its log beyond 1000 pages
 
 
@@ -80,7 +82,7 @@ class Findings:
         crash_points: number of crash points.
         real: number of states on which the real daemon was started.
         wrong: number of states with violations.
-        violations: descriptions of the first of those.
+        violations: descriptions of the first states with each distinct violation, 20 at most.
     """
 
     digests: set[bytes] = field(default_factory=set)
@@ -92,15 +94,24 @@ class Findings:
 
 
 class InstanceTrial:
-    """Records an instance and tries its power cuts, on its own machine and in its own directory."""
+    """Records an instance and tries its power cuts, on its own machine and in its own directory.
 
-    def __init__(self, spec: InstanceSpec) -> None:
+    Args:
+        spec: what to record, and how much of it to try.
+        only: only crash points after an operation whose description contains this text; "": all.
+        until_violation: try no state after a violation that contains this text; None: try all.
+    """
+
+    def __init__(self, spec: InstanceSpec, only: str = "", until_violation: str | None = None) -> None:
         self._spec = spec
+        self._only = only
+        self._until_violation = until_violation
         self._chance = random.Random(repr(spec))
         self._folder = Path(tempfile.mkdtemp(prefix="power-"))
         self._scratch = Path(tempfile.mkdtemp(prefix="power-", dir=RAM if Path(RAM).is_dir() else None))
         self._machine = NamespaceMachine(self._folder)
         self._found = Findings()
+        self._described: set[str] = set()
 
     def run(self) -> Findings:
         """Run the trial; removes all its files."""
@@ -164,19 +175,23 @@ class InstanceTrial:
         return replace(crash_point, seen=seen), left
 
     def _try(self, sandbox: Sandbox, recording: Recording) -> list[tuple[CrashPoint, DiskImage]]:
-        """Restart on states of every crash point, or of a sample of them; returns the states tried.
+        """Restart on states of the chosen crash points, or of a sample of them; returns the states tried.
 
         The rest of a crash point with fewer distinct states than its share is added to the next ones.
         """
-        self._found.crash_points = sum(1 for _ in crash_points(recording))
+        self._found.crash_points = sum(1 for _ in self._chosen_points(recording))
+        if not self._found.crash_points:
+            raise SystemExit(f"{self._spec}: no operation contains {self._only!r}")
         each, more = divmod(self._spec.states, self._found.crash_points)
         chosen = set(self._chance.sample(range(self._found.crash_points), more))
         tried, left = [], 0
-        for number, (crash_point, disk) in enumerate(crash_points(recording)):
+        for number, (crash_point, disk) in enumerate(self._chosen_points(recording)):
             left += each + (number in chosen)
             candidates = list(crash_states(disk, self._chance, _BY_CHANCE)) if left else []
             self._chance.shuffle(candidates)
             for image in candidates:
+                if is_reported(self._until_violation, self._found.violations):
+                    return tried
                 if not left:
                     break
                 if (name := digest(image)) not in self._found.digests:
@@ -186,6 +201,9 @@ class InstanceTrial:
                     tried.append((crash_point, image))
                     left -= 1
         return tried
+
+    def _chosen_points(self, recording: Recording) -> Iterator[tuple[CrashPoint, DiskModel]]:
+        return (point for point in crash_points(recording) if self._only in str(point[0].last or ""))
 
     def _serve(self, sandbox: Sandbox, recording: Recording, image: DiskImage, crash_point: CrashPoint) -> list[str]:
         write_image(image, self._scratch)
@@ -200,6 +218,7 @@ class InstanceTrial:
         if not violations:
             return
         self._found.wrong += 1
-        if self._found.wrong <= _KEPT_FAULTS:
+        if not self._described.issuperset(violations) and len(self._found.violations) < _KEPT_EXAMPLES:
+            self._described.update(violations)
             left = {path: None if content is None else len(content) for path, content in image.items()}
             self._found.violations.append("\n    ".join([f"{self._spec}: {what}", *violations, str(left)]))

@@ -39,8 +39,8 @@ def instances_to_record(options: argparse.Namespace) -> list[InstanceSpec]:
     return [replace(spec, states=states, real=real) for spec in chosen]
 
 
-def _run_trial(spec: InstanceSpec) -> tuple[InstanceSpec, Findings]:
-    return spec, InstanceTrial(spec).run()
+def _run_trial(spec: InstanceSpec, options: argparse.Namespace) -> tuple[InstanceSpec, Findings]:
+    return spec, InstanceTrial(spec, options.only, options.until_violation).run()
 
 
 class PowerCutSummary:
@@ -97,14 +97,15 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=20261125)
     parser.add_argument("--scenario", action="append", help="only rows of the table whose name contains this text")
+    parser.add_argument("--only", default="", help="only cuts after an operation whose description contains this text")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--until-violation", help="start no instance after a violation that contains this text")
+    parser.add_argument("--until-violation", help="stop after a violation that contains this text")
     options = parser.parse_args()
     begin, summary = time.monotonic(), PowerCutSummary()
     planned = instances_to_record(options)
     meter = ProgressMeter(len(planned), "instances")
     with ProcessPoolExecutor(options.jobs) as pool:
-        for future in as_completed([pool.submit(_run_trial, spec) for spec in planned]):
+        for future in as_completed([pool.submit(_run_trial, spec, options) for spec in planned]):
             spec, findings = future.result()
             summary.add(spec, findings)
             meter.step(summary.wrong)
