@@ -41,10 +41,10 @@ class Break:
 # Of each sweep the part that finds the breaks below: a whole one takes minutes to hours.
 # The states of power cuts are random: so many, after the operations that matter, that each break shows in dozens.
 CUTS = ("property_tests.power.sweep", "--states", "500", "--again", "0", "--real", "0")
-ROLLED_BACK = ("--scenario", "failing update, rolled back, client without fsync")
-FIRST_START = ("--scenario", "first start, client without fsync")
-KILLS = ("property_tests.crash.kill_sweep", "--firsts", "0", "--scenario", "rejected")
-SIGNALS = ("property_tests.crash.kill_sweep", "--firsts", "0", "--scenario", "limit", "--only", "pidfd_send_signal")
+ROLLED_BACK = ("--scenario", "failing update, rolled back, client without fsync", "--only", "remove")
+FIRST_START = ("--scenario", "first start, client without fsync", "--only", "one.json")
+KILLS = ("property_tests.crash.kill_sweep", "--firsts", "0", "--jobs", "1", "--scenario", "rejected")
+SIGNALS = (*KILLS[:-1], "limit", "--only", "pidfd_send_signal")
 REBOOTS = ("property_tests.crash.reboot_sweep", "--scenario", "reboots the machine at every start, on_failure none")
 
 BREAKS = {
@@ -52,14 +52,14 @@ BREAKS = {
         "protocol/fs.py",
         "        if durable:\n            os.fsync(descriptor)\n",
         "",
-        (*CUTS, *ROLLED_BACK, "--only", "remove"),
+        (*CUTS, *ROLLED_BACK),
         "the status of one is invalid",
     ),
     "final status: directory is not synced": Break(
         "protocol/fs.py",
         "    if durable:\n        fsync_dir(path.parent)\n",
         "",
-        (*CUTS, *ROLLED_BACK, "--only", "remove"),
+        (*CUTS, *ROLLED_BACK),
         "one has no final status",
     ),
     "journal: commits are not synced": Break(
@@ -69,7 +69,7 @@ BREAKS = {
         "coordinator/app.py",
         "    fsync_parents(settings.paths.requests, settings.paths.status, settings.paths.state)\n",
         "",
-        (*CUTS, *FIRST_START, "--only", "one.json"),
+        (*CUTS, *FIRST_START),
         "is missing in the journal",
     ),
     "intake: effects precede the journal": Break(
