@@ -39,12 +39,13 @@ class Break:
 
 
 # Of each sweep the part that finds the breaks below: a whole one takes minutes to hours.
-# The states of power cuts are random: so many, after the operations that matter, that each break shows in dozens.
+# The states of power cuts are random: so many, after the operations that matter, that each break shows in over twenty.
 CUTS = ("property_tests.power.sweep", "--states", "500", "--again", "0", "--real", "0")
 ROLLED_BACK = ("--scenario", "failing update, rolled back, client without fsync", "--only", "remove")
 FIRST_START = ("--scenario", "first start, client without fsync", "--only", "one.json")
-KILLS = ("property_tests.crash.kill_sweep", "--firsts", "0", "--jobs", "1", "--scenario", "rejected")
-SIGNALS = (*KILLS[:-1], "limit", "--only", "pidfd_send_signal")
+KILLS = ("property_tests.crash.kill_sweep", "--firsts", "0", "--jobs", "1")
+REJECTED = ("--scenario", "rejected")
+SIGNALS = ("--scenario", "limit", "--only", "pidfd_send_signal")
 REBOOTS = ("property_tests.crash.reboot_sweep", "--scenario", "reboots the machine at every start, on_failure none")
 
 BREAKS = {
@@ -77,21 +78,21 @@ BREAKS = {
         "        with ExitStack() as stack:  # an effect that fails does not prevent the others (I16)\n"
         "            for effect in reversed(effects):\n                stack.callback(effect)\n",
         "            for effect in effects:\n                effect()\n",
-        (*KILLS, "--only", "fsync"),
+        (*KILLS, *REJECTED, "--only", "fsync"),
         "the journal implies another status",
     ),
     "statuses: written in place": Break(
         "protocol/fs.py",
         'temporary = path.with_name(f".{path.name}{TEMPORARY_SUFFIX}")',
         "temporary = path",
-        (*KILLS, "--only", "write"),
+        (*KILLS, *REJECTED, "--only", "write"),
         "invalid JSON",
     ),
     "executor: cause of a kill is not recorded first": Break(
         "executors/script_executor.py",
         "            directory.record_ended_by(cause)\n        stuck",
         "            pass\n        stuck",
-        SIGNALS,
+        (*KILLS, *SIGNALS),
         "(script_failed)",
     ),
     "recovery: resumes are not bounded": Break(

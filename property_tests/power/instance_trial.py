@@ -181,7 +181,7 @@ class InstanceTrial:
         """
         self._found.crash_points = sum(1 for _ in self._chosen_points(recording))
         if not self._found.crash_points:
-            raise SystemExit(f"{self._spec}: no operation contains {self._only!r}")
+            return []
         each, more = divmod(self._spec.states, self._found.crash_points)
         chosen = set(self._chance.sample(range(self._found.crash_points), more))
         tried, left = [], 0

@@ -112,6 +112,8 @@ def main() -> int:
             if is_reported(options.until_violation, findings.violations):
                 pool.shutdown(cancel_futures=True)
                 break
+    if not summary.digests:
+        raise SystemExit(f"nothing was tried: no operation has a description that contains {options.only!r}")
     print(summary)
     print(f"\n{len(summary.digests)} distinct states; wrong: {summary.wrong}")
     print(f"{time.monotonic() - begin:.0f} s, seed {options.seed}")
