@@ -65,10 +65,14 @@ class NatsConnection:
         await self.round_trip()
 
     async def close(self) -> None:
-        """Close the connection in any state, within ``CLOSE_S``."""
+        """Close the connection in any state, within ``CLOSE_S``; also if this call is cancelled meanwhile."""
         closing = asyncio.ensure_future(self._close())
+        limited = asyncio.ensure_future(asyncio.wait([closing], timeout=CLOSE_S))
         try:
-            await asyncio.wait([closing], timeout=CLOSE_S)
+            await asyncio.shield(limited)
+        except asyncio.CancelledError:
+            await limited  # nats-py leaves the socket open if its close is cancelled
+            raise
         finally:
             closing.cancel()
             await asyncio.gather(closing, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import psutil
 import pytest
 from heartbeat_fixture import DEADLINE_S, HeartbeatFixture, fake_component, send_raw, until
 from nats_server import NatsServer
@@ -56,8 +57,7 @@ def test_monitor_reconnects_after_a_subject_that_is_not_utf8(nats, monkeypatch):
 )
 def test_monitor_retries_a_server_that_is_not_nats(greeting, attempts, monkeypatch):
     """The monitor retries and logs a warning, and no exception escapes."""
-    # Long enough for the TCP connection on a busy machine: nats-py does not close one that is cancelled at that moment.
-    monkeypatch.setattr(nats_connection, "CONNECT_S", 2)
+    monkeypatch.setattr(nats_connection, "CONNECT_S", 0.2)
 
     async def answer(reader, writer):
         try:
@@ -90,3 +90,50 @@ def test_connection_close_is_bounded(monkeypatch):
             await NatsConnection("nats://127.0.0.1", None, "dunebugger", pytest.fail).close()
 
     asyncio.run(scenario())
+
+
+def test_connection_is_closed_although_its_opening_is_cancelled(nats):
+    """Whenever ``open`` is cancelled, ``close`` leaves no socket."""
+
+    async def scenario():
+        steps, is_cancelled = 0, True
+        while is_cancelled:
+            connection = NatsConnection(nats.url, None, "dunebugger", lambda _: None)
+            is_cancelled = await _cancel_after(steps, connection.open())
+            await connection.close()
+            assert await _sockets(nats.port) == [], f"after {steps} steps"
+            steps += 1 + steps // 20
+
+    asyncio.run(scenario())
+
+
+def test_connection_is_closed_although_its_closing_is_cancelled(nats):
+    """Whenever ``close`` is cancelled, it leaves no socket."""
+
+    async def scenario():
+        steps, is_cancelled = 1, True
+        while is_cancelled:
+            connection = NatsConnection(nats.url, None, "dunebugger", lambda _: None)
+            await connection.open()
+            is_cancelled = await _cancel_after(steps, connection.close())
+            assert await _sockets(nats.port) == [], f"after {steps} steps"
+            steps += 1
+        assert steps > 2
+
+    asyncio.run(scenario())
+
+
+async def _cancel_after(steps, work):
+    """Cancel ``work`` after so many steps of the event loop, and await its end; return whether it was still running."""
+    task = asyncio.ensure_future(work)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    is_cancelled = task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return is_cancelled
+
+
+async def _sockets(port):
+    """Return this process's connections to ``port``."""
+    await asyncio.sleep(0)  # the event loop closes a socket one step after its transport
+    return [one for one in psutil.Process().net_connections("tcp") if one.raddr and one.raddr.port == port]
