@@ -43,7 +43,7 @@ class Observer(RecordingRunObserver):
             os._exit(9)
 executor.wait(script_run, Observer(), deadline=deadline)
 """
-WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
+WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.1; done; echo done; exit 5"
 
 
 def crash(component: ScriptFolder, settings: ExecutorSettings, when: str, grace_s: float = 0.3) -> ProcessId | None:

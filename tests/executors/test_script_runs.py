@@ -136,7 +136,7 @@ def test_cleanup_removes_small_runs(executor: Executor, component: ScriptFolder,
 
 def test_observer_gets_phases_while_the_script_runs(executor: Executor, component: ScriptFolder):
     """Each change is reported, after the process itself."""
-    component.script("echo PHASE:pull; until [ -e go ]; do sleep 0.01; done; echo PROGRESS:100; echo PHASE:done")
+    component.script("echo PHASE:pull; until [ -e go ]; do sleep 0.1; done; echo PROGRESS:100; echo PHASE:done")
     observer = RecordingRunObserver()
     go = component.directory / "go"
     observer.stop = lambda: observer.reports[-1].phase == "pull" and bool(go.touch())  # lets the script continue
@@ -148,7 +148,7 @@ def test_observer_gets_phases_while_the_script_runs(executor: Executor, componen
 
 def test_observer_gets_output_while_the_script_runs(executor: Executor, component: ScriptFolder):
     """The ends of both streams are reported, also without a phase."""
-    component.script("echo one; echo two >&2; until [ -e go ]; do sleep 0.01; done; echo three")
+    component.script("echo one; echo two >&2; until [ -e go ]; do sleep 0.1; done; echo three")
     observer = RecordingRunObserver()
     go = component.directory / "go"
     expected = ProgressReport(output="one\n", error="two\n")
@@ -160,7 +160,7 @@ def test_observer_gets_output_while_the_script_runs(executor: Executor, componen
 
 def test_observer_gets_a_report_at_every_check(executor: Executor, component: ScriptFolder):
     """An observer that delays a report gets it again, although nothing has changed."""
-    component.script("echo one; until [ -e go ]; do sleep 0.01; done")
+    component.script("echo one; until [ -e go ]; do sleep 0.1; done")
     observer = RecordingRunObserver()
     received: list[ProgressReport] = []
     observer.reported = received.append  # type: ignore[method-assign]
@@ -234,7 +234,7 @@ def test_close_leaves_no_descriptor_open(executor: Executor, component: ScriptFo
 
 def test_close_does_not_end_a_running_script(executor: Executor, component: ScriptFolder):
     """The script continues to its end, which is recorded."""
-    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done >result")
+    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.1; done; echo done >result")
     executor.start(component.run())
     wait_until(lambda: written(component.directory / "pid"))
     executor.close()

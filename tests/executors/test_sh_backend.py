@@ -194,7 +194,7 @@ def test_lane_survives_warm_workers_that_are_killed(executor: Executor, componen
 
 def test_run_of_an_earlier_release_is_adopted(executor: Executor, component: ScriptFolder, settings: ExecutorSettings):
     """Its shells run from another folder; their names, arguments and files are the same."""
-    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; exit 5")
+    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.1; done; exit 5")
     release = component.directory / "0.9.0/executors"
     release.mkdir(parents=True)
     for script in ("launcher.sh", "session.sh"):

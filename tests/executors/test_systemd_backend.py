@@ -34,7 +34,7 @@ from executors.termination import find_shells
 from protocol.types import ExitKind, ProbeResult
 from tests.support.polling import wait_until
 
-WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.01; done; echo done; exit 5"
+WAITS = "echo $$ >pid; until [ -e go ]; do sleep 0.1; done; echo done; exit 5"
 
 
 def systemctl(*arguments: str) -> str:
@@ -271,7 +271,7 @@ def test_host_without_systemd_is_unsuitable(
 
 def test_service_left_behind_outlives_its_unit(executor: Executor, component: ScriptFolder, unit: str):
     """It also survives the executor's next timeout."""
-    component.script("setsid bash -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.01; done")
+    component.script("setsid bash -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.1; done")
     assert run(executor, component.run()).exit_code == 0
     wait_until(lambda: systemctl("show", unit, "--property=ActiveState") == "ActiveState=inactive")
     component.script(f"echo $$ >later; {FOREVER}")

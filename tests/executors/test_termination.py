@@ -134,7 +134,7 @@ def test_exit_code_that_cannot_be_written_is_none(
     """The run is interrupted as soon as its worker ends, not timed out later."""
     session_file = settings.runs / id_of() / "1/session"
     component.script(
-        f"until [ -e go ]; do sleep 0.01; done; rm {session_file}; ln -s /nowhere/session {session_file}; exit 0"
+        f"until [ -e go ]; do sleep 0.1; done; rm {session_file}; ln -s /nowhere/session {session_file}; exit 0"
     )
     observer = RecordingRunObserver()
     observer.started = lambda _identity: (component.directory / "go").touch()
@@ -147,7 +147,7 @@ def test_exit_code_that_cannot_be_written_is_none(
 
 def test_lanes_run_concurrently(executor: Executor, component: ScriptFolder):
     """While the script of one lane runs, the script of another starts and ends (I10)."""
-    component.script("until [ -e go ]; do sleep 0.01; done; exit 2")
+    component.script("until [ -e go ]; do sleep 0.1; done; exit 2")
     component.script("touch go", "health-check.sh")
     slow = component.run("slow")
     executor.start(slow)
@@ -180,7 +180,7 @@ def test_abandon_ends_the_whole_process_tree(executor: Executor, component: Scri
 
 def test_abandon_ends_only_its_own_run(executor: Executor, component: ScriptFolder):
     """The run of another lane continues to its own end."""
-    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.01; done; exit 2")
+    component.script("echo $$ >pid; until [ -e go ]; do sleep 0.1; done; exit 2")
     component.script(f"echo $$ >other; {FOREVER}", "health-check.sh")
     kept, abandoned = component.run("kept"), component.run("abandoned", lane="other", script="health-check.sh")
     executor.start(kept)

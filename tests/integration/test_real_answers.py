@@ -216,7 +216,7 @@ def test_progress_shows_phase_and_percent_while_a_script_runs(host):
     """Reported phases and percentages appear as progress at once; the final status replaces it."""
     host.component(
         "core",
-        {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; until [ -e go ]; do sleep 0.02; done; echo PROGRESS:100"},
+        {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; until [ -e go ]; do sleep 0.1; done; echo PROGRESS:100"},
     )
     host.start()
     host.submit("one", "update")
@@ -247,7 +247,7 @@ def test_start_answers_waiting_requests(host):
 
 def test_resubmission_of_a_running_request_starts_nothing(host):
     """An id resubmitted before it is settled is not executed again (I7)."""
-    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
+    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.1; done"})
     host.start()
     host.submit("one", "update")
     host.await_run("update.sh", "one")

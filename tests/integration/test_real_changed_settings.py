@@ -8,7 +8,7 @@ from contextlib import closing
 
 from tests.support.real_host import Host
 
-BLOCK = "until [ -e go ]; do sleep 0.02; done"
+BLOCK = "until [ -e go ]; do sleep 0.1; done"
 
 
 def _restart_and_get_answer(host: Host) -> dict:

@@ -24,8 +24,8 @@ JUMPS = {
     "from 1970": (since_1970(), 0),
 }
 WAITS = """
-echo PHASE:waiting; until [ -e turned ]; do sleep 0.02; done
-echo PHASE:turned; until [ -e go ]; do sleep 0.02; done"""
+echo PHASE:waiting; until [ -e turned ]; do sleep 0.1; done
+echo PHASE:turned; until [ -e go ]; do sleep 0.1; done"""
 SCRIPTS = ["update.sh", "health-check.sh"]
 jumps = pytest.mark.parametrize("jump", JUMPS.values(), ids=JUMPS)
 

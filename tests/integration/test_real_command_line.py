@@ -84,7 +84,7 @@ def test_second_coordinator_on_one_state_directory_is_rejected(host):
 def test_submit_wait_prints_a_line_per_change(host):
     """On a pipe submit --wait prints a line per change, then the answer, and exits with 0 on success."""
     directory = host.component(
-        "core", {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; until [ -e go ]; do sleep 0.02; done"}
+        "core", {"update.sh": "echo PHASE:pulling; echo PROGRESS:42; until [ -e go ]; do sleep 0.1; done"}
     )
     host.start()
     with host.cli_process("submit", "core", "update", "1.2.3", "--wait") as submit:
@@ -269,7 +269,7 @@ def test_check_passes_on_a_healthy_host(host):
 
 def test_check_does_not_wait_for_an_update(host):
     """A component whose lock is held by an update is not health-checked; others are."""
-    directory = host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.01; done"}, lock="one")
+    directory = host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.1; done"}, lock="one")
     host.component("sibling", lock="one")
     host.component("other")
     host.start()

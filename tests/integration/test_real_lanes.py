@@ -79,7 +79,7 @@ def _restore(host):
 
 
 def _outage(host, begin, end, *, submits_another):
-    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
+    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.1; done"})
     host.start()
     host.submit("under-way", "update")
     host.await_run("update.sh", "under-way")

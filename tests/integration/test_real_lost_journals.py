@@ -55,7 +55,7 @@ def _deleted(host: Host) -> None:
 
 
 def _kill_during_an_update(host: Host, *, script_continues: bool) -> None:
-    host.component("core", {"update.sh": "echo begun; until [ -e go ]; do sleep 0.02; done"})
+    host.component("core", {"update.sh": "echo begun; until [ -e go ]; do sleep 0.1; done"})
     host.start()
     assert host.submit_and_wait("settled", "health")["success"]
     host.submit("one", "update")
@@ -125,7 +125,7 @@ def _exclusive(host: Host, text: str) -> str:
 @pytest.mark.parametrize("loss", [_everything, _folders_of_the_run])
 def test_lost_state_directory_keeps_scripts_of_a_lock_apart(host, loss):
     """Processes without any record are killed before a script of their lock starts; the answer is true (I10, I13)."""
-    block = "(env -i setsid /bin/sleep 600 &) ; echo begun; until [ -e go ]; do sleep 0.02; done"
+    block = "(env -i setsid /bin/sleep 600 &) ; echo begun; until [ -e go ]; do sleep 0.1; done"
     host.component(
         "core", {"rollback.sh": _exclusive(host, ""), "health-check.sh": _exclusive(host, "")}, lock="shared"
     )
@@ -152,7 +152,7 @@ def test_lost_state_directory_keeps_scripts_of_a_lock_apart(host, loss):
 def test_first_start_waits_for_a_running_script_of_its_lock(host):
     """Even when the folders of an earlier coordinator are lost, no two scripts of a lock overlap (I10)."""
     host.component("core", {"health-check.sh": _exclusive(host, "")})
-    host.script("core", "update.sh", _exclusive(host, "echo begun; until [ -e go ]; do sleep 0.02; done"))
+    host.script("core", "update.sh", _exclusive(host, "echo begun; until [ -e go ]; do sleep 0.1; done"))
     host.start()
     host.submit("one", "update")
     host.await_run("update.sh", "one")
@@ -171,7 +171,7 @@ def test_first_start_waits_for_a_running_script_of_its_lock(host):
 
 def test_journal_damaged_at_run_time_ends_in_a_true_answer(host):
     """A coordinator whose journal is damaged at run time exits with 1; the next one answers everything."""
-    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.02; done"})
+    host.component("core", {"update.sh": "until [ -e go ]; do sleep 0.1; done"})
     host.start()
     host.submit("one", "update")
     host.await_run("update.sh", "one")

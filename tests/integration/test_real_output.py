@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 
 PERIOD_S = 1.0  # minimum time between two progress reports with new output only
-WAIT = "until [ -e {} ]; do sleep 0.02; done\n"
+WAIT = "until [ -e {} ]; do sleep 0.1; done\n"
 
 
 def _create(host, name):

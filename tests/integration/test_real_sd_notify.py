@@ -31,7 +31,7 @@ def receive_until(notify_socket: socket.socket, line: str) -> list[str]:
 
 def test_daemon_sends_ready_watchdog_status_and_stopping(host: Host, notify_socket: socket.socket):
     """Watchdog messages arrive while idle; the status names request and version."""
-    host.component(scripts={"update.sh": "until [ -e go ]; do sleep 0.01; done"})
+    host.component(scripts={"update.sh": "until [ -e go ]; do sleep 0.1; done"})
     host.start()
     assert receive_until(notify_socket, "READY=1")[0] == "READY=1"
     for _ in range(5):

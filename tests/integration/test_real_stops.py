@@ -13,7 +13,7 @@ import pytest
 from tests.support.polling import wait_until
 from tests.support.real_host import Host
 
-BLOCK = "echo before; until [ -e go ]; do sleep 0.02; done; echo after"
+BLOCK = "echo before; until [ -e go ]; do sleep 0.1; done; echo after"
 
 
 def _begin(host: Host, script: str = BLOCK, **settings) -> None:

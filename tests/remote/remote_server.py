@@ -24,7 +24,7 @@ from tests.support.server_process import DEADLINE_S, REPOSITORY, Sections, Serve
 UPDATE = """\
 cp VERSION "before-$UPDATE_REQUEST_ID"
 echo PHASE:download; echo PROGRESS:20; echo "fetching $1"; echo "a warning of $1" >&2
-while [ -e pause ]; do sleep 0.05; done
+while [ -e pause ]; do sleep 0.1; done
 echo PHASE:install; echo PROGRESS:80
 echo "$1" > VERSION
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.polling import wait_until
 
-WAIT = "until [ -e go ]; do sleep 0.02; done"
+WAIT = "until [ -e go ]; do sleep 0.1; done"
 NO_JOURNAL = "database or disk is full"
 UPDATED = ["update.sh", "health-check.sh"]
 ROLLED_BACK = ["update.sh", "rollback.sh", "health-check.sh"]
