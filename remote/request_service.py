@@ -15,7 +15,7 @@ from remote.gateway.gateway import Gateway
 from remote.inventory import Inventory
 from remote.releases.catalogue import Catalogue
 from remote.rules import CommandRejection, RejectionCode
-from remote.settings import NAME_CHARACTERS, RemoteSettings
+from remote.settings import NAME_CHARACTERS, SELF, RemoteSettings
 from remote.submission import SubmissionRecord
 
 _FINISH_S = 3.0
@@ -96,7 +96,7 @@ class RequestService:
         component = self._settings.find_component(command.component)
         if component is None:
             return _rejected(command.component[:NAME_CHARACTERS], command, self._unknown(command.component))
-        if command.action is Action.UPDATE and self._catalogue.info(component).checked_at is None:
+        if command.action is Action.UPDATE and not self._are_releases_known(component):
             await self._catalogue.refresh(force=False)
         async with self._submitting:
             await asyncio.to_thread(self._inventory.refresh)
@@ -124,6 +124,11 @@ class RequestService:
         if action is Action.UPDATE:
             return rules.evaluate_update(component, self._inventory.statuses(), busy)
         return rules.evaluate_busy(component, self._settings.display_name_of(component), busy)
+
+    def _are_releases_known(self, component: str) -> bool:
+        """Whether the releases that the rules ask for have been checked: the component's, and those of ``remote``."""
+        needed = {component, SELF} & self._settings.components.keys()
+        return all(self._catalogue.info(name).checked_at is not None for name in needed)
 
     def _unknown(self, name: str) -> CommandRejection:
         known = ", ".join(self._settings.components)

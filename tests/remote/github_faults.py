@@ -54,6 +54,17 @@ def slow(pause_s):
     return fault
 
 
+def held(repository, is_released):
+    """Correct responses, for ``repository`` only after the event ``is_released`` is set."""
+
+    def fault(response):
+        if f"/{repository}/" in response.path:
+            is_released.wait(60)
+        response.list_releases()
+
+    return fault
+
+
 def trickling(pause_s):
     """A response that sends a byte every ``pause_s`` and never completes."""
 

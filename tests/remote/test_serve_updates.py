@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
+from github_faults import held
 from remote_server import installation
 
 from tests.support.polling import wait_until
@@ -19,6 +21,13 @@ def start(serving):
     serving.host.start()
     serving.start()
     return serving
+
+
+def latest_versions(client):
+    """The latest version of each component, as far as it is known."""
+    client.send("controller.system_info")
+    listed = client.expect("system_info")["system_info"]["dunebugger_components"]
+    return {component["name"]: component["latest_version"] for component in listed}
 
 
 @pytest.fixture
@@ -199,6 +208,24 @@ def test_serve_updates_remote_first(serving):
     client = serving.connect()
     client.send("updater.perform_update", {"component": "core"})
     assert client.expect("update_result", has_fields("core"))["success"]
+
+
+def test_serve_updates_remote_first_although_its_release_is_not_known_yet(serving):
+    """An update that is requested during the first check waits for the releases of remote."""
+    serving.add_remote_component("1.0.0")
+    for name in ("core", "scheduler", "remote"):
+        serving.github.publish(f"owner/{name}", "1.1.0")
+    is_released = threading.Event()
+    serving.github.inject(held("owner/remote", is_released), times=None)
+    serving.host.start()
+    serving.start()
+    client = serving.connect()
+    wait_until(lambda: latest_versions(client)["core"], "the release of core")
+    assert latest_versions(client)["remote"] is None
+    client.send("updater.perform_update", {"component": "core"})
+    threading.Timer(1, is_released.set).start()
+    rejected = client.expect("update_result", has_fields("core"))
+    assert (rejected["success"], rejected["reason"]) == (False, "remote_first")
 
 
 def test_serve_sends_events_to_all_clients(up):
