@@ -96,7 +96,7 @@ class RequestService:
         component = self._settings.find_component(command.component)
         if component is None:
             return _rejected(command.component[:NAME_CHARACTERS], command, self._unknown(command.component))
-        if command.action is Action.UPDATE and not self._are_releases_known(component):
+        if command.action is Action.UPDATE and self._needs_check(component):
             await self._catalogue.refresh(force=False)
         async with self._submitting:
             await asyncio.to_thread(self._inventory.refresh)
@@ -125,10 +125,17 @@ class RequestService:
             return rules.evaluate_update(component, self._inventory.statuses(), busy)
         return rules.evaluate_busy(component, self._settings.display_name_of(component), busy)
 
-    def _are_releases_known(self, component: str) -> bool:
-        """Whether the releases that the rules ask for have been checked: the component's, and those of ``remote``."""
-        needed = {component, SELF} & self._settings.components.keys()
-        return all(self._catalogue.info(name).checked_at is not None for name in needed)
+    def _needs_check(self, component: str) -> bool:
+        """Whether releases must be checked first: the component's are unknown, or no check of ``remote`` has ended yet.
+
+        A failed check of ``remote`` is not repeated here: it must not cost every update of the others a request.
+        """
+        if self._catalogue.info(component).checked_at is None:
+            return True
+        if SELF not in self._settings.components:
+            return False
+        first = self._catalogue.info(SELF)
+        return first.checked_at is None and first.error is None
 
     def _unknown(self, name: str) -> CommandRejection:
         known = ", ".join(self._settings.components)

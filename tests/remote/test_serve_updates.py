@@ -228,6 +228,22 @@ def test_serve_updates_remote_first_although_its_release_is_not_known_yet(servin
     assert (rejected["success"], rejected["reason"]) == (False, "remote_first")
 
 
+def test_serve_updates_although_the_releases_of_remote_cannot_be_checked(serving):
+    """A failed check of remote neither prevents the update of another component nor is repeated for it."""
+    serving.add_remote_component("1.0.0")
+    for name in ("core", "scheduler"):
+        serving.github.publish(f"owner/{name}", "1.1.0")
+    serving.host.start()
+    serving.start()
+    client = serving.connect(since=0)
+    client.expect("update_check_result")
+    checks = len(serving.github.requests)
+    assert checks == 3
+    client.send("updater.perform_update", {"component": "core"})
+    assert client.expect("update_result", has_fields("core"))["success"]
+    assert len(serving.github.requests) == checks
+
+
 def test_serve_sends_events_to_all_clients(up):
     """A client without a request receives the same events, with the same numbers."""
     requesting, watching = up.connect(since=0), up.connect(since=0)

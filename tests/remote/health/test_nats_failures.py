@@ -57,7 +57,7 @@ def test_monitor_reconnects_after_a_subject_that_is_not_utf8(nats, monkeypatch):
 )
 def test_monitor_retries_a_server_that_is_not_nats(greeting, attempts, monkeypatch):
     """The monitor retries and logs a warning, and no exception escapes."""
-    monkeypatch.setattr(nats_connection, "CONNECT_S", 0.2)
+    monkeypatch.setattr(nats_connection, "CONNECT_S", 2)
 
     async def answer(reader, writer):
         try:
