@@ -1,4 +1,8 @@
-"""Rows of the journal into records, and back. Decoding never raises: one row must not stop the others (I16)."""
+"""Rows of the journal into records, and back.
+
+Decoding never raises, and every field has the type of its record: SQLite stores any type in any column, and one row
+must not stop the others (I16). Only ids and numbers of attempts, which address rows, are left as they are.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import isfinite
 from typing import TypeVar
 
 from fsm.database import Row
@@ -56,35 +61,44 @@ def decode_request_row(row: Row) -> RequestRecord:
     ) = row
     return RequestRecord(
         request_id=str(request_id),
-        component=component,
+        component=_text(component),
         action=_optional(_ACTIONS, action),
-        version=version,
+        version=_text(version),
         requested_at=_stamp(requested_at),
         received_at=_stamp(received_at) or EPOCH,
         state=_known(_STATES, state),
         reason=_optional(_REASONS, reason),
-        message=message,
-        rollback_of=rollback_of,
-        resumes=resumes,
+        message=_text(message) or "",
+        rollback_of=_text(rollback_of),
+        resumes=_integer(resumes) or 0,
         settled_at=None if settled_at is None else _stamp(settled_at) or EPOCH,
         published=bool(published),
-        due_uptime=due_uptime if isinstance(due_uptime, float | int) else None,
+        due_uptime=_real(due_uptime),
         deferred_at=_stamp(deferred_at),
-        deferred_why=deferred_why,
+        deferred_why=_text(deferred_why),
         row=rowid,
     )
 
 
 def decode_attempt(row: Row) -> AttemptRecord:
     """The attempt in a row of ``ATTEMPT_COLUMNS``."""
-    facts = {name: row[name] for name in ATTEMPT_COLUMNS}
-    facts.update(
+    return AttemptRecord(
+        request_id=row["request_id"],
+        number=row["number"],
         state=_known(_STATES, row["state"]),
+        script=_text(row["script"]) or "",
+        boot_id=_text(row["boot_id"]) or "",
         started_at=_stamp(row["started_at"]) or EPOCH,
+        started_monotonic=_real(row["started_monotonic"]) or 0.0,
+        pid=_integer(row["pid"]),
+        start_ticks=_integer(row["start_ticks"]),
         ended_at=_stamp(row["ended_at"]),
+        seconds=_real(row["seconds"]),
         ending=_optional(_EXIT_KINDS, row["ending"]),
+        exit_code=_integer(row["exit_code"]),
+        output=_text(row["output"]) or "",
+        error=_text(row["error"]) or "",
     )
-    return AttemptRecord(**facts)
 
 
 def decode_transition(row: Row) -> TransitionRecord:
@@ -96,7 +110,7 @@ def decode_transition(row: Row) -> TransitionRecord:
         dest=_known(_STATES, row["dest"]),
         at=_stamp(row["at"]) or EPOCH,
         reason=_optional(_REASONS, row["reason"]),
-        message=row["message"],
+        message=_text(row["message"]) or "",
     )
 
 
@@ -113,7 +127,7 @@ def decode_recovery(row: Row) -> RecoveryRecord:
 
 def decode_failure(row: Row) -> FailureRecord:
     """The failure in a row of its table."""
-    return FailureRecord(request_id=row["request_id"], at=_stamp(row["at"]) or EPOCH, error=row["error"])
+    return FailureRecord(request_id=row["request_id"], at=_stamp(row["at"]) or EPOCH, error=_text(row["error"]) or "")
 
 
 def decode_state(value: object) -> State | UnknownValue:
@@ -148,6 +162,20 @@ def _known(members: Mapping[object, _Enum], value: object) -> _Enum | UnknownVal
 
 def _optional(members: Mapping[object, _Enum], value: object) -> _Enum | UnknownValue | None:
     return None if value is None else _known(members, value)
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _integer(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _real(value: object) -> float | None:
+    return value if isinstance(value, float | int) and isfinite(value) else None
 
 
 def _stamp(value: object) -> datetime | None:

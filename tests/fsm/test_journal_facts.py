@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -320,6 +321,33 @@ def test_journal_reads_a_row_with_unknown_values(journal, values):
         assert (record.request_id, record.state) == ("x1", State.RECEIVED)
         assert record.action in {Action.UPDATE, UnknownValue("cancel"), UnknownValue("7")}
         assert isinstance(record.received_at, datetime)
+
+
+TEXTS = ("component", "version", "message", "rollback_of", "deferred_why")
+ATTEMPT_TEXTS = ("script", "boot_id", "output", "error")
+
+
+@pytest.mark.parametrize("value", [b"\xff", b"1.2.3", "text", 7, 1.5, float("inf")], ids=repr)
+def test_journal_returns_every_field_with_the_type_of_its_record(writer, journal, value):
+    """SQLite stores any type in any column; what a field cannot hold is replaced, never passed on (I16)."""
+    writer.run("a")
+    write = journal.database.write
+    write("DROP TRIGGER settled_requests_stay")
+    write("DROP TRIGGER ended_attempts_stay")
+    for column in (*TEXTS, "resumes", "due_uptime", "requested_at", "received_at", "deferred_at"):
+        write(f"UPDATE requests SET {column} = ?", (value,))  # noqa: S608  constants
+    for column in (*ATTEMPT_TEXTS, "started_monotonic", "pid", "start_ticks", "seconds", "ending", "exit_code"):
+        write(f"UPDATE attempts SET {column} = ?", (value,))  # noqa: S608  constants
+    write("INSERT INTO failures VALUES ('a', ?, ?)", (value, value))
+    (record,), (attempt,), (failure,) = journal.history(1), journal.attempts("a"), journal.failures("a")
+    assert all(isinstance(getattr(record, name), str) for name in TEXTS)
+    assert all(isinstance(getattr(attempt, name), str) for name in (*ATTEMPT_TEXTS, "ending"))
+    assert isinstance(failure.error, str)
+    assert all(isinstance(each, datetime) for each in (record.received_at, attempt.started_at, failure.at))
+    assert isinstance(record.resumes, int)
+    for number in (record.due_uptime, attempt.seconds, attempt.started_monotonic):
+        assert number is None or math.isfinite(number)
+    assert {type(attempt.pid), type(attempt.start_ticks), type(attempt.exit_code)} <= {int, type(None)}
 
 
 def test_journal_reads_history_with_unknown_values(writer, journal):
