@@ -80,7 +80,7 @@ class Options:
     until_violation: str | None
     only: str
 
-    def wants(self, scenario: Scenario) -> bool:
+    def includes(self, scenario: Scenario) -> bool:
         """Whether the scenario is selected."""
         return any(text in scenario.name for text in self.texts)
 
@@ -99,7 +99,7 @@ class Sweep:
         self._options = options
         self._workers = workers
         self._chance = random.Random(options.seed)
-        self._scenarios = [scenario for scenario in SCENARIOS if options.wants(scenario)]
+        self._scenarios = [scenario for scenario in SCENARIOS if options.includes(scenario)]
         self._reference_s: dict[str, float] = {}
         self.summary = Summary(spec.noun)
 
@@ -107,7 +107,7 @@ class Sweep:
         """Run every scenario without disruption, then with every disruption."""
         direct, firsts = self._direct()
         recoveries = self._recoveries(firsts)
-        extra = [trial for trial in self._spec.extra if self._options.wants(trial.scenario)]
+        extra = [trial for trial in self._spec.extra if self._options.includes(trial.scenario)]
         trials = self._chosen(direct + extra, recoveries)
         print(
             f"{len(direct)} in scenarios, {len(recoveries)} in recoveries, {len(extra)} others; to run: {len(trials)}",
@@ -128,7 +128,7 @@ class Sweep:
         """A trial for each disruption of each call of each scenario, and the trials that recoveries may follow."""
         spec = self._spec
         references = [Trial(scenario, scenario.name, trace=spec.trace) for scenario in self._scenarios]
-        references += [trial for trial in spec.more if self._options.wants(trial.scenario)]
+        references += [trial for trial in spec.more if self._options.includes(trial.scenario)]
         found, firsts = [], []
         for trial, result in self._workers.run(references):
             self.summary.record(trial, result)
