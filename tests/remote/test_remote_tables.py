@@ -15,8 +15,13 @@ from remote.installed.versions import InstalledVersion
 from remote.inventory import ComponentStatus
 from remote.releases.catalogue import ReleaseInfo
 
+REASON_TABLES = {
+    "notifier.SCRIPT_MAY_HAVE_RUN": notifier.SCRIPT_MAY_HAVE_RUN,
+    "builders.SHOWS_NOT_RUNNING": builders.SHOWS_NOT_RUNNING,
+}
 
-@pytest.mark.parametrize("table", [notifier.SCRIPT_MAY_HAVE_RUN, builders.SHOWS_NOT_RUNNING])
+
+@pytest.mark.parametrize("table", REASON_TABLES.values(), ids=REASON_TABLES)
 def test_table_has_a_row_for_every_reason(table):
     """The keys of the table are exactly the reasons of the coordinator."""
     assert set(table) == set(Reason)
