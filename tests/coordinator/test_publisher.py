@@ -229,12 +229,17 @@ def test_publish_pending_reaches_every_answer_behind_many_that_fail(tmp_path, fo
 
 
 def test_publish_status_reduces_an_answer_that_cannot_be_composed(tmp_path, folders):
-    """A row that no status can represent is still answered, with its message (I1)."""
+    """A row that no status of this release can represent is still answered, with its message (I1)."""
     answered = []
     with Journal.open(tmp_path / "journal.db") as journal:
         _reject(journal, journal.insert("one", "core", Action.UPDATE, None, None, NOW))
-        journal.database.write("DROP TRIGGER settled_requests_stay")
-        journal.database.write("UPDATE requests SET version = x'ff', component = 7 WHERE id = 'one'")
+        for statement in (
+            "DROP TRIGGER settled_requests_stay",
+            "DROP TRIGGER state_follows_transitions",
+            "PRAGMA ignore_check_constraints = ON",  # a newer release may settle in a state that this one forbids
+            "UPDATE requests SET state = 'paused' WHERE id = 'one'",
+        ):
+            journal.database.write(statement)
         publisher = make_publisher(folders, journal, answered=answered.append)
         assert publisher.publish_status("one") is True
     status = Outbox(folders[1]).read("one")
